@@ -1,0 +1,39 @@
+//! A channel to another actor: greeted, open, lost.
+//!
+//! It is made before the process at its far end, so the expectation of a handshake is always older than the handshake.
+
+use crate::table::table;
+
+table! {
+    /// Where a channel is in its life.
+    Channel {
+        /// Nobody has greeted yet.
+        Opening
+        /// Both sides speak a common version.
+        Open
+        /// The far side said its last word.
+        Drained
+        /// It is gone.
+        Closed
+    }
+    /// What can move a channel.
+    ChannelChange {
+        /// The far side greeted with a version that we speak.
+        Greeted
+        /// The far side greeted with one that we don't, or sent something that is no message.
+        Mismatched
+        /// The far side said its last word.
+        Parted
+        /// The far side, or the way there, is gone.
+        Lost
+    }
+
+    Opening + Greeted    => Open;
+    Opening + Mismatched => Closed;
+    Opening + Lost       => Closed;
+    Open    + Parted     => Drained;
+    Open    + Mismatched => Closed;
+    Open    + Lost       => Closed;
+    Drained + Mismatched => Closed;
+    Drained + Lost       => Closed;
+}

@@ -1,0 +1,263 @@
+//! A child process, as its parent sees it: from the spawn to the reaping, with the ladder between.
+//!
+//! The table knows no time and sends nothing; what entering a state does stands in `step/ladder.rs`.
+//! The order of the states is the order of the ladder: every row but those that stay goes down.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::table::table;
+use crate::{ActorId, Cause, Channel, Deadline, Instant, NameId, ScopeId, SpecId, Stamp, Times, Until};
+
+table! {
+    /// Where a child is in its life.
+    Child {
+        /// Its spawn was asked for; nobody has answered yet.
+        Starting
+        /// It said that it is ready before its starter said that it exists.
+        Early
+        /// It exists; its handshake is awaited.
+        Booting
+        /// It runs.
+        Up
+        /// It was asked to cancel.
+        Asked
+        /// It said that it is cancelling (a command: it was sent SIGINT, which nobody acknowledges).
+        Acked
+        /// It said its last word and should exit.
+        Parting
+        /// It was cancelled while its spawn was in flight.
+        Withdrawn
+        /// It was sent SIGTERM and SIGCONT.
+        Stopping
+        /// It was sent SIGKILL.
+        Killing
+        /// It is dead; what it left behind is being stopped. Its zombie pins its pid and its group.
+        Sweeping
+        /// What it left behind was sent SIGKILL.
+        Purging
+        /// Nothing of it is left but its zombie, which is being collected.
+        Reaping
+        /// It could not be killed, found or collected in time, and was reported by name.
+        Unkillable
+        /// It is reaped.
+        Gone
+    }
+    /// What can move a child.
+    ChildChange {
+        /// Its process exists.
+        Started
+        /// Its process could not be made.
+        NotStarted
+        /// It finished the handshake.
+        Readied
+        /// It is to end, and there is time to ask.
+        Cancelled
+        /// It is to end, and can't be asked.
+        Hurried
+        /// It is to end, and there is no time for more than SIGKILL.
+        Condemned
+        /// It acknowledged the cancel.
+        Acknowledged
+        /// It said its last word.
+        Parted
+        /// Its channel is gone without a last word.
+        Muted
+        /// It ignores the signal of this rung.
+        Shrugged
+        /// The time of this rung is over.
+        Expired
+        /// Its process has exited and is not collected.
+        Exited
+        /// Nothing that it started is alive.
+        Emptied
+        /// Its exit status was collected.
+        Reaped
+    }
+
+    Starting   + Started      => Booting;
+    Starting   + Readied      => Early;
+    Starting   + NotStarted   => Gone;
+    Starting   + Cancelled    => Withdrawn;
+    Starting   + Hurried      => Withdrawn;
+    Starting   + Condemned    => Withdrawn;
+    Starting   + Expired      => Withdrawn;
+
+    Early      + Started      => Up;
+    Early      + NotStarted   => Gone;
+    Early      + Cancelled    => Withdrawn;
+    Early      + Hurried      => Withdrawn;
+    Early      + Condemned    => Withdrawn;
+    Early      + Expired      => Withdrawn;
+
+    Booting    + Readied      => Up;
+    Booting    + Cancelled    => Stopping;
+    Booting    + Hurried      => Stopping;
+    Booting    + Condemned    => Killing;
+    Booting    + Parted       => Parting;
+    Booting    + Muted        => Stopping;
+    Booting    + Expired      => Stopping;
+    Booting    + Exited       => Sweeping;
+
+    Up         + Cancelled    => Asked;
+    Up         + Hurried      => Stopping;
+    Up         + Condemned    => Killing;
+    Up         + Parted       => Parting;
+    Up         + Muted        => Stopping;
+    Up         + Exited       => Sweeping;
+
+    Asked      + Acknowledged => Acked;
+    Asked      + Hurried      => Stopping;
+    Asked      + Condemned    => Killing;
+    Asked      + Parted       => Parting;
+    Asked      + Muted        => Stopping;
+    Asked      + Expired      => Stopping;
+    Asked      + Exited       => Sweeping;
+
+    Acked      + Hurried      => Stopping;
+    Acked      + Condemned    => Killing;
+    Acked      + Parted       => Parting;
+    Acked      + Muted        => Stopping;
+    Acked      + Shrugged     => Stopping;
+    Acked      + Expired      => Stopping;
+    Acked      + Exited       => Sweeping;
+
+    Parting    + Hurried      => Stopping;
+    Parting    + Condemned    => Killing;
+    Parting    + Expired      => Stopping;
+    Parting    + Exited       => Reaping;
+
+    Withdrawn  + Started      => Killing;
+    Withdrawn  + NotStarted   => Gone;
+    Withdrawn  + Expired      => Unkillable;
+
+    Stopping   + Condemned    => Killing;
+    Stopping   + Shrugged     => Killing;
+    Stopping   + Expired      => Killing;
+    Stopping   + Exited       => Sweeping;
+
+    Killing    + Expired      => Unkillable;
+    Killing    + Exited       => Sweeping;
+
+    Sweeping   + Condemned    => Purging;
+    Sweeping   + Expired      => Purging;
+    Sweeping   + Emptied      => Reaping;
+
+    Purging    + Expired      => Reaping;
+    Purging    + Emptied      => Reaping;
+
+    Reaping    + Expired      => Unkillable;
+    Reaping    + Reaped       => Gone;
+
+    Unkillable + Started      => Unkillable;
+    Unkillable + NotStarted   => Gone;
+    Unkillable + Exited       => Unkillable;
+    Unkillable + Reaped       => Gone;
+}
+
+impl Child {
+    /// Tells whether the parent has nothing more to wait for.
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Unkillable | Self::Gone)
+    }
+}
+
+/// What kind of process a child is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_enums, reason = "the ladder treats each kind by name")]
+pub enum Role {
+    /// It speaks: it has a machine of its own and is asked by message.
+    Actor,
+    /// Any program: it is asked by SIGINT.
+    Command,
+}
+
+/// What a child is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Spec {
+    /// The shell's number for what to run.
+    pub id: SpecId,
+    /// Its name.
+    pub name: NameId,
+    /// Whether it speaks.
+    pub role: Role,
+    /// How many generations may stand below it; `None` gives it one less than its parent has.
+    pub levels: Option<u8>,
+    /// Its spans; `None` gives it its parent's.
+    pub times: Option<Times>,
+}
+
+/// One child and all that its parent knows of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct ChildRecord {
+    pub(crate) phase: Child,
+    pub(crate) channel: Channel,
+    pub(crate) scope: ScopeId,
+    pub(crate) name: NameId,
+    pub(crate) role: Role,
+    pub(crate) levels: u8,
+    pub(crate) times: Times,
+    pub(crate) stamp: Stamp,
+    pub(crate) rung: Rung,
+    pub(crate) ladder: Option<Ladder>,
+    /// The end is already explained by an error, so its exit is no second one.
+    pub(crate) blamed: bool,
+    /// Its last word came, so it left nothing behind.
+    pub(crate) parted: bool,
+    /// What it left behind and is alive.
+    pub(crate) leavings: u32,
+    /// What the rungs that were taken for it add up to.
+    pub(crate) spent: Duration,
+    /// Errors that it sent and that its last word has not counted yet.
+    pub(crate) relayed: u32,
+}
+
+/// How long the present state may last. A state of teardown has a deadline; there is no other way to enter it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum Rung {
+    /// A running child is waited for as long as it runs; a booting one until its boot deadline.
+    Free { since: Instant, until: Option<Instant> },
+    /// A child that is to end.
+    Teardown { since: Instant, until: Deadline },
+}
+
+impl Rung {
+    pub(crate) fn since(self) -> Instant {
+        match self {
+            Self::Free { since, .. } | Self::Teardown { since, .. } => since,
+        }
+    }
+
+    pub(crate) fn wait(self) -> Until {
+        match self {
+            Self::Free { until, .. } => Until::Running(until),
+            Self::Teardown { until, .. } => Until::Teardown(until),
+        }
+    }
+
+    pub(crate) fn until(self) -> Option<Instant> {
+        match self {
+            Self::Free { until, .. } => until,
+            Self::Teardown { until, .. } => Some(until.at()),
+        }
+    }
+}
+
+/// The plan by which a child ends: fixed when its cancellation begins, only ever shortened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Ladder {
+    pub(crate) began: Instant,
+    /// Who cancelled it; `None` if it is stopped for a fault of its own.
+    pub(crate) cause: Option<Cause>,
+    /// The latest SIGTERM.
+    pub(crate) stop_at: Instant,
+    /// The latest SIGKILL.
+    pub(crate) kill_at: Instant,
+    /// When to give up.
+    pub(crate) end_at: Instant,
+}
+
+/// The key under which a child stands: the id that its parent gave it.
+pub(crate) type ChildKey = ActorId;

@@ -1,0 +1,176 @@
+//! What goes wrong, as values that travel: errors, exits, causes.
+//!
+//! The rule: an error is made once, where it happened; every hop adds itself to its path and changes nothing else.
+//! Its text is a [`Payload`] that the machine never sees.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ActorId, LEVELS_MAX, Payload, TaskId};
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Exit {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+    /// Somebody else collected the status. Never success.
+    Unknown,
+}
+
+impl Exit {
+    /// Tells whether the process says that all went well.
+    #[must_use]
+    pub fn is_success(self) -> bool {
+        self == Self::Code(0)
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit status {code}"),
+            Self::Signal(signal) => write!(f, "killed by signal {signal}"),
+            Self::Unknown => f.write_str("an exit status that somebody else collected"),
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Kind {
+    /// User code returned an error.
+    Failed,
+    /// User code panicked.
+    Panicked,
+    /// A child died while it ran, without a last word.
+    Died(Exit),
+    /// A child died before it was ready.
+    BootDied(Exit),
+    /// A child was not ready in time.
+    BootTimeout,
+    /// A child could not be started; the number is the system's (`errno`).
+    NotStarted(i32),
+    /// A child and this actor speak no common version: theirs, then ours, each as first and last.
+    Mismatch([u16; 4]),
+    /// A child sent something that is no message.
+    Protocol,
+    /// A killed child did not become waitable in time, or cannot be collected.
+    Unkillable,
+    /// What a dead child left behind outlived its KILL; the number counts the processes.
+    Escaped(u32),
+    /// A task outlived the actor's deadline.
+    Abandoned(TaskId),
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed => f.write_str("failed"),
+            Self::Panicked => f.write_str("panicked"),
+            Self::Died(exit) => write!(f, "died without a last word: {exit}"),
+            Self::BootDied(exit) => write!(f, "died before it was ready: {exit}"),
+            Self::BootTimeout => f.write_str("was not ready in time"),
+            Self::NotStarted(errno) => write!(f, "could not be started: os error {errno}"),
+            Self::Mismatch([a, b, c, d]) => {
+                write!(f, "speaks versions {a} to {b}, we speak {c} to {d}")
+            }
+            Self::Protocol => f.write_str("sent something that is no message"),
+            Self::Unkillable => f.write_str("was killed and is still there"),
+            Self::Escaped(count) => write!(f, "left {count} processes that outlived SIGKILL"),
+            Self::Abandoned(task) => write!(f, "had to leave task {task} behind"),
+        }
+    }
+}
+
+/// The hops that an error took on its way up, nearest to its origin first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Path {
+    hops: [ActorId; LEVELS_MAX as usize],
+    len: u8,
+}
+
+impl Path {
+    /// Adds a hop. One beyond the deepest tree is dropped: no tree of ours has it.
+    pub fn push(&mut self, hop: ActorId) {
+        if let Some(slot) = self.hops.get_mut(usize::from(self.len)) {
+            *slot = hop;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+
+    /// Tells whether the length fits; one from afar may not.
+    pub(crate) fn is_sound(&self) -> bool {
+        usize::from(self.len) <= self.hops.len()
+    }
+
+    /// Gives the hops, nearest to the origin first.
+    #[must_use]
+    pub fn hops(&self) -> &[ActorId] {
+        self.hops.get(..usize::from(self.len)).unwrap_or(&self.hops)
+    }
+}
+
+/// One failure on its way to whom it concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Error {
+    /// What happened.
+    pub kind: Kind,
+    /// To whom it happened.
+    pub origin: ActorId,
+    /// Who had asked for the cancellation in which it happened, if one was under way.
+    pub canceller: Option<ActorId>,
+    /// The hops it took.
+    pub path: Path,
+    /// Its text.
+    pub payload: Payload,
+}
+
+impl Error {
+    /// Makes the error of `origin`, at its place of birth.
+    #[must_use]
+    pub fn new(kind: Kind, origin: ActorId, payload: Payload) -> Self {
+        Self { kind, origin, canceller: None, path: Path::default(), payload }
+    }
+}
+
+/// Why something was cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Somebody asked for it.
+    Asked,
+    /// An error in the same scope.
+    Failure,
+    /// The scope's deadline passed.
+    Deadline,
+    /// The parent is gone.
+    Orphaned,
+    /// A signal, by number.
+    Signal(i32),
+}
+
+/// Who cancelled first, and why. It travels with the cancellation and never changes on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Cause {
+    /// The actor in which the cancellation began.
+    pub canceller: ActorId,
+    /// What made it begin.
+    pub reason: Reason,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason {
+            Reason::Asked => write!(f, "asked for by {}", self.canceller),
+            Reason::Failure => write!(f, "an error in {}", self.canceller),
+            Reason::Deadline => write!(f, "a deadline of {}", self.canceller),
+            Reason::Orphaned => write!(f, "{} lost its parent", self.canceller),
+            Reason::Signal(signal) => write!(f, "signal {signal} at {}", self.canceller),
+        }
+    }
+}

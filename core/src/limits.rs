@@ -1,0 +1,177 @@
+//! The limits of one actor, and the bound on its teardown that follows from them.
+//!
+//! The rule: a parent allows its child strictly more time than the child allows itself, so deadlines never compound
+//! and a healthy child is never hurried. Limits that break the rule are refused.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The spans of a teardown. An actor passes its own to its children unless a spec says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Times {
+    /// A message there and back between two loops.
+    pub hop: Duration,
+    /// How long a child may take to acknowledge a cancel.
+    pub ack: Duration,
+    /// How long an actor's own tasks may take to end.
+    pub own: Duration,
+    /// The grace between SIGTERM and SIGKILL.
+    pub stop: Duration,
+    /// How long a killed process may take to become waitable.
+    pub kill: Duration,
+    /// How long the last words may take to leave.
+    pub flush: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            hop: Duration::from_millis(100),
+            ack: Duration::from_millis(500),
+            own: Duration::from_millis(400),
+            stop: Duration::from_millis(400),
+            kill: Duration::from_millis(400),
+            flush: Duration::from_millis(100),
+        }
+    }
+}
+
+impl Times {
+    /// Computes how long the teardown of an actor with `levels` generations below it may take:
+    /// `P(0) = own + flush`, `P(L) = max(own, P(L−1) + hop + stop + kill) + flush`.
+    ///
+    /// With the default times that is 0.5 s and 1 s for each level. The number of children is no part of it.
+    #[must_use]
+    pub fn bound(&self, levels: u8) -> Duration {
+        let mut bound = self.own.saturating_add(self.flush);
+        for _ in 0..levels {
+            bound = self.own.max(self.with_ladder(bound)).saturating_add(self.flush);
+        }
+        bound
+    }
+
+    /// Computes how long a parent waits at the most for a child that may itself take `below`.
+    pub(crate) fn with_ladder(&self, below: Duration) -> Duration {
+        below.saturating_add(self.hop).saturating_add(self.stop).saturating_add(self.kill)
+    }
+}
+
+/// Computes the bound on a teardown, from the default place to look for it. See [`Times::bound`].
+#[must_use]
+pub fn teardown_bound(times: &Times, levels: u8) -> Duration {
+    times.bound(levels)
+}
+
+/// What one actor may hold, and how long it may take over things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Limits {
+    /// The spans of its teardown.
+    pub times: Times,
+    /// How long a child may take from its spawn until it is ready.
+    pub boot: Duration,
+    /// How many children it may have at once.
+    pub children: u32,
+    /// How many scopes may be open at once.
+    pub scopes: u32,
+    /// How many tasks may run at once.
+    pub tasks: u32,
+    /// How many peers may be connected at once.
+    pub peers: u32,
+    /// How many errors one scope keeps; the rest are counted.
+    pub errors: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            times: Times::default(),
+            boot: Duration::from_secs(10),
+            children: 1024,
+            scopes: 256,
+            tasks: 1024,
+            peers: 256,
+            errors: 64,
+        }
+    }
+}
+
+/// What one message to one child costs the loop, at the most, in microseconds: measured, with a margin of three.
+const CHILD_COST_US: u64 = 50;
+
+/// The deepest tree: an error's path holds as many hops.
+pub const LEVELS_MAX: u8 = 16;
+
+impl Limits {
+    /// Checks that a healthy child can always answer before it is hurried.
+    ///
+    /// # Errors
+    /// Names the rule that is broken.
+    pub fn check(&self) -> Result<(), BadLimits> {
+        let times = &self.times;
+        let spans = [times.hop, times.ack, times.own, times.stop, times.kill, times.flush, self.boot];
+        if spans.iter().any(Duration::is_zero) {
+            return Err(BadLimits::ZeroSpan);
+        }
+        if spans.iter().any(|span| *span > Duration::from_secs(86_400)) {
+            return Err(BadLimits::OverADay);
+        }
+        if times.ack < times.hop {
+            return Err(BadLimits::AckUnderHop);
+        }
+        if Duration::from_micros(u64::from(self.children).saturating_mul(CHILD_COST_US)) > times.hop {
+            return Err(BadLimits::TooManyChildren);
+        }
+        if self.children == 0 || self.scopes == 0 || self.tasks == 0 || self.errors == 0 {
+            return Err(BadLimits::ZeroCount);
+        }
+        Ok(())
+    }
+
+    /// Computes how many outputs one step can emit: the capacity of the queue.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        let records = self.children.saturating_mul(6).saturating_add(self.tasks).saturating_add(self.scopes);
+        let errors = u32::from(self.errors).saturating_mul(self.scopes);
+        usize::try_from(records.saturating_add(self.peers).saturating_add(errors).saturating_add(16))
+            .unwrap_or(usize::MAX)
+    }
+}
+
+/// Why [`Limits`] were refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadLimits {
+    /// A span is zero, so what it allows could never be done.
+    ZeroSpan,
+    /// A span is longer than a day, so its deadline could not be told from "never".
+    OverADay,
+    /// The ack's time is shorter than a message takes, so every healthy child would be stopped.
+    AckUnderHop,
+    /// Sending to all children takes longer than `hop`, so the last would be stopped before it could answer.
+    TooManyChildren,
+    /// The tree is deeper than a path can hold.
+    TooDeep,
+    /// A count is zero, so nothing could be held.
+    ZeroCount,
+}
+
+impl fmt::Display for BadLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ZeroSpan => {
+                "a span is zero; give each of hop, ack, own, stop, kill, flush and boot some time"
+            }
+            Self::OverADay => "a span is longer than a day; give at most 86,400 s",
+            Self::AckUnderHop => {
+                "ack is shorter than hop; a child could not answer in time: raise ack or lower hop"
+            }
+            Self::TooManyChildren => "children × 50 µs is longer than hop: raise hop or lower children",
+            Self::TooDeep => "more than 16 levels: an error's path holds 16 hops",
+            Self::ZeroCount => "children, scopes, tasks and errors must each be at least 1",
+        })
+    }
+}
+
+impl core::error::Error for BadLimits {}

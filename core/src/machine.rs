@@ -1,0 +1,158 @@
+//! The surface: one machine per actor, driven by `handle`, `poll_output`, `poll_timeout` and `waits`, and nothing else.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::state::State;
+use crate::{
+    ActorId, BadLimits, Defects, Input, Instant, LEVELS_MAX, Life, Limits, Output, Refused, Wait, step,
+};
+
+/// What a machine is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "written out by every embedder; a new field should break them")]
+pub struct Config {
+    /// The actor's id, as its maker gave it.
+    pub actor: ActorId,
+    /// Whether a parent made it. Then its limits and levels come with the parent's spec and replace these.
+    pub has_parent: bool,
+    /// How many generations may stand below it, 16 at the most.
+    pub levels: u8,
+    /// Its limits.
+    pub limits: Limits,
+    /// The rules to take out; none in a default build.
+    pub defects: Defects,
+}
+
+impl Config {
+    /// Gives the configuration of a root actor.
+    #[must_use]
+    pub fn root(actor: ActorId, levels: u8, limits: Limits) -> Self {
+        Self { actor, has_parent: false, levels, limits, defects: Defects::NONE }
+    }
+
+    /// Gives the configuration of an actor that awaits its spec from the parent that made it.
+    #[must_use]
+    pub fn child(actor: ActorId) -> Self {
+        Self { actor, has_parent: true, levels: 0, limits: Limits::default(), defects: Defects::NONE }
+    }
+}
+
+/// One actor's machine.
+///
+/// Give it what happens with [`handle`](Self::handle), do what [`poll_output`](Self::poll_output) says until it says
+/// nothing more, and come back with [`Input::Tick`] at [`poll_timeout`](Self::poll_timeout).
+#[derive(Clone, Debug)]
+pub struct Machine {
+    state: State,
+    outputs: VecDeque<Output>,
+}
+
+impl Machine {
+    /// Makes the machine of an actor that has not begun: give it a first [`Input::Tick`] to begin.
+    ///
+    /// # Errors
+    /// Says which rule the limits break.
+    pub fn new(config: Config) -> Result<Self, BadLimits> {
+        config.limits.check()?;
+        if config.levels > LEVELS_MAX {
+            return Err(BadLimits::TooDeep);
+        }
+        let room = if config.has_parent { 64 } else { config.limits.outputs().min(4096) };
+        Ok(Self { state: State::new(&config), outputs: VecDeque::with_capacity(room) })
+    }
+
+    /// Takes one input.
+    ///
+    /// Drain [`poll_output`](Self::poll_output) before the next. Facts that are there at the same time come before the
+    /// tick, so that no timer fires though its event has arrived. Spurious ticks do nothing. `now` never goes back: an
+    /// earlier one is taken as the last one and reported.
+    ///
+    /// # Errors
+    /// Asks may be refused; then nothing has changed, not even the time, and a deadline that has passed stays due. A
+    /// fact is refused only while outputs are queued ([`Refused::Undrained`]), and was then not taken.
+    pub fn handle(&mut self, now: Instant, input: Input) -> Result<(), Refused> {
+        if !self.outputs.is_empty() {
+            return Err(Refused::Undrained);
+        }
+        step::step(&mut self.state, now, input, &mut |output| self.outputs.push_back(output))
+    }
+
+    /// Gives the next thing to do. Call it until it gives `None`, after every [`handle`](Self::handle).
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Gives the time at which to give [`Input::Tick`]: now while outputs are queued, `None` when only a fact can help.
+    /// Ask again after every [`handle`](Self::handle). It may lie in the past; then tick at once.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.outputs.is_empty() { self.state.deadlines.first() } else { Some(self.state.now) }
+    }
+
+    /// Lists all that the actor waits for: the whole of an explanation. It costs O(children); nothing else does.
+    pub fn waits(&self) -> impl Iterator<Item = Wait> + '_ {
+        self.state.waits()
+    }
+
+    /// Computes how far the actor's teardown is from its end, as (life, sum over its records); smaller is nearer.
+    /// From the start of a teardown every step lowers it, but for strays, repeats and shortened deadlines.
+    #[must_use]
+    pub fn rank(&self) -> (u8, u64) {
+        crate::rank::rank(&self.state)
+    }
+
+    /// Computes the bound on this actor's teardown. See [`Times::bound`](crate::Times::bound).
+    #[must_use]
+    pub fn teardown_bound(&self) -> Duration {
+        self.state.limits.times.bound(self.state.levels)
+    }
+
+    /// Gives the state of the actor's life.
+    #[must_use]
+    pub fn life(&self) -> Life {
+        self.state.life
+    }
+
+    /// Gives the actor's id.
+    #[must_use]
+    pub fn actor(&self) -> ActorId {
+        self.state.me
+    }
+
+    /// Gives how many generations may stand below the actor.
+    #[must_use]
+    pub fn levels(&self) -> u8 {
+        self.state.levels
+    }
+
+    /// Gives the actor's limits.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.state.limits
+    }
+
+    /// Names an invariant that does not hold. Always `None`; the simulator and the tests ask after every step.
+    #[must_use]
+    pub fn broken_invariant(&self) -> Option<&'static str> {
+        self.state.broken_invariant()
+    }
+
+    /// Gives the one canonical encoding of the machine's state, with all its outputs polled.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        // Writing plain data into a growing vector can't fail.
+        postcard::to_allocvec(&self.state).unwrap_or_default()
+    }
+
+    /// Makes a machine of an encoded state.
+    ///
+    /// # Errors
+    /// The bytes are no encoded state.
+    pub fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
+        let state = postcard::from_bytes(bytes)?;
+        Ok(Self { state, outputs: VecDeque::new() })
+    }
+}

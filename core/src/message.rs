@@ -1,0 +1,156 @@
+//! What actors say to each other. One enum, append-only: the wire stores a variant's index.
+//!
+//! Nothing here is recursive and nothing is a sequence: a decoder can't be made to build more than one small value.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ActorId, Cause, Error, Limits, NameId, Payload, Stamp};
+
+/// The first and the last version of the messages that this build speaks.
+pub const VERSIONS: Versions = Versions { first: 1, last: 1 };
+
+/// A range of versions, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Versions {
+    /// The oldest.
+    pub first: u16,
+    /// The newest.
+    pub last: u16,
+}
+
+impl Versions {
+    /// Gives the newest version that both ranges hold.
+    #[must_use]
+    pub fn common(self, other: Self) -> Option<u16> {
+        let last = self.last.min(other.last);
+        (last >= self.first.max(other.first)).then_some(last)
+    }
+}
+
+/// One message between two actors. A [`Payload`] in it is the receiver's or the sender's own number for the bytes that
+/// travel behind the message; on the wire it is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Message {
+    /// The first message on every channel, both ways.
+    Hello {
+        /// What the sender speaks.
+        versions: Versions,
+        /// Who the sender is.
+        actor: ActorId,
+    },
+    /// Parent to child: what the child is to be.
+    Spec {
+        /// How many generations may stand below it.
+        levels: u8,
+        /// Its limits.
+        limits: Limits,
+        /// Its entry point and arguments, as the shells agree.
+        payload: Payload,
+    },
+    /// Child to parent: the spec is taken, user code starts.
+    Ready,
+    /// Parent to child: end, within `left`.
+    Cancel {
+        /// How long the child may take.
+        left: Duration,
+        /// Who began it, and why.
+        cause: Cause,
+    },
+    /// Child to parent: the cancel is being carried out.
+    Ack,
+    /// Child to parent: one error.
+    Error(Error),
+    /// Child to parent: what the main task returned.
+    Result(Payload),
+    /// Child to parent, the last message: what the child's subtree comes to.
+    Bye(Tally),
+    /// Child to parent, and on up: a process was started or is gone.
+    Census(Census),
+    /// Parent to child: describe yourself and all below you.
+    Ask,
+    /// Child to parent, and on up: the description of one actor.
+    Status(Status),
+}
+
+impl Message {
+    /// Gives the payload's place, if the message has one.
+    pub fn payload_mut(&mut self) -> Option<&mut Payload> {
+        match self {
+            Self::Spec { payload, .. } | Self::Result(payload) => Some(payload),
+            Self::Error(error) => Some(&mut error.payload),
+            Self::Status(status) => Some(&mut status.payload),
+            Self::Hello { .. }
+            | Self::Ready
+            | Self::Cancel { .. }
+            | Self::Ack
+            | Self::Bye(_)
+            | Self::Census(_)
+            | Self::Ask => None,
+        }
+    }
+}
+
+/// A process of the tree came or went. With it an ancestor can attribute an orphan to the child that left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Census {
+    /// Who it is.
+    pub actor: ActorId,
+    /// Who made it.
+    pub parent: ActorId,
+    /// Which process it is.
+    pub stamp: Stamp,
+    /// Whether it came; otherwise it went.
+    pub came: bool,
+    /// Its name: the sender's or the receiver's own number; its text travels behind the message.
+    pub name: NameId,
+}
+
+/// One actor's answer to [`Message::Ask`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Status {
+    /// Who answers.
+    pub actor: ActorId,
+    /// Who made it.
+    pub parent: ActorId,
+    /// How many of its children were asked in turn.
+    pub asked: u32,
+    /// The description.
+    pub payload: Payload,
+}
+
+/// What the actors below one come to. It adds up on the way to the root.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Tally {
+    /// Actors and commands that were started, this one not counted.
+    pub actors: u32,
+    /// Those that were collected.
+    pub reaped: u32,
+    /// Processes that are known to be left over.
+    pub left: u32,
+    /// Errors that began in it or below.
+    pub errors: u32,
+    /// Errors that could not be delivered and were only counted.
+    pub lost: u32,
+    /// Childless actors, this one too, that ended because they were cancelled.
+    pub cancelled: u32,
+    /// Rungs that were taken because time ran out.
+    pub escalations: u32,
+    /// What the rungs that were taken add up to, along the longest way.
+    pub spent: Duration,
+}
+
+impl Tally {
+    /// Adds what a child reported of its subtree.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.actors = self.actors.saturating_add(other.actors);
+        self.reaped = self.reaped.saturating_add(other.reaped);
+        self.left = self.left.saturating_add(other.left);
+        self.errors = self.errors.saturating_add(other.errors);
+        self.lost = self.lost.saturating_add(other.lost);
+        self.cancelled = self.cancelled.saturating_add(other.cancelled);
+        self.escalations = self.escalations.saturating_add(other.escalations);
+    }
+}

@@ -1,0 +1,197 @@
+//! All that an actor asks of its shell, in the order to do it.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ActorId, Cause, Census, Error, Exit, Instant, Link, Message, Payload, ScopeId, Signal, Spec, Status,
+    Tally, TaskId,
+};
+
+/// One thing to do. Append-only: a trace stores the variant's index.
+///
+/// An output that can fail has a fact for its failure, which its text names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "outputs are Copy, and the queue holds one step's")]
+pub enum Output {
+    /// Make a child's process, its channel first. Answer `Started` or `NotStarted`.
+    Spawn {
+        /// Which one.
+        child: ActorId,
+        /// What it is to be; levels and times are filled in.
+        spec: Spec,
+        /// The guardian's span between SIGTERM and SIGKILL, should this actor die without teardown.
+        kill_after: Duration,
+    },
+    /// Send a message. Fails as `LinkLost`.
+    Send {
+        /// To whom.
+        link: Link,
+        /// What.
+        message: Message,
+    },
+    /// Answer `Flushed` when all that was sent has left, or `LinkLost`.
+    Flush {
+        /// Which channel.
+        link: Link,
+    },
+    /// Close a channel.
+    Close {
+        /// Which one.
+        link: Link,
+    },
+    /// Send a signal to all that a child is: its process, its group, and what was attributed to it after its death.
+    /// Answer `Ignored` if the child ignores it.
+    Signal {
+        /// Which one.
+        child: ActorId,
+        /// What.
+        signal: Signal,
+    },
+    /// Look for what a dead child left behind. Answer `Swept`, now and at every change.
+    Sweep {
+        /// Which one.
+        child: ActorId,
+    },
+    /// Collect a dead child's status. Answer `Reaped`.
+    Reap {
+        /// Which one.
+        child: ActorId,
+    },
+    /// Start the main task, [`TaskId::MAIN`]. Answer `TaskEnded` when it ends.
+    Run,
+    /// Tell a task that it is cancelled.
+    CancelTask {
+        /// Which one.
+        task: TaskId,
+        /// Who began it, and why.
+        cause: Cause,
+    },
+    /// Hand an error to the owner of a scope; `Closed` follows.
+    Raise {
+        /// Whose.
+        scope: ScopeId,
+        /// What.
+        error: Error,
+    },
+    /// Nothing in the scope is left.
+    Closed {
+        /// Which one.
+        scope: ScopeId,
+        /// How it ended.
+        end: End,
+        /// Errors that did not fit and were only counted.
+        lost: u32,
+    },
+    /// What a child's main task returned.
+    Result {
+        /// Whose.
+        child: ActorId,
+        /// What.
+        payload: Payload,
+    },
+    /// Remember a process of the tree, or forget it.
+    Note {
+        /// The child in whose subtree it is.
+        child: ActorId,
+        /// What to remember.
+        census: Census,
+    },
+    /// Describe this actor's waits. To the parent as a `Status` message, or to whoever asked this process.
+    Describe {
+        /// To whom; `None` for whoever asked this process.
+        link: Option<Link>,
+        /// How many children were asked in turn.
+        asked: u32,
+    },
+    /// The description of an actor below, for whoever asked this process.
+    Described(Status),
+    /// All descriptions are there, or the silent ones' time is over.
+    DescribedAll {
+        /// How many did not answer.
+        silent: u32,
+    },
+    /// Kill every process below this one that is nobody's. Answer `Cleared`, now and at every change.
+    Clear,
+    /// Let the guardian go and collect it. Answer `Released`.
+    Release,
+    /// Tell whoever listens.
+    Report(Event),
+    /// The process may exit. Always last, exactly once.
+    Done(Outcome),
+}
+
+/// How a scope, or an actor, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum End {
+    /// By itself, without an error.
+    Well,
+    /// With at least one error.
+    Failed,
+    /// By a cancellation that no error caused.
+    Cancelled(Cause),
+    /// At once, because a third signal asked for that; what is left is another's to sweep.
+    Forced,
+}
+
+/// What an actor's life came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Outcome {
+    /// How it ended.
+    pub end: End,
+    /// What its subtree came to.
+    pub tally: Tally,
+    /// When its teardown began.
+    pub began: Instant,
+    /// The bound on its teardown.
+    pub bound: Duration,
+}
+
+/// Something worth telling. It asks nothing of the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Event {
+    /// A child is ready.
+    Up(ActorId),
+    /// A child's process exited.
+    Exited(ActorId, Exit),
+    /// A child is reaped and nothing of it is left.
+    Gone(ActorId),
+    /// A child was sent a signal because the time before it ran out.
+    Escalated(ActorId, Signal),
+    /// A child could not be killed, found or collected in time.
+    Unkillable(ActorId),
+    /// A dead child's leavings outlived SIGKILL; the number counts them.
+    Escaped(ActorId, u32),
+    /// Processes that are nobody's outlived SIGKILL; the number counts them.
+    StrangersLeft(u32),
+    /// A task outlived the actor's deadline.
+    Abandoned(TaskId),
+    /// The actor's teardown began.
+    Cancelling(Cause),
+    /// Errors could not be delivered to the parent; the number counts them.
+    Undelivered(u32),
+    /// A fact fits nothing known.
+    Stray(Stray),
+    /// The shell's clock went back; the machine's did not.
+    ClockWentBack,
+}
+
+/// A fact that fits nothing known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Stray {
+    /// Of a child that is not there, or not in a state to which it could happen.
+    Child(ActorId),
+    /// Of a channel that is not there, or a message out of place.
+    Link(Link),
+    /// Of a scope that is not there.
+    Scope(ScopeId),
+    /// Of a task that is not there.
+    Task(TaskId),
+    /// Of the actor itself, out of place.
+    Own,
+}

@@ -1,0 +1,240 @@
+//! All that one machine knows, as plain data with one canonical encoding.
+//!
+//! Nothing here moves by itself; `step` moves it. Records stand in ordered maps, so every iteration is in id order.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::child::{ChildKey, ChildRecord};
+use crate::deadlines::{Deadlines, Timer};
+use crate::scope::ScopeRecord;
+use crate::task::TaskRecord;
+use crate::{
+    ActorId, Cause, Channel, Config, Deadline, Defect, Defects, Instant, Life, Limits, On, Payload, PeerId,
+    Scope, ScopeId, Tally, TaskId, Until, Wait, Why,
+};
+
+/// The state of one machine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) now: Instant,
+    pub(crate) me: ActorId,
+    pub(crate) limits: Limits,
+    pub(crate) levels: u8,
+    pub(crate) life: Life,
+    /// When the present state of life began.
+    pub(crate) since: Instant,
+    /// The channel to the parent; the root has none.
+    pub(crate) parent: Option<Channel>,
+    /// The actor's own deadline: all of it is over by then. `MAX` before its teardown.
+    pub(crate) deadline: Instant,
+    pub(crate) cause: Option<Cause>,
+    /// When the teardown began.
+    pub(crate) began: Option<Instant>,
+    pub(crate) scopes: BTreeMap<ScopeId, ScopeRecord>,
+    pub(crate) tasks: BTreeMap<TaskId, TaskRecord>,
+    pub(crate) children: BTreeMap<ChildKey, ChildRecord>,
+    pub(crate) peers: BTreeSet<PeerId>,
+    /// What stands in which scope.
+    pub(crate) members: BTreeSet<(ScopeId, Member)>,
+    /// Scopes that lost a member, or their body, in this step.
+    pub(crate) loosened: BTreeSet<ScopeId>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) last_scope: ScopeId,
+    pub(crate) last_task: TaskId,
+    pub(crate) last_child: ActorId,
+    /// Signals of the user's that were counted.
+    pub(crate) signals: u8,
+    /// Living processes that are nobody's; `None` until the shell has looked.
+    pub(crate) strangers: Option<u32>,
+    /// The tasks were given up: nobody is there any more to take a scope's errors.
+    pub(crate) abandoned: bool,
+    pub(crate) result: Payload,
+    pub(crate) tally: Tally,
+    pub(crate) status: Option<StatusRound>,
+    pub(crate) defects: Defects,
+}
+
+/// One member of a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum Member {
+    Scope(ScopeId),
+    Task(TaskId),
+    Child(ActorId),
+}
+
+/// A request for the status of the whole tree that began in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct StatusRound {
+    pub(crate) outstanding: u32,
+}
+
+impl State {
+    pub(crate) fn new(config: &Config) -> Self {
+        let root = ScopeRecord {
+            phase: Scope::Joining,
+            parent: None,
+            shield: false,
+            since: Instant::default(),
+            deadline: None,
+            cause: None,
+            errors: Vec::new(),
+            lost: 0,
+        };
+        Self {
+            now: Instant::default(),
+            me: config.actor,
+            limits: config.limits,
+            levels: config.levels,
+            life: Life::Booting,
+            since: Instant::default(),
+            parent: config.has_parent.then_some(Channel::Opening),
+            deadline: Instant::MAX,
+            cause: None,
+            began: None,
+            scopes: BTreeMap::from([(ScopeId::ROOT, root)]),
+            tasks: BTreeMap::new(),
+            children: BTreeMap::new(),
+            peers: BTreeSet::new(),
+            members: BTreeSet::new(),
+            loosened: BTreeSet::new(),
+            deadlines: Deadlines::default(),
+            last_scope: ScopeId::ROOT,
+            last_task: TaskId::MAIN,
+            last_child: ActorId::default(),
+            signals: 0,
+            strangers: None,
+            abandoned: false,
+            result: Payload::default(),
+            tally: Tally::default(),
+            status: None,
+            defects: config.defects,
+        }
+    }
+
+    /// Tells whether a rule is taken out. Always no without the feature `defects`.
+    pub(crate) fn has(&self, defect: Defect) -> bool {
+        self.defects.has(defect)
+    }
+
+    pub(crate) fn parent_is_open(&self) -> bool {
+        matches!(self.parent, Some(Channel::Open | Channel::Drained))
+    }
+
+    pub(crate) fn members_of(&self, scope: ScopeId) -> impl Iterator<Item = Member> + '_ {
+        self.members
+            .range((scope, Member::Scope(ScopeId::ROOT))..)
+            .take_while(move |(of, _)| *of == scope)
+            .map(|(_, member)| *member)
+    }
+
+    /// Lists every open wait: children first, in id order, then tasks, scopes and the actor itself.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = Wait> + '_ {
+        let children =
+            self.children.iter().filter(|(_, child)| !child.phase.is_settled()).map(|(id, child)| Wait {
+                who: self.me,
+                on: On::Child(*id),
+                since: child.rung.since(),
+                until: child.rung.wait(),
+                why: Why::Child(child.phase),
+            });
+        let tasks = self.tasks.iter().map(|(id, task)| Wait {
+            who: self.me,
+            on: On::Task(*id),
+            since: task.since,
+            until: self.tasks_until(),
+            why: Why::Task(task.phase),
+        });
+        let scopes =
+            self.scopes.iter().filter(|(id, scope)| self.is_waited_for(**id, scope)).map(|(id, scope)| {
+                Wait {
+                    who: self.me,
+                    on: On::Scope(*id),
+                    since: scope.since,
+                    until: Until::Running(scope.deadline),
+                    why: Why::Scope(scope.phase),
+                }
+            });
+        children.chain(tasks).chain(scopes).chain(self.own_waits())
+    }
+
+    /// Says by when the tasks are given up: never while the actor runs.
+    fn tasks_until(&self) -> Until {
+        match self.deadlines.at(Timer::Tasks) {
+            Some(at) => Until::Teardown(Deadline::within(at, Duration::ZERO, at)),
+            None => Until::Running(None),
+        }
+    }
+
+    /// Says by when the present state of life is left. A state of teardown that waits has a deadline.
+    pub(crate) fn life_until(&self) -> Until {
+        let last = Deadline::within(self.now, Duration::MAX, self.deadline);
+        match self.life {
+            Life::Booting => Until::Running(self.deadlines.at(Timer::Life)),
+            Life::Running | Life::Cancelling | Life::Ended => Until::Running(None),
+            Life::ShieldBroken if self.has(Defect::UnboundedPeerWait) && !self.peers.is_empty() => {
+                Until::Teardown(Deadline::never())
+            }
+            Life::ShieldBroken => Until::Teardown(last.or_at(self.deadline.before(self.limits.times.flush))),
+            Life::Flushing | Life::Exiting => Until::Teardown(last),
+        }
+    }
+
+    /// Tells whether nothing of the actor's own scope is left.
+    pub(crate) fn root_is_closed(&self) -> bool {
+        self.scopes.get(&ScopeId::ROOT).is_some_and(|root| root.phase == Scope::Closed)
+    }
+
+    fn is_waited_for(&self, id: ScopeId, scope: &ScopeRecord) -> bool {
+        id != ScopeId::ROOT && matches!(scope.phase, Scope::Open | Scope::Cancelled)
+    }
+
+    fn own_waits(&self) -> impl Iterator<Item = Wait> + '_ {
+        let until = self.life_until();
+        let on = |on| Wait { who: self.me, on, since: self.since, until, why: Why::Life(self.life) };
+        let shield_kept = self.has(Defect::ParentShieldKept) && self.root_is_closed();
+        let waits = match self.life {
+            Life::Booting => [Some(on(On::Link(crate::Link::Parent))), None],
+            Life::Running | Life::Cancelling if shield_kept => {
+                [Some(on(On::Link(crate::Link::Parent))), None]
+            }
+            Life::Running | Life::Cancelling | Life::Ended => [None, None],
+            Life::ShieldBroken => {
+                let peers = u32::try_from(self.peers.len()).unwrap_or(u32::MAX);
+                [
+                    (peers > 0).then(|| on(On::Peers(peers))),
+                    (self.strangers != Some(0)).then(|| on(On::Strangers)),
+                ]
+            }
+            Life::Flushing => [Some(on(On::Link(crate::Link::Parent))), None],
+            Life::Exiting => [Some(on(On::Guardian)), None],
+        };
+        waits.into_iter().flatten()
+    }
+
+    /// Checks what the machine can see of itself; runs after every step in debug builds and in the simulator.
+    pub(crate) fn broken_invariant(&self) -> Option<&'static str> {
+        if self.life == Life::Ended && self.deadlines.len() != 0 {
+            return Some("43: deadlines after the end");
+        }
+        if !self.loosened.is_empty() {
+            return Some("settle stopped before its fixed point");
+        }
+        let stale = |id: &ActorId| !self.children.contains_key(id);
+        if self.members.iter().any(|(_, member)| matches!(member, Member::Child(id) if stale(id))) {
+            return Some("2: a scope waits for a child that was reaped");
+        }
+        if self.life.is_teardown() && self.defects == Defects::NONE {
+            let endless = |child: &ChildRecord| child.rung.until().is_none() && !child.phase.is_settled();
+            let shielded =
+                |child: &ChildRecord| self.scopes.get(&child.scope).is_some_and(|s| !s.phase.is_cancelled());
+            if self.children.values().any(|child| endless(child) && !shielded(child)) {
+                return Some("29: a wait without a deadline in teardown");
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,185 @@
+//! What an ask needs, and what it does. Every refusal is decided before anything changes.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Step;
+use crate::child::{ChildRecord, Rung};
+use crate::deadlines::Timer;
+use crate::scope::ScopeRecord;
+use crate::state::{Member, State};
+use crate::task::TaskRecord;
+use crate::{
+    ActorId, Cause, Channel, Child, Input, Instant, Life, Link, Message, NameId, Output, Payload, Reason,
+    Refused, Role, Scope, ScopeChange, ScopeId, Spec, Stamp, Task, TaskId, Times,
+};
+
+/// Turns an ask down, or lets it through. Facts and the tick always pass.
+#[expect(clippy::wildcard_enum_match_arm, reason = "facts and the tick are the rest")]
+pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
+    match *input {
+        Input::OpenScope { scope, parent, .. } => {
+            check_open(state, parent)?;
+            check(scope > state.last_scope, Refused::StaleId)?;
+            check(state.scopes.len() < size(state.limits.scopes), Refused::Full)
+        }
+        Input::Leave { scope } => {
+            check_known(state, scope)?;
+            check(
+                matches!(state.scopes.get(&scope), Some(s) if s.phase.next(ScopeChange::Left).is_some()),
+                Refused::ClosedScope,
+            )
+        }
+        Input::StartTask { task, scope, .. } => {
+            check_open(state, scope)?;
+            check(task > state.last_task, Refused::StaleId)?;
+            check(state.tasks.len() < size(state.limits.tasks), Refused::Full)
+        }
+        Input::Spawn { child, scope, ref spec } => {
+            check_open(state, scope)?;
+            check(child > state.last_child, Refused::StaleId)?;
+            check(state.children.len() < size(state.limits.children), Refused::Full)?;
+            check_fits(state, spec)
+        }
+        Input::Cancel { scope } => check_known(state, scope),
+        Input::CancelChild { child } => {
+            check(state.life != Life::Ended, Refused::Ended)?;
+            check(child <= state.last_child, Refused::UnknownScope)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check(holds: bool, refused: Refused) -> Result<(), Refused> {
+    if holds { Ok(()) } else { Err(refused) }
+}
+
+fn check_known(state: &State, scope: ScopeId) -> Result<(), Refused> {
+    check(state.life != Life::Ended, Refused::Ended)?;
+    check(state.life != Life::Booting, Refused::Booting)?;
+    check(scope <= state.last_scope, Refused::UnknownScope)
+}
+
+/// No record is made in a scope that is cancelled, nor after teardown began.
+fn check_open(state: &State, scope: ScopeId) -> Result<(), Refused> {
+    check_known(state, scope)?;
+    let record = state.scopes.get(&scope).ok_or(Refused::ClosedScope)?;
+    check(!record.phase.is_cancelled(), Refused::Cancelled(record.cause))?;
+    check(!state.life.is_teardown(), Refused::Cancelled(state.cause))
+}
+
+/// A child's bound and its ladder must fit into this actor's own bound.
+fn check_fits(state: &State, spec: &Spec) -> Result<(), Refused> {
+    let below = state.levels.checked_sub(1).ok_or(Refused::TooDeep)?;
+    let levels = levels_of(spec, below);
+    check(levels <= below, Refused::TooDeep)?;
+    let times = spec.times.unwrap_or(state.limits.times);
+    let needed = times.with_ladder(times.bound(levels)).saturating_add(state.limits.times.flush);
+    check(needed <= state.limits.times.bound(state.levels), Refused::TooSlow)
+}
+
+fn levels_of(spec: &Spec, below: u8) -> u8 {
+    match spec.role {
+        Role::Actor => spec.levels.unwrap_or(below),
+        Role::Command => 0,
+    }
+}
+
+fn size(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+impl Step<'_> {
+    pub(super) fn open_scope(
+        &mut self,
+        scope: ScopeId,
+        parent: ScopeId,
+        shield: bool,
+        deadline: Option<Instant>,
+    ) {
+        let record = ScopeRecord {
+            phase: Scope::Open,
+            parent: Some(parent),
+            shield,
+            since: self.state.now,
+            deadline,
+            cause: None,
+            errors: Vec::new(),
+            lost: 0,
+        };
+        self.state.last_scope = scope;
+        self.state.scopes.insert(scope, record);
+        self.state.members.insert((parent, Member::Scope(scope)));
+        self.state.deadlines.set(Timer::Scope(scope), deadline);
+    }
+
+    pub(super) fn leave(&mut self, scope: ScopeId) {
+        let Some(record) = self.state.scopes.get_mut(&scope) else { return };
+        if let Some(next) = record.phase.next(ScopeChange::Left) {
+            record.phase = next;
+            self.state.loosened.insert(scope);
+        }
+    }
+
+    pub(super) fn start_task(&mut self, task: TaskId, scope: ScopeId, name: NameId) {
+        let record = TaskRecord { phase: Task::Running, scope, name, since: self.state.now };
+        self.state.last_task = self.state.last_task.max(task);
+        self.state.tasks.insert(task, record);
+        self.state.members.insert((scope, Member::Task(task)));
+    }
+
+    /// The expectation of the handshake is registered here, before the shell hears of the spawn.
+    pub(super) fn spawn(&mut self, child: ActorId, scope: ScopeId, spec: Spec) {
+        let now = self.state.now;
+        let levels = levels_of(&spec, self.state.levels.saturating_sub(1));
+        let times = spec.times.unwrap_or(self.state.limits.times);
+        let record = ChildRecord {
+            phase: Child::Starting,
+            channel: Channel::Opening,
+            scope,
+            name: spec.name,
+            role: spec.role,
+            levels,
+            times,
+            stamp: Stamp::default(),
+            rung: Rung::Free { since: now, until: Some(now.after(self.state.limits.boot)) },
+            ladder: None,
+            blamed: false,
+            parted: false,
+            relayed: 0,
+            leavings: 0,
+            spent: Duration::ZERO,
+        };
+        self.state.last_child = child;
+        self.state.deadlines.set(Timer::Child(child), record.rung.until());
+        self.state.children.insert(child, record);
+        self.state.members.insert((scope, Member::Child(child)));
+        let kill_after = times.bound(levels).saturating_add(times.hop);
+        let spec = Spec { levels: Some(levels), times: Some(times), ..spec };
+        self.emit(Output::Spawn { child, spec, kill_after });
+        if spec.role == Role::Actor {
+            self.greet(Link::Child(child));
+            let limits = crate::Limits { times, ..self.state.limits };
+            let payload = Payload(spec.id.0);
+            self.send(Link::Child(child), Message::Spec { levels, limits, payload });
+        }
+    }
+
+    pub(super) fn cancel(&mut self, scope: ScopeId) {
+        self.cancel_scope(scope, self.cause(Reason::Asked));
+    }
+
+    pub(super) fn cancel_child(&mut self, child: ActorId) {
+        self.begin_ladder(child, Some(self.cause(Reason::Asked)));
+    }
+
+    pub(super) fn cause(&self, reason: Reason) -> Cause {
+        Cause { canceller: self.state.me, reason }
+    }
+
+    /// Gives the span that a child of these levels and times may take for its own teardown.
+    pub(super) fn bound_of(&self, times: &Times, levels: u8) -> Duration {
+        let flat = self.state.has(crate::Defect::FlatDeadlines);
+        times.bound(if flat { 0 } else { levels })
+    }
+}

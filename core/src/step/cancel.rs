@@ -1,0 +1,156 @@
+//! What a cancellation reaches: a scope, what stands in it, and so on down to the shields.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Step;
+use crate::deadlines::Timer;
+use crate::state::Member;
+use crate::{
+    Cause, Error, Event, Instant, LifeChange, Output, Reason, ScopeChange, ScopeId, Stray, TaskChange, TaskId,
+};
+
+impl Step<'_> {
+    /// Cancels a scope. To cancel the actor's own scope is to cancel the actor.
+    pub(super) fn cancel_scope(&mut self, scope: ScopeId, cause: Cause) {
+        if scope == ScopeId::ROOT {
+            let bound = self.state.limits.times.bound(self.state.levels);
+            self.cancel_actor(cause, bound);
+        } else {
+            self.spread(scope, cause);
+        }
+    }
+
+    /// Begins the actor's teardown, or shortens its deadline to `left` from now.
+    pub(super) fn cancel_actor(&mut self, cause: Cause, left: Duration) {
+        let now = self.state.now;
+        let bound = self.state.limits.times.bound(self.state.levels);
+        let deadline = self.state.deadline.min(now.after(left.min(bound)));
+        if !self.live(LifeChange::Cancelled) {
+            self.tighten(deadline);
+            return;
+        }
+        self.state.cause = Some(cause);
+        self.state.deadline = deadline;
+        self.arm_own();
+        self.report(Event::Cancelling(cause));
+        self.spread(ScopeId::ROOT, cause);
+    }
+
+    /// Moves the actor's own deadline nearer, and with it all that follows from it.
+    pub(super) fn tighten(&mut self, deadline: Instant) {
+        if deadline >= self.state.deadline || !self.state.life.is_teardown() {
+            return;
+        }
+        self.state.deadline = deadline;
+        self.arm_own();
+        let children: Vec<_> = self.state.children.keys().copied().collect();
+        for child in children {
+            self.replan(child);
+        }
+    }
+
+    /// Sets the deadlines of tasks, shields and the present state of life by the actor's own deadline.
+    fn arm_own(&mut self) {
+        let times = self.state.limits.times;
+        let deadline = self.state.deadline;
+        let flush_at = deadline.before(times.flush);
+        if !self.state.tasks.is_empty() || self.state.scopes.len() > 1 {
+            self.state.deadlines.set(Timer::Tasks, Some(flush_at));
+        }
+        if self.state.scopes.values().any(|scope| scope.shield && !scope.phase.is_cancelled()) {
+            let shields_at = flush_at.before(times.kill).before(times.stop);
+            self.state.deadlines.set(Timer::Shields, Some(shields_at));
+        }
+        if self.state.life.is_teardown() {
+            self.arm_life();
+        }
+    }
+
+    /// Cancels a scope and what stands in it, in id order, with an explicit stack. A shield stops it.
+    pub(super) fn spread(&mut self, scope: ScopeId, cause: Cause) {
+        let mut stack = vec![scope];
+        while let Some(scope) = stack.pop() {
+            let Some(record) = self.state.scopes.get_mut(&scope) else {
+                continue;
+            };
+            let Some(next) = record.phase.next(ScopeChange::Cancelled) else {
+                continue;
+            };
+            record.phase = next;
+            record.cause = Some(cause);
+            record.deadline = None;
+            self.state.deadlines.set(Timer::Scope(scope), None);
+            self.state.loosened.insert(scope);
+            let members: Vec<_> = self.state.members_of(scope).collect();
+            for member in members.iter().rev() {
+                if let Member::Scope(inner) = member
+                    && self.state.scopes.get(inner).is_some_and(|inner| !inner.shield)
+                {
+                    stack.push(*inner);
+                }
+            }
+            for member in members {
+                match member {
+                    Member::Scope(_) => {}
+                    Member::Task(task) => self.cancel_task(task, cause),
+                    Member::Child(child) => self.begin_ladder(child, Some(cause)),
+                }
+            }
+        }
+    }
+
+    /// Cancels every scope that a shield has kept from the actor's cancellation: there is no more time for it.
+    pub(super) fn break_shields(&mut self) {
+        let cause = self.state.cause.unwrap_or_else(|| self.cause(Reason::Asked));
+        let shielded: Vec<_> = self
+            .state
+            .scopes
+            .iter()
+            .filter(|(_, scope)| !scope.phase.is_cancelled())
+            .map(|(id, _)| *id)
+            .collect();
+        for scope in shielded {
+            self.spread(scope, cause);
+        }
+    }
+
+    fn cancel_task(&mut self, task: TaskId, cause: Cause) {
+        let Some(record) = self.state.tasks.get_mut(&task) else {
+            return;
+        };
+        if let Some(next) = record.phase.next(TaskChange::Cancelled) {
+            record.phase = next;
+            self.emit(Output::CancelTask { task, cause });
+        }
+    }
+
+    /// Takes an error that began in this actor, in user code or in a child's end.
+    pub(super) fn failed(&mut self, scope: ScopeId, mut error: Error) {
+        if error.origin == self.state.me && error.path.hops().is_empty() {
+            self.state.tally.errors = self.state.tally.errors.saturating_add(1);
+        }
+        if error.canceller.is_none() {
+            error.canceller =
+                self.state.scopes.get(&scope).and_then(|s| s.cause).map(|cause| cause.canceller);
+        }
+        self.record(scope, error);
+    }
+
+    /// Keeps an error in a scope, or counts it, and cancels the scope.
+    pub(super) fn record(&mut self, scope: ScopeId, error: Error) {
+        let room = usize::from(self.state.limits.errors);
+        let Some(record) = self.state.scopes.get_mut(&scope) else {
+            self.state.tally.lost = self.state.tally.lost.saturating_add(1);
+            self.stray(Stray::Scope(scope));
+            return;
+        };
+        if record.errors.len() < room {
+            record.errors.push(error);
+        } else {
+            record.lost = record.lost.saturating_add(1);
+        }
+        self.cancel_scope(scope, Cause { canceller: error.origin, reason: Reason::Failure });
+    }
+}

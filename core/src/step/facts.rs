@@ -1,0 +1,150 @@
+//! What a fact does: of tasks, of processes, of this process. A fact is always taken; one that fits nothing is a stray.
+
+use super::Step;
+use crate::state::Member;
+use crate::{
+    ActorId, Census, Child, ChildChange, Exit, Kind, LifeChange, Payload, PeerId, Reason, Role, Signal,
+    Stamp, Stray, TaskChange, TaskId,
+};
+
+impl Step<'_> {
+    pub(super) fn task_ended(&mut self, task: TaskId, payload: Payload) {
+        let Some(record) = self.state.tasks.get_mut(&task) else {
+            return self.stray(Stray::Task(task));
+        };
+        let Some(next) = record.phase.next(TaskChange::Ended) else {
+            return self.stray(Stray::Task(task));
+        };
+        record.phase = next;
+        let scope = record.scope;
+        self.state.tasks.remove(&task);
+        self.state.members.remove(&(scope, Member::Task(task)));
+        self.state.loosened.insert(scope);
+        if task == TaskId::MAIN {
+            self.state.result = payload;
+        }
+    }
+
+    pub(super) fn started(&mut self, id: ActorId, stamp: Stamp) {
+        let Some(child) = self.state.children.get_mut(&id) else {
+            return self.stray(Stray::Child(id));
+        };
+        if child.phase.next(ChildChange::Started).is_none() {
+            return self.stray(Stray::Child(id));
+        }
+        child.stamp = stamp;
+        let name = child.name;
+        self.state.tally.actors = self.state.tally.actors.saturating_add(1);
+        self.census(Census { actor: id, parent: self.state.me, stamp, came: true, name });
+        self.change(id, ChildChange::Started);
+    }
+
+    pub(super) fn not_started(&mut self, id: ActorId, errno: i32) {
+        let Some(child) = self.state.children.get(&id) else {
+            return self.stray(Stray::Child(id));
+        };
+        if child.phase.next(ChildChange::NotStarted).is_none() {
+            return self.stray(Stray::Child(id));
+        }
+        if !child.phase.is_settled() && child.ladder.is_none() {
+            self.blame(id, Kind::NotStarted(errno));
+        }
+        self.change(id, ChildChange::NotStarted);
+    }
+
+    /// The end of a child: an error, unless it said so itself, or was asked for, or is a command's success.
+    pub(super) fn exited(&mut self, id: ActorId, exit: Exit) {
+        let Some(child) = self.state.children.get(&id) else {
+            return self.stray(Stray::Child(id));
+        };
+        let from = child.phase;
+        if from.next(ChildChange::Exited).is_none() {
+            return self.stray(Stray::Child(id));
+        }
+        let cancelled = child.ladder.is_some_and(|ladder| ladder.cause.is_some());
+        let succeeded = child.role == Role::Command && exit.is_success();
+        let explained = child.parted || cancelled || succeeded || from == Child::Unkillable;
+        self.report(crate::Event::Exited(id, exit));
+        self.change(id, ChildChange::Exited);
+        if !explained {
+            self.blame(id, if from == Child::Booting { Kind::BootDied(exit) } else { Kind::Died(exit) });
+        }
+    }
+
+    pub(super) fn ignored(&mut self, id: ActorId, signal: Signal) {
+        let Some(child) = self.state.children.get(&id) else {
+            return self.stray(Stray::Child(id));
+        };
+        match (child.phase, signal) {
+            (Child::Acked, Signal::Int) | (Child::Stopping, Signal::Term) => {
+                self.change(id, ChildChange::Shrugged);
+            }
+            _ => self.stray(Stray::Child(id)),
+        }
+    }
+
+    pub(super) fn swept(&mut self, id: ActorId, alive: u32, fresh: u32, reaped: u32) {
+        let Some(child) = self.state.children.get_mut(&id) else {
+            return self.stray(Stray::Child(id));
+        };
+        child.leavings = alive;
+        let phase = child.phase;
+        self.state.tally.actors = self.state.tally.actors.saturating_add(reaped);
+        self.state.tally.reaped = self.state.tally.reaped.saturating_add(reaped);
+        if !matches!(phase, Child::Sweeping | Child::Purging) {
+            return;
+        }
+        if alive == 0 {
+            self.change(id, ChildChange::Emptied);
+        } else if fresh > 0 {
+            self.signal(id, if phase == Child::Sweeping { Signal::Term } else { Signal::Kill });
+        }
+    }
+
+    pub(super) fn reaped(&mut self, id: ActorId) {
+        if !self.change(id, ChildChange::Reaped) {
+            self.stray(Stray::Child(id));
+        }
+    }
+
+    pub(super) fn cleared(&mut self, alive: u32) {
+        self.state.strangers = Some(alive);
+    }
+
+    pub(super) fn released(&mut self) {
+        if !self.live(LifeChange::Released) {
+            self.stray(Stray::Own);
+        }
+    }
+
+    pub(super) fn peer_joined(&mut self, peer: PeerId) {
+        if self.state.life.is_teardown()
+            || self.state.peers.len() >= usize::try_from(self.state.limits.peers).unwrap_or(0)
+        {
+            self.emit(crate::Output::Close { link: crate::Link::Peer(peer) });
+        } else {
+            self.state.peers.insert(peer);
+        }
+    }
+
+    /// The user's first signal cancels, the second leaves no time but for SIGKILL, the third none at all.
+    ///
+    /// SIGTERM at an actor that has a parent is not the user's: it comes from the ladder, from a guardian or from the
+    /// kernel when the parent dies, and each of those may come on top of another. It cancels, and is not counted.
+    pub(super) fn signalled(&mut self, signal: Signal) {
+        let cause = self.cause(Reason::Signal(signal.number()));
+        let times = self.state.limits.times;
+        let bound = times.bound(self.state.levels);
+        if signal == Signal::Term && self.state.parent.is_some() {
+            return self.cancel_actor(cause, bound);
+        }
+        self.state.signals = self.state.signals.saturating_add(1);
+        match self.state.signals {
+            1 => self.cancel_actor(cause, bound),
+            2 => self.cancel_actor(cause, times.kill.saturating_add(times.flush)),
+            _ => {
+                self.live(LifeChange::Forced);
+            }
+        }
+    }
+}

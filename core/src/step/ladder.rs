@@ -1,0 +1,330 @@
+//! What entering a child's state does, and by when it must be left: the escalation ladder.
+//!
+//! A ladder is planned once, when a child's end begins, and only ever shortened. All ladders run at the same time.
+
+use core::time::Duration;
+
+use super::Step;
+use crate::child::{ChildRecord, Ladder, Rung};
+use crate::deadlines::Timer;
+use crate::state::Member;
+use crate::{
+    ActorId, Cause, Census, Channel, Child, ChildChange, Deadline, Defect, Error, Event, Instant, Kind, Link,
+    Message, Output, Payload, Role, Signal, Times,
+};
+
+impl Step<'_> {
+    /// Puts a child on its ladder, at the rung that the time and its channel allow. A second call only shortens it.
+    pub(super) fn begin_ladder(&mut self, id: ActorId, cause: Option<Cause>) {
+        let Some(child) = self.state.children.get(&id) else {
+            return;
+        };
+        if child.phase.is_settled() {
+            return;
+        }
+        if child.ladder.is_some() {
+            self.replan(id);
+            return;
+        }
+        self.plan(id, cause);
+        let change = self.first_rung(id);
+        if !self.change(id, change) {
+            self.replan(id);
+        }
+    }
+
+    /// Fixes by when each rung of a child's ladder is due, unless that is done.
+    pub(super) fn plan(&mut self, id: ActorId, cause: Option<Cause>) {
+        let now = self.state.now;
+        let Some(child) = self.state.children.get(&id) else {
+            return;
+        };
+        if child.ladder.is_some() {
+            return;
+        }
+        let (stop_at, kill_at, end_at) = self.latest(child);
+        let patience = self.bound_of(&child.times, child.levels).saturating_add(child.times.hop);
+        let ladder = Ladder { began: now, cause, stop_at: stop_at.min(now.after(patience)), kill_at, end_at };
+        if let Some(child) = self.state.children.get_mut(&id) {
+            child.ladder = Some(ladder);
+        }
+    }
+
+    /// Gives the latest SIGTERM, SIGKILL and giving up that the deadline of actor or scope allows.
+    fn latest(&self, child: &ChildRecord) -> (Instant, Instant, Instant) {
+        let own = self.state.limits.times;
+        let deadline = self.state.deadline.min(self.state.now.after(own.bound(self.state.levels)));
+        let end_at = deadline.before(own.flush);
+        let kill_at = end_at.before(child.times.kill);
+        (kill_at.before(child.times.stop), kill_at, end_at)
+    }
+
+    /// Too little time skips rungs, never SIGKILL; who can't hear a message is stopped.
+    fn first_rung(&self, id: ActorId) -> ChildChange {
+        let Some((child, ladder)) = self.state.children.get(&id).and_then(|c| Some((c, c.ladder?))) else {
+            return ChildChange::Hurried;
+        };
+        if ladder.kill_at <= self.state.now {
+            return ChildChange::Condemned;
+        }
+        let hears = child.role == Role::Command || child.channel == Channel::Open;
+        let left = ladder.stop_at.before(child.times.hop).since(self.state.now);
+        if hears && !left.is_zero() { ChildChange::Cancelled } else { ChildChange::Hurried }
+    }
+
+    /// Shortens a child's plan and the time of its present rung, if the actor's deadline has come nearer.
+    pub(super) fn replan(&mut self, id: ActorId) {
+        let Some(child) = self.state.children.get(&id) else {
+            return;
+        };
+        let (stop_at, kill_at, end_at) = self.latest(child);
+        let Some(child) = self.state.children.get_mut(&id) else {
+            return;
+        };
+        let Some(ladder) = child.ladder.as_mut() else {
+            return;
+        };
+        ladder.stop_at = ladder.stop_at.min(stop_at);
+        ladder.kill_at = ladder.kill_at.min(kill_at);
+        ladder.end_at = ladder.end_at.min(end_at);
+        let latest = ladder.latest(child.phase);
+        if let Rung::Teardown { until, .. } = &mut child.rung {
+            *until = until.or_at(latest);
+            self.state.deadlines.set(Timer::Child(id), Some(until.at()));
+        }
+    }
+
+    /// Applies a row of the child's table, if there is one, and does what entering the new state takes.
+    pub(super) fn change(&mut self, id: ActorId, change: ChildChange) -> bool {
+        let Some(child) = self.state.children.get_mut(&id) else {
+            return false;
+        };
+        let Some(next) = child.phase.next(change) else {
+            return false;
+        };
+        let from = child.phase;
+        child.phase = next;
+        match next {
+            Child::Starting | Child::Early => {}
+            Child::Booting => self.enter_booting(id),
+            Child::Up => self.enter_up(id),
+            Child::Asked => self.enter_asked(id),
+            Child::Acked => self.hold(id, |_| Duration::MAX),
+            Child::Parting => {
+                self.plan(id, None);
+                self.hold(id, |times| times.flush.saturating_add(times.kill));
+            }
+            Child::Withdrawn => self.hold(id, |times| times.kill),
+            Child::Stopping => {
+                self.plan(id, None);
+                self.hold(id, |times| times.stop);
+                self.signal(id, Signal::Term);
+            }
+            Child::Killing => {
+                self.plan(id, None);
+                self.hold(id, |times| times.kill);
+                self.signal(id, Signal::Kill);
+            }
+            Child::Sweeping => self.enter_sweeping(id),
+            Child::Purging => {
+                self.hold(id, |times| times.kill);
+                self.signal(id, Signal::Kill);
+            }
+            Child::Reaping => {
+                self.plan(id, None);
+                self.hold(id, |times| times.kill);
+                self.emit(Output::Reap { child: id });
+            }
+            Child::Unkillable => self.enter_unkillable(id, from, change),
+            Child::Gone => self.enter_gone(id, change),
+        }
+        true
+    }
+
+    fn enter_booting(&mut self, id: ActorId) {
+        if self.state.children.get(&id).is_some_and(|child| child.role == Role::Command) {
+            self.change(id, ChildChange::Readied);
+        }
+    }
+
+    /// What came over the channel before the start was known is made good here: arrival is state, not an edge.
+    fn enter_up(&mut self, id: ActorId) {
+        let now = self.state.now;
+        let Some(child) = self.state.children.get_mut(&id) else {
+            return;
+        };
+        child.rung = Rung::Free { since: now, until: None };
+        let parted = child.parted;
+        let muted = child.role == Role::Actor && child.channel == Channel::Closed;
+        self.state.deadlines.set(Timer::Child(id), None);
+        self.report(Event::Up(id));
+        if parted {
+            self.change(id, ChildChange::Parted);
+        } else if muted {
+            self.change(id, ChildChange::Muted);
+        }
+    }
+
+    fn enter_asked(&mut self, id: ActorId) {
+        let zero = self.state.has(Defect::AckDeadlineZero);
+        self.hold(id, |times| if zero { Duration::ZERO } else { times.ack });
+        let Some(child) = self.state.children.get(&id) else {
+            return;
+        };
+        match child.role {
+            Role::Command => {
+                self.signal(id, Signal::Int);
+                self.change(id, ChildChange::Acknowledged);
+            }
+            Role::Actor => self.send_cancel(id),
+        }
+    }
+
+    /// Sends the cancel with what is left until SIGTERM, less the way there and back.
+    pub(super) fn send_cancel(&mut self, id: ActorId) {
+        let Some((child, ladder)) = self.state.children.get(&id).and_then(|c| Some((c, c.ladder?))) else {
+            return;
+        };
+        let left = ladder.stop_at.before(child.times.hop).since(self.state.now);
+        let cause = ladder.cause.unwrap_or_else(|| self.cause(crate::Reason::Asked));
+        self.send(Link::Child(id), Message::Cancel { left, cause });
+    }
+
+    /// What a dead child left behind gets SIGTERM when it is found, and SIGKILL at this deadline.
+    fn enter_sweeping(&mut self, id: ActorId) {
+        self.plan(id, None);
+        let Some(child) = self.state.children.get(&id) else {
+            return;
+        };
+        let grace = match child.levels.checked_sub(1) {
+            Some(below) => self.bound_of(&child.times, below).saturating_add(child.times.hop),
+            None => child.times.stop,
+        };
+        self.hold(id, |_| grace);
+        self.emit(Output::Sweep { child: id });
+    }
+
+    fn enter_unkillable(&mut self, id: ActorId, from: Child, change: ChildChange) {
+        if from == Child::Unkillable {
+            if change == ChildChange::Started {
+                self.signal(id, Signal::Kill);
+            } else if change == ChildChange::Exited {
+                self.emit(Output::Reap { child: id });
+            }
+            return;
+        }
+        self.state.deadlines.set(Timer::Child(id), None);
+        self.state.tally.left = self.state.tally.left.saturating_add(1);
+        self.count_silent(id);
+        self.close(id);
+        self.report(Event::Unkillable(id));
+        let scope = self.leave_scope(id);
+        self.blame(id, Kind::Unkillable);
+        self.state.loosened.extend(scope);
+    }
+
+    fn enter_gone(&mut self, id: ActorId, change: ChildChange) {
+        let Some(child) = self.state.children.get(&id) else {
+            return;
+        };
+        let (was_left, stamp, name) =
+            (!self.state.members.contains(&(child.scope, Member::Child(id))), child.stamp, child.name);
+        self.state.deadlines.set(Timer::Child(id), None);
+        if was_left {
+            self.state.tally.left = self.state.tally.left.saturating_sub(1);
+        } else {
+            self.count_silent(id);
+            self.close(id);
+        }
+        if change == ChildChange::Reaped {
+            self.state.tally.reaped = self.state.tally.reaped.saturating_add(1);
+            self.census(Census { actor: id, parent: self.state.me, stamp, came: false, name });
+        }
+        let scope = self.leave_scope(id);
+        self.state.children.remove(&id);
+        self.report(Event::Gone(id));
+        self.state.loosened.extend(scope);
+    }
+
+    fn leave_scope(&mut self, id: ActorId) -> Option<crate::ScopeId> {
+        let scope = self.state.children.get(&id)?.scope;
+        self.state.members.remove(&(scope, Member::Child(id))).then_some(scope)
+    }
+
+    /// Counts what a child that ends without a last word could not count itself.
+    fn count_silent(&mut self, id: ActorId) {
+        let Some(child) = self.state.children.get(&id) else {
+            return;
+        };
+        let tally = &mut self.state.tally;
+        tally.spent = tally.spent.max(child.spent);
+        if child.parted {
+            return;
+        }
+        tally.errors = tally.errors.saturating_add(child.relayed);
+        let cancelled = child.ladder.is_some_and(|ladder| ladder.cause.is_some());
+        if cancelled && child.levels == 0 && !child.blamed && child.relayed == 0 {
+            tally.cancelled = tally.cancelled.saturating_add(1);
+        }
+    }
+
+    /// Records the error that explains a child's end, once.
+    pub(super) fn blame(&mut self, id: ActorId, kind: Kind) {
+        let Some(child) = self.state.children.get_mut(&id) else {
+            return;
+        };
+        if child.blamed {
+            return;
+        }
+        child.blamed = true;
+        let scope = child.scope;
+        self.state.tally.errors = self.state.tally.errors.saturating_add(1);
+        self.failed(scope, Error::new(kind, id, Payload::default()));
+    }
+
+    /// Closes a child's channel from this side.
+    pub(super) fn close(&mut self, id: ActorId) {
+        let Some(child) = self.state.children.get_mut(&id) else {
+            return;
+        };
+        if child.role == Role::Actor && child.channel != Channel::Closed {
+            child.channel = Channel::Closed;
+            self.emit(Output::Close { link: Link::Child(id) });
+        }
+    }
+
+    pub(super) fn signal(&mut self, child: ActorId, signal: Signal) {
+        self.emit(Output::Signal { child, signal });
+    }
+
+    /// Gives the state just entered its deadline: a span from now, but not later than the plan allows.
+    fn hold(&mut self, id: ActorId, span: impl Fn(&Times) -> Duration) {
+        let now = self.state.now;
+        let endless = self.state.has(Defect::NoDeadlineAfterAck);
+        let Some(child) = self.state.children.get_mut(&id) else {
+            return;
+        };
+        let latest = child.ladder.map_or(Instant::MAX, |ladder| ladder.latest(child.phase));
+        let until = if endless && child.phase == Child::Acked {
+            Deadline::never()
+        } else {
+            Deadline::within(now, span(&child.times), latest)
+        };
+        child.rung = Rung::Teardown { since: now, until };
+        self.state.deadlines.set(Timer::Child(id), Some(until.at()));
+    }
+}
+
+impl Ladder {
+    /// Gives the latest time at which a state is left.
+    fn latest(&self, phase: Child) -> Instant {
+        match phase {
+            Child::Asked | Child::Acked | Child::Parting => self.stop_at,
+            Child::Stopping | Child::Sweeping => self.kill_at,
+            Child::Withdrawn | Child::Killing | Child::Purging | Child::Reaping => self.end_at,
+            Child::Starting | Child::Early | Child::Booting | Child::Up | Child::Unkillable | Child::Gone => {
+                Instant::MAX
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What a message, or the loss of a channel, does.
+
+use super::Step;
+use crate::{
+    ActorId, Cause, Census, Channel, ChannelChange, Child, ChildChange, Defect, Error, Kind, LifeChange,
+    Link, Message, Output, Reason, Stray, Tally, VERSIONS, Versions,
+};
+use core::time::Duration;
+
+impl Step<'_> {
+    pub(super) fn greet(&mut self, link: Link) {
+        self.send(link, Message::Hello { versions: VERSIONS, actor: self.state.me });
+    }
+
+    pub(super) fn received(&mut self, link: Link, message: Message) {
+        match link {
+            Link::Parent => self.parent_said(message),
+            Link::Child(id) => self.child_said(id, message),
+            Link::Peer(_) => self.stray(Stray::Link(link)),
+        }
+    }
+
+    fn parent_said(&mut self, message: Message) {
+        match (message, self.state.parent) {
+            (Message::Hello { versions, .. }, Some(Channel::Opening)) => self.greeted_by_parent(versions),
+            (Message::Spec { levels, limits, payload }, Some(Channel::Open))
+                if self.state.life == crate::Life::Booting =>
+            {
+                if limits.check().is_err() || levels > crate::LEVELS_MAX {
+                    return self.garbled(Link::Parent);
+                }
+                self.state.levels = levels;
+                self.state.limits = limits;
+                self.state.result = payload;
+                self.specified();
+            }
+            (Message::Cancel { left, cause }, Some(Channel::Open)) => self.cancelled_by_parent(left, cause),
+            (Message::Ask, Some(Channel::Open)) => {
+                self.describe(Some(Link::Parent));
+            }
+            _ => self.stray(Stray::Link(Link::Parent)),
+        }
+    }
+
+    /// A second cancel is answered like the first. The ack goes out once the cancellation is real.
+    fn cancelled_by_parent(&mut self, left: Duration, cause: Cause) {
+        self.cancel_actor(cause, left);
+        self.send(Link::Parent, Message::Ack);
+    }
+
+    fn greeted_by_parent(&mut self, versions: Versions) {
+        if VERSIONS.common(versions).is_some() {
+            self.state.parent = Some(Channel::Open);
+        } else {
+            self.garbled(Link::Parent);
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "every other message is out of place here")]
+    fn child_said(&mut self, id: ActorId, message: Message) {
+        let Some(child) = self.state.children.get(&id) else {
+            return self.stray(Stray::Child(id));
+        };
+        let open = child.channel == Channel::Open;
+        match message {
+            Message::Hello { versions, actor } if child.channel == Channel::Opening && actor == id => {
+                self.greeted_by_child(id, versions);
+            }
+            Message::Ready if open => self.readied(id),
+            Message::Ack if open => {
+                self.change(id, ChildChange::Acknowledged);
+            }
+            Message::Error(error) if open => self.relayed(id, error),
+            Message::Result(payload) if open => self.emit(Output::Result { child: id, payload }),
+            Message::Bye(tally) if open => self.parted(id, &tally),
+            Message::Census(census) if open => {
+                self.emit(Output::Note { child: id, census });
+                self.census(census);
+            }
+            Message::Status(status) if open => self.described(status),
+            _ => self.stray(Stray::Link(Link::Child(id))),
+        }
+    }
+
+    /// A child that greets after its cancel gets the cancel.
+    fn greeted_by_child(&mut self, id: ActorId, versions: Versions) {
+        let common = VERSIONS.common(versions);
+        let Some(child) = self.state.children.get_mut(&id) else {
+            return;
+        };
+        if common.is_none() {
+            let ours = VERSIONS;
+            return self.mute(id, Kind::Mismatch([versions.first, versions.last, ours.first, ours.last]));
+        }
+        child.channel = Channel::Open;
+        if child.phase == Child::Stopping {
+            self.send_cancel(id);
+        }
+    }
+
+    /// Arrival is state: a child may be ready before its starter says that it exists.
+    fn readied(&mut self, id: ActorId) {
+        let phase = self.state.children.get(&id).map(|child| child.phase);
+        if phase == Some(Child::Starting) && self.state.has(Defect::LateWaiter) {
+            return;
+        }
+        if !self.change(id, ChildChange::Readied) && phase.is_some_and(|phase| phase < Child::Withdrawn) {
+            self.stray(Stray::Link(Link::Child(id)));
+        }
+    }
+
+    fn relayed(&mut self, id: ActorId, mut error: Error) {
+        let Some(child) = self.state.children.get_mut(&id) else {
+            return;
+        };
+        child.relayed = child.relayed.saturating_add(1);
+        let scope = child.scope;
+        error.path.push(id);
+        self.record(scope, error);
+    }
+
+    /// A last word: the child has counted and cleared what is below it, and only its exit is left.
+    fn parted(&mut self, id: ActorId, tally: &Tally) {
+        let Some(child) = self.state.children.get_mut(&id) else {
+            return;
+        };
+        child.parted = true;
+        child.relayed = 0;
+        child.spent = child.spent.max(tally.spent);
+        if let Some(next) = child.channel.next(ChannelChange::Parted) {
+            child.channel = next;
+        }
+        self.state.tally.add(tally);
+        self.change(id, ChildChange::Parted);
+    }
+
+    /// Passes on what came or went below, so that every ancestor can attribute an orphan.
+    pub(super) fn census(&mut self, census: Census) {
+        if self.state.parent == Some(Channel::Open) && self.state.life < crate::Life::Flushing {
+            self.send(Link::Parent, Message::Census(census));
+        }
+    }
+
+    pub(super) fn garbled(&mut self, link: Link) {
+        match link {
+            Link::Child(id) => self.mute(id, Kind::Protocol),
+            Link::Parent | Link::Peer(_) => {
+                self.emit(Output::Close { link });
+                self.link_lost(link);
+            }
+        }
+    }
+
+    /// Closes the channel of a child that can't be talked to, says why, and stops the child.
+    fn mute(&mut self, id: ActorId, why: Kind) {
+        self.close(id);
+        self.plan(id, None);
+        self.change(id, ChildChange::Muted);
+        self.blame(id, why);
+    }
+
+    pub(super) fn link_lost(&mut self, link: Link) {
+        match link {
+            Link::Parent => self.parent_lost(),
+            Link::Child(id) => {
+                let Some(child) = self.state.children.get(&id) else {
+                    return self.stray(Stray::Child(id));
+                };
+                let parted = child.parted;
+                self.close(id);
+                if !parted {
+                    self.change(id, ChildChange::Muted);
+                }
+            }
+            Link::Peer(peer) => {
+                if !self.state.peers.remove(&peer) {
+                    self.stray(Stray::Link(link));
+                }
+            }
+        }
+    }
+
+    /// Losing the parent cancels, shield or not.
+    fn parent_lost(&mut self) {
+        match self.state.parent.and_then(|channel| channel.next(ChannelChange::Lost)) {
+            Some(next) => self.state.parent = Some(next),
+            None => return self.stray(Stray::Link(Link::Parent)),
+        }
+        self.emit(Output::Close { link: Link::Parent });
+        if self.state.life.is_teardown() || self.state.has(Defect::OrphanIgnored) {
+            return;
+        }
+        let bound = self.state.limits.times.bound(self.state.levels);
+        self.cancel_actor(self.cause(Reason::Orphaned), bound);
+    }
+
+    pub(super) fn flushed(&mut self, link: Link) {
+        if link != Link::Parent || !self.live(LifeChange::Flushed) {
+            self.stray(Stray::Link(link));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! One transition: refuse | apply one row | settle. Total, deterministic, no I/O, no clock, no log, no panic.
+//!
+//! Everything that decides stands here and in the tables. First all refusals, with nothing changed yet; then what the
+//! input does; then the couplings between the sub-machines, to a fixed point. How one came to a state can't matter.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `asks` | what is refused, and what an ask does |
+//! | `facts` | what a fact does |
+//! | `messages` | what a message does |
+//! | `cancel` | what a cancellation reaches |
+//! | `ladder` | what entering a child's state does, and its deadlines |
+//! | `settle` | when scopes close and the actor's life goes on |
+//! | `tick` | what a deadline does |
+//! | `status` | who is asked for a description |
+
+mod asks;
+mod cancel;
+mod facts;
+mod ladder;
+mod messages;
+mod settle;
+mod status;
+mod tick;
+
+use crate::deadlines::Timer;
+use crate::state::State;
+use crate::{Event, Input, Instant, Life, Link, Message, Output, Refused, Stray};
+
+/// Takes one input to the state that follows and emits what is to be done.
+pub(crate) fn step(
+    state: &mut State,
+    now: Instant,
+    input: Input,
+    emit: &mut dyn FnMut(Output),
+) -> Result<(), Refused> {
+    asks::refuse(state, &input)?;
+    let mut step = Step { state, emit };
+    step.clock(now);
+    if step.state.life != Life::Ended {
+        step.begin();
+        step.apply(input);
+        step.settle();
+    }
+    debug_assert_eq!(step.state.broken_invariant(), None);
+    Ok(())
+}
+
+/// A state in the middle of a transition, and where its outputs go.
+struct Step<'a> {
+    state: &'a mut State,
+    emit: &'a mut dyn FnMut(Output),
+}
+
+impl Step<'_> {
+    fn clock(&mut self, now: Instant) {
+        if now < self.state.now && self.state.life != Life::Ended {
+            self.report(Event::ClockWentBack);
+        }
+        self.state.now = self.state.now.max(now);
+    }
+
+    /// The first input begins the life: a root has all it needs, a child greets its parent and awaits its spec.
+    fn begin(&mut self) {
+        if self.state.began.is_some()
+            || self.state.life != Life::Booting
+            || self.state.deadlines.at(Timer::Life).is_some()
+        {
+            return;
+        }
+        if self.state.parent.is_none() {
+            self.specified();
+        } else {
+            let until = self.state.now.after(self.state.limits.boot);
+            self.state.deadlines.set(Timer::Life, Some(until));
+            self.greet(Link::Parent);
+        }
+    }
+
+    fn apply(&mut self, input: Input) {
+        match input {
+            Input::OpenScope { scope, parent, shield, deadline } => {
+                self.open_scope(scope, parent, shield, deadline)
+            }
+            Input::Leave { scope } => self.leave(scope),
+            Input::StartTask { task, scope, name } => self.start_task(task, scope, name),
+            Input::Spawn { child, scope, spec } => self.spawn(child, scope, spec),
+            Input::Cancel { scope } => self.cancel(scope),
+            Input::CancelChild { child } => self.cancel_child(child),
+            Input::Failed { scope, error } => self.failed(scope, error),
+            Input::TaskEnded { task, payload } => self.task_ended(task, payload),
+            Input::Started { child, stamp } => self.started(child, stamp),
+            Input::NotStarted { child, errno } => self.not_started(child, errno),
+            Input::Exited { child, exit } => self.exited(child, exit),
+            Input::Ignored { child, signal } => self.ignored(child, signal),
+            Input::Swept { child, alive, fresh, reaped } => self.swept(child, alive, fresh, reaped),
+            Input::Reaped { child } => self.reaped(child),
+            Input::Cleared { alive } => self.cleared(alive),
+            Input::Released => self.released(),
+            Input::Signalled(signal) => self.signalled(signal),
+            Input::StatusAsked => self.status_asked(),
+            Input::Received { link, message } => self.received(link, message),
+            Input::Garbled { link } => self.garbled(link),
+            Input::LinkLost { link } => self.link_lost(link),
+            Input::Flushed { link } => self.flushed(link),
+            Input::PeerJoined { peer } => self.peer_joined(peer),
+            Input::Tick => self.tick(),
+        }
+    }
+
+    fn emit(&mut self, output: Output) {
+        (self.emit)(output);
+    }
+
+    fn report(&mut self, event: Event) {
+        self.emit(Output::Report(event));
+    }
+
+    fn stray(&mut self, stray: Stray) {
+        self.report(Event::Stray(stray));
+    }
+
+    fn send(&mut self, link: Link, message: Message) {
+        self.emit(Output::Send { link, message });
+    }
+}

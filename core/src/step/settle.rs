@@ -1,0 +1,254 @@
+//! The couplings between the sub-machines, applied to a fixed point: when scopes close, and when life goes on.
+
+use super::Step;
+use crate::deadlines::Timer;
+use crate::{
+    Channel, Defect, End, Event, Life, LifeChange, Link, Message, NameId, Outcome, Output, Payload,
+    ScopeChange, ScopeId, TaskId,
+};
+
+impl Step<'_> {
+    /// Closes what can close, inner scopes first, then moves the actor's life on, until nothing moves.
+    pub(super) fn settle(&mut self) {
+        loop {
+            while let Some(scope) = self.state.loosened.pop_last() {
+                self.close_scope(scope);
+            }
+            let Some(change) = self.due_change() else {
+                break;
+            };
+            if !self.live(change) {
+                break;
+            }
+        }
+    }
+
+    /// Closes a scope that its body has left and that holds nothing any more.
+    fn close_scope(&mut self, scope: ScopeId) {
+        let empty = self.state.members_of(scope).next().is_none();
+        let Some(record) = self.state.scopes.get_mut(&scope) else {
+            return;
+        };
+        let Some(next) = record.phase.next(ScopeChange::Emptied).filter(|_| empty) else {
+            return;
+        };
+        record.phase = next;
+        if scope == ScopeId::ROOT {
+            return;
+        }
+        let parent = record.parent;
+        self.state.deadlines.set(Timer::Scope(scope), None);
+        if self.state.abandoned {
+            self.hand_up(scope, parent);
+        } else {
+            self.hand_over(scope);
+        }
+        self.state.scopes.remove(&scope);
+        if let Some(parent) = parent {
+            self.state.members.remove(&(parent, crate::state::Member::Scope(scope)));
+            self.state.loosened.insert(parent);
+        }
+    }
+
+    /// Hands a scope's errors to the scope around it, for its owner was given up.
+    fn hand_up(&mut self, scope: ScopeId, parent: Option<ScopeId>) {
+        let Some(record) = self.state.scopes.get_mut(&scope) else {
+            return;
+        };
+        let (errors, lost) = (core::mem::take(&mut record.errors), record.lost);
+        let room = usize::from(self.state.limits.errors);
+        let Some(parent) = parent.and_then(|parent| self.state.scopes.get_mut(&parent)) else {
+            return;
+        };
+        parent.lost = parent.lost.saturating_add(lost);
+        for error in errors {
+            if parent.errors.len() < room {
+                parent.errors.push(error);
+            } else {
+                parent.lost = parent.lost.saturating_add(1);
+            }
+        }
+    }
+
+    /// Hands a scope's errors to its owner, then says how it ended.
+    fn hand_over(&mut self, scope: ScopeId) {
+        let Some(record) = self.state.scopes.get_mut(&scope) else {
+            return;
+        };
+        let (errors, lost, cause) = (core::mem::take(&mut record.errors), record.lost, record.cause);
+        let end = match (errors.is_empty(), cause) {
+            (false, _) => End::Failed,
+            (true, Some(cause)) => End::Cancelled(cause),
+            (true, None) => End::Well,
+        };
+        for error in errors {
+            self.emit(Output::Raise { scope, error });
+        }
+        self.emit(Output::Closed { scope, end, lost });
+    }
+
+    /// Says which change of life has become due by the state of the others.
+    fn due_change(&self) -> Option<LifeChange> {
+        let parent_gone = matches!(self.state.parent, None | Some(Channel::Closed));
+        match self.state.life {
+            Life::Running | Life::Cancelling => {
+                let closed = self.state.root_is_closed();
+                let held = self.state.has(Defect::ParentShieldKept) && !parent_gone;
+                (closed && !held).then_some(LifeChange::Finished)
+            }
+            Life::ShieldBroken => (self.state.peers.is_empty() && self.state.strangers == Some(0))
+                .then_some(LifeChange::Cleared),
+            Life::Flushing => parent_gone.then_some(LifeChange::Flushed),
+            Life::Booting | Life::Exiting | Life::Ended => None,
+        }
+    }
+
+    /// Applies a row of the life's table, if there is one, and does what entering the new state takes.
+    pub(super) fn live(&mut self, change: LifeChange) -> bool {
+        let Some(next) = self.state.life.next(change) else {
+            return false;
+        };
+        self.state.life = next;
+        self.state.since = self.state.now;
+        match next {
+            Life::Booting => {}
+            Life::Running => self.enter_running(),
+            Life::Cancelling => {
+                self.state.began = Some(self.state.now);
+                self.state.deadlines.set(Timer::Life, None);
+            }
+            Life::ShieldBroken => self.enter_shield_broken(),
+            Life::Flushing => self.enter_flushing(),
+            Life::Exiting => {
+                self.arm_life();
+                self.emit(Output::Release);
+            }
+            Life::Ended => self.enter_ended(change),
+        }
+        true
+    }
+
+    /// Sets the deadline of the present state of life.
+    pub(super) fn arm_life(&mut self) {
+        self.state.deadlines.set(Timer::Life, self.state.life_until().at());
+    }
+
+    /// The spec is there: user code may start.
+    pub(super) fn specified(&mut self) {
+        self.live(LifeChange::Specified);
+    }
+
+    fn enter_running(&mut self) {
+        self.state.deadlines.set(Timer::Life, None);
+        if self.state.parent.is_some() {
+            self.send(Link::Parent, Message::Ready);
+        }
+        self.start_task(TaskId::MAIN, ScopeId::ROOT, NameId::default());
+        self.state.result = Payload::default();
+        self.emit(Output::Run);
+    }
+
+    /// From here on nothing is awaited from the parent. Peers and strangers have until shortly before the deadline.
+    fn enter_shield_broken(&mut self) {
+        let (now, times) = (self.state.now, self.state.limits.times);
+        self.state.began.get_or_insert(now);
+        self.state.deadline = self.state.deadline.min(now.after(times.kill).after(times.flush));
+        self.arm_life();
+        self.state.deadlines.set(Timer::Tasks, None);
+        self.state.deadlines.set(Timer::Shields, None);
+        self.emit(Output::Clear);
+    }
+
+    /// The last words: every error, the result, and what the subtree came to.
+    fn enter_flushing(&mut self) {
+        self.arm_life();
+        let left = self.state.strangers.unwrap_or(0);
+        if left > 0 {
+            self.state.tally.left = self.state.tally.left.saturating_add(left);
+            self.report(Event::StrangersLeft(left));
+        }
+        let peers = core::mem::take(&mut self.state.peers);
+        for peer in peers {
+            self.emit(Output::Close { link: Link::Peer(peer) });
+        }
+        self.count_self();
+        if self.state.parent_is_open() {
+            self.say_last_words();
+        } else if self.state.parent.is_some() {
+            self.bury_errors();
+        }
+    }
+
+    fn say_last_words(&mut self) {
+        let Some(root) = self.state.scopes.get_mut(&ScopeId::ROOT) else {
+            return;
+        };
+        let errors = core::mem::take(&mut root.errors);
+        let failed = !errors.is_empty();
+        for error in errors {
+            self.send(Link::Parent, Message::Error(error));
+        }
+        if !failed && self.state.cause.is_none() {
+            self.send(Link::Parent, Message::Result(self.state.result));
+        }
+        self.send(Link::Parent, Message::Bye(self.state.tally));
+        self.emit(Output::Flush { link: Link::Parent });
+    }
+
+    /// Nobody is left to tell: what can't be delivered is counted aloud.
+    fn bury_errors(&mut self) {
+        let Some(root) = self.state.scopes.get_mut(&ScopeId::ROOT) else {
+            return;
+        };
+        let count = u32::try_from(root.errors.len()).unwrap_or(u32::MAX).saturating_add(root.lost);
+        self.state.tally.lost = self.state.tally.lost.saturating_add(count);
+        if count > 0 {
+            self.report(Event::Undelivered(count));
+        }
+    }
+
+    /// A childless actor that a cancellation ended, and no error, counts as cancelled.
+    fn count_self(&mut self) {
+        let Some(root) = self.state.scopes.get(&ScopeId::ROOT) else {
+            return;
+        };
+        let tally = &mut self.state.tally;
+        tally.lost = tally.lost.saturating_add(root.lost);
+        if self.state.cause.is_some() && root.errors.is_empty() && tally.actors == 0 && tally.errors == 0 {
+            tally.cancelled = tally.cancelled.saturating_add(1);
+        }
+    }
+
+    fn enter_ended(&mut self, change: LifeChange) {
+        for child in self.state.children.keys().copied().collect::<alloc::vec::Vec<_>>() {
+            self.state.deadlines.set(Timer::Child(child), None);
+        }
+        for timer in [Timer::Life, Timer::Tasks, Timer::Shields, Timer::Status] {
+            self.state.deadlines.set(timer, None);
+        }
+        for scope in self.state.scopes.keys().copied().collect::<alloc::vec::Vec<_>>() {
+            self.state.deadlines.set(Timer::Scope(scope), None);
+        }
+        let failed = self.state.tally.errors > 0 && self.root_has_errors();
+        if self.state.parent.is_none() && change != LifeChange::Forced {
+            self.hand_over(ScopeId::ROOT);
+        }
+        let end = match (change, failed, self.state.cause) {
+            (LifeChange::Forced, ..) => End::Forced,
+            (_, true, _) => End::Failed,
+            (_, false, Some(cause)) => End::Cancelled(cause),
+            (_, false, None) => End::Well,
+        };
+        let outcome = Outcome {
+            end,
+            tally: self.state.tally,
+            began: self.state.began.unwrap_or(self.state.now),
+            bound: self.state.limits.times.bound(self.state.levels),
+        };
+        self.emit(Output::Done(outcome));
+    }
+
+    fn root_has_errors(&self) -> bool {
+        self.state.scopes.get(&ScopeId::ROOT).is_some_and(|root| !root.errors.is_empty())
+    }
+}

@@ -1,0 +1,99 @@
+//! What a deadline does. A fired deadline always makes a transition.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Step;
+use crate::deadlines::Timer;
+use crate::{
+    ActorId, Child, ChildChange, Event, Kind, Life, LifeChange, Payload, Reason, Signal, TaskChange,
+};
+
+impl Step<'_> {
+    /// Fires every deadline that is due, the earliest first.
+    pub(super) fn tick(&mut self) {
+        while let Some(timer) = self.state.deadlines.take_due(self.state.now) {
+            match timer {
+                Timer::Child(id) => self.rung_over(id),
+                Timer::Scope(scope) => self.cancel_scope(scope, self.cause(Reason::Deadline)),
+                Timer::Tasks => self.abandon_tasks(),
+                Timer::Shields => self.break_shields(),
+                Timer::Life => self.life_over(),
+                Timer::Status => self.describe_no_more(),
+            }
+        }
+    }
+
+    fn rung_over(&mut self, id: ActorId) {
+        let Some(child) = self.state.children.get_mut(&id) else {
+            return;
+        };
+        let phase = child.phase;
+        if let (Some(ladder), Some(until)) = (child.ladder, child.rung.until()) {
+            child.spent = child.spent.max(until.since(ladder.began));
+        }
+        let leavings = child.leavings;
+        if phase <= Child::Booting {
+            self.plan(id, None);
+        } else {
+            self.state.tally.escalations = self.state.tally.escalations.saturating_add(1);
+        }
+        if matches!(phase, Child::Asked | Child::Acked | Child::Parting) {
+            self.report(Event::Escalated(id, Signal::Term));
+        } else if matches!(phase, Child::Stopping | Child::Sweeping) {
+            self.report(Event::Escalated(id, Signal::Kill));
+        }
+        self.change(id, ChildChange::Expired);
+        if phase <= Child::Booting {
+            self.blame(id, Kind::BootTimeout);
+        } else if phase == Child::Purging {
+            self.state.tally.left = self.state.tally.left.saturating_add(leavings);
+            self.report(Event::Escaped(id, leavings));
+            self.blame(id, Kind::Escaped(leavings));
+        }
+    }
+
+    /// The actor goes on without its tasks: they end with its process, and are named.
+    fn abandon_tasks(&mut self) {
+        let spent = match self.state.began {
+            Some(began) => self.state.deadline.before(self.state.limits.times.flush).since(began),
+            None => Duration::ZERO,
+        };
+        self.state.tally.spent = self.state.tally.spent.max(spent);
+        let tasks: Vec<_> = self.state.tasks.keys().copied().collect();
+        for task in tasks {
+            let Some(record) = self.state.tasks.get_mut(&task) else {
+                continue;
+            };
+            let Some(next) = record.phase.next(TaskChange::Expired) else {
+                continue;
+            };
+            record.phase = next;
+            self.report(Event::Abandoned(task));
+            self.task_ended(task, Payload::default());
+        }
+        self.state.abandoned = true;
+        self.break_shields();
+        let scopes: Vec<_> = self.state.scopes.keys().copied().collect();
+        for scope in scopes {
+            self.leave(scope);
+        }
+    }
+
+    fn life_over(&mut self) {
+        let change = match self.state.life {
+            Life::Booting => return self.boot_over(),
+            Life::ShieldBroken => LifeChange::Cleared,
+            Life::Flushing => LifeChange::Flushed,
+            Life::Exiting => LifeChange::Released,
+            Life::Running | Life::Cancelling | Life::Ended => return,
+        };
+        self.live(change);
+    }
+
+    /// A child whose parent never sends a spec has no parent.
+    fn boot_over(&mut self) {
+        let bound = self.state.limits.times.bound(0);
+        self.cancel_actor(self.cause(Reason::Deadline), bound);
+    }
+}

@@ -1,0 +1,125 @@
+//! A wait as a value: who waits for what, since when, until when, and why.
+//!
+//! The rule: a wait in teardown has a [`Deadline`]; one without can't be built.
+//! `poll_timeout` is the earliest deadline of the waits, and an explanation of a hang is their `Display`.
+
+use core::fmt;
+
+use crate::{ActorId, Child, Deadline, Instant, Life, Link, Scope, ScopeId, Task, TaskId};
+
+/// One open wait of one actor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Wait {
+    /// Who waits.
+    pub who: ActorId,
+    /// For what.
+    pub on: On,
+    /// Since when.
+    pub since: Instant,
+    /// Until when.
+    pub until: Until,
+    /// In which state of which sub-machine.
+    pub why: Why,
+}
+
+/// What is awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum On {
+    /// Something of a child.
+    Child(ActorId),
+    /// The end of a task.
+    Task(TaskId),
+    /// The body or the deadline of a scope.
+    Scope(ScopeId),
+    /// Something on a channel.
+    Link(Link),
+    /// That no peer is connected any more; the number counts them.
+    Peers(u32),
+    /// That no process is left that is nobody's.
+    Strangers,
+    /// The guardian's exit.
+    Guardian,
+}
+
+/// How long a wait may last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "a wait is one or the other")]
+pub enum Until {
+    /// Of a running actor: as long as it takes, or to a point in time.
+    Running(Option<Instant>),
+    /// Of a teardown: to a point in time, always.
+    Teardown(Deadline),
+}
+
+impl Until {
+    /// Gives the point in time, if there is one.
+    #[must_use]
+    pub fn at(self) -> Option<Instant> {
+        match self {
+            Self::Running(at) => at,
+            Self::Teardown(deadline) => Some(deadline.at()),
+        }
+    }
+}
+
+/// Which sub-machine waits, and in which state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Why {
+    /// For a child.
+    Child(Child),
+    /// For a task.
+    Task(Task),
+    /// For a scope.
+    Scope(Scope),
+    /// For the actor itself.
+    Life(Life),
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} waits for ", self.who)?;
+        match (self.on, self.why) {
+            (On::Child(child), Why::Child(phase)) => write!(f, "{} of child {child}", phase.awaited())?,
+            (On::Child(child), _) => write!(f, "child {child}")?,
+            (On::Task(task), _) => write!(f, "the end of task {task}")?,
+            (On::Scope(scope), _) => write!(f, "the body of scope {scope}")?,
+            (On::Link(Link::Parent), Why::Life(Life::Booting)) => f.write_str("its spec from its parent")?,
+            (On::Link(link), Why::Life(Life::Flushing)) => write!(f, "its last words to leave for {link}")?,
+            (On::Link(link), _) => write!(f, "its {link} to close the channel")?,
+            (On::Peers(count), _) => write!(f, "{count} peers to be gone")?,
+            (On::Strangers, _) => f.write_str("processes that are nobody's")?,
+            (On::Guardian, _) => f.write_str("its guardian to exit")?,
+        }
+        write!(f, " since {}", self.since)?;
+        match self.until.at() {
+            Some(at) if at < Instant::MAX => write!(f, " until {at}"),
+            Some(_) | None => f.write_str(" without a deadline"),
+        }
+    }
+}
+
+impl Child {
+    /// Says what is awaited of a child in this state.
+    #[must_use]
+    pub fn awaited(self) -> &'static str {
+        match self {
+            Self::Starting => "the start",
+            Self::Early => "the start (it already said that it is ready)",
+            Self::Booting => "the handshake",
+            Self::Up => "the end",
+            Self::Asked => "the ack",
+            Self::Acked => "the last word after its ack",
+            Self::Parting => "the exit after its last word",
+            Self::Withdrawn => "the answer to its withdrawn spawn",
+            Self::Stopping => "the exit after SIGTERM",
+            Self::Killing => "the exit after SIGKILL",
+            Self::Sweeping => "the leavings",
+            Self::Purging => "the leavings after SIGKILL",
+            Self::Reaping => "the collection",
+            Self::Unkillable => "the exit, given up,",
+            Self::Gone => "nothing",
+        }
+    }
+}
