@@ -202,6 +202,10 @@ pub(crate) struct ChildRecord {
     pub(crate) stamp: Stamp,
     pub(crate) rung: Rung,
     pub(crate) ladder: Option<Ladder>,
+    /// Its start was told; a second telling is a stray.
+    pub(crate) started: bool,
+    /// Its exit was told; a second telling is a stray, so it is collected once.
+    pub(crate) exited: bool,
     /// The end is already explained by an error, so its exit is no second one.
     pub(crate) blamed: bool,
     /// Its last word came, so it left nothing behind.

@@ -28,6 +28,8 @@ mod message;
 mod output;
 mod rank;
 mod scope;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod state;
 mod step;
 mod table;

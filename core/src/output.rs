@@ -69,6 +69,13 @@ pub enum Output {
         /// Who began it, and why.
         cause: Cause,
     },
+    /// Tell the body of a scope that it is cancelled.
+    CancelBody {
+        /// Which one.
+        scope: ScopeId,
+        /// Who began it, and why.
+        cause: Cause,
+    },
     /// Hand an error to the owner of a scope; `Closed` follows.
     Raise {
         /// Whose.

@@ -144,6 +144,8 @@ impl Step<'_> {
             stamp: Stamp::default(),
             rung: Rung::Free { since: now, until: Some(now.after(self.state.limits.boot)) },
             ladder: None,
+            started: false,
+            exited: false,
             blamed: false,
             parted: false,
             relayed: 0,

@@ -8,7 +8,8 @@ use super::Step;
 use crate::deadlines::Timer;
 use crate::state::Member;
 use crate::{
-    Cause, Error, Event, Instant, LifeChange, Output, Reason, ScopeChange, ScopeId, Stray, TaskChange, TaskId,
+    Cause, Error, Event, Instant, LifeChange, Output, Reason, Scope, ScopeChange, ScopeId, Stray, TaskChange,
+    TaskId,
 };
 
 impl Step<'_> {
@@ -36,6 +37,7 @@ impl Step<'_> {
         self.arm_own();
         self.report(Event::Cancelling(cause));
         self.spread(ScopeId::ROOT, cause);
+        self.replan_all();
     }
 
     /// Moves the actor's own deadline nearer, and with it all that follows from it.
@@ -45,6 +47,11 @@ impl Step<'_> {
         }
         self.state.deadline = deadline;
         self.arm_own();
+        self.replan_all();
+    }
+
+    /// Shortens every plan, also of children that were cancelled before the actor was.
+    fn replan_all(&mut self) {
         let children: Vec<_> = self.state.children.keys().copied().collect();
         for child in children {
             self.replan(child);
@@ -78,11 +85,15 @@ impl Step<'_> {
             let Some(next) = record.phase.next(ScopeChange::Cancelled) else {
                 continue;
             };
+            let has_body = record.phase == Scope::Open;
             record.phase = next;
             record.cause = Some(cause);
             record.deadline = None;
             self.state.deadlines.set(Timer::Scope(scope), None);
             self.state.loosened.insert(scope);
+            if has_body {
+                self.emit(Output::CancelBody { scope, cause });
+            }
             let members: Vec<_> = self.state.members_of(scope).collect();
             for member in members.iter().rev() {
                 if let Member::Scope(inner) = member

@@ -29,9 +29,10 @@ impl Step<'_> {
         let Some(child) = self.state.children.get_mut(&id) else {
             return self.stray(Stray::Child(id));
         };
-        if child.phase.next(ChildChange::Started).is_none() {
+        if child.started || child.phase.next(ChildChange::Started).is_none() {
             return self.stray(Stray::Child(id));
         }
+        child.started = true;
         child.stamp = stamp;
         let name = child.name;
         self.state.tally.actors = self.state.tally.actors.saturating_add(1);
@@ -43,7 +44,7 @@ impl Step<'_> {
         let Some(child) = self.state.children.get(&id) else {
             return self.stray(Stray::Child(id));
         };
-        if child.phase.next(ChildChange::NotStarted).is_none() {
+        if child.started || child.phase.next(ChildChange::NotStarted).is_none() {
             return self.stray(Stray::Child(id));
         }
         if !child.phase.is_settled() && child.ladder.is_none() {
@@ -54,13 +55,14 @@ impl Step<'_> {
 
     /// The end of a child: an error, unless it said so itself, or was asked for, or is a command's success.
     pub(super) fn exited(&mut self, id: ActorId, exit: Exit) {
-        let Some(child) = self.state.children.get(&id) else {
+        let Some(child) = self.state.children.get_mut(&id) else {
             return self.stray(Stray::Child(id));
         };
         let from = child.phase;
-        if from.next(ChildChange::Exited).is_none() {
+        if !child.started || child.exited || from.next(ChildChange::Exited).is_none() {
             return self.stray(Stray::Child(id));
         }
+        child.exited = true;
         let cancelled = child.ladder.is_some_and(|ladder| ladder.cause.is_some());
         let succeeded = child.role == Role::Command && exit.is_success();
         let explained = child.parted || cancelled || succeeded || from == Child::Unkillable;
@@ -102,7 +104,8 @@ impl Step<'_> {
     }
 
     pub(super) fn reaped(&mut self, id: ActorId) {
-        if !self.change(id, ChildChange::Reaped) {
+        let exited = self.state.children.get(&id).is_some_and(|child| child.exited);
+        if !exited || !self.change(id, ChildChange::Reaped) {
             self.stray(Stray::Child(id));
         }
     }

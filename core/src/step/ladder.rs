@@ -22,7 +22,8 @@ impl Step<'_> {
         if child.phase.is_settled() {
             return;
         }
-        if child.ladder.is_some() {
+        // A plan that was made before the start is known has not put the child on a rung yet.
+        if child.ladder.is_some() && child.phase > Child::Early {
             self.replan(id);
             return;
         }
@@ -74,7 +75,7 @@ impl Step<'_> {
 
     /// Shortens a child's plan and the time of its present rung, if the actor's deadline has come nearer.
     pub(super) fn replan(&mut self, id: ActorId) {
-        let Some(child) = self.state.children.get(&id) else {
+        let Some(child) = self.state.children.get(&id).filter(|child| !child.phase.is_settled()) else {
             return;
         };
         let (stop_at, kill_at, end_at) = self.latest(child);

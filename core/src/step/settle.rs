@@ -2,6 +2,7 @@
 
 use super::Step;
 use crate::deadlines::Timer;
+use crate::scope::ScopeRecord;
 use crate::{
     Channel, Defect, End, Event, Life, LifeChange, Link, Message, NameId, Outcome, Output, Payload,
     ScopeChange, ScopeId, TaskId,
@@ -10,6 +11,7 @@ use crate::{
 impl Step<'_> {
     /// Closes what can close, inner scopes first, then moves the actor's life on, until nothing moves.
     pub(super) fn settle(&mut self) {
+        let loosened = !self.state.loosened.is_empty();
         loop {
             while let Some(scope) = self.state.loosened.pop_last() {
                 self.close_scope(scope);
@@ -20,6 +22,23 @@ impl Step<'_> {
             if !self.live(change) {
                 break;
             }
+        }
+        if loosened {
+            self.disarm();
+        }
+    }
+
+    /// Takes back the deadlines of tasks and shields that are no more: a resolved wait's timer never fires.
+    fn disarm(&mut self) {
+        let armed = |timer| self.state.deadlines.at(timer).is_some();
+        let resolved = armed(Timer::Tasks) && self.state.tasks.is_empty() && self.state.scopes.len() <= 1;
+        let shielded = |scope: &ScopeRecord| scope.shield && !scope.phase.is_cancelled();
+        let broken = armed(Timer::Shields) && !self.state.scopes.values().any(shielded);
+        if resolved {
+            self.state.deadlines.set(Timer::Tasks, None);
+        }
+        if broken {
+            self.state.deadlines.set(Timer::Shields, None);
         }
     }
 

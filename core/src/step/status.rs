@@ -5,7 +5,7 @@
 use super::Step;
 use crate::deadlines::Timer;
 use crate::state::StatusRound;
-use crate::{Channel, Child, Link, Message, Output, Role, Status};
+use crate::{ActorId, Channel, Child, Link, Message, Output, Role, Status};
 
 impl Step<'_> {
     /// Somebody asked this process: the answers are collected here.
@@ -41,7 +41,11 @@ impl Step<'_> {
     }
 
     /// An answer from below: counted and passed on.
-    pub(super) fn described(&mut self, status: Status) {
+    pub(super) fn described(&mut self, mut status: Status) {
+        // A child does not say who made it; the first to pass it on did.
+        if status.parent == ActorId::default() {
+            status.parent = self.state.me;
+        }
         if let Some(round) = &mut self.state.status {
             round.outstanding = round.outstanding.saturating_sub(1).saturating_add(status.asked);
             let complete = round.outstanding == 0;

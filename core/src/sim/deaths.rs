@@ -1,0 +1,246 @@
+//! Signals and deaths: what a signal does to each kind of process, and who hears of a death.
+//!
+//! The rule: only the living are signalled, and everybody hears of a death in their own way: the parent by its exit, the
+//! far ends of its channels by their end, its children by PDEATHSIG and the guardian, the adopter by its next look.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::choices::Source;
+use super::kernel::{INIT, Pid, Vital, What};
+use super::oracle::Violation;
+use super::scenario::Conduct;
+use super::world::{Event, World, id, place};
+use crate::{ActorId, Exit, Input, Signal};
+
+impl World<'_> {
+    /// Delivers a signal to one process; `from` hears if it is ignored.
+    pub(super) fn deliver(&mut self, pid: Pid, signal: Signal, from: Option<usize>) {
+        let process = self.kernel.at(pid);
+        if !process.is_alive() || process.dying {
+            return;
+        }
+        let what = process.what;
+        self.timeline.note(self.now, "kernel", format_args!("{signal:?} to process {pid} ({what:?})"));
+        if signal == Signal::Kill {
+            return self.kill(pid);
+        }
+        if signal == Signal::Term && process.stopped {
+            self.kernel.at_mut(pid).stopped = false;
+            if let What::Actor(node) = what {
+                self.open_mailbox(node);
+                self.at(self.now, Event::Look { node });
+            }
+        }
+        match what {
+            What::Init => {}
+            What::Actor(node) => {
+                let after = self.latency();
+                let fact = Input::Signalled(signal);
+                self.at(self.now.after(after), Event::Fact { node, fact });
+            }
+            What::Command(node) => self.signal_command(node, pid, signal, from),
+            // Every second one of them ignores SIGTERM.
+            What::Leaving => {
+                if signal == Signal::Term && pid % 2 == 0 {
+                    self.dies_of(pid, signal);
+                }
+            }
+        }
+    }
+
+    fn signal_command(&mut self, node: usize, pid: Pid, signal: Signal, from: Option<usize>) {
+        let ignored = match self.conducts[node] {
+            Conduct::CommandNoInt => signal == Signal::Int,
+            Conduct::CommandNoTerm => true,
+            Conduct::CommandDeaf => return,
+            _ => false,
+        };
+        if !ignored {
+            return self.dies_of(pid, signal);
+        }
+        if let Some(from) = from.filter(|from| self.scenario.parent(node) == Some(*from)) {
+            let fact = Input::Ignored { child: id(node), signal };
+            self.at(self.now, Event::Fact { node: from, fact });
+        }
+    }
+
+    fn dies_of(&mut self, pid: Pid, signal: Signal) {
+        let stop = self.scenario.limits.times.stop;
+        let after = match self.choices.choose(Source::Exit, 3) {
+            0 => Duration::from_millis(1),
+            1 => Duration::ZERO,
+            _ => stop / 2,
+        };
+        self.at(self.now.after(after), Event::Death { pid, exit: Exit::Signal(signal.number()) });
+    }
+
+    /// A killed process executes nothing more, and is a zombie within `kill`, the news of it included.
+    fn kill(&mut self, pid: Pid) {
+        if self.kernel.at(pid).stuck {
+            return;
+        }
+        self.kernel.at_mut(pid).dying = true;
+        let times = self.scenario.limits.times;
+        let longest = times.kill.saturating_sub(times.hop * 2 / 5);
+        let taken = if self.scenario.slow_kill { 2 } else { self.choices.choose(Source::Exit, 3) };
+        let after = match taken {
+            0 => Duration::from_millis(1),
+            1 => Duration::ZERO,
+            _ => longest,
+        };
+        self.at(self.now.after(after), Event::Death { pid, exit: Exit::Signal(9) });
+    }
+
+    pub(super) fn die(&mut self, pid: Pid, exit: Exit) {
+        if !self.kernel.at(pid).is_alive() {
+            return;
+        }
+        let what = self.kernel.at(pid).what;
+        self.timeline.note(self.now, "kernel", format_args!("process {pid} ({what:?}) dies: {exit}"));
+        let (adopter, orphans) = self.kernel.die(pid, exit);
+        if self.scenario.nets.pdeathsig {
+            for orphan in &orphans {
+                if self.kernel.at(*orphan).what != What::Leaving {
+                    self.deliver(*orphan, Signal::Term, None);
+                }
+            }
+        }
+        match what {
+            What::Actor(node) => {
+                self.bury(node, pid);
+                self.tell_exit(node, pid, exit);
+            }
+            What::Command(node) => {
+                self.wires[node].child_end = false;
+                self.tell_exit(node, pid, exit);
+            }
+            What::Init | What::Leaving => {}
+        }
+        for heir in [adopter, self.kernel.at(pid).parent] {
+            if let What::Actor(node) = self.kernel.at(heir).what {
+                self.at(self.now, Event::Look { node });
+            }
+        }
+    }
+
+    /// An actor's channels end with it, and its guardian stops what it left.
+    fn bury(&mut self, node: usize, pid: Pid) {
+        let children: Vec<usize> = self.scenario.children(node).collect();
+        if self.scenario.nets.eof {
+            self.end(node, false);
+            for child in &children {
+                self.end(*child, true);
+            }
+        }
+        let released = self.actors[node].as_ref().is_none_or(|actor| actor.released);
+        if !self.scenario.nets.guardian || released {
+            return;
+        }
+        for child in children {
+            let Some(left) = self.pids[child].filter(|left| self.kernel.at(*left).maker == pid) else {
+                continue;
+            };
+            let times = self.scenario.limits.times;
+            let levels = self.scenario.height(child);
+            self.deliver(left, Signal::Term, None);
+            let after = times.bound(levels).saturating_add(times.hop);
+            self.at(self.now.after(after), Event::Guard { pid: left });
+        }
+    }
+
+    /// The parent hears of an exit after all that was said, and not before it heard of the start.
+    fn tell_exit(&mut self, node: usize, pid: Pid, exit: Exit) {
+        let Some(parent) = self.scenario.parent(node) else { return };
+        if self.pids[parent] != Some(self.kernel.at(pid).parent) {
+            return;
+        }
+        let after = self.latency();
+        let when = self.now.after(after).max(self.told[node]).max(self.wires[node].up);
+        self.at(when, Event::Fact { node: parent, fact: Input::Exited { child: id(node), exit } });
+    }
+
+    /// Looks: collects what was adopted and is dead, answers the sweeps under way, and kills strangers if asked to.
+    pub(super) fn look(&mut self, node: usize) -> Result<(), Violation> {
+        let Some(me) = self.pids[node] else { return Ok(()) };
+        let sweeps: Vec<ActorId> =
+            self.actors[node].iter().flat_map(|actor| actor.sweeps.keys().copied()).collect();
+        let dead: Vec<Pid> = self
+            .kernel
+            .children_of(me)
+            .filter(|(_, process)| process.maker != me || process.what == What::Leaving)
+            .filter(|(_, process)| matches!(process.vital, Vital::Zombie(_)))
+            .map(|(pid, _)| pid)
+            .collect();
+        for pid in dead {
+            let owner = sweeps.iter().copied().find(|child| self.is_from(pid, *child));
+            if self.kernel.reap(pid).is_ok()
+                && self.kernel.at(pid).what != What::Leaving
+                && let Some(actor) = self.actors[node].as_mut()
+                && let Some(sweep) = owner.and_then(|child| actor.sweeps.get_mut(&child))
+            {
+                sweep.1 += 1;
+            }
+        }
+        for child in sweeps {
+            self.answer_sweep(node, me, child);
+        }
+        self.answer_clear(node, me);
+        Ok(())
+    }
+
+    fn is_from(&self, pid: Pid, child: ActorId) -> bool {
+        self.pids[place(child)].is_some_and(|origin| self.kernel.descends(pid, origin))
+    }
+
+    fn answer_sweep(&mut self, node: usize, me: Pid, child: ActorId) {
+        let Some(origin) = self.pids[place(child)] else { return };
+        let alive: BTreeSet<Pid> = self
+            .kernel
+            .leavings(me, origin)
+            .into_iter()
+            .filter(|pid| self.kernel.at(*pid).is_alive())
+            .collect();
+        let Some(sweep) = self.actors[node].as_mut().and_then(|actor| actor.sweeps.get_mut(&child)) else {
+            return;
+        };
+        let fresh = alive.difference(&sweep.0).count() as u32;
+        let reaped = core::mem::take(&mut sweep.1);
+        let left = alive.len() as u32;
+        sweep.0 = alive;
+        let fact = Input::Swept { child, alive: left, fresh, reaped };
+        self.at(self.now, Event::Fact { node, fact });
+    }
+
+    /// Strangers: forked or adopted, not a child on record, and not what a child on record left.
+    fn answer_clear(&mut self, node: usize, me: Pid) {
+        if self.actors[node].as_ref().is_none_or(|actor| actor.cleared.is_none()) {
+            return;
+        }
+        let strangers: BTreeSet<Pid> = self
+            .kernel
+            .children_of(me)
+            .filter(|(_, process)| process.is_alive())
+            .filter(|(_, process)| process.maker != me || process.what == What::Leaving)
+            .map(|(pid, _)| pid)
+            .collect();
+        for stranger in &strangers {
+            self.deliver(*stranger, Signal::Kill, None);
+        }
+        if let Some(actor) = self.actors[node].as_mut() {
+            actor.cleared = Some(strangers.clone());
+        }
+        let fact = Input::Cleared { alive: strangers.len() as u32 };
+        self.at(self.now, Event::Fact { node, fact });
+    }
+
+    /// Tells whether a process of the tree is alive.
+    pub(super) fn living(&self) -> Vec<Pid> {
+        self.kernel
+            .all()
+            .filter(|(pid, process)| *pid != INIT && process.is_alive() && !process.stuck)
+            .map(|(pid, _)| pid)
+            .collect()
+    }
+}

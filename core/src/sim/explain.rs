@@ -1,0 +1,180 @@
+//! Why a tree does not end: the chain of waits in words, to the wait whose answer can never come.
+//!
+//! The rule: it follows what the machines themselves say they wait for, from the root down, and looks at the model only
+//! to say why the last of them is in vain.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::kernel::Vital;
+use super::oracle::is_answered;
+use super::world::{World, id, place};
+use crate::{ActorId, Instant, Life, Link, On, Until, Wait};
+
+/// What a chain of waits ends in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "the catalog's list")]
+pub enum Sink {
+    /// Those in the chain wait for each other.
+    Cycle,
+    /// The answer came before it was awaited.
+    LostWake,
+    /// A deadline passed and nothing came of it.
+    SwallowedDeadline,
+    /// A wait in teardown has no deadline.
+    NoDeadline,
+    /// A shield hides what would end the wait.
+    ShieldWithoutEscape,
+    /// Nothing but the environment could answer, and it does not.
+    SilentEnvironment,
+    /// Who should answer is dead.
+    DeadResolver,
+}
+
+/// The chain of waits of one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// Each wait in words, the first one first.
+    pub chain: Vec<String>,
+    /// The actors in the chain.
+    pub actors: Vec<ActorId>,
+    /// What it ends in.
+    pub sink: Sink,
+    /// Why the last wait is in vain.
+    pub because: String,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, line) in self.chain.iter().enumerate() {
+            writeln!(f, "  {}{line}", if index == 0 { "" } else { "and " })?;
+        }
+        write!(f, "  {:?}: {}", self.sink, self.because)
+    }
+}
+
+/// Follows the waits of a world that stands still, or has just broken a promise.
+pub(super) fn explain(world: &World<'_>) -> Option<Explanation> {
+    let living = |node: &usize| world.life(*node).is_some_and(|life| life != Life::Ended);
+    // Who can only be helped from above stands first: the nearest to the root that is alive.
+    let mut node = (0..world.actors.len()).find(living)?;
+    let mut chain = Vec::new();
+    let mut actors = Vec::new();
+    loop {
+        if actors.contains(&id(node)) {
+            let because = format!("the chain comes back to {}; none of them moves first", id(node));
+            return Some(Explanation { chain, actors, sink: Sink::Cycle, because });
+        }
+        actors.push(id(node));
+        if let Some(pid) = world.pids[node]
+            && !world.kernel.at(pid).runs()
+        {
+            let how = silence(world, node);
+            let sink = if endless_above(world, &actors) { Sink::NoDeadline } else { Sink::SilentEnvironment };
+            return Some(Explanation { chain, actors, sink, because: how });
+        }
+        let waits: Vec<Wait> = world.actors[node].iter().flat_map(|actor| actor.machine.waits()).collect();
+        let Some(wait) = choose(world, node, &waits) else {
+            let because = format!("{} waits for nothing that could come", id(node));
+            return Some(Explanation { chain, actors, sink: Sink::SilentEnvironment, because });
+        };
+        chain.push(format!("{wait}"));
+        if let Some((sink, because)) = sink_of(world, node, &wait) {
+            return Some(Explanation { chain, actors, sink, because });
+        }
+        node = match wait.on {
+            On::Child(child) => place(child),
+            On::Link(Link::Parent) => world.scenario.parent(node)?,
+            _ => return None,
+        };
+    }
+}
+
+/// Chooses the wait to follow: one that is in vain by itself, else the one nearest to its end.
+fn choose(world: &World<'_>, node: usize, waits: &[Wait]) -> Option<Wait> {
+    let vain = |wait: &&Wait| is_answered(&world.oracle, node, wait.on, wait.why);
+    let endless = |wait: &&Wait| wait.until == Until::Running(None) || is_never(wait.until);
+    let by_actor = |wait: &&Wait| matches!(wait.on, On::Child(_) | On::Link(_) | On::Peers(_));
+    waits
+        .iter()
+        .find(vain)
+        .or_else(|| waits.iter().filter(by_actor).find(endless))
+        .or_else(|| waits.iter().find(by_actor))
+        .or_else(|| waits.first())
+        .copied()
+}
+
+fn is_never(until: Until) -> bool {
+    matches!(until, Until::Teardown(deadline) if deadline.at() == Instant::MAX)
+}
+
+/// Says why a wait is in vain, if it is one at which the chain ends.
+fn sink_of(world: &World<'_>, node: usize, wait: &Wait) -> Option<(Sink, String)> {
+    let me = id(node);
+    if is_answered(&world.oracle, node, wait.on, wait.why) {
+        return Some((Sink::LostWake, format!("{me} was given the answer already, and did not keep it")));
+    }
+    match wait.on {
+        On::Child(child) => {
+            let pid = world.pids[place(child)];
+            let dead = pid.is_some_and(|pid| world.kernel.at(pid).vital != Vital::Alive);
+            if dead {
+                return Some((Sink::DeadResolver, format!("{child} is dead, and {me} was not told")));
+            }
+            if world.actors[place(child)].is_none() {
+                return Some((Sink::SilentEnvironment, format!("{child} has no machine and goes on")));
+            }
+            if world.life(place(child)) == Some(Life::Ended) {
+                return Some((Sink::SilentEnvironment, format!("{child} has ended and its process has not")));
+            }
+            None
+        }
+        On::Link(Link::Parent) => {
+            let parent = world.scenario.parent(node)?;
+            if world.life(parent).is_none() {
+                return Some((Sink::DeadResolver, format!("{}, the parent of {me}, is dead", id(parent))));
+            }
+            None
+        }
+        On::Peers(count) => {
+            let sink = if is_never(wait.until) { Sink::NoDeadline } else { Sink::SilentEnvironment };
+            Some((sink, format!("the {count} peers of {me} need not ever leave")))
+        }
+        On::Task(_) | On::Scope(_) => {
+            let parent = world.scenario.parent(node);
+            if let Some(parent) = parent.filter(|parent| world.life(*parent).is_none()) {
+                let text = format!("only {}, its parent, would cancel {me}, and it is dead", id(parent));
+                return Some((Sink::DeadResolver, text));
+            }
+            Some((Sink::SilentEnvironment, format!("only the user's code in {me} could end that")))
+        }
+        On::Link(_) | On::Strangers | On::Guardian => {
+            Some((Sink::SilentEnvironment, format!("nobody answers {me}")))
+        }
+    }
+}
+
+/// Says why a process executes nothing.
+fn silence(world: &World<'_>, node: usize) -> String {
+    let who = id(node);
+    let Some(process) = world.pids[node].map(|pid| world.kernel.at(pid)) else {
+        return format!("{who} has no process");
+    };
+    if process.stopped {
+        format!("{who} is stopped by SIGSTOP")
+    } else if process.dying {
+        format!("{who} was killed and does not die")
+    } else {
+        format!("the driver of {who} answers nothing any more ({:?})", world.conducts[node])
+    }
+}
+
+/// Tells whether somebody above the last of the chain waits for it in teardown without a deadline.
+fn endless_above(world: &World<'_>, actors: &[ActorId]) -> bool {
+    actors.iter().any(|actor| {
+        world.actors[place(*actor)].iter().flat_map(|a| a.machine.waits()).any(|wait| is_never(wait.until))
+    })
+}

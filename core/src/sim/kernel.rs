@@ -1,0 +1,199 @@
+//! The model of a kernel: processes, parents, adoption, groups, zombies.
+//!
+//! The rule: a process is collected once, by its parent, after its death; a dead one's children go to the nearest living
+//! ancestor that adopts. It knows no time, no machine and no message.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::Exit;
+
+/// A process: an index that is never reused.
+pub type Pid = usize;
+
+/// The process that adopts what nobody else does, and collects it at once.
+pub const INIT: Pid = 0;
+
+/// What runs in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "the world treats each by name")]
+pub enum What {
+    /// Nothing of ours.
+    Init,
+    /// An actor, by its place in the tree.
+    Actor(usize),
+    /// A command, by its place in the tree.
+    Command(usize),
+    /// What somebody forked and did not tell of.
+    Leaving,
+}
+
+/// Whether a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a process is alive, dead or gone")]
+pub enum Vital {
+    /// It runs, or is stopped.
+    Alive,
+    /// It is dead and not collected.
+    Zombie(Exit),
+    /// It is collected.
+    Reaped,
+}
+
+/// One process.
+#[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "a process has that many switches")]
+pub struct Process {
+    /// Who may collect it.
+    pub parent: Pid,
+    /// Who forked it.
+    pub maker: Pid,
+    /// Its group, named by its leader.
+    pub group: Pid,
+    /// What runs in it.
+    pub what: What,
+    /// Whether it runs.
+    pub vital: Vital,
+    /// Whether SIGSTOP holds it.
+    pub stopped: bool,
+    /// Whether its driver, or it as a whole, answers nothing any more.
+    pub wedged: bool,
+    /// Whether it was killed and executes nothing more.
+    pub dying: bool,
+    /// Whether not even SIGKILL ends it.
+    pub stuck: bool,
+}
+
+impl Process {
+    /// Tells whether it is neither dead nor gone.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.vital == Vital::Alive
+    }
+
+    /// Tells whether it executes anything.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        self.is_alive() && !self.dying && !self.stopped && !self.wedged
+    }
+}
+
+/// All processes.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    processes: Vec<Process>,
+}
+
+impl Kernel {
+    /// Begins with nothing but [`INIT`].
+    #[must_use]
+    pub fn new() -> Self {
+        let init = Process {
+            parent: INIT,
+            maker: INIT,
+            group: INIT,
+            what: What::Init,
+            vital: Vital::Alive,
+            stopped: false,
+            wedged: false,
+            dying: false,
+            stuck: false,
+        };
+        Self { processes: vec![init] }
+    }
+
+    /// Gives a process.
+    #[must_use]
+    pub fn at(&self, pid: Pid) -> &Process {
+        &self.processes[pid]
+    }
+
+    /// Gives a process, to be changed.
+    pub fn at_mut(&mut self, pid: Pid) -> &mut Process {
+        &mut self.processes[pid]
+    }
+
+    /// Forks; the new process leads a group of its own, or joins that of its maker.
+    pub fn fork(&mut self, maker: Pid, what: What, own_group: bool) -> Pid {
+        let pid = self.processes.len();
+        let group = if own_group { pid } else { self.at(maker).group };
+        let process = Process { parent: maker, maker, group, what, ..self.at(INIT).clone() };
+        self.processes.push(process);
+        pid
+    }
+
+    /// Lists all processes but [`INIT`].
+    pub fn all(&self) -> impl Iterator<Item = (Pid, &Process)> {
+        self.processes.iter().enumerate().skip(1)
+    }
+
+    /// Lists who may be collected by `parent`, now or after its death.
+    pub fn children_of(&self, parent: Pid) -> impl Iterator<Item = (Pid, &Process)> {
+        self.all().filter(move |(_, process)| process.parent == parent && process.vital != Vital::Reaped)
+    }
+
+    /// Makes a zombie, gives its children to the nearest living ancestor that adopts, and says who they are and whose.
+    pub fn die(&mut self, pid: Pid, exit: Exit) -> (Pid, Vec<Pid>) {
+        self.at_mut(pid).vital = Vital::Zombie(exit);
+        let mut adopter = self.at(pid).parent;
+        while adopter != INIT
+            && !(self.at(adopter).is_alive() && matches!(self.at(adopter).what, What::Actor(_)))
+        {
+            adopter = self.at(adopter).parent;
+        }
+        let orphans: Vec<Pid> = self.children_of(pid).map(|(child, _)| child).collect();
+        for orphan in &orphans {
+            self.at_mut(*orphan).parent = adopter;
+            if adopter == INIT && !self.at(*orphan).is_alive() {
+                self.at_mut(*orphan).vital = Vital::Reaped;
+            }
+        }
+        if self.at(pid).parent == INIT {
+            self.at_mut(pid).vital = Vital::Reaped;
+        }
+        (adopter, orphans)
+    }
+
+    /// Collects a zombie.
+    ///
+    /// # Errors
+    /// Names the invariant that this breaks.
+    pub fn reap(&mut self, pid: Pid) -> Result<(), &'static str> {
+        match self.at(pid).vital {
+            Vital::Alive => Err("3"),
+            Vital::Reaped => Err("1"),
+            Vital::Zombie(_) => {
+                self.at_mut(pid).vital = Vital::Reaped;
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells whether `pid` was made by `ancestor`, or by what that made.
+    #[must_use]
+    pub fn descends(&self, pid: Pid, ancestor: Pid) -> bool {
+        let mut maker = self.at(pid).maker;
+        while maker != INIT {
+            if maker == ancestor {
+                return true;
+            }
+            maker = self.at(maker).maker;
+        }
+        false
+    }
+
+    /// Lists what a parent adopted from a dead child and what of the child's group is its own.
+    #[must_use]
+    pub fn leavings(&self, parent: Pid, child: Pid) -> Vec<Pid> {
+        self.children_of(parent)
+            .filter(|(pid, _)| *pid != child && self.descends(*pid, child))
+            .map(|(pid, _)| pid)
+            .collect()
+    }
+}
+
+impl Default for Kernel {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,94 @@
+//! The books at the end of a run: every failure of a script is in exactly one report, or counted aloud, and a healthy
+//! tree's tally is exact.
+
+use super::kernel::What;
+use super::oracle::Violation;
+use super::scenario::Conduct;
+use super::world::{World, id};
+use crate::{End, Tally};
+
+pub(super) fn check(world: &World<'_>) -> Result<(), Violation> {
+    let Some(outcome) = world.actors[0].as_ref().and_then(|root| root.outcome) else {
+        return Ok(());
+    };
+    if outcome.end == End::Forced {
+        return Ok(());
+    }
+    check_errors(world, &outcome.tally)?;
+    check_doubles(world)?;
+    if world.oracle.is_healthy() && world.signals < 2 { check_tally(world, &outcome.tally) } else { Ok(()) }
+}
+
+fn check_errors(world: &World<'_>, tally: &Tally) -> Result<(), Violation> {
+    let mut missing = 0_u32;
+    let mut first = None;
+    for (node, payload) in world.oracle.failures() {
+        let reports = world.reported.iter().filter(|error| error.payload == payload).count();
+        if reports > 1 {
+            let text = format_args!("an error of {} is in {reports} reports", id(node));
+            return Err(Violation::told("double error", "39", world.now, text));
+        }
+        if reports == 0 && has_a_way(world, node) {
+            missing += 1;
+            first.get_or_insert(node);
+        }
+    }
+    let counted = tally.lost.saturating_add(world.oracle.dropped);
+    match first {
+        Some(node) if missing > counted => {
+            let text = format_args!(
+                "an error of {} is in no report; {missing} are missing, {counted} counted",
+                id(node)
+            );
+            Err(Violation::told("lost error", "39", world.now, text))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells whether everybody from an actor up to the root could say their last words.
+fn has_a_way(world: &World<'_>, node: usize) -> bool {
+    let mut at = node;
+    loop {
+        let spoke = world.actors[at].as_ref().is_some_and(|actor| actor.outcome.is_some());
+        if !spoke || world.conducts[at] == Conduct::LoseLink {
+            return false;
+        }
+        match world.scenario.parent(at) {
+            Some(parent) => at = parent,
+            None => return true,
+        }
+    }
+}
+
+/// What machines make of a child's end is told once too.
+fn check_doubles(world: &World<'_>) -> Result<(), Violation> {
+    for (index, error) in world.reported.iter().enumerate() {
+        let same = |other: &&crate::Error| {
+            (other.kind, other.origin, other.payload) == (error.kind, error.origin, error.payload)
+        };
+        if world.reported[..index].iter().any(|other| same(&other)) {
+            let text = format_args!("{} {} is in two reports", error.origin, error.kind);
+            return Err(Violation::told("double error", "39", world.now, text));
+        }
+    }
+    Ok(())
+}
+
+fn check_tally(world: &World<'_>, tally: &Tally) -> Result<(), Violation> {
+    let started =
+        world.kernel.all().filter(|(_, process)| process.what != What::Leaving).count().saturating_sub(1);
+    let exact = tally.actors as usize == started
+        && tally.reaped as usize == started
+        && tally.left == 0
+        && tally.escalations == 0
+        && tally.errors as usize == world.reported.len() + tally.lost as usize + world.oracle.dropped as usize;
+    if exact {
+        return Ok(());
+    }
+    let text = format_args!(
+        "{started} were started and {} errors reported, the tally says {tally:?}",
+        world.reported.len()
+    );
+    Err(Violation::told("tally", "39", world.now, text))
+}

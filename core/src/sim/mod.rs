@@ -1,0 +1,38 @@
+//! A world of machines in virtual time, and searches over what can happen in it.
+//!
+//! The rule: everything that decides is the real [`Machine`](crate::Machine); all that a world adds is the model of what
+//! a real one stands on: processes, channels, signals, user code, time. All that it leaves open comes from one place,
+//! [`Choices`]. It has no clock, no thread and no randomness of its own.
+//!
+//! ```
+//! use windrow_core::sim::{Choices, Conduct, Scenario, record, swarm};
+//!
+//! // A root with two children that have two children each; one of the six does not answer any more.
+//! let scenario = Scenario::tree(2, 2).with(4, Conduct::Wedge);
+//! let report = record(&scenario, Choices::seed(7));
+//! assert!(report.is_clean(), "{report}");
+//!
+//! let found = swarm(&scenario.menu(Conduct::BENIGN), 1, 50);
+//! assert!(found.report.is_none());
+//! ```
+
+mod choices;
+mod deaths;
+mod explain;
+mod kernel;
+mod ledger;
+mod oracle;
+mod run;
+mod scenario;
+mod script;
+mod search;
+mod shell;
+mod timeline;
+mod world;
+
+pub use choices::{Choice, Choices, Odometer, Source, Trace};
+pub use explain::{Explanation, Sink};
+pub use oracle::Violation;
+pub use run::{Report, record, run};
+pub use scenario::{Conduct, Nets, Scenario};
+pub use search::{Found, enumerate, shrink, swarm};

@@ -1,0 +1,96 @@
+//! One run of a scenario, and what is left of it.
+
+use alloc::string::String;
+use core::fmt;
+use core::hash::Hasher;
+use core::time::Duration;
+
+use super::choices::{Choice, Choices, Trace};
+use super::explain::{Explanation, explain};
+use super::oracle::Violation;
+use super::scenario::Scenario;
+use super::world::World;
+use crate::{Instant, Outcome};
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// What was broken, if anything was.
+    pub violation: Option<Violation>,
+    /// Who waited for whom when it broke.
+    pub explanation: Option<Explanation>,
+    /// How the root ended.
+    pub outcome: Option<Outcome>,
+    /// How many events and ticks there were.
+    pub steps: u32,
+    /// When the run ended, in virtual time.
+    pub ended: Instant,
+    /// The choices, source by source.
+    pub trace: Trace,
+    /// The choices, in order.
+    pub made: alloc::vec::Vec<Choice>,
+    /// A hash of every output of every machine, with its time.
+    pub hash: u64,
+    /// The longest teardown of an actor, in thousandths of its bound.
+    pub fullest: u64,
+    /// Every input and output, a line each; empty unless it was asked for.
+    pub timeline: String,
+}
+
+impl Report {
+    /// Tells whether no oracle objected.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.violation.is_none()
+    }
+
+    /// Gives how long the root's teardown took.
+    #[must_use]
+    pub fn teardown(&self) -> Option<Duration> {
+        self.outcome.map(|outcome| self.ended.since(outcome.began))
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.timeline)?;
+        match &self.violation {
+            Some(violation) => writeln!(f, "{violation}")?,
+            None => writeln!(f, "clean: {} steps until {}", self.steps, self.ended)?,
+        }
+        if let Some(explanation) = &self.explanation {
+            writeln!(f, "{explanation}")?;
+        }
+        write!(f, "{} of the choices are not the default", self.trace.deviations())
+    }
+}
+
+/// Runs a scenario with all oracles on.
+#[must_use]
+pub fn run(scenario: &Scenario, choices: Choices) -> Report {
+    report(World::new(scenario, choices, false))
+}
+
+/// Runs a scenario and keeps its timeline.
+#[must_use]
+pub fn record(scenario: &Scenario, choices: Choices) -> Report {
+    report(World::new(scenario, choices, true))
+}
+
+fn report(mut world: World<'_>) -> Report {
+    let violation = world.run().err();
+    let explanation = violation.is_some().then(|| explain(&world)).flatten();
+    Report {
+        violation,
+        explanation,
+        outcome: world.actors[0].as_ref().and_then(|root| root.outcome),
+        steps: world.steps,
+        ended: world.now,
+        trace: world.choices.trace(),
+        made: world.choices.made().to_vec(),
+        hash: world.oracle.hash.finish(),
+        fullest: world.oracle.fullest,
+        timeline: world.timeline.take(),
+    }
+}

@@ -1,0 +1,310 @@
+//! The users' code: the main task of each actor as a script.
+//!
+//! The rule: a body that does not handle a group fails it upwards, error by error, before it ends. Whatever it does, it
+//! does by asks and facts of the public surface; it knows no more of the machine than user code does.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::choices::Source;
+use super::kernel::What;
+use super::oracle::Violation;
+use super::scenario::Conduct;
+use super::world::{Event, World, id};
+use crate::{
+    Error, Exit, Input, Kind, Link, NameId, Payload, PeerId, Refused, Role, ScopeId, Spec, SpecId,
+    TaskId,
+};
+
+/// The scope that a script opens for its children.
+const NURSERY: ScopeId = ScopeId(1);
+/// The second task of a script that has one.
+const HELPER: TaskId = TaskId(1);
+
+/// When a script goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cue {
+    Start,
+    Work,
+    HelperFails,
+    Cancelled,
+    HelperCancelled,
+    Relay,
+}
+
+/// Where a script is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Idle,
+    Working,
+    Joining,
+    Over,
+}
+
+/// The main task of one actor.
+#[derive(Clone, Debug)]
+pub(super) struct Body {
+    pub(super) conduct: Conduct,
+    pub(super) stage: Stage,
+    nursery: Option<ScopeId>,
+    held: Vec<Error>,
+}
+
+impl Body {
+    pub(super) fn new(conduct: Conduct) -> Self {
+        Self { conduct, stage: Stage::Idle, nursery: None, held: Vec::new() }
+    }
+}
+
+impl World<'_> {
+    pub(super) fn play(&mut self, node: usize, cue: Cue) -> Result<(), Violation> {
+        let Some(body) = self.actors[node].as_ref().map(|actor| &actor.body) else {
+            return Ok(());
+        };
+        let (conduct, stage, nursery) = (body.conduct, body.stage, body.nursery);
+        match cue {
+            Cue::Start => self.start(node, conduct),
+            Cue::Work if stage == Stage::Working || stage == Stage::Joining => self.work(node, conduct),
+            Cue::Cancelled if stage == Stage::Working => {
+                let kind = (conduct == Conduct::FailOnCancel).then_some(Kind::Failed);
+                self.finish(node, kind)
+            }
+            Cue::HelperFails if stage != Stage::Over => {
+                self.fail(node, nursery.unwrap_or(ScopeId::ROOT), Kind::Failed)?;
+                self.end_task(node, HELPER)
+            }
+            Cue::HelperCancelled if stage != Stage::Over => self.end_task(node, HELPER),
+            Cue::Relay => self.relay(node),
+            Cue::Work | Cue::Cancelled | Cue::HelperFails | Cue::HelperCancelled => Ok(()),
+        }
+    }
+
+    fn body(&mut self, node: usize) -> Option<&mut Body> {
+        self.actors[node].as_mut().map(|actor| &mut actor.body)
+    }
+
+    fn start(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
+        if let Some(body) = self.body(node) {
+            if body.stage != Stage::Idle {
+                return Ok(());
+            }
+            body.stage = Stage::Working;
+        }
+        let children: Vec<usize> = self.scenario.children(node).collect();
+        let inner = !children.is_empty();
+        let wants_scope = matches!(conduct, Conduct::Shield | Conduct::Deadline | Conduct::HelperFails);
+        let has_body = works(conduct) || !inner || conduct == Conduct::IgnoreCancel;
+        if (inner || wants_scope) && conduct != Conduct::Bare {
+            self.open_nursery(node, conduct)?;
+        }
+        if conduct == Conduct::HelperFails {
+            self.start_helper(node)?;
+        }
+        for child in children {
+            self.spawn(node, child)?;
+        }
+        if matches!(conduct, Conduct::PeerStays | Conduct::PeerLeaves) {
+            self.join_peer(node, conduct)?;
+        }
+        if conduct == Conduct::Leaves
+            && let Some(pid) = self.pids[node]
+        {
+            self.kernel.fork(pid, What::Leaving, false);
+            self.kernel.fork(pid, What::Leaving, true);
+        }
+        if works(conduct) {
+            let after = self.pick(Source::Script, &[20, 0, 5, 200]);
+            self.at(self.now.after(after), Event::Cue { node, cue: Cue::Work });
+        } else if !has_body {
+            return self.finish(node, None);
+        }
+        Ok(())
+    }
+
+    fn open_nursery(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
+        let deadline = (conduct == Conduct::Deadline).then(|| self.now.after(Duration::from_millis(60)));
+        let shield = conduct == Conduct::Shield;
+        let open = Input::OpenScope { scope: NURSERY, parent: ScopeId::ROOT, shield, deadline };
+        let opened = self.give(node, open)?.is_ok();
+        if let Some(body) = self.body(node) {
+            body.nursery = opened.then_some(NURSERY);
+        }
+        Ok(())
+    }
+
+    fn start_helper(&mut self, node: usize) -> Result<(), Violation> {
+        let scope = self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT);
+        let name = NameId::default();
+        if self.give(node, Input::StartTask { task: HELPER, scope, name })?.is_ok() {
+            let after = self.pick(Source::Script, &[20, 0, 5, 200]);
+            self.at(self.now.after(after), Event::Cue { node, cue: Cue::HelperFails });
+        }
+        Ok(())
+    }
+
+    fn spawn(&mut self, node: usize, child: usize) -> Result<(), Violation> {
+        let scope = self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT);
+        let role = if self.conducts[child].is_command() { Role::Command } else { Role::Actor };
+        let spec = Spec {
+            id: SpecId(child as u32),
+            name: NameId(child as u32),
+            role,
+            levels: None,
+            times: None,
+        };
+        let refused = self.give(node, Input::Spawn { child: id(child), scope, spec })?;
+        match refused {
+            Ok(()) | Err(Refused::Cancelled(_) | Refused::ClosedScope) => Ok(()),
+            Err(refused) => Err(Violation::told("refused", "9", self.now, format_args!("{refused}"))),
+        }
+    }
+
+    fn join_peer(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
+        let peer = PeerId(1);
+        self.give(node, Input::PeerJoined { peer })?.ok();
+        if conduct == Conduct::PeerLeaves {
+            let after = self.pick(Source::Script, &[30, 0, 5, 250]);
+            let fact = Input::LinkLost { link: Link::Peer(peer) };
+            self.at(self.now.after(after), Event::Fact { node, fact });
+        }
+        Ok(())
+    }
+
+    fn work(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
+        let Some(pid) = self.pids[node] else { return Ok(()) };
+        self.timeline.note(self.now, "script", format_args!("{}: {conduct:?}", id(node)));
+        match conduct {
+            Conduct::Fail => return self.finish(node, Some(Kind::Failed)),
+            Conduct::Panic => return self.finish(node, Some(Kind::Panicked)),
+            Conduct::ExitHard => self.die(pid, Exit::Code(3)),
+            Conduct::Wedge => self.kernel.at_mut(pid).wedged = true,
+            Conduct::Stuck => {
+                self.kernel.at_mut(pid).wedged = true;
+                self.kernel.at_mut(pid).stuck = true;
+            }
+            Conduct::Stopped => self.kernel.at_mut(pid).stopped = true,
+            Conduct::LoseLink => self.break_wire(node),
+            Conduct::CancelSelf => {
+                let scope = self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT);
+                self.give(node, Input::Cancel { scope })?.ok();
+            }
+            Conduct::CancelChild => {
+                if let Some(child) = self.scenario.children(node).next() {
+                    self.give(node, Input::CancelChild { child: id(child) })?.ok();
+                }
+                return self.finish(node, None);
+            }
+            _ => return self.finish(node, None),
+        }
+        Ok(())
+    }
+
+    /// Ends the body: of the nursery, if there is one, else of the task.
+    fn finish(&mut self, node: usize, kind: Option<Kind>) -> Result<(), Violation> {
+        let Some(body) = self.body(node) else { return Ok(()) };
+        if body.stage != Stage::Working {
+            return Ok(());
+        }
+        let nursery = body.nursery;
+        body.stage = if nursery.is_some() { Stage::Joining } else { Stage::Over };
+        if let Some(kind) = kind {
+            self.fail(node, nursery.unwrap_or(ScopeId::ROOT), kind)?;
+        }
+        match nursery {
+            Some(scope) => self.give(node, Input::Leave { scope }).map(|_| ()),
+            None => self.end_task(node, TaskId::MAIN),
+        }
+    }
+
+    fn fail(&mut self, node: usize, scope: ScopeId, kind: Kind) -> Result<(), Violation> {
+        let payload = self.oracle.new_failure(node);
+        let error = Error::new(kind, id(node), payload);
+        self.give(node, Input::Failed { scope, error })?.ok();
+        Ok(())
+    }
+
+    fn end_task(&mut self, node: usize, task: TaskId) -> Result<(), Violation> {
+        let payload = Payload(1);
+        self.give(node, Input::TaskEnded { task, payload })?.ok();
+        Ok(())
+    }
+
+    /// Fails the nursery's errors upwards, then returns.
+    fn relay(&mut self, node: usize) -> Result<(), Violation> {
+        let Some(body) = self.body(node) else { return Ok(()) };
+        if body.stage != Stage::Joining {
+            return Ok(());
+        }
+        body.stage = Stage::Over;
+        for error in core::mem::take(&mut body.held) {
+            self.give(node, Input::Failed { scope: ScopeId::ROOT, error })?.ok();
+        }
+        self.end_task(node, TaskId::MAIN)
+    }
+
+    /// Hears that a task is cancelled.
+    pub(super) fn cancel_task(&mut self, node: usize, task: TaskId) {
+        if task == HELPER {
+            self.at(self.now, Event::Cue { node, cue: Cue::HelperCancelled });
+        } else if self.body(node).is_some_and(|body| body.nursery.is_none()) {
+            self.cancel_body(node);
+        }
+    }
+
+    /// The body hears that it is cancelled: from its nursery, or from its task if it has none.
+    pub(super) fn cancel_body(&mut self, node: usize) {
+        let own = self.scenario.limits.times.own;
+        let after = match self.conducts[node] {
+            Conduct::IgnoreCancel => return,
+            Conduct::SlowCancel => own * 9 / 10,
+            _ => match self.choices.choose(Source::Script, 3) {
+                0 => Duration::ZERO,
+                1 => own / 10,
+                _ => own / 2,
+            },
+        };
+        self.at(self.now.after(after), Event::Cue { node, cue: Cue::Cancelled });
+    }
+
+    /// Hears an error of the nursery.
+    pub(super) fn raise(&mut self, node: usize, scope: ScopeId, error: Error) {
+        if scope == ScopeId::ROOT {
+            self.reported.push(error);
+        } else if let Some(body) = self.body(node) {
+            body.held.push(error);
+        }
+    }
+
+    /// Hears that a scope is closed.
+    pub(super) fn closed(&mut self, node: usize, scope: ScopeId, lost: u32) {
+        if scope == NURSERY {
+            self.oracle.dropped += lost;
+            self.at(self.now, Event::Cue { node, cue: Cue::Relay });
+        }
+    }
+
+    /// Hears that nobody listens to its tasks any more.
+    pub(super) fn abandon(&mut self, node: usize) {
+        if let Some(body) = self.body(node) {
+            body.stage = Stage::Over;
+        }
+    }
+}
+
+/// Tells whether something happens after some work.
+fn works(conduct: Conduct) -> bool {
+    !matches!(
+        conduct,
+        Conduct::Serve
+            | Conduct::FailOnCancel
+            | Conduct::SlowCancel
+            | Conduct::Shield
+            | Conduct::HelperFails
+            | Conduct::Deadline
+            | Conduct::Bare
+            | Conduct::IgnoreCancel
+            | Conduct::WedgeOnCancel
+            | Conduct::SlowBoot
+            | Conduct::Leaves
+    )
+}

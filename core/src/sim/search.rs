@@ -1,0 +1,95 @@
+//! Searches: many seeds, all runs with few deviations, and the way from a long trace to a short one.
+
+use super::choices::{Choices, Odometer, Source, Trace};
+use super::run::{Report, run};
+use super::scenario::Scenario;
+
+/// What a search came to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Found {
+    /// How many runs there were.
+    pub runs: u64,
+    /// How many steps they had together.
+    pub steps: u64,
+    /// The fullest teardown, in thousandths of its bound.
+    pub fullest: u64,
+    /// The first run that broke a promise.
+    pub report: Option<Report>,
+}
+
+impl Found {
+    fn nothing() -> Self {
+        Self { runs: 0, steps: 0, fullest: 0, report: None }
+    }
+
+    /// Counts a run, and tells whether the search is over.
+    fn take(&mut self, report: Report) -> bool {
+        self.runs += 1;
+        self.steps += u64::from(report.steps);
+        self.fullest = self.fullest.max(report.fullest);
+        let over = !report.is_clean();
+        if over {
+            self.report = Some(report);
+        }
+        over
+    }
+}
+
+/// Runs `count` random runs; the seed of each follows from the first.
+#[must_use]
+pub fn swarm(scenario: &Scenario, seed: u64, count: u64) -> Found {
+    let mut found = Found::nothing();
+    for index in 0..count {
+        let seed = seed.wrapping_mul(0x9E37_79B9).wrapping_add(index);
+        if found.take(run(scenario, Choices::seed(seed))) {
+            break;
+        }
+    }
+    found
+}
+
+/// Runs every run with at most `deviations` choices that are not the default, up to `count` runs.
+#[must_use]
+pub fn enumerate(scenario: &Scenario, deviations: usize, count: u64) -> Found {
+    let mut found = Found::nothing();
+    let mut odometer = Odometer::new(deviations);
+    while let Some(choices) = odometer.choices() {
+        let report = run(scenario, choices);
+        odometer.advance(&report.made);
+        if found.take(report) || found.runs >= count {
+            break;
+        }
+    }
+    found
+}
+
+/// Takes deviations out of a trace, one by one, as long as the same oracle objects; gives what is left and its run.
+#[must_use]
+pub fn shrink(scenario: &Scenario, report: &Report) -> Report {
+    let mut best = report.clone();
+    let Some(oracle) = report.violation.as_ref().map(|violation| violation.oracle) else {
+        return best;
+    };
+    loop {
+        let before = best.trace.deviations();
+        for source in Source::ALL {
+            let mut index = 0;
+            while index < best.trace.stream(*source).len() {
+                if best.trace.stream(*source)[index] != 0 {
+                    let mut trace: Trace = best.trace.clone();
+                    trace.stream_mut(*source)[index] = 0;
+                    let shorter = run(scenario, Choices::replay(trace));
+                    let same = shorter.violation.as_ref().is_some_and(|found| found.oracle == oracle);
+                    if same && shorter.trace.deviations() < best.trace.deviations() {
+                        best = shorter;
+                    }
+                }
+                index += 1;
+            }
+        }
+        if best.trace.deviations() >= before {
+            return best;
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! A run as text: a line for each input and each output, time first.
+//!
+//! It keeps nothing unless it is asked to.
+
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use core::fmt::Write;
+
+use crate::{ActorId, Error, Event, Input, Instant, Link, Message, Output};
+
+/// The lines of a run, or nothing.
+#[derive(Clone, Debug)]
+pub(super) struct Timeline {
+    text: Option<String>,
+}
+
+impl Timeline {
+    pub(super) fn new(record: bool) -> Self {
+        Self { text: record.then(String::new) }
+    }
+
+    pub(super) fn input(&mut self, now: Instant, actor: ActorId, input: &Input) {
+        if let Some(text) = &mut self.text {
+            // Writing into a string can't fail.
+            let _ = writeln!(text, "{now:>10}  {actor} <- {}", input_words(input));
+        }
+    }
+
+    pub(super) fn output(&mut self, now: Instant, actor: ActorId, output: &Output) {
+        if let Some(text) = &mut self.text {
+            let _ = writeln!(text, "{now:>10}  {actor}    -> {}", output_words(output));
+        }
+    }
+
+    pub(super) fn note(&mut self, now: Instant, who: &str, what: fmt::Arguments<'_>) {
+        if let Some(text) = &mut self.text {
+            let _ = writeln!(text, "{now:>10}  {who}: {what}");
+        }
+    }
+
+    pub(super) fn take(&mut self) -> String {
+        self.text.take().unwrap_or_default()
+    }
+}
+
+fn input_words(input: &Input) -> String {
+    match input {
+        Input::Received { link, message } => format!("{} from {link}", message_words(message)),
+        Input::Failed { scope, error } => format!("Failed in {scope}: {}", error_words(error)),
+        other => format!("{other:?}"),
+    }
+}
+
+fn output_words(output: &Output) -> String {
+    match output {
+        Output::Send { link, message } => format!("Send {} to {}", message_words(message), far(*link)),
+        Output::Raise { scope, error } => format!("Raise in {scope}: {}", error_words(error)),
+        Output::Spawn { child, spec, .. } => {
+            format!("Spawn {child} as {:?}, {} levels", spec.role, spec.levels.unwrap_or(0))
+        }
+        Output::CancelTask { task, cause } => format!("CancelTask {task}: {cause}"),
+        Output::Report(Event::Cancelling(cause)) => format!("Report Cancelling: {cause}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn message_words(message: &Message) -> String {
+    match message {
+        Message::Hello { actor, .. } => format!("Hello of {actor}"),
+        Message::Spec { levels, .. } => format!("Spec with {levels} levels"),
+        Message::Cancel { left, cause } => format!("Cancel within {left:?}, {cause}"),
+        Message::Error(error) => format!("Error: {}", error_words(error)),
+        other => format!("{other:?}"),
+    }
+}
+
+fn error_words(error: &Error) -> String {
+    let path: String = error.path.hops().iter().map(|hop| format!(" via {hop}")).collect();
+    format!("{} {} {}{path}", error.origin, error.kind, error.payload)
+}
+
+fn far(link: Link) -> String {
+    format!("{link}")
+}

@@ -1,0 +1,159 @@
+//! The letters of which short lives are made: everything that can happen to a machine, likely or not.
+
+use windrow_core::{
+    ActorId, Cause, Error, Exit, Input, Instant, Kind, Link, Machine, Message, NameId, Payload, PeerId,
+    Reason, Role, ScopeId, Signal, Tally, TaskId, Times, Versions,
+};
+
+use super::setups::{ACTOR, COMMAND, ME, NURSERY, hello, ms, said, spec, stamp, told};
+
+/// One thing that happens next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Letter {
+    /// Something at the present time.
+    Now(Input),
+    /// The tick, when the next deadline is due, so many nanoseconds off.
+    Due(i64),
+    /// The tick, by a clock that went back.
+    Back,
+}
+
+impl Letter {
+    /// Gives the time and the input that it stands for.
+    pub(crate) fn at(self, machine: &Machine, now: Instant) -> (Instant, Input) {
+        match self {
+            Self::Now(input) => (now, input),
+            Self::Due(off) => {
+                let due = machine.poll_timeout().unwrap_or(now);
+                (Instant(due.0.saturating_add_signed(off)).max(now), Input::Tick)
+            }
+            Self::Back => (Instant(now.0.saturating_sub(3_000_000_000)), Input::Tick),
+        }
+    }
+}
+
+/// Every letter; the parent's come only for a machine that has one.
+pub(crate) fn letters(has_parent: bool) -> Vec<Letter> {
+    let mut letters = vec![
+        Letter::Now(Input::Tick),
+        Letter::Due(-1),
+        Letter::Due(0),
+        Letter::Due(700_000_000),
+        Letter::Back,
+    ];
+    letters.extend(asks().into_iter().map(Letter::Now));
+    letters.extend(own_facts().into_iter().map(Letter::Now));
+    letters.extend(child_facts().into_iter().map(Letter::Now));
+    letters.extend(messages().into_iter().map(Letter::Now));
+    if has_parent {
+        letters.extend(parent_facts().into_iter().map(Letter::Now));
+    }
+    letters
+}
+
+fn asks() -> Vec<Input> {
+    vec![
+        Input::OpenScope {
+            scope: ScopeId(2),
+            parent: ScopeId::ROOT,
+            shield: true,
+            deadline: Some(Instant(10_500_000_000)),
+        },
+        Input::Leave { scope: NURSERY },
+        Input::StartTask { task: TaskId(1), scope: ScopeId(2), name: NameId(1) },
+        Input::Spawn { child: ActorId(4), scope: ScopeId::ROOT, spec: spec(Role::Command) },
+        Input::Cancel { scope: ScopeId::ROOT },
+        Input::Cancel { scope: NURSERY },
+        Input::CancelChild { child: ACTOR },
+    ]
+}
+
+fn own_facts() -> Vec<Input> {
+    let error = Error::new(Kind::Failed, ME, Payload(1));
+    vec![
+        Input::Failed { scope: NURSERY, error },
+        Input::TaskEnded { task: TaskId::MAIN, payload: Payload(2) },
+        Input::Cleared { alive: 0 },
+        Input::Cleared { alive: 2 },
+        Input::Released,
+        Input::Signalled(Signal::Int),
+        Input::Signalled(Signal::Term),
+        Input::PeerJoined { peer: PeerId(1) },
+        Input::LinkLost { link: Link::Peer(PeerId(1)) },
+    ]
+}
+
+fn child_facts() -> Vec<Input> {
+    let swept = |alive, fresh| Input::Swept { child: ACTOR, alive, fresh, reaped: 0 };
+    vec![
+        Input::Started { child: ACTOR, stamp: stamp(ACTOR) },
+        Input::NotStarted { child: ACTOR, errno: 11 },
+        Input::Exited { child: ACTOR, exit: Exit::Code(1) },
+        swept(1, 1),
+        swept(0, 0),
+        Input::Reaped { child: ACTOR },
+        Input::Ignored { child: ACTOR, signal: Signal::Term },
+        Input::Ignored { child: COMMAND, signal: Signal::Int },
+        Input::Started { child: COMMAND, stamp: stamp(COMMAND) },
+        Input::Exited { child: COMMAND, exit: Exit::Code(0) },
+        Input::LinkLost { link: Link::Child(ACTOR) },
+        Input::Garbled { link: Link::Child(ACTOR) },
+    ]
+}
+
+fn messages() -> Vec<Input> {
+    let afar = Versions { first: 7, last: 9 };
+    vec![
+        said(ACTOR, hello(ACTOR)),
+        said(ACTOR, Message::Hello { versions: afar, actor: ACTOR }),
+        said(ACTOR, Message::Ready),
+        said(ACTOR, Message::Ack),
+        said(ACTOR, Message::Error(Error::new(Kind::Panicked, ACTOR, Payload(3)))),
+        said(ACTOR, Message::Bye(Tally { errors: 1, ..Tally::default() })),
+    ]
+}
+
+fn parent_facts() -> Vec<Input> {
+    let cause = Cause { canceller: ActorId(9), reason: Reason::Asked };
+    let limits = super::setups::limits();
+    let slow = windrow_core::Limits { times: Times { own: ms(400), ..limits.times }, ..limits };
+    vec![
+        told(hello(ActorId(9))),
+        told(Message::Spec { levels: 1, limits: slow, payload: Payload(4) }),
+        told(Message::Cancel { left: ms(800), cause }),
+        told(Message::Cancel { left: ms(0), cause }),
+        Input::LinkLost { link: Link::Parent },
+        Input::Garbled { link: Link::Parent },
+        Input::Flushed { link: Link::Parent },
+    ]
+}
+
+/// Asks of which none is ever right, for the states in which they must change nothing.
+pub(crate) fn wrong_asks() -> Vec<Input> {
+    let open = |scope, parent| Input::OpenScope { scope, parent, shield: false, deadline: None };
+    let spawn = |child, scope, spec| Input::Spawn { child, scope, spec };
+    let deep = windrow_core::Spec { levels: Some(9), ..spec(Role::Actor) };
+    let long = Times { own: ms(80_000), ..super::setups::limits().times };
+    let slow = windrow_core::Spec { times: Some(long), ..spec(Role::Actor) };
+    vec![
+        open(ScopeId::ROOT, ScopeId::ROOT),
+        open(ScopeId(9), ScopeId(8)),
+        Input::Leave { scope: ScopeId::ROOT },
+        Input::Leave { scope: ScopeId(8) },
+        Input::StartTask { task: TaskId::MAIN, scope: ScopeId::ROOT, name: NameId(1) },
+        Input::StartTask { task: TaskId(9), scope: ScopeId(8), name: NameId(1) },
+        spawn(ActorId(0), ScopeId::ROOT, spec(Role::Actor)),
+        spawn(ActorId(9), ScopeId(8), spec(Role::Actor)),
+        spawn(ActorId(9), ScopeId::ROOT, deep),
+        spawn(ActorId(9), ScopeId::ROOT, slow),
+        Input::Cancel { scope: ScopeId(8) },
+        Input::CancelChild { child: ActorId(8) },
+    ]
+}
+
+/// Says what a letter is, for the story of a failure.
+pub(crate) fn tell(now: Instant, input: &Input) -> String {
+    let text = format!("{input:?}");
+    let short: String = text.chars().take(110).collect();
+    format!("{:>14.6} ms  {short}", now.0 as f64 / 1e6)
+}

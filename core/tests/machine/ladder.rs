@@ -1,0 +1,255 @@
+//! One child's ladder as it is promised: the order of the rungs, and the time of each, computed here once more.
+
+use windrow_core::{
+    ActorId, Child, Event, Input, Instant, Link, Message, Output, Role, Signal, Spec, Times, Until, VERSIONS,
+};
+
+use super::watch::{Seen, ensure};
+
+/// The account of one child.
+#[derive(Clone, Hash)]
+pub(crate) struct Kid {
+    role: Role,
+    levels: u8,
+    times: Times,
+    /// Both sides have greeted, and neither has closed.
+    open: bool,
+    closed: bool,
+    /// When its end began.
+    began: Option<Instant>,
+    /// The deadline that its parent had then, or would have had.
+    planned: Instant,
+    asks: u8,
+    terms: u8,
+    kills: u8,
+    purged: bool,
+    dead: bool,
+    reaps: u8,
+    /// Gone or given up: nothing is awaited of it.
+    pub(crate) settled: bool,
+    gone: bool,
+}
+
+impl Kid {
+    pub(crate) fn new(spec: &Spec) -> Self {
+        Self {
+            role: spec.role,
+            levels: spec.levels.unwrap_or(0),
+            times: spec.times.unwrap_or_default(),
+            open: false,
+            closed: false,
+            began: None,
+            planned: Instant::MAX,
+            asks: 0,
+            terms: 0,
+            kills: 0,
+            purged: false,
+            dead: false,
+            reaps: 0,
+            settled: false,
+            gone: false,
+        }
+    }
+
+    /// Checks one step.
+    pub(crate) fn see(
+        &mut self,
+        id: ActorId,
+        seen: &Seen<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<(), String> {
+        let was = seen.before.child(id);
+        self.plan(id, seen, deadline);
+        if self.began == Some(seen.now) && was.is_some_and(|(phase, _)| phase == Child::Up) {
+            self.see_first_rung(id, seen, deadline)?;
+        }
+        self.listen(id, seen.input);
+        for output in seen.outputs {
+            self.see_output(id, output, seen)?;
+        }
+        self.see_time(id, seen, deadline)
+    }
+
+    /// Notes when the child's end began.
+    fn plan(&mut self, id: ActorId, seen: &Seen<'_>, deadline: Option<Instant>) {
+        let ends = seen
+            .machine
+            .waits()
+            .any(|wait| wait.on == windrow_core::On::Child(id) && matches!(wait.until, Until::Teardown(_)));
+        let moved = seen.outputs.iter().any(|output| match output {
+            Output::Signal { child, .. } | Output::Reap { child } | Output::Sweep { child } => *child == id,
+            _ => false,
+        });
+        if self.began.is_none() && (ends || moved) {
+            self.began = Some(seen.now);
+            let bound = seen.machine.teardown_bound();
+            self.planned = seen.now.after(bound).min(deadline.unwrap_or(Instant::MAX));
+        }
+    }
+
+    fn listen(&mut self, id: ActorId, input: Input) {
+        if let Input::Received { link: Link::Child(by), message: Message::Hello { versions, actor } } = input
+            && (by, actor) == (id, id)
+            && VERSIONS.common(versions).is_some()
+        {
+            self.open = !self.closed;
+        }
+    }
+
+    /// Who is up and cancelled is asked if it hears and there is time, stopped if not, killed if there is none at all.
+    fn see_first_rung(&self, id: ActorId, seen: &Seen<'_>, deadline: Option<Instant>) -> Result<(), String> {
+        let own = match seen.input {
+            Input::Exited { child, .. } => child == id,
+            Input::LinkLost { link } | Input::Garbled { link } => link == Link::Child(id),
+            Input::Received { link, message: Message::Bye(_) } => link == Link::Child(id),
+            _ => false,
+        };
+        if own {
+            return Ok(());
+        }
+        let (stop_at, kill_at, _) = self.latest(seen, deadline);
+        let hears = !speaks(self.role) || self.open;
+        let asked = seen.outputs.iter().any(|output| self.asks(id, output));
+        let killed = seen.outputs.contains(&Output::Signal { child: id, signal: Signal::Kill });
+        let stopped = seen.outputs.contains(&Output::Signal { child: id, signal: Signal::Term });
+        let time = stop_at > seen.now.after(self.times.hop);
+        let expected = (kill_at > seen.now && hears && time, kill_at > seen.now && !(hears && time));
+        ensure!((asked, stopped) == expected, "{id}: the wrong first rung: asked {asked}, stopped {stopped}");
+        ensure!(killed == (kill_at <= seen.now), "{id}: killed {killed} at once, latest {kill_at}");
+        Ok(())
+    }
+
+    fn asks(&self, id: ActorId, output: &Output) -> bool {
+        match output {
+            Output::Signal { child, signal: Signal::Int } => *child == id,
+            Output::Send { link, message: Message::Cancel { .. } } => *link == Link::Child(id),
+            _ => false,
+        }
+    }
+
+    /// Gives the latest SIGTERM, SIGKILL and giving up, by the law of the ladder.
+    fn latest(&self, seen: &Seen<'_>, deadline: Option<Instant>) -> (Instant, Instant, Instant) {
+        let flush = seen.machine.limits().times.flush;
+        let end = self.planned.min(deadline.unwrap_or(Instant::MAX)).before(flush);
+        let kill = end.before(self.times.kill);
+        let patience = self.times.bound(self.levels) + self.times.hop;
+        let stop = kill.before(self.times.stop).min(self.began.unwrap_or(seen.now).after(patience));
+        (stop, kill, end)
+    }
+
+    fn see_output(&mut self, id: ActorId, output: &Output, seen: &Seen<'_>) -> Result<(), String> {
+        match *output {
+            Output::Signal { child, signal } if child == id => self.see_signal(id, signal, seen),
+            Output::Send { link, message: Message::Cancel { left, .. } } if link == Link::Child(id) => {
+                let late = matches!(seen.input, Input::Received { message: Message::Hello { .. }, .. });
+                ensure!(self.open, "{id}: a cancel on a channel that is not open");
+                ensure!(self.asks == 0 && (self.terms == 0 || late), "15: {id} is asked again");
+                ensure!(self.kills == 0 && !self.dead, "{id} is asked after SIGKILL or its death");
+                ensure!(late || !left.is_zero(), "{id} is asked without time");
+                self.asks += 1;
+                Ok(())
+            }
+            Output::Close { link } if link == Link::Child(id) => {
+                (self.open, self.closed) = (false, true);
+                Ok(())
+            }
+            Output::Reap { child } if child == id => {
+                ensure!(self.dead, "3: {id} is reaped before its exit was seen");
+                ensure!(self.reaps == 0, "1: {id} is reaped twice");
+                self.reaps += 1;
+                Ok(())
+            }
+            Output::Report(Event::Exited(child, _)) if child == id => {
+                ensure!(!self.dead, "11: {id} exits twice");
+                self.dead = true;
+                Ok(())
+            }
+            Output::Report(Event::Gone(child)) if child == id => {
+                (self.settled, self.gone) = (true, true);
+                Ok(())
+            }
+            Output::Report(Event::Unkillable(child)) if child == id => {
+                let died = self.dead || self.kills > 0;
+                let unstarted = seen.before.child(id).is_some_and(|(phase, _)| phase <= Child::Withdrawn);
+                ensure!(died || unstarted, "{id} is given up without SIGKILL");
+                self.settled = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn see_signal(&mut self, id: ActorId, signal: Signal, seen: &Seen<'_>) -> Result<(), String> {
+        ensure!(!self.gone && self.reaps == 0, "2: {signal:?} to {id} after it was reaped");
+        ensure!(self.see_timer(id, seen), "26: {signal:?} to {id} before the deadline of the rung before");
+        if self.dead {
+            let found = matches!(seen.input, Input::Swept { child, fresh: 1.., .. } if child == id);
+            match signal {
+                Signal::Term => ensure!(found && !self.purged, "{id}: SIGTERM without anything new to stop"),
+                Signal::Kill => {
+                    ensure!(found || !self.purged, "{id}: a second SIGKILL without anything new");
+                    self.purged = true;
+                }
+                _ => return Err(format!("{signal:?} to the dead {id}")),
+            }
+            return Ok(());
+        }
+        let taken = match signal {
+            Signal::Int => (&mut self.asks, self.terms + self.kills),
+            Signal::Term => (&mut self.terms, self.kills),
+            _ => (&mut self.kills, 0),
+        };
+        ensure!(*taken.0 == 0, "25: {signal:?} to {id} twice");
+        ensure!(taken.1 == 0, "25: {signal:?} to {id} after a higher rung");
+        *taken.0 += 1;
+        Ok(())
+    }
+
+    /// A tick moves a child that is ending only after the deadline of the state that it was in.
+    fn see_timer(&self, id: ActorId, seen: &Seen<'_>) -> bool {
+        match seen.before.child(id) {
+            Some((_, Until::Teardown(until))) if seen.input == Input::Tick => until.at() <= seen.now,
+            _ => true,
+        }
+    }
+
+    /// The deadline of a child's state is a span from its beginning, cut by the plan; neither sooner nor later.
+    fn see_time(&self, id: ActorId, seen: &Seen<'_>, deadline: Option<Instant>) -> Result<(), String> {
+        let waits = seen.machine.waits().find(|wait| wait.on == windrow_core::On::Child(id));
+        let Some(wait) = waits else {
+            ensure!(self.settled, "{id} is not waited for");
+            return Ok(());
+        };
+        let (windrow_core::Why::Child(phase), Until::Teardown(until)) = (wait.why, wait.until) else {
+            return Ok(());
+        };
+        let (stop, kill, end) = self.latest(seen, deadline);
+        let times = &self.times;
+        let sweep = match self.levels.checked_sub(1) {
+            Some(below) => times.bound(below) + times.hop,
+            None => times.stop,
+        };
+        let (span, latest) = match phase {
+            Child::Asked => (times.ack, stop),
+            Child::Acked => (core::time::Duration::MAX, stop),
+            Child::Parting => (times.flush + times.kill, stop),
+            Child::Stopping => (times.stop, kill),
+            Child::Sweeping => (sweep, kill),
+            Child::Withdrawn | Child::Killing | Child::Purging | Child::Reaping => (times.kill, end),
+            Child::Starting | Child::Early | Child::Booting | Child::Up | Child::Unkillable | Child::Gone => {
+                return Err(format!("{id}: {phase:?} is no state of teardown"));
+            }
+        };
+        let expected = wait.since.after(span).min(latest).max(wait.since);
+        ensure!(
+            until.at().max(wait.since) == expected,
+            "{id}: {phase:?} until {}, not {expected}",
+            until.at()
+        );
+        Ok(())
+    }
+}
+
+fn speaks(role: Role) -> bool {
+    role == Role::Actor
+}

@@ -1,0 +1,245 @@
+//! Every short life of one machine: all sequences of a few letters, each step watched, each state tried.
+//!
+//! Sequences that come to the same machine and the same account go on as one, so none is left out and none is run
+//! twice. Every loop is bounded.
+
+use core::hash::{Hash, Hasher};
+use std::collections::HashSet;
+use std::hash::DefaultHasher;
+use std::time::Instant as Clock;
+
+use windrow_core::{Event, Input, Instant, Life, Machine, Output, ScopeId};
+
+use super::alphabet::{Letter, letters, tell, wrong_asks};
+use super::environment::{Mood, run_out};
+use super::setups::{ACTOR, START, Setup, setups};
+use super::watch::{Before, Seen, Watch, ensure};
+
+/// One machine, its account, and how it came there.
+#[derive(Clone)]
+pub(crate) struct Node {
+    pub(crate) machine: Machine,
+    pub(crate) watch: Watch,
+    pub(crate) now: Instant,
+    story: Vec<(Instant, Input)>,
+}
+
+impl Node {
+    fn new(setup: &Setup) -> Self {
+        let machine = setup.machine();
+        // A machine that was given nothing yet knows no time.
+        let now = if setup.prefix.is_empty() { Instant(0) } else { START };
+        Self { machine, watch: Watch::new(setup.has_parent), now, story: Vec::new() }
+    }
+
+    /// Gives the machine one input, drains it, and checks every promise.
+    pub(crate) fn take(&mut self, at: Instant, input: Input) -> Result<Vec<Output>, String> {
+        self.story.push((at, input));
+        let before = Before::of(&self.machine);
+        let encoded = is_ask(&input).then(|| self.machine.encode());
+        if let Err(refused) = self.machine.handle(at, input) {
+            ensure!(encoded.is_some(), "{refused:?}: only an ask may be refused");
+            ensure!(self.machine.poll_output().is_none(), "refused, with outputs");
+            ensure!(Some(self.machine.encode()) == encoded, "refused, and changed");
+            return Ok(Vec::new());
+        }
+        let back = at < self.now;
+        let alive = before.life != Life::Ended;
+        self.now = self.now.max(at);
+        let outputs = self.drain()?;
+        let told = outputs.contains(&Output::Report(Event::ClockWentBack));
+        ensure!(told == (back && alive), "44: the clock went back {back}, told {told}");
+        let seen = Seen { before: &before, now: self.now, input, outputs: &outputs, machine: &self.machine };
+        self.watch.see(&seen)?;
+        Ok(outputs)
+    }
+
+    /// While outputs wait, the timeout is now.
+    fn drain(&mut self) -> Result<Vec<Output>, String> {
+        let mut outputs = Vec::new();
+        loop {
+            let timeout = self.machine.poll_timeout();
+            let Some(output) = self.machine.poll_output() else {
+                return Ok(outputs);
+            };
+            ensure!(timeout == Some(self.now), "outputs wait, and the timeout is {timeout:?}");
+            outputs.push(output);
+            ensure!(outputs.len() < 10_000, "outputs without end");
+        }
+    }
+
+    fn key(&self, encoded: &[u8]) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (encoded, &self.watch).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn tell(&self) -> String {
+        tell_all(&self.story)
+    }
+
+    /// Tells what happened since another node that this one came from.
+    fn tell_from(&self, other: &Self) -> String {
+        tell_all(self.story.get(other.story.len()..).unwrap_or(&[]))
+    }
+}
+
+fn is_ask(input: &Input) -> bool {
+    matches!(
+        input,
+        Input::OpenScope { .. }
+            | Input::Leave { .. }
+            | Input::StartTask { .. }
+            | Input::Spawn { .. }
+            | Input::Cancel { .. }
+            | Input::CancelChild { .. }
+    )
+}
+
+fn tell_all(story: &[(Instant, Input)]) -> String {
+    story.iter().map(|(at, input)| tell(*at, input) + "\n").collect()
+}
+
+/// What one run over a setup came to.
+#[derive(Default)]
+struct Count {
+    states: u64,
+    steps: u64,
+}
+
+/// One test for each setup, so that they run at the same time.
+macro_rules! lives {
+    ($($name:ident: $place:literal;)+) => {
+        $(#[test]
+        fn $name() {
+            let setup = setups().swap_remove($place);
+            let clock = Clock::now();
+            let Count { states, steps } = explore(&setup);
+            println!(
+                "{}: {states} states, {steps} steps, {} letters deep, {:?}",
+                setup.name, setup.depth, clock.elapsed()
+            );
+            assert!(states > 100, "hardly anything was reached");
+        })+
+
+        #[test]
+        fn every_setup_is_lived() {
+            assert_eq!(setups().len(), [$($place),+].len());
+        }
+    };
+}
+
+lives! {
+    lives_of_a_new_root: 0;
+    lives_of_a_root_that_spawns: 1;
+    lives_of_a_root_with_both_up: 2;
+    lives_behind_a_shield: 3;
+    lives_of_a_root_that_ends: 4;
+    lives_of_a_root_that_ends_while_it_spawns: 5;
+    lives_of_a_new_child: 6;
+    lives_of_a_child_with_both_up: 7;
+    lives_of_a_child_that_ends: 8;
+}
+
+fn explore(setup: &Setup) -> Count {
+    let mut first = Node::new(setup);
+    for input in &setup.prefix {
+        let now = first.now;
+        if let Err(broken) = first.take(now, *input) {
+            panic!("{}\n{}{broken}", setup.name, first.tell());
+        }
+    }
+    let letters = letters(setup.has_parent);
+    let mut seen = HashSet::new();
+    let mut count = Count::default();
+    let mut layer = vec![first];
+    for depth in 0..=setup.depth {
+        let mut next = Vec::new();
+        for node in layer {
+            let encoded = node.machine.encode();
+            if !seen.insert(node.key(&encoded)) {
+                continue;
+            }
+            count.states += 1;
+            try_state(setup, &node, &encoded);
+            if depth < setup.depth {
+                count.steps += u64::try_from(letters.len()).unwrap();
+                next.extend(letters.iter().map(|letter| follow(setup, &node, *letter)));
+            }
+        }
+        layer = next;
+    }
+    count
+}
+
+fn follow(setup: &Setup, node: &Node, letter: Letter) -> Node {
+    let mut next = node.clone();
+    let (at, input) = letter.at(&node.machine, node.now);
+    if let Err(broken) = next.take(at, input) {
+        panic!("{}\n{}{broken}", setup.name, next.tell());
+    }
+    next
+}
+
+/// What must hold in every state, however it was reached.
+fn try_state(setup: &Setup, node: &Node, encoded: &[u8]) {
+    let tried = same_again(setup, node, encoded)
+        .and_then(|()| wrong_asks_change_nothing(node, encoded))
+        .and_then(|()| a_second_cancel_changes_nothing(node));
+    if let Err(broken) = tried {
+        panic!("{}\n{}then: {broken}", setup.name, node.tell());
+    }
+    for mood in [Mood::Prompt, Mood::Deaf, Mood::Dead] {
+        let mut fork = node.clone();
+        if let Err(broken) = run_out(&mut fork, mood) {
+            panic!("{}\n{}then, {mood:?}:\n{}{broken}", setup.name, node.tell(), fork.tell_from(node));
+        }
+    }
+}
+
+/// A decoded machine is the same one: the same encoding, the same deadlines, the same answer to what comes next.
+fn same_again(setup: &Setup, node: &Node, encoded: &[u8]) -> Result<(), String> {
+    let decoded = Machine::decode(encoded).map_err(|error| error.to_string())?;
+    ensure!(decoded.encode() == encoded, "46: it encodes differently after decoding");
+    ensure!(decoded.poll_timeout() == node.machine.poll_timeout(), "46: another timeout after decoding");
+    let letters = letters(setup.has_parent);
+    let first = usize::try_from(node.key(encoded) % 19).unwrap();
+    for letter in letters.iter().skip(first).step_by(19) {
+        let (mut one, mut two) = (node.machine.clone(), decoded.clone());
+        let (at, input) = letter.at(&one, node.now);
+        ensure!(one.handle(at, input) == two.handle(at, input), "46: another verdict on {input:?}");
+        let drained = |machine: &mut Machine| {
+            core::iter::from_fn(|| machine.poll_output()).take(999).collect::<Vec<_>>()
+        };
+        ensure!(drained(&mut one) == drained(&mut two), "42: other outputs of {input:?}");
+        ensure!(one.encode() == two.encode(), "42: another state after {input:?}");
+    }
+    Ok(())
+}
+
+fn wrong_asks_change_nothing(node: &Node, encoded: &[u8]) -> Result<(), String> {
+    let mut machine = node.machine.clone();
+    let later = Instant(node.now.0 + 1);
+    for ask in wrong_asks() {
+        ensure!(machine.handle(later, ask).is_err(), "{ask:?} is taken");
+        ensure!(machine.poll_output().is_none(), "{ask:?} is refused, with outputs");
+    }
+    ensure!(machine.encode() == encoded, "an ask is refused, and changes something");
+    Ok(())
+}
+
+/// Cancelling again what is cancelled, or gone, succeeds and does nothing.
+fn a_second_cancel_changes_nothing(node: &Node) -> Result<(), String> {
+    let mut machine = node.machine.clone();
+    for ask in [Input::CancelChild { child: ACTOR }, Input::Cancel { scope: ScopeId::ROOT }] {
+        if machine.handle(node.now, ask).is_err() {
+            continue;
+        }
+        while machine.poll_output().is_some() {}
+        let once = machine.encode();
+        ensure!(machine.handle(node.now, ask).is_ok(), "19: the second {ask:?} is refused");
+        ensure!(machine.poll_output().is_none(), "13: the second {ask:?} has outputs");
+        ensure!(machine.encode() == once, "13: the second {ask:?} changes something");
+    }
+    Ok(())
+}

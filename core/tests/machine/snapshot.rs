@@ -1,0 +1,55 @@
+//! Texts that are committed and compared: `UPDATE=1 cargo test` rewrites them.
+//!
+//! The rule: every snapshot is named in one list, and a file that is not in it fails the test.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use super::tables;
+
+/// Every snapshot: its file's name and what makes its text.
+const SNAPSHOTS: &[(&str, fn() -> String)] = &[
+    ("table-channel.txt", || tables::channel().listing()),
+    ("table-child.txt", || tables::child().listing()),
+    ("table-life.txt", || tables::life().listing()),
+    ("table-scope.txt", || tables::scope().listing()),
+    ("table-task.txt", || tables::task().listing()),
+];
+
+#[test]
+fn snapshots_match() {
+    for (name, text) in SNAPSHOTS {
+        compare(&directory().join(name), &text());
+    }
+}
+
+#[test]
+fn no_snapshot_is_unused() {
+    let known: BTreeSet<_> = SNAPSHOTS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let there: BTreeSet<_> = fs::read_dir(directory())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(there.is_subset(&known), "unused: {:?}", there.difference(&known));
+}
+
+/// Compares a text with a file, or writes it there if `UPDATE` is set.
+pub(crate) fn compare(path: &PathBuf, text: &str) {
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path, text).unwrap();
+        return;
+    }
+    let there = fs::read_to_string(path).unwrap_or_default();
+    let differs = there.lines().zip(text.lines()).position(|(a, b)| a != b);
+    assert!(
+        there == text,
+        "{} differs from line {:?} on; UPDATE=1 cargo test rewrites it",
+        path.display(),
+        differs.map(|line| line + 1)
+    );
+}
+
+fn directory() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots"))
+}

@@ -1,0 +1,223 @@
+//! What is promised of a machine after every step, order and time alike, told from outside: inputs, outputs, waits.
+//!
+//! It keeps its own account of each child and of the actor's deadline, and knows nothing of the machine's inside.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use windrow_core::{
+    ActorId, Child, Event, Input, Instant, Life, Link, Machine, Message, On, Output, Signal, Until, Wait, Why,
+};
+
+use super::ladder::Kid;
+
+/// Gives up with a text unless something holds.
+macro_rules! ensure {
+    ($holds:expr, $($text:tt)+) => {
+        if !$holds {
+            return Err(format!($($text)+));
+        }
+    };
+}
+pub(crate) use ensure;
+
+/// The account of one machine.
+#[derive(Clone, Default, Hash)]
+pub(crate) struct Watch {
+    /// The actor's own deadline, once it has one.
+    pub(crate) deadline: Option<Instant>,
+    /// When its teardown began.
+    pub(crate) began: Option<Instant>,
+    /// By how much ticks came too late since then.
+    pub(crate) late: Duration,
+    pub(crate) done: Option<Instant>,
+    signals: u8,
+    has_parent: bool,
+    pub(crate) kids: BTreeMap<ActorId, Kid>,
+}
+
+/// A machine as it was before a step.
+pub(crate) struct Before {
+    pub(crate) rank: (u8, u64),
+    pub(crate) life: Life,
+    pub(crate) due: Option<Instant>,
+    pub(crate) waits: Vec<Wait>,
+}
+
+impl Before {
+    pub(crate) fn of(machine: &Machine) -> Self {
+        Self {
+            rank: machine.rank(),
+            life: machine.life(),
+            due: machine.poll_timeout(),
+            waits: machine.waits().collect(),
+        }
+    }
+
+    /// Gives a child's state and its deadline.
+    pub(crate) fn child(&self, id: ActorId) -> Option<(Child, Until)> {
+        self.waits.iter().find_map(|wait| match (wait.on, wait.why) {
+            (On::Child(child), Why::Child(phase)) if child == id => Some((phase, wait.until)),
+            _ => None,
+        })
+    }
+}
+
+/// One step, seen from outside.
+pub(crate) struct Seen<'a> {
+    pub(crate) before: &'a Before,
+    pub(crate) now: Instant,
+    pub(crate) input: Input,
+    pub(crate) outputs: &'a [Output],
+    pub(crate) machine: &'a Machine,
+}
+
+impl Watch {
+    pub(crate) fn new(has_parent: bool) -> Self {
+        Self { has_parent, ..Self::default() }
+    }
+
+    /// Checks one step and takes it into account.
+    pub(crate) fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        if let Some(broken) = seen.machine.broken_invariant() {
+            return Err(broken.to_owned());
+        }
+        self.see_end(seen)?;
+        self.see_deadline(seen);
+        self.see_rank(seen)?;
+        self.see_bounds(seen)?;
+        for output in seen.outputs {
+            if let Output::Spawn { child, spec, .. } = output {
+                ensure!(!seen.before.life.is_teardown(), "8: a spawn after teardown began");
+                self.kids.insert(*child, Kid::new(spec));
+            }
+        }
+        for (id, kid) in &mut self.kids {
+            kid.see(*id, seen, self.deadline)?;
+        }
+        self.see_words(seen)
+    }
+
+    /// The last output is the last.
+    fn see_end(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        ensure!(self.done.is_none() || seen.outputs.is_empty(), "an output after Done");
+        let place = seen.outputs.iter().position(|output| matches!(output, Output::Done(_)));
+        if let Some(place) = place {
+            ensure!(place + 1 == seen.outputs.len(), "Done is not the last output");
+            ensure!(seen.machine.poll_timeout().is_none(), "43: a deadline after the end");
+            self.done = Some(seen.now);
+        }
+        ensure!(
+            self.done.is_some() == (seen.machine.life() == Life::Ended),
+            "Done and the end of life are not one"
+        );
+        Ok(())
+    }
+
+    /// Computes the actor's own deadline anew, by the rule: X = min(X, now + min(left, P(levels))).
+    fn see_deadline(&mut self, seen: &Seen<'_>) {
+        let times = seen.machine.limits().times;
+        let bound = seen.machine.teardown_bound();
+        let hurry = times.kill + times.flush;
+        let mut left = bound;
+        let mut asked = seen.outputs.iter().any(|o| matches!(o, Output::Report(Event::Cancelling(_))));
+        if let Input::Received { link: Link::Parent, message: Message::Cancel { left: told, .. } } =
+            seen.input
+        {
+            asked |= acked(seen.outputs);
+            left = told.min(bound);
+        }
+        if let Input::Signalled(signal) = seen.input
+            && seen.before.life != Life::Ended
+            && (signal != Signal::Term || !self.has_parent)
+        {
+            self.signals += 1;
+            if self.signals == 2 {
+                asked |= seen.before.life.is_teardown();
+                left = hurry;
+            }
+        }
+        let near = |at: &mut Option<Instant>, to: Instant| *at = Some(at.map_or(to, |at| at.min(to)));
+        if asked {
+            near(&mut self.deadline, seen.now.after(left));
+        }
+        let broke = |life| matches!(life, Life::ShieldBroken | Life::Flushing | Life::Exiting | Life::Ended);
+        if broke(seen.machine.life()) && !broke(seen.before.life) {
+            near(&mut self.deadline, seen.now.after(hurry));
+        }
+        if seen.machine.life().is_teardown() && self.began.is_none() {
+            self.began = Some(seen.now);
+            self.late = Duration::ZERO;
+        }
+    }
+
+    /// In teardown no step raises the rank, and a tick that is due lowers it.
+    fn see_rank(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        let due = seen.before.due.is_some_and(|due| due <= seen.now);
+        let ticked = seen.input == Input::Tick && due;
+        if ticked {
+            self.late += seen.before.due.map_or(Duration::ZERO, |due| seen.now.since(due));
+            let kept = |wait: &&Wait| {
+                let teardown = matches!(wait.until, Until::Teardown(_));
+                teardown && wait.until.at() <= Some(seen.now) && seen.before.waits.contains(wait)
+            };
+            if let Some(wait) = seen.machine.waits().find(|wait| kept(&wait)) {
+                return Err(format!("30: a deadline passed and did nothing: {wait}"));
+            }
+        }
+        if !seen.before.life.is_teardown() {
+            return Ok(());
+        }
+        let (old, new) = (seen.before.rank, seen.machine.rank());
+        ensure!(new <= old, "the rank rose from {old:?} to {new:?}");
+        ensure!(!ticked || new < old, "a due tick left the rank at {old:?}");
+        Ok(())
+    }
+
+    fn see_bounds(&self, seen: &Seen<'_>) -> Result<(), String> {
+        let most = seen.machine.limits().outputs();
+        ensure!(seen.outputs.len() <= most, "{} outputs where {most} are allowed", seen.outputs.len());
+        if !seen.before.life.is_teardown() || !seen.machine.life().is_teardown() {
+            return Ok(());
+        }
+        for wait in seen.machine.waits() {
+            ensure!(
+                matches!(wait.until, Until::Running(_))
+                    || wait.until.at().is_some_and(|at| at < Instant::MAX),
+                "29: {wait}"
+            );
+            if let Why::Life(_) = wait.why {
+                ensure!(
+                    wait.until.at() <= self.deadline.max(Some(wait.since)),
+                    "after the actor's deadline: {wait}"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// What is said to the parent, and when.
+    fn see_words(&self, seen: &Seen<'_>) -> Result<(), String> {
+        for output in seen.outputs {
+            let Output::Send { link: Link::Parent, message } = output else {
+                continue;
+            };
+            let life = seen.machine.life();
+            match message {
+                Message::Ack => ensure!(life.is_teardown(), "18: an ack before the cancellation is real"),
+                Message::Bye(_) => {
+                    ensure!(
+                        self.kids.values().all(|kid| kid.settled),
+                        "7: a last word while a child is there"
+                    );
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn acked(outputs: &[Output]) -> bool {
+    outputs.iter().any(|output| matches!(output, Output::Send { link: Link::Parent, message: Message::Ack }))
+}

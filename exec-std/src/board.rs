@@ -1,0 +1,118 @@
+//! What the driver and the user's threads share: a mailbox one way, a board of facts the other.
+//!
+//! The rule: a user's thread waits on the board and never on the driver's stack; the driver writes the board and never
+//! waits for a user's thread.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use windrow_core::{ActorId, Cause, End, Error, Exit, Refused, ScopeId, TaskId};
+
+use crate::failure::Failure;
+use crate::order::Order;
+
+/// What a user's thread asks of the driver.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    OpenScope { parent: ScopeId, shield: bool, timeout: Option<std::time::Duration>, reply: Sender<Result<ScopeId, Refused>> },
+    Leave { scope: ScopeId },
+    Spawn { scope: ScopeId, order: Box<Order>, reply: Sender<Result<ActorId, Refused>> },
+    Cancel { scope: ScopeId },
+    CancelChild { child: ActorId },
+    Failed { scope: ScopeId, failed: Failed },
+    TaskEnded { task: TaskId, value: Vec<u8> },
+}
+
+/// A failure on its way into the machine.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// It begins here, with this text.
+    Here { panicked: bool, text: String },
+    /// It came from below and was not handled.
+    Below { error: Error, text: String },
+}
+
+/// Facts for user threads.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) tasks: BTreeMap<TaskId, Option<Cause>>,
+    pub(crate) scopes: BTreeMap<ScopeId, ScopeFacts>,
+    pub(crate) children: BTreeMap<ActorId, ChildFacts>,
+    /// The driver is gone; nothing here will ever change again.
+    pub(crate) over: bool,
+}
+
+/// What is known of one scope.
+#[derive(Debug, Default)]
+pub(crate) struct ScopeFacts {
+    pub(crate) cancelled: Option<Cause>,
+    pub(crate) raised: Vec<Failure>,
+    pub(crate) closed: Option<End>,
+    pub(crate) lost: u32,
+}
+
+/// What is known of one child.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ChildFacts {
+    pub(crate) up: bool,
+    pub(crate) exit: Option<Exit>,
+    pub(crate) result: Option<Vec<u8>>,
+    pub(crate) output: Output,
+    pub(crate) gone: bool,
+}
+
+/// What a child's captured output came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Output {
+    /// The last bytes of its standard output.
+    pub stdout: Vec<u8>,
+    /// The last bytes of its standard error.
+    pub stderr: Vec<u8>,
+    /// How many bytes of both fell out of the tails.
+    pub lost: u64,
+    /// Something that it left behind still held a pipe open after its exit.
+    pub leaked: bool,
+}
+
+/// The board.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    facts: Mutex<Facts>,
+    changed: Condvar,
+}
+
+impl Board {
+    /// Looks at the facts. A thread that panicked while it looked has changed nothing.
+    pub(crate) fn look(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the facts and wakes everybody who waits for one.
+    pub(crate) fn write(&self, change: impl FnOnce(&mut Facts)) {
+        change(&mut self.look());
+        self.changed.notify_all();
+    }
+
+    /// Waits until `found` finds something, or the driver is gone, or the time is over.
+    pub(crate) fn wait<T>(&self, until: Option<Instant>, mut found: impl FnMut(&mut Facts) -> Option<T>) -> Option<T> {
+        let mut facts = self.look();
+        loop {
+            if let Some(value) = found(&mut facts) {
+                return Some(value);
+            }
+            if facts.over {
+                return None;
+            }
+            facts = match until {
+                None => self.changed.wait(facts).unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let left = until.checked_duration_since(Instant::now())?;
+                    self.changed.wait_timeout(facts, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}

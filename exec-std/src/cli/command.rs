@@ -1,0 +1,74 @@
+//! `windrow run -- CMD`: any command, supervised, with its own exit status passed through.
+
+use std::io::IsTerminal;
+
+use windrow_std::core::{End, Exit, Kind};
+use windrow_std::shell::Ended;
+use windrow_std::unix::stdio::Sink;
+use windrow_std::{Blocking, Order, Sandwich};
+
+use super::{Refusal, Run, tree};
+
+/// windrow itself failed, as `env` and `timeout` say it.
+const OURS: u8 = 125;
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
+
+/// Runs the command in place of the tree.
+pub(crate) fn run(run: &Run) -> Result<u8, Refusal> {
+    let mut words = run.command.iter().cloned();
+    let Some(program) = words.next() else { return Err(Refusal::new("no command", OURS)) };
+    let name = program.to_string_lossy().into_owned();
+    let stdin = if std::io::stdin().is_terminal() && !run.tty { Sink::Null } else { Sink::Inherit };
+    let mut order = Order::command(program, words).stdin(stdin);
+    if run.tty {
+        order = order.own_terminal();
+    }
+    let entered = if run.tty { Sandwich::enter_sharing_terminal() } else { Sandwich::enter() };
+    entered.map_err(|error| Refusal::new("no process to stand around the command", OURS).because(error))?;
+    let (sender, end) = std::sync::mpsc::channel();
+    let ended = tree::program(1).run::<Blocking>(move |actor| {
+        let mut exit = None;
+        let ended = actor.nursery(|nursery| {
+            let child = nursery.spawn(order)?;
+            exit = Some(child.clone());
+            child.wait_gone().map(drop)
+        });
+        let exit = exit.and_then(|child| child.end()).and_then(|end| end.exit);
+        let _ = sender.send(exit);
+        ended.map(|()| Vec::new())
+    });
+    let ended = ended.map_err(|error| Refusal::new("the loop can't go on", OURS).because(error))?;
+    let exit = end.try_recv().ok().flatten();
+    if ended.outcome.tally.left > 0 {
+        eprintln!("error: {} processes are left", ended.outcome.tally.left);
+    }
+    code(&name, exit, &ended)
+}
+
+fn code(name: &str, exit: Option<Exit>, ended: &Ended) -> Result<u8, Refusal> {
+    if ended.outcome.end == End::Forced {
+        return Ok(130);
+    }
+    match exit {
+        Some(Exit::Code(code)) => Ok(u8::try_from(code & 0xff).unwrap_or(OURS)),
+        Some(Exit::Signal(signal)) => Ok(u8::try_from(128 + signal).unwrap_or(OURS)),
+        Some(_) => Err(Refusal::new(format!("the status of `{name}` was collected by somebody else"), OURS)),
+        None => Err(not_started(name, ended)),
+    }
+}
+
+fn not_started(name: &str, ended: &Ended) -> Refusal {
+    let errno = ended.failures.iter().find_map(|failure| match failure.kind {
+        Kind::NotStarted(errno) => Some(errno),
+        _ => None,
+    });
+    let Some(errno) = errno else { return Refusal::new(format!("`{name}` never ran"), OURS) };
+    let cause = std::io::Error::from_raw_os_error(errno);
+    if cause.kind() == std::io::ErrorKind::NotFound {
+        Refusal::new(format!("there is no command `{name}`"), NOT_FOUND).because(cause).hint("is it in PATH?")
+    } else {
+        Refusal::new(format!("`{name}` can't be executed"), NOT_EXECUTABLE).because(cause)
+    }
+}
+

@@ -1,0 +1,119 @@
+//! The command line: arguments in, one summary and one exit status out.
+//!
+//! Data goes to standard output, talk to standard error. Errors are `error:`, `caused by:`, `hint:`.
+
+mod check;
+mod command;
+mod leaf;
+mod summary;
+mod tree;
+mod view;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use windrow_std::{Backend, Blocking};
+
+pub(crate) use leaf::Leaf;
+
+/// Runs trees of processes under structured concurrency: nothing is left behind.
+#[derive(Debug, Parser)]
+#[command(name = "windrow", version, about, after_help = EXITS)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXITS: &str = "\
+Exit status:
+  0        the end was the one that was asked for, and nothing is left
+  1        it was not, or something is left
+  2        bad arguments, or a tree that can't be
+  125      `run -- CMD`: windrow itself failed
+  126/127  `run -- CMD`: the command can't be executed / found
+  128 + n  `run -- CMD`: the command was killed by signal n; otherwise its own status
+  130      three signals: windrow left at once and swept behind itself
+
+Environment:
+  WINDROW_SPAWN=fork|exec   the backend, unless --backend says otherwise";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a tree of actors, or any command, supervised.
+    Run(Run),
+}
+
+#[derive(Args, Debug)]
+struct Run {
+    /// How many children each actor has.
+    #[arg(long, default_value_t = 2, conflicts_with = "command")]
+    breadth: u32,
+    /// How many generations stand below the root.
+    #[arg(long, default_value_t = 3, conflicts_with = "command")]
+    depth: u32,
+    /// How processes are made: `fork` (a warm template) or `exec`.
+    #[arg(long, value_parser = Backend::parse, conflicts_with = "command")]
+    backend: Option<Backend>,
+    /// What the leaves do once all are up. `fail` and `sigkill-self` end the tree by themselves, `exit` ends it well;
+    /// for the others the root cancels after 500 ms.
+    #[arg(long, value_enum, default_value_t = Leaf::Fail, conflicts_with = "command")]
+    leaf: Leaf,
+    /// Print one JSON object on one line of standard output at the end.
+    #[arg(long)]
+    json: bool,
+    /// Share the terminal with the command instead of giving it a group of its own and no input.
+    #[arg(long, requires = "command")]
+    tty: bool,
+    /// A command to supervise in place of the tree.
+    #[arg(last = true)]
+    command: Vec<OsString>,
+}
+
+/// What ends the program before it has begun: what is wrong, why, and what to do.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: String,
+    pub(crate) cause: Option<String>,
+    pub(crate) hint: Option<String>,
+    pub(crate) code: u8,
+}
+
+impl Refusal {
+    pub(crate) fn new(error: impl Into<String>, code: u8) -> Self {
+        Self { error: error.into(), cause: None, hint: None, code }
+    }
+
+    pub(crate) fn because(mut self, cause: impl ToString) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    fn tell(&self) -> ExitCode {
+        eprintln!("error: {}", self.error);
+        if let Some(cause) = &self.cause {
+            eprintln!("caused by: {cause}");
+        }
+        if let Some(hint) = &self.hint {
+            eprintln!("hint: {hint}");
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    // A process of a tree has no arguments of its own to read.
+    tree::program(0).take_seat::<Blocking>();
+    let Verb::Run(run) = Cli::parse().verb;
+    let ended = if run.command.is_empty() { tree::run(&run) } else { command::run(&run) };
+    match ended {
+        Ok(code) => ExitCode::from(code),
+        Err(refusal) => refusal.tell(),
+    }
+}

@@ -1,0 +1,93 @@
+//! What a run came to: for people on standard error, for programs as one JSON object on standard output.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use windrow_std::shell::Ended;
+use windrow_std::{Failure, core::End};
+
+use super::leaf::Leaf;
+
+/// The summary. Spans are milliseconds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    outcome: &'static str,
+    actors: u32,
+    reaped: u32,
+    left: u32,
+    errors: u32,
+    cancelled: u32,
+    lost_errors: u32,
+    leaves: u64,
+    escalations: u32,
+    up_ms: Option<f64>,
+    cascade_ms: f64,
+    expected_ms: f64,
+    bound_ms: f64,
+    #[serde(skip)]
+    asked_for: bool,
+}
+
+impl Summary {
+    pub(crate) fn new(leaf: Leaf, ended: &Ended, up: Option<Duration>, leaves: u64) -> Self {
+        let outcome = &ended.outcome;
+        let tally = &outcome.tally;
+        Self {
+            outcome: match outcome.end {
+                End::Well => "well",
+                End::Failed => "failed",
+                End::Cancelled(_) => "cancelled",
+                _ => "forced",
+            },
+            actors: tally.actors + 1,
+            reaped: tally.reaped,
+            left: tally.left,
+            errors: tally.errors,
+            cancelled: tally.cancelled,
+            lost_errors: tally.lost,
+            leaves,
+            escalations: tally.escalations,
+            up_ms: up.map(millis),
+            cascade_ms: millis(ended.took),
+            expected_ms: millis(tally.spent),
+            bound_ms: millis(outcome.bound),
+            asked_for: leaf.is_asked_for(outcome) && up.is_some(),
+        }
+    }
+
+    /// Gives the exit status: 0 if the end is the one that was asked for and nothing is left.
+    pub(crate) fn code(&self) -> u8 {
+        match (self.outcome, self.left, self.asked_for) {
+            ("forced", ..) => 130,
+            (_, 0, true) => 0,
+            _ => 1,
+        }
+    }
+
+    pub(crate) fn tell(&self, json: bool, failures: &[Failure]) {
+        if json {
+            match serde_json::to_string(self) {
+                Ok(line) => println!("{line}"),
+                Err(error) => eprintln!("error: the summary can't be written\ncaused by: {error}"),
+            }
+            return;
+        }
+        for failure in failures {
+            eprintln!("  {failure}");
+        }
+        eprintln!(
+            "{}: {} actors, {} reaped, {} left; {} errors, {} cancelled, {} escalations",
+            self.outcome, self.actors, self.reaped, self.left, self.errors, self.cancelled, self.escalations
+        );
+        let up = self.up_ms.map_or_else(|| String::from("never up"), |up| format!("up in {up:.1} ms"));
+        eprintln!(
+            "{up}; down in {:.1} ms, of which {:.0} ms were waited for; the bound is {:.0} ms",
+            self.cascade_ms, self.expected_ms, self.bound_ms
+        );
+    }
+}
+
+fn millis(span: Duration) -> f64 {
+    // Microseconds are more than anybody reads.
+    (span.as_secs_f64() * 1e6).round() / 1e3
+}

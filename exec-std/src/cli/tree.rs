@@ -1,0 +1,147 @@
+//! `windrow run`: a real tree of processes that comes up, falls, and is cleared away.
+
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
+use serde::{Deserialize, Serialize};
+use windrow_std::unix::stdio::Sink;
+use windrow_std::{Actor, Backend, Blocking, Nursery, Order, Program, Raised, Sandwich};
+
+use super::leaf::Leaf;
+use super::summary::Summary;
+use super::{Refusal, Run, check, view};
+
+/// How long the root lets a tree that does not fall by itself stand.
+const STANDING: Duration = Duration::from_millis(500);
+
+/// How much is kept of what a leaf writes.
+const TAIL: usize = 4096;
+
+/// What an actor of the tree is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Part {
+    breadth: u32,
+    /// How many generations stand below.
+    depth: u32,
+    leaf: Leaf,
+}
+
+/// Gives the program of the tree, for every process of it.
+pub(crate) fn program(levels: u8) -> Program {
+    Program::new().levels(levels).entry("node", node).entry("leaf", leaf)
+}
+
+/// Runs the tree that the arguments describe.
+pub(crate) fn run(run: &Run) -> Result<u8, Refusal> {
+    let shape = check::shape(run.breadth, run.depth)?;
+    let backend = match run.backend {
+        Some(backend) => backend,
+        None => Backend::from_env().map_err(|error| Refusal::new(error, 2))?,
+    };
+    Sandwich::enter().map_err(|error| Refusal::new("no process to stand around the tree", 1).because(error))?;
+    let (ours, theirs) = rendezvous().map_err(|error| Refusal::new("no socket to meet at", 1).because(error))?;
+    let part = Part { breadth: run.breadth, depth: run.depth, leaf: run.leaf };
+    let times = Arc::new(Mutex::new(Times::default()));
+    let (kept, quiet) = (Arc::clone(&times), run.json);
+    let begin = Instant::now();
+    let ended = program(shape.levels).limits(shape.limits).backend(backend).run_watched::<Blocking>(
+        move |actor| root(actor, &part, &ours, theirs, shape.leaves, begin, &kept),
+        move |notices| view::show(notices, quiet),
+    );
+    let ended = ended.map_err(|error| Refusal::new("the root's loop can't go on", 1).because(error))?;
+    let up = times.lock().unwrap_or_else(PoisonError::into_inner).up;
+    let summary = Summary::new(run.leaf, &ended, up, shape.leaves);
+    summary.tell(run.json, &ended.failures);
+    Ok(summary.code())
+}
+
+/// When the tree was up.
+#[derive(Debug, Default)]
+struct Times {
+    up: Option<Duration>,
+}
+
+/// A socket whose one end every actor of the tree has as its standard input: leaves say on it that they are up, and wait
+/// for its end.
+fn rendezvous() -> Result<(OwnedFd, OwnedFd), rustix::io::Errno> {
+    socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+}
+
+fn root(
+    actor: &Actor,
+    part: &Part,
+    ours: &OwnedFd,
+    theirs: OwnedFd,
+    leaves: u64,
+    begin: Instant,
+    times: &Mutex<Times>,
+) -> Result<Vec<u8>, Raised> {
+    actor.nursery(|nursery| {
+        let stdin = Sink::File(theirs);
+        spawn(nursery, "", part, &stdin)?;
+        drop(stdin);
+        hear(actor, ours, leaves)?;
+        times.lock().unwrap_or_else(PoisonError::into_inner).up = Some(begin.elapsed());
+        shutdown(ours, Shutdown::Write).map_err(std::io::Error::from)?;
+        if part.leaf.waits_for_cancel() {
+            actor.sleep(STANDING)?;
+            actor.cancel();
+        }
+        Ok(Vec::new())
+    })
+}
+
+/// Waits until all leaves have said that they are up.
+fn hear(actor: &Actor, ours: &OwnedFd, leaves: u64) -> Result<(), Raised> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let tick = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+    let mut heard = 0;
+    let mut bytes = [0; 256];
+    while heard < leaves {
+        actor.checkpoint()?;
+        let mut polled = [PollFd::new(ours, PollFlags::IN)];
+        if poll(&mut polled, Some(&tick)).unwrap_or(0) > 0 {
+            let read = rustix::io::read(ours, &mut bytes).map_err(std::io::Error::from)?;
+            if read == 0 {
+                return Err(Raised::from("every leaf was gone before all were up"));
+            }
+            heard += read as u64;
+        }
+    }
+    Ok(())
+}
+
+/// Spawns one generation. Each actor's standard input is its parent's.
+fn spawn(nursery: &Nursery<'_>, name: &str, part: &Part, stdin: &Sink) -> Result<(), Raised> {
+    let below = Part { depth: part.depth - 1, ..part.clone() };
+    let args = postcard::to_allocvec(&below).map_err(|error| error.to_string())?;
+    for number in 1..=part.breadth {
+        let entry = if below.depth == 0 { "leaf" } else { "node" };
+        let name = if name.is_empty() { number.to_string() } else { format!("{name}.{number}") };
+        let order = Order::entry(entry, args.clone()).name(name).stdin(again(stdin)?);
+        let chatters = below.depth == 0 && part.leaf == Leaf::Chatter;
+        let stdout = if chatters { Sink::Capture { tail: TAIL } } else { Sink::Null };
+        nursery.spawn(order.stdout(stdout))?;
+    }
+    Ok(())
+}
+
+fn again(sink: &Sink) -> Result<Sink, Raised> {
+    Ok(match sink {
+        Sink::File(fd) => Sink::File(fd.try_clone()?),
+        _ => Sink::Inherit,
+    })
+}
+
+fn node(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let part: Part = postcard::from_bytes(args).map_err(|error| error.to_string())?;
+    actor.nursery(|nursery| spawn(nursery, actor.name(), &part, &Sink::Inherit))?;
+    Ok(Vec::new())
+}
+
+fn leaf(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let part: Part = postcard::from_bytes(args).map_err(|error| error.to_string())?;
+    part.leaf.play(actor)
+}

@@ -1,0 +1,105 @@
+//! Failures as a user meets them: with names and text, alone or as a group.
+
+use std::fmt;
+
+use windrow_core::{ActorId, Cause, Error, Kind};
+
+/// One failure and the way it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// What happened.
+    pub kind: Kind,
+    /// To which actor.
+    pub origin: ActorId,
+    /// What user code, or a dead child's last output, said about it.
+    pub text: String,
+    /// The actors that passed it on, nearest to the origin first.
+    pub path: Vec<ActorId>,
+    /// Who had cancelled what it happened in, if somebody had.
+    pub canceller: Option<ActorId>,
+    pub(crate) error: Error,
+}
+
+impl Failure {
+    pub(crate) fn new(error: Error, text: Vec<u8>) -> Self {
+        Self {
+            kind: error.kind,
+            origin: error.origin,
+            text: String::from_utf8_lossy(&text).into_owned(),
+            path: error.path.hops().to_vec(),
+            canceller: error.canceller,
+            error,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.origin, self.kind)?;
+        if !self.text.is_empty() {
+            write!(f, ": {}", self.text)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What ends a task, or a nursery, before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Raised {
+    /// It was cancelled: not an error. Let it pass up to whoever cancelled.
+    Cancelled(Cause),
+    /// User code failed, with these words.
+    Error(String),
+    /// Failures from below: at least one.
+    Group(Vec<Failure>),
+}
+
+impl Raised {
+    /// Tells whether this is a cancellation, which is no error.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled(_))
+    }
+}
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled(cause) => write!(f, "cancelled: {cause}"),
+            Self::Error(text) => f.write_str(text),
+            // A group of one collapses.
+            Self::Group(failures) if failures.len() == 1 => failures[0].fmt(f),
+            Self::Group(failures) => {
+                write!(f, "{} failures", failures.len())?;
+                for failure in failures {
+                    write!(f, "; {failure}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Raised {}
+
+impl From<&str> for Raised {
+    fn from(text: &str) -> Self {
+        Self::Error(text.to_owned())
+    }
+}
+
+impl From<String> for Raised {
+    fn from(text: String) -> Self {
+        Self::Error(text)
+    }
+}
+
+impl From<std::io::Error> for Raised {
+    fn from(error: std::io::Error) -> Self {
+        Self::Error(error.to_string())
+    }
+}

@@ -1,0 +1,181 @@
+//! What is to be spawned, as a user writes it down.
+
+use std::ffi::OsString;
+
+use serde::{Deserialize, Serialize};
+use windrow_core::{Role, Times};
+
+use crate::unix::stdio::Sink;
+
+/// How a child's process is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// By the template, a clean process of one thread: warm and fast, with no exec. The default, because a child made by
+    /// it needs no second start of the program, and can't inherit a lock that nobody will ever open.
+    #[default]
+    Fork,
+    /// By starting the program again.
+    Exec,
+}
+
+impl Backend {
+    /// Reads a backend's name.
+    ///
+    /// # Errors
+    /// Says which names there are.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        match name {
+            "fork" => Ok(Self::Fork),
+            "exec" => Ok(Self::Exec),
+            "thread" | "remote" | "cluster" => {
+                Err(format!("the backend `{name}` is reserved and not built yet; use `fork` or `exec`"))
+            }
+            _ => Err(format!("there is no backend `{name}`; use `fork` or `exec`")),
+        }
+    }
+
+    /// Takes the backend that `WINDROW_SPAWN` names, or the default if it names none.
+    ///
+    /// # Errors
+    /// Says which names there are.
+    pub fn from_env() -> Result<Self, String> {
+        match std::env::var("WINDROW_SPAWN") {
+            Ok(name) => Self::parse(&name),
+            Err(_) => Ok(Self::default()),
+        }
+    }
+}
+
+/// What a child is to be: an entry of this program, or any command.
+#[derive(Debug)]
+pub struct Order {
+    pub(crate) name: String,
+    pub(crate) what: What,
+    pub(crate) backend: Option<Backend>,
+    pub(crate) levels: Option<u8>,
+    pub(crate) times: Option<Times>,
+    pub(crate) stdin: Sink,
+    pub(crate) stdout: Sink,
+    pub(crate) stderr: Sink,
+}
+
+#[derive(Debug)]
+pub(crate) enum What {
+    Entry { entry: String, args: Vec<u8> },
+    Command { program: OsString, args: Vec<OsString>, envs: Vec<(OsString, OsString)>, own_terminal: bool },
+}
+
+impl Order {
+    /// Orders an actor: the named entry of this program, with `args` for it to read.
+    #[must_use]
+    pub fn entry(entry: impl Into<String>, args: impl Into<Vec<u8>>) -> Self {
+        let entry = entry.into();
+        Self::new(entry.clone(), What::Entry { entry, args: args.into() }, Sink::Inherit)
+    }
+
+    /// Orders any command. It is asked to end with SIGINT.
+    #[must_use]
+    pub fn command<A: Into<OsString>>(program: impl Into<OsString>, args: impl IntoIterator<Item = A>) -> Self {
+        let program = program.into();
+        let name = std::path::Path::new(&program).file_name().unwrap_or(&program).to_string_lossy().into_owned();
+        let args = args.into_iter().map(Into::into).collect();
+        Self::new(name, What::Command { program, args, envs: Vec::new(), own_terminal: false }, Sink::Inherit)
+    }
+
+    fn new(name: String, what: What, output: Sink) -> Self {
+        let stdout = output;
+        Self {
+            name,
+            what,
+            backend: None,
+            levels: None,
+            times: None,
+            stdin: Sink::Null,
+            stdout,
+            stderr: Sink::Inherit,
+        }
+    }
+
+    /// Gives it a name of at most 64 bytes; a longer one is cut.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Makes it by this backend instead of the nursery's.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// Allows this many generations below it, instead of one less than its parent has.
+    #[must_use]
+    pub fn levels(mut self, levels: u8) -> Self {
+        self.levels = Some(levels);
+        self
+    }
+
+    /// Gives it spans of its own. They must fit into the parent's teardown bound.
+    #[must_use]
+    pub fn times(mut self, times: Times) -> Self {
+        self.times = Some(times);
+        self
+    }
+
+    /// Sets an environment variable of a command.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        if let What::Command { envs, .. } = &mut self.what {
+            envs.push((name.into(), value.into()));
+        }
+        self
+    }
+
+    /// Lets a command stay in our process group, and so share our terminal.
+    #[must_use]
+    pub fn own_terminal(mut self) -> Self {
+        if let What::Command { own_terminal, .. } = &mut self.what {
+            *own_terminal = true;
+        }
+        self
+    }
+
+    /// Says where its standard input comes from: nowhere, or where ours does.
+    #[must_use]
+    pub fn stdin(mut self, stdin: Sink) -> Self {
+        self.stdin = stdin;
+        self
+    }
+
+    /// Says where its standard output goes.
+    #[must_use]
+    pub fn stdout(mut self, stdout: Sink) -> Self {
+        self.stdout = stdout;
+        self
+    }
+
+    /// Says where its standard error goes.
+    #[must_use]
+    pub fn stderr(mut self, stderr: Sink) -> Self {
+        self.stderr = stderr;
+        self
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        match self.what {
+            What::Entry { .. } => Role::Actor,
+            What::Command { .. } => Role::Command,
+        }
+    }
+}
+
+/// What travels behind a spec: which entry to run, with what.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Brief<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) entry: &'a str,
+    pub(crate) args: &'a [u8],
+}

@@ -1,0 +1,250 @@
+//! A program of actors: its entries by name, and the seat that each process of the tree takes.
+//!
+//! The rule: the main thread of every process is the driver, and user code never runs on it. The template is forked from
+//! that thread while it is the only one; each process that it forks comes back here and takes the seat of a child.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+
+use windrow_core::{ActorId, Config, End, Limits};
+
+use crate::actor::Actor;
+use crate::drive::Drive;
+use crate::failure::Raised;
+use crate::notice::Notice;
+use crate::order::{Backend, Brief};
+use crate::shell::{Ended, Reactor, Shell, Turn};
+use crate::unix::exec::take_channel;
+use crate::unix::template::{self, Newborn, Role, StartError, Template};
+
+/// Tells a re-executed program which actor it is.
+pub(crate) const ACTOR_VARIABLE: &str = "WINDROW_ACTOR";
+
+/// What an actor runs: its handle and its arguments in, its result out.
+pub type Entry = fn(&Actor, &[u8]) -> Result<Vec<u8>, Raised>;
+
+/// A program of actors.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    entries: Vec<(&'static str, Entry)>,
+    preload: Option<fn()>,
+    levels: u8,
+    limits: Limits,
+    backend: Backend,
+}
+
+impl Program {
+    /// Starts a program without entries, whose root may have two generations below it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { levels: 2, ..Self::default() }
+    }
+
+    /// Adds an entry that children can be spawned as.
+    #[must_use]
+    pub fn entry(mut self, name: &'static str, entry: Entry) -> Self {
+        self.entries.push((name, entry));
+        self
+    }
+
+    /// Runs `preload` in the root's template, so that every child inherits what it loads. It must start no thread.
+    #[must_use]
+    pub fn preload(mut self, preload: fn()) -> Self {
+        self.preload = Some(preload);
+        self
+    }
+
+    /// Allows this many generations below the root, 16 at the most. Each costs a second of the teardown's bound.
+    #[must_use]
+    pub fn levels(mut self, levels: u8) -> Self {
+        self.levels = levels;
+        self
+    }
+
+    /// Sets the limits of the root, which pass to all below it.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Makes children by this backend, unless an order says otherwise.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// Becomes the child or the template as which this process was started, and does not return then.
+    ///
+    /// Call it first in `main`, before there is a second thread, when arguments are to be read before
+    /// [`run`](Self::run); which otherwise does it.
+    pub fn take_seat<D: Drive>(&self) {
+        if let Some(newborn) = template::from_env(self.preload) {
+            self.sit::<D>(Seat::born(newborn));
+        }
+        let actor = std::env::var(ACTOR_VARIABLE).ok().and_then(|id| u64::from_str_radix(&id, 16).ok());
+        if let Some((actor, channel)) = actor.and_then(|actor| Some((actor, take_channel()?))) {
+            self.sit::<D>(Seat::Child { id: ActorId(actor), channel });
+        }
+    }
+
+    /// Runs the tree whose root is `root`, on a thread of its own, and returns when nothing of the tree is left.
+    ///
+    /// In a process that was made as one of its actors it does not return.
+    ///
+    /// # Errors
+    /// What keeps the root's loop from going on: descriptors, limits that break a rule.
+    pub fn run<D: Drive>(
+        &self,
+        root: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static,
+    ) -> io::Result<Ended> {
+        self.run_watched::<D>(root, |_| {})
+    }
+
+    /// Runs the tree and gives `watch` the way on which notices of it come, before anything happens.
+    ///
+    /// # Errors
+    /// The same as [`run`](Self::run).
+    pub fn run_watched<D: Drive>(
+        &self,
+        root: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static,
+        watch: impl FnOnce(Receiver<Notice>),
+    ) -> io::Result<Ended> {
+        self.take_seat::<D>();
+        let config = Config::root(fresh_id(), self.levels, self.limits);
+        let mut drive = D::new()?;
+        let mut shell = Shell::new(config, drive.reactor()?, None)?;
+        shell.set_backend(self.backend);
+        drive.until_run(&mut shell)?;
+        match Template::start(self.preload) {
+            Ok(Role::Actor(template)) => shell.set_template(template)?,
+            Ok(Role::Newborn(newborn)) => {
+                // What the root had open is closed here already; its numbers mean other things now.
+                std::mem::forget((drive, shell, root, watch));
+                self.sit::<D>(Seat::born(newborn));
+            }
+            // A program with threads gets a clean template by starting itself again.
+            Err(StartError::Threads) => {
+                let template = Template::reexec().map_err(|error| io::Error::from_raw_os_error(error.errno))?;
+                shell.set_template(template)?;
+            }
+            Err(StartError::Io(error)) => return Err(error),
+        }
+        watch(shell.notices().watch());
+        start_user(&shell, "root", move |actor| root(actor))?;
+        drive.until_done(&mut shell)
+    }
+
+    /// Takes one seat after the other: a child's, and in each process that its template forks the next child's.
+    fn sit<D: Drive>(&self, mut seat: Seat) -> ! {
+        loop {
+            seat = match self.be_child::<D>(seat) {
+                Ok(Next::Seat(newborn)) => Seat::born(newborn),
+                Ok(Next::Exit(code)) => std::process::exit(code),
+                Err(error) => {
+                    eprintln!("error: an actor's loop can't go on\ncaused by: {error}");
+                    std::process::exit(1);
+                }
+            }
+        }
+    }
+
+    fn be_child<D: Drive>(&self, seat: Seat) -> io::Result<Next> {
+        let Seat::Child { id, channel } = seat;
+        let mut drive = D::new()?;
+        let mut shell = Shell::new(Config::child(id), drive.reactor()?, Some(channel))?;
+        shell.own_signals()?;
+        shell.set_backend(self.backend);
+        if let Some(ended) = drive.until_run(&mut shell)? {
+            return Ok(Next::Exit(code_of(&ended)));
+        }
+        if shell.machine().levels() > 0 {
+            match Template::start(None) {
+                Ok(Role::Actor(template)) => shell.set_template(template)?,
+                Ok(Role::Newborn(newborn)) => {
+                    std::mem::forget((drive, shell));
+                    return Ok(Next::Seat(newborn));
+                }
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
+        let brief = shell.brief().to_vec();
+        let brief: Brief<'_> = postcard::from_bytes(&brief).map_err(io::Error::other)?;
+        shell.set_name(brief.name);
+        let entry = self.entries.iter().find(|(name, _)| *name == brief.entry).map(|(_, entry)| *entry);
+        let (name, args) = (brief.entry.to_owned(), brief.args.to_vec());
+        start_user(&shell, brief.name, move |actor| match entry {
+            Some(entry) => entry(actor, &args),
+            None => Err(Raised::Error(format!("this program has no entry `{name}`"))),
+        })?;
+        Ok(Next::Exit(code_of(&drive.until_done(&mut shell)?)))
+    }
+}
+
+/// The place that a process takes in the tree.
+enum Seat {
+    Child { id: ActorId, channel: OwnedFd },
+}
+
+impl Seat {
+    fn born(newborn: Newborn) -> Self {
+        Self::Child { id: ActorId(newborn.id), channel: newborn.channel }
+    }
+}
+
+/// What follows a seat.
+enum Next {
+    Seat(Newborn),
+    Exit(i32),
+}
+
+/// Starts the main task on a thread of its own. Its end is told to the machine, however it ends.
+fn start_user<R: Reactor>(
+    shell: &Shell<R>,
+    name: &str,
+    body: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static,
+) -> io::Result<()> {
+    let machine = shell.machine();
+    let actor = Actor::new(machine.actor(), name, machine.levels(), shell.board(), shell.post());
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let ended = catch_unwind(AssertUnwindSafe(|| body(&actor)));
+        actor.finish(ended);
+    })?;
+    Ok(())
+}
+
+fn code_of(ended: &Ended) -> i32 {
+    match ended.outcome.end {
+        End::Failed => 1,
+        End::Forced => 130,
+        _ => 0,
+    }
+}
+
+/// Gives an id that no other actor of the tree has: a random half that this process drew, and a count.
+pub(crate) fn fresh_id() -> ActorId {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    static OWNER: AtomicU64 = AtomicU64::new(0);
+    let pid = u64::from(std::process::id());
+    // A forked child must not go on with its parent's half.
+    if OWNER.swap(pid, Ordering::Relaxed) != pid {
+        let mut random = [0; 4];
+        let drawn = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
+        let half = if drawn.is_ok() { u32::from_ne_bytes(random) } else { std::process::id() };
+        LAST.store(u64::from(half) << 32, Ordering::Relaxed);
+    }
+    ActorId(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
+impl From<Turn> for Option<Ended> {
+    fn from(turn: Turn) -> Self {
+        match turn {
+            Turn::Done(ended) => Some(ended),
+            Turn::On | Turn::Run => None,
+        }
+    }
+}

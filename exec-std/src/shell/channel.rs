@@ -1,0 +1,113 @@
+//! One channel as the shell holds it: a framed link, its token, and what is still owed on it.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use windrow_core::wire::{FRAME_MAX, HEAD_MAX, decode, encode};
+use windrow_core::Message;
+
+use super::reactor::{Reactor, Token};
+use crate::unix::link::{Filled, Flushed, Link};
+
+/// How often one channel is read in a turn before the others have theirs.
+const FILLS: usize = 16;
+
+/// A channel to the parent or to a child.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    link: Link,
+    pub(crate) token: Token,
+    /// Somebody waits for the send buffer to be empty.
+    pub(crate) flush_asked: bool,
+    /// It is in the list of channels to flush at the end of the turn.
+    pub(crate) dirty: bool,
+    watches_write: bool,
+    ended: bool,
+}
+
+/// What one reading of a channel came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// All that was there is taken, or this turn's share.
+    Taken,
+    /// There will never be more.
+    Ended,
+    /// What came is no message.
+    Garbled,
+}
+
+impl Channel {
+    pub(crate) fn new(link: Link, token: Token) -> Self {
+        Self { link, token, flush_asked: false, dirty: false, watches_write: false, ended: false }
+    }
+
+    pub(crate) fn watch(&self, reactor: &mut impl Reactor) -> io::Result<()> {
+        reactor.watch(self.link.as_fd(), self.token, false)
+    }
+
+    /// Queues a message and its bytes. An error means that the channel can't be kept up.
+    pub(crate) fn queue(&mut self, message: Message, bytes: &[u8]) -> Result<(), ()> {
+        let mut buffer = [0; HEAD_MAX];
+        let head = encode(message, &mut buffer).map_err(drop)?;
+        self.link.queue(head, bytes).map_err(drop)
+    }
+
+    /// Sends what the socket takes, and asks for room if that was not all. Gives whether all is sent.
+    pub(crate) fn flush(&mut self, reactor: &mut impl Reactor) -> io::Result<Flushed> {
+        let flushed = self.link.flush()?;
+        let wants = flushed == Flushed::Blocked;
+        if wants != self.watches_write && !self.ended {
+            reactor.rewatch(self.link.as_fd(), self.token, wants)?;
+            self.watches_write = wants;
+        }
+        Ok(flushed)
+    }
+
+    /// Reads what is there and gives each message to `take`. With `all` it does not stop at this turn's share.
+    pub(crate) fn read(
+        &mut self,
+        reactor: &mut impl Reactor,
+        all: bool,
+        mut take: impl FnMut(Message, &[u8]),
+    ) -> Read {
+        if self.ended {
+            return Read::Taken;
+        }
+        for _ in 0..if all { FILLS * FILLS } else { FILLS } {
+            let filled = self.link.fill();
+            loop {
+                match self.link.next_frame().map(|frame| frame.map(decode)) {
+                    Ok(None) => break,
+                    Ok(Some(Ok((message, bytes)))) => {
+                        let greeted = matches!(message, Message::Hello { .. });
+                        take(message, bytes);
+                        if greeted {
+                            self.link.set_limit(FRAME_MAX);
+                        }
+                    }
+                    Ok(Some(Err(_))) | Err(_) => return self.end(reactor, Read::Garbled),
+                }
+            }
+            match filled {
+                Ok(Filled::Bytes(_) | Filled::Full) => {}
+                Ok(Filled::WouldBlock) => return Read::Taken,
+                Ok(Filled::Eof) | Err(_) => return self.end(reactor, Read::Ended),
+            }
+        }
+        Read::Taken
+    }
+
+    /// An ended descriptor stays readable for ever, so it is watched no more.
+    fn end(&mut self, reactor: &mut impl Reactor, how: Read) -> Read {
+        self.ended = true;
+        reactor.unwatch(self.link.as_fd(), self.token);
+        how
+    }
+
+    pub(crate) fn close(self, reactor: &mut impl Reactor) {
+        if !self.ended {
+            reactor.unwatch(self.link.as_fd(), self.token);
+        }
+        self.link.close();
+    }
+}

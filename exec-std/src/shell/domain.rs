@@ -1,0 +1,204 @@
+//! Kill domains: who is to be signalled, and waited for, once a child is dead.
+//!
+//! A process that turns up as ours is attributed to a dead child if it is in that child's group or session, or if the
+//! child's subtree had told of it. Others may be the user's own, and are left alone until the actor's last sweep.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd;
+
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
+use windrow_core::{ActorId, Census, Input, Signal};
+
+use super::Shell;
+use super::reactor::{Reactor, Token};
+use super::records::watch_exit;
+use super::sources::{Source, Sources};
+use crate::unix::process::Process;
+use crate::unix::procfs::{Scan, Stat};
+
+/// All domains of one actor.
+#[derive(Debug, Default)]
+pub(crate) struct Domains {
+    /// What the subtree of each child told of.
+    census: BTreeMap<ActorId, BTreeSet<(i32, u64)>>,
+    /// Dead children whose leavings are looked for, and what the last look found.
+    sweeping: BTreeMap<ActorId, Found>,
+    /// The actor's last sweep has begun.
+    clearing: Option<Found>,
+    orphans: BTreeMap<i32, Orphan>,
+    /// A look is due.
+    due: bool,
+    scan: Scan,
+}
+
+/// What a look found, and what has changed since the last one was told.
+#[derive(Clone, Copy, Debug, Default)]
+struct Found {
+    fresh: u32,
+    reaped: u32,
+    told: bool,
+}
+
+/// A process that was adopted when its parent died.
+#[derive(Debug)]
+struct Orphan {
+    process: Process,
+    /// Whose it was; `None` in the last sweep.
+    owner: Option<ActorId>,
+    is_actor: bool,
+}
+
+impl Domains {
+    pub(crate) fn note(&mut self, child: ActorId, census: &Census) {
+        let stamp = (i32::try_from(census.stamp.pid).unwrap_or(0), census.stamp.start);
+        let known = self.census.entry(child).or_default();
+        if census.came {
+            known.insert(stamp);
+        } else {
+            known.remove(&stamp);
+        }
+    }
+
+    pub(crate) fn sweep(&mut self, child: ActorId) {
+        self.sweeping.insert(child, Found::default());
+        self.due = true;
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.clearing = Some(Found::default());
+        self.due = true;
+    }
+
+    pub(crate) fn forget(&mut self, child: ActorId) {
+        self.census.remove(&child);
+        self.sweeping.remove(&child);
+    }
+
+    pub(crate) fn signal(&self, child: ActorId, signal: Signal) {
+        for orphan in self.orphans.values().filter(|orphan| orphan.owner == Some(child)) {
+            signal_orphan(&orphan.process, signal);
+        }
+    }
+
+    /// Collects an orphan that has exited, so that its owner is looked at again.
+    pub(crate) fn collect(&mut self, pid: i32, token: Token, reactor: &mut impl Reactor, sources: &mut Sources) {
+        let Some(mut orphan) = self.orphans.remove(&pid) else { return };
+        reactor.unwatch(orphan.process.as_fd(), token);
+        sources.remove(token);
+        // What can't be collected (a tracer holds it) is dead all the same.
+        let _ = orphan.process.collect();
+        let found = match orphan.owner {
+            Some(owner) => self.sweeping.get_mut(&owner),
+            None => self.clearing.as_mut(),
+        };
+        if let Some(found) = found {
+            found.told = false;
+            found.reaped += u32::from(orphan.is_actor);
+        }
+        self.due = true;
+    }
+
+    /// Says whose a stranger is: the domain of a dead child, or the last sweep's. `None` leaves it alone.
+    fn owner(&self, pid: i32, stat: &Stat, leaders: &BTreeMap<i32, ActorId>) -> Option<(Option<ActorId>, bool)> {
+        let stamp = (pid, stat.start_time);
+        let told = |child: &&ActorId| self.census.get(child).is_some_and(|census| census.contains(&stamp));
+        if let Some(child) = self.sweeping.keys().find(told) {
+            return Some((Some(*child), true));
+        }
+        if let Some(child) = leaders.get(&stat.pgrp).or_else(|| leaders.get(&stat.session)) {
+            return Some((Some(*child), false));
+        }
+        self.clearing.map(|_| (None, false))
+    }
+
+    /// Takes over one stranger. What it has below it will be ours when it dies, so that is remembered as its owner's.
+    fn adopt(&mut self, pid: i32, owner: Option<ActorId>, is_actor: bool, reactor: &mut impl Reactor, sources: &mut Sources) {
+        let Some(number) = Pid::from_raw(pid) else { return };
+        let Ok(pidfd) = pidfd_open(number, PidfdFlags::empty()) else { return };
+        let process = Process::new(pid, pidfd);
+        if watch_exit(&process, Source::Orphan(pid), reactor, sources).is_err() {
+            return;
+        }
+        if let Some(owner) = owner {
+            let mut below = Vec::new();
+            let _ = self.scan.descendants(pid, 4096, &mut below);
+            let census = self.census.entry(owner).or_default();
+            census.extend(below.iter().map(|stamp| (stamp.pid, stamp.start)));
+        } else {
+            signal_orphan(&process, Signal::Kill);
+        }
+        let found = owner.map_or(self.clearing.as_mut(), |owner| self.sweeping.get_mut(&owner));
+        if let Some(found) = found {
+            found.fresh += 1;
+            found.told = false;
+        }
+        self.orphans.insert(pid, Orphan { process, owner, is_actor });
+    }
+
+    fn alive(&self, owner: Option<ActorId>) -> u32 {
+        let count = self.orphans.values().filter(|orphan| orphan.owner == owner).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+}
+
+impl<R: Reactor> Shell<R> {
+    /// Looks once for all domains that want it, and tells each what is new.
+    pub(super) fn answer_sweeps(&mut self) {
+        if !std::mem::take(&mut self.domains.due) {
+            return;
+        }
+        if self.has_children_of_any_kind() {
+            self.adopt_strangers();
+        }
+        let sweeping: Vec<_> =
+            self.domains.sweeping.iter().filter(|(_, found)| !found.told).map(|(id, found)| (*id, *found)).collect();
+        for (child, found) in sweeping {
+            let alive = self.domains.alive(Some(child));
+            self.domains.sweeping.insert(child, Found { told: true, ..Found::default() });
+            self.facts.push_back(Input::Swept { child, alive, fresh: found.fresh, reaped: found.reaped });
+        }
+        if let Some(found) = self.domains.clearing.as_mut().filter(|found| !found.told) {
+            *found = Found { told: true, ..Found::default() };
+            self.facts.push_back(Input::Cleared { alive: self.domains.alive(None) });
+        }
+    }
+
+    /// One system call tells most actors that there is nobody to look for.
+    fn has_children_of_any_kind(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::All, options), Err(rustix::io::Errno::CHILD))
+    }
+
+    fn adopt_strangers(&mut self) {
+        let leaders: BTreeMap<i32, ActorId> = self
+            .domains
+            .sweeping
+            .keys()
+            .filter_map(|id| Some((self.children.get(id)?.process.as_ref()?.pid(), *id)))
+            .collect();
+        let own: BTreeSet<i32> =
+            self.children.values().filter_map(|child| Some(child.process.as_ref()?.pid())).chain(self.maker.pids()).collect();
+        // While the template owes an answer, an unknown child may be the one that it is about to tell of.
+        let owed = self.children.values().any(|child| child.in_flight);
+        let Ok(found) = self.domains.scan.children().map(<[i32]>::to_vec) else { return };
+        for pid in found {
+            if own.contains(&pid) || self.domains.orphans.contains_key(&pid) {
+                continue;
+            }
+            let Ok(Some(stat)) = self.domains.scan.stat(pid) else { continue };
+            let Some((owner, is_actor)) = self.domains.owner(pid, &stat, &leaders) else { continue };
+            if owed && owner.is_none() {
+                continue;
+            }
+            self.domains.adopt(pid, owner, is_actor, &mut self.reactor, &mut self.sources);
+        }
+    }
+}
+
+fn signal_orphan(process: &Process, signal: Signal) {
+    // One that has exited says so by its pidfd.
+    let _ = process.signal_group(signal.number());
+    if signal == Signal::Term {
+        let _ = process.signal_group(rustix::process::Signal::CONT.as_raw());
+    }
+}

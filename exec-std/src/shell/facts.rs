@@ -1,0 +1,254 @@
+//! What is ready, as facts. Order matters in one place: what a child wrote before it exited comes before its exit.
+
+use std::io;
+
+use windrow_core::{ActorId, Census, Error, Exit, Input, Instant, Kind, Link, Message, Signal, TaskId};
+
+use super::channel::Read;
+use super::reactor::{Reactor, Ready};
+use super::sources::Source;
+use super::{ASKS, Shell};
+use crate::board::{Ask, Failed};
+use crate::notice::Notice;
+use crate::unix::link::Flushed;
+use crate::unix::process;
+
+impl<R: Reactor> Shell<R> {
+    pub(super) fn take(&mut self, ready: Ready) -> io::Result<()> {
+        match self.sources.get(ready.token) {
+            // It was closed by an earlier one of the same batch.
+            None => {}
+            Some(Source::Signals) => self.take_signals()?,
+            Some(Source::Asks) => self.take_asks()?,
+            Some(Source::Parent) => self.take_link(Link::Parent, ready.writable),
+            Some(Source::ChildLink(id)) => self.take_link(Link::Child(id), ready.writable),
+            Some(Source::ChildExit(id)) => self.take_exit(id),
+            Some(Source::ChildOut(id)) => self.take_output(id),
+            Some(Source::ChildErr(id)) => self.take_errors(id),
+            Some(Source::Template) => self.take_answers(),
+            Some(Source::TemplateExit) => self.take_release(ready.token),
+            Some(Source::Orphan(pid)) => {
+                let (reactor, sources) = (&mut self.reactor, &mut self.sources);
+                self.domains.collect(pid, ready.token, reactor, sources);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_signals(&mut self) -> io::Result<()> {
+        use rustix::process::Signal as Sys;
+        while let Some(received) = self.signals.read()? {
+            let fact = if received.signal == Sys::USR1 {
+                Input::StatusAsked
+            } else if received.signal == Sys::INT {
+                Input::Signalled(Signal::Int)
+            } else if received.signal == Sys::HUP {
+                Input::Signalled(Signal::Hup)
+            } else {
+                Input::Signalled(Signal::Term)
+            };
+            self.facts.push_back(fact);
+        }
+        Ok(())
+    }
+
+    fn take_link(&mut self, link: Link, writable: bool) {
+        if writable {
+            self.flush(link);
+        }
+        self.read(link, false);
+    }
+
+    /// Reads a channel and turns every message into a fact.
+    fn read(&mut self, link: Link, all: bool) {
+        let channel = match link {
+            Link::Parent => self.parent.as_mut(),
+            Link::Child(id) => self.children.get_mut(&id).and_then(|child| child.channel.as_mut()),
+            _ => None,
+        };
+        let Some(channel) = channel else { return };
+        let (facts, names, payloads, brief) =
+            (&mut self.facts, &mut self.names, &mut self.payloads, &mut self.brief);
+        let read = channel.read(&mut self.reactor, all, |mut message, bytes| {
+            match &mut message {
+                Message::Census(census) => census.name = names.intern(&String::from_utf8_lossy(bytes)),
+                Message::Spec { .. } => *brief = bytes.to_vec(),
+                message => {
+                    if let Some(payload) = message.payload_mut() {
+                        *payload = payloads.put(bytes);
+                    }
+                }
+            }
+            facts.push_back(Input::Received { link, message });
+        });
+        match read {
+            Read::Taken => {}
+            Read::Ended => self.facts.push_back(Input::LinkLost { link }),
+            Read::Garbled => self.facts.push_back(Input::Garbled { link }),
+        }
+    }
+
+    /// A child's exit: seen without collecting, so that its zombie pins its pid until what it left behind is gone.
+    fn take_exit(&mut self, id: ActorId) {
+        self.read(Link::Child(id), true);
+        let Some(child) = self.children.get_mut(&id) else { return };
+        let Some(process) = child.process.as_ref() else { return };
+        let peeked = process.peek();
+        if let Some(token) = child.exit.take() {
+            use std::os::fd::AsFd;
+            self.reactor.unwatch(process.as_fd(), token);
+            self.sources.remove(token);
+        }
+        match peeked {
+            Ok(Some(exit)) => self.exited(id, exit),
+            // Somebody traces it: it has exited, and can't be collected. Looking again later does not spin.
+            Ok(None) | Err(_) => self.stuck.push(id),
+        }
+    }
+
+    fn exited(&mut self, child: ActorId, exit: process::Exit) {
+        if let Some(child) = self.children.get_mut(&child) {
+            child.seen = true;
+        }
+        let exit = match exit {
+            process::Exit::Code(code) => Exit::Code(code),
+            process::Exit::Signal(signal, _) => Exit::Signal(signal),
+            process::Exit::Unknown => Exit::Unknown,
+        };
+        self.facts.push_back(Input::Exited { child, exit });
+    }
+
+    pub(super) fn look_at_stuck(&mut self) {
+        for id in std::mem::take(&mut self.stuck) {
+            let Some(child) = self.children.get_mut(&id) else { continue };
+            let Some(process) = child.process.as_ref() else { continue };
+            match process.peek() {
+                Ok(Some(_)) if child.seen => self.reap(id),
+                Ok(Some(exit)) => self.exited(id, exit),
+                Ok(None) | Err(_) => self.stuck.push(id),
+            }
+        }
+    }
+
+    fn take_output(&mut self, id: ActorId) {
+        if let Some(captured) = self.children.get_mut(&id).and_then(|child| child.stdout.as_mut()) {
+            captured.drain(&mut self.reactor, &mut self.sources);
+        }
+    }
+
+    fn take_errors(&mut self, id: ActorId) {
+        if let Some(captured) = self.children.get_mut(&id).and_then(|child| child.stderr.as_mut()) {
+            captured.drain(&mut self.reactor, &mut self.sources);
+        }
+    }
+
+    fn take_release(&mut self, token: usize) {
+        if self.maker.collect(token, &mut self.reactor, &mut self.sources) {
+            self.facts.push_back(Input::Released);
+        }
+    }
+
+    /// Takes the user's asks. Each is given to the machine at once, because its answer is a refusal or none.
+    fn take_asks(&mut self) -> io::Result<()> {
+        for _ in 0..ASKS {
+            let Some(ask) = self.asks.try_recv()? else { break };
+            let now = super::now();
+            self.settle(now);
+            self.ask(now, ask);
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, now: Instant, ask: Ask) {
+        // A thread that has stopped waiting for its answer needs none.
+        match ask {
+            Ask::OpenScope { parent, shield, timeout, reply } => {
+                let scope = windrow_core::ScopeId(self.last_scope + 1);
+                let deadline = timeout.map(|timeout| now.after(timeout));
+                let answer = match self.give(now, Input::OpenScope { scope, parent, shield, deadline }) {
+                    None => {
+                        self.last_scope += 1;
+                        self.board.write(|facts| {
+                            facts.scopes.insert(scope, Default::default());
+                        });
+                        Ok(scope)
+                    }
+                    Some(refused) => Err(refused),
+                };
+                let _ = reply.send(answer);
+            }
+            Ask::Leave { scope } => drop(self.give(now, Input::Leave { scope })),
+            Ask::Spawn { scope, order, reply } => {
+                let _ = reply.send(self.order(now, scope, order));
+            }
+            Ask::Cancel { scope } => drop(self.give(now, Input::Cancel { scope })),
+            Ask::CancelChild { child } => drop(self.give(now, Input::CancelChild { child })),
+            Ask::Failed { scope, failed } => {
+                let error = self.error_of(failed);
+                self.give(now, Input::Failed { scope, error });
+            }
+            Ask::TaskEnded { task, value } => self.task_ended(now, task, value),
+        }
+    }
+
+    fn error_of(&mut self, failed: Failed) -> Error {
+        match failed {
+            Failed::Here { panicked, text } => {
+                let kind = if panicked { Kind::Panicked } else { Kind::Failed };
+                Error::new(kind, self.machine.actor(), self.payloads.put(text))
+            }
+            Failed::Below { error, text } => Error { payload: self.payloads.put(text), ..error },
+        }
+    }
+
+    fn task_ended(&mut self, now: Instant, task: TaskId, value: Vec<u8>) {
+        let payload = self.payloads.put(value);
+        self.give(now, Input::TaskEnded { task, payload });
+        self.board.write(|facts| {
+            facts.tasks.remove(&task);
+        });
+    }
+
+    /// Remembers which process an actor below is, for the day on which its parent dies.
+    pub(super) fn note(&mut self, child: ActorId, census: &Census) {
+        self.domains.note(child, census);
+        let actor = census.actor;
+        self.notices.send(if census.came {
+            Notice::Came { actor, parent: census.parent, name: self.names.name(census.name).to_owned() }
+        } else {
+            Notice::Went { actor }
+        });
+    }
+
+    pub(super) fn flush(&mut self, link: Link) {
+        let channel = match link {
+            Link::Parent => self.parent.as_mut(),
+            Link::Child(id) => self.children.get_mut(&id).and_then(|child| child.channel.as_mut()),
+            _ => None,
+        };
+        let Some(channel) = channel else { return };
+        channel.dirty = false;
+        match channel.flush(&mut self.reactor) {
+            Ok(Flushed::Done) => {
+                if std::mem::take(&mut channel.flush_asked) {
+                    self.facts.push_back(Input::Flushed { link });
+                }
+            }
+            Ok(Flushed::Blocked) => {}
+            // What the far side sent before it went is still read; the end of that is the loss.
+            Ok(Flushed::Lost) | Err(_) => {
+                if std::mem::take(&mut channel.flush_asked) {
+                    self.facts.push_back(Input::LinkLost { link });
+                }
+            }
+        }
+    }
+
+    /// Sends all that was queued in this turn, once for each channel.
+    pub(super) fn flush_all(&mut self) {
+        for link in std::mem::take(&mut self.unflushed) {
+            self.flush(link);
+        }
+        self.maker.flush(&mut self.reactor);
+    }
+}

@@ -1,0 +1,72 @@
+//! Numbers for names and texts, because the machine holds only numbers.
+
+use std::collections::BTreeMap;
+
+use windrow_core::{NameId, Payload};
+
+/// The longest name, in bytes; a longer one is cut at a character.
+pub const NAME_MAX: usize = 64;
+
+/// How many names one actor remembers: beyond it every further one is the empty name.
+const NAMES_MAX: usize = 1 << 16;
+
+/// Names by number. They are short and few, and kept for the actor's life.
+#[derive(Debug)]
+pub(crate) struct Names {
+    by_id: Vec<Box<str>>,
+    by_name: BTreeMap<Box<str>, NameId>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { by_id: vec!["".into()], by_name: BTreeMap::from([("".into(), NameId(0))]) }
+    }
+}
+
+impl Names {
+    pub(crate) fn intern(&mut self, name: &str) -> NameId {
+        let name = clip(name);
+        if let Some(id) = self.by_name.get(name) {
+            return *id;
+        }
+        if self.by_id.len() >= NAMES_MAX {
+            return NameId(0);
+        }
+        let id = NameId(self.by_id.len() as u32);
+        self.by_id.push(name.into());
+        self.by_name.insert(name.into(), id);
+        id
+    }
+
+    pub(crate) fn name(&self, id: NameId) -> &str {
+        self.by_id.get(id.0 as usize).map_or("", |name| name)
+    }
+}
+
+/// Cuts a name to its longest allowed form, at a character's boundary.
+pub(crate) fn clip(name: &str) -> &str {
+    &name[..name.floor_char_boundary(NAME_MAX)]
+}
+
+/// Texts by number, each taken once. Zero is no text.
+#[derive(Debug, Default)]
+pub(crate) struct Payloads {
+    texts: BTreeMap<u32, Vec<u8>>,
+    last: u32,
+}
+
+impl Payloads {
+    pub(crate) fn put(&mut self, text: impl Into<Vec<u8>>) -> Payload {
+        let text = text.into();
+        if text.is_empty() {
+            return Payload(0);
+        }
+        self.last = self.last.wrapping_add(1).max(1);
+        self.texts.insert(self.last, text);
+        Payload(self.last)
+    }
+
+    pub(crate) fn take(&mut self, payload: Payload) -> Vec<u8> {
+        self.texts.remove(&payload.0).unwrap_or_default()
+    }
+}

@@ -1,0 +1,98 @@
+//! Who makes the children by fork: the template, and what to do when it is gone.
+//!
+//! A template that died is replaced by re-executing the program, and is handed the living children to guard. A spawn that
+//! it had not answered has failed as far as we can know; should the child be there, its channel tells it that we are not.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use super::reactor::{Reactor, Token};
+use super::sources::{Source, Sources};
+use crate::unix::process::Process;
+use crate::unix::template::{Answer, Template};
+
+/// The template and its token. An actor that may have no children has none.
+#[derive(Debug, Default)]
+pub(crate) struct Maker {
+    template: Option<(Template, Token)>,
+    watches_write: bool,
+    /// Templates that were let go, or died, and are not yet collected, by the token of their exit.
+    leaving: Vec<(Template, Token)>,
+    /// The last of them was let go by the machine.
+    released: bool,
+}
+
+impl Maker {
+    /// Takes a template into service.
+    pub(crate) fn set(
+        &mut self,
+        template: Template,
+        reactor: &mut impl Reactor,
+        sources: &mut Sources,
+    ) -> io::Result<()> {
+        let token = sources.insert(Source::Template);
+        reactor.watch(template.as_fd(), token, false)?;
+        self.template = Some((template, token));
+        self.watches_write = false;
+        Ok(())
+    }
+
+    pub(crate) fn template(&mut self) -> Option<&mut Template> {
+        self.template.as_mut().map(|(template, _)| template)
+    }
+
+    /// Gives the pids of the templates that are not yet collected: they are nobody's orphans.
+    pub(crate) fn pids(&self) -> impl Iterator<Item = i32> + '_ {
+        let present = self.template.iter().map(|(template, _)| template.pid());
+        present.chain(self.leaving.iter().map(|(template, _)| template.pid()))
+    }
+
+    pub(crate) fn flush(&mut self, reactor: &mut impl Reactor) {
+        let Some((template, token)) = self.template.as_mut() else { return };
+        template.flush();
+        let wants = template.wants_write();
+        if wants != self.watches_write && reactor.rewatch(template.as_fd(), *token, wants).is_ok() {
+            self.watches_write = wants;
+        }
+    }
+
+    pub(crate) fn answer(&mut self) -> Option<Answer> {
+        let (template, _) = self.template.as_mut()?;
+        // What can't be received now is received when the descriptor is readable again, or never: then it is gone.
+        template.receive().unwrap_or(Some(Answer::Gone))
+    }
+
+    /// Lets the template go: it ends with its last child. Gives whether its exit is awaited.
+    pub(crate) fn release(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) -> bool {
+        self.released = true;
+        self.retire(reactor, sources);
+        !self.leaving.is_empty()
+    }
+
+    /// Takes the template out of service and awaits its exit.
+    pub(crate) fn retire(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) {
+        let Some((mut template, token)) = self.template.take() else { return };
+        reactor.unwatch(template.as_fd(), token);
+        sources.remove(token);
+        template.close();
+        let exit = sources.insert(Source::TemplateExit);
+        if reactor.watch(template.process().as_fd(), exit, false).is_ok() {
+            self.leaving.push((template, exit));
+        }
+    }
+
+    /// Collects a template that has exited. Gives whether that was the last one and the machine waits for it.
+    pub(crate) fn collect(&mut self, token: Token, reactor: &mut impl Reactor, sources: &mut Sources) -> bool {
+        let Some(at) = self.leaving.iter().position(|(_, exit)| *exit == token) else { return false };
+        let (mut template, token) = self.leaving.swap_remove(at);
+        reactor.unwatch(template.process().as_fd(), token);
+        sources.remove(token);
+        collect(template.process());
+        self.released && self.leaving.is_empty()
+    }
+}
+
+/// A template that somebody traces can't be collected; it is dead all the same.
+fn collect(process: &mut Process) {
+    let _ = process.collect();
+}

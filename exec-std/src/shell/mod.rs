@@ -1,0 +1,282 @@
+//! The shell: it translates, performs and waits, and decides nothing.
+//!
+//! A turn takes all that is ready, turns it into facts, gives them to the machine, does what the machine says, and gives
+//! the tick last. The loop around it belongs to whoever drives it: [`drive`](crate::drive) blocks; others await.
+
+mod channel;
+mod domain;
+mod facts;
+mod intern;
+mod maker;
+mod perform;
+mod reactor;
+mod records;
+mod sources;
+mod start;
+mod status;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::signal::SigSet;
+use windrow_core::{ActorId, Config, Input, Instant, Life, Link, Machine, Outcome, Refused, ScopeId};
+
+pub use intern::NAME_MAX;
+pub use reactor::{PollingReactor, Reactor, Ready, Token};
+
+use crate::board::{Ask, Board};
+use crate::failure::Failure;
+use crate::notice::Notices;
+use crate::order::{Backend, Order};
+use crate::unix::signals::{self, Signals};
+use crate::unix::waker::{Mailbox, Post};
+use channel::Channel;
+use domain::Domains;
+use intern::{Names, Payloads};
+use maker::Maker;
+use records::Child;
+use sources::{Source, Sources};
+
+/// How many rounds of facts that outputs answer at once one turn takes, before the tick has its turn.
+const ROUNDS: usize = 64;
+
+/// How often a process that has exited and can't be collected is looked at again.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// How many asks one turn takes.
+const ASKS: usize = 256;
+
+/// One actor's shell.
+#[derive(Debug)]
+pub struct Shell<R> {
+    machine: Machine,
+    reactor: R,
+    sources: Sources,
+    signals: Signals,
+    asks: Mailbox<Ask>,
+    board: Arc<Board>,
+    notices: Notices,
+    names: Names,
+    payloads: Payloads,
+    name: String,
+    backend: Backend,
+    maker: Maker,
+    parent: Option<Channel>,
+    children: BTreeMap<ActorId, Child>,
+    domains: Domains,
+    /// Orders on their way through the machine, by the number of their spec.
+    orders: BTreeMap<u32, Box<Order>>,
+    /// Facts that outputs answered at once.
+    facts: VecDeque<Input>,
+    /// Channels that something was queued on in this turn.
+    unflushed: Vec<Link>,
+    /// Children that have exited and can't be collected yet.
+    stuck: Vec<ActorId>,
+    last_scope: u32,
+    last_order: u32,
+    /// What the parent sent behind the spec.
+    brief: Vec<u8>,
+    run: bool,
+    raised: Vec<Failure>,
+    status: status::Collected,
+    outcome: Option<Outcome>,
+}
+
+/// Where a shell's turn left the actor.
+#[derive(Debug)]
+#[allow(clippy::exhaustive_enums, reason = "a loop must answer each of them")]
+pub enum Turn {
+    /// It goes on; wait until [`Shell::timeout`].
+    On,
+    /// Its main task is to be started: once.
+    Run,
+    /// It is over.
+    Done(Ended),
+}
+
+/// What an actor's life came to, and what it raised.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Ended {
+    /// The machine's account.
+    pub outcome: Outcome,
+    /// The failures that reached a root. A child's went to its parent.
+    pub failures: Vec<Failure>,
+    /// How long the teardown took.
+    pub took: Duration,
+}
+
+/// Reads the clock that the machine lives by: the system's monotonic one.
+#[must_use]
+pub fn now() -> Instant {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Instant(seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0)))
+}
+
+impl<R: Reactor> Shell<R> {
+    /// Makes the shell of an actor that has not begun. `channel` leads to its parent, if it has one.
+    ///
+    /// # Errors
+    /// The system's, and limits that break a rule.
+    pub fn new(config: Config, reactor: R, channel: Option<std::os::fd::OwnedFd>) -> io::Result<Self> {
+        let machine = Machine::new(config).map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad))?;
+        let mut shell = Self {
+            machine,
+            reactor,
+            sources: Sources::default(),
+            signals: Signals::install()?,
+            asks: Mailbox::new(ASKS * 16)?,
+            board: Arc::default(),
+            notices: Notices::default(),
+            names: Names::default(),
+            payloads: Payloads::default(),
+            name: String::from("root"),
+            backend: Backend::default(),
+            maker: Maker::default(),
+            parent: None,
+            children: BTreeMap::new(),
+            domains: Domains::default(),
+            orders: BTreeMap::new(),
+            facts: VecDeque::new(),
+            unflushed: Vec::new(),
+            stuck: Vec::new(),
+            last_scope: ScopeId::ROOT.0,
+            last_order: 0,
+            brief: Vec::new(),
+            run: false,
+            raised: Vec::new(),
+            status: status::Collected::default(),
+            outcome: None,
+        };
+        shell.watch_own(channel)?;
+        Ok(shell)
+    }
+
+    fn watch_own(&mut self, channel: Option<std::os::fd::OwnedFd>) -> io::Result<()> {
+        use std::os::fd::AsFd;
+        let token = self.sources.insert(Source::Signals);
+        self.reactor.watch(self.signals.as_fd(), token, false)?;
+        let token = self.sources.insert(Source::Asks);
+        self.reactor.watch(self.asks.as_fd(), token, false)?;
+        if let Some(fd) = channel {
+            let token = self.sources.insert(Source::Parent);
+            let channel = Channel::new(crate::unix::link::Link::new(fd), token);
+            channel.watch(&mut self.reactor)?;
+            self.parent = Some(channel);
+        }
+        Ok(())
+    }
+
+    /// Takes what is ready and does what follows. Call it with nothing ready when the time of [`timeout`](Self::timeout)
+    /// is over, and once at the beginning.
+    ///
+    /// `now` must have been read *before* the loop asked what is ready: then no timer can overtake a fact that was there.
+    ///
+    /// # Errors
+    /// The system's, when the loop itself can't go on.
+    pub fn turn(&mut self, now: Instant, ready: &[Ready]) -> io::Result<Turn> {
+        for one in ready {
+            self.take(*one)?;
+        }
+        self.look_at_stuck();
+        self.settle(now);
+        if self.is_unbegun() || self.machine.poll_timeout().is_some_and(|due| due <= now) {
+            self.give(now, Input::Tick);
+            self.settle(now);
+        }
+        self.flush_all();
+        self.settle(now);
+        self.sources.end_batch();
+        if let Some(outcome) = self.outcome.take() {
+            return Ok(Turn::Done(self.end(outcome)));
+        }
+        Ok(if std::mem::take(&mut self.run) { Turn::Run } else { Turn::On })
+    }
+
+    /// Says how long the loop may wait: `None` is until something is ready.
+    #[must_use]
+    pub fn timeout(&self, now: Instant) -> Option<Duration> {
+        let due = self.machine.poll_timeout().map(|due| due.since(now));
+        let retry = (!self.stuck.is_empty()).then_some(RETRY);
+        let at_once = (!self.facts.is_empty() || self.is_unbegun()).then_some(Duration::ZERO);
+        [due, retry, at_once].into_iter().flatten().min()
+    }
+
+    /// A machine begins its life with its first tick.
+    fn is_unbegun(&self) -> bool {
+        self.machine.life() == Life::Booting && self.machine.poll_timeout().is_none()
+    }
+
+    /// Lets this process hear only the signals that the shell takes: it was born with all of them blocked.
+    pub(crate) fn own_signals(&self) -> io::Result<()> {
+        let mut taken = SigSet::empty();
+        for signal in signals::TAKEN {
+            taken.add(nix::sys::signal::Signal::try_from(signal.as_raw())?);
+        }
+        Ok(taken.thread_set_mask()?)
+    }
+
+    /// Gives the loop what it waits with.
+    pub fn reactor(&mut self) -> &mut R {
+        &mut self.reactor
+    }
+
+    pub(crate) fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
+    }
+
+    pub(crate) fn post(&self) -> Post<Ask> {
+        self.asks.post()
+    }
+
+    pub(crate) fn notices(&mut self) -> &mut Notices {
+        &mut self.notices
+    }
+
+    pub(crate) fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    pub(crate) fn brief(&self) -> &[u8] {
+        &self.brief
+    }
+
+    pub(crate) fn set_name(&mut self, name: &str) {
+        self.name = intern::clip(name).to_owned();
+    }
+
+    pub(crate) fn set_backend(&mut self, backend: Backend) {
+        self.backend = backend;
+    }
+
+    /// Gives the machine the facts that are there, and those that its outputs answer at once, in order.
+    fn settle(&mut self, now: Instant) {
+        for _ in 0..ROUNDS {
+            while let Some(fact) = self.facts.pop_front() {
+                self.give(now, fact);
+            }
+            self.answer_sweeps();
+            if self.facts.is_empty() {
+                break;
+            }
+        }
+    }
+
+    /// Gives the machine one input and does what it says. A fact is never refused here, for all outputs are polled.
+    fn give(&mut self, now: Instant, input: Input) -> Option<Refused> {
+        let refused = self.machine.handle(now, input).err();
+        while let Some(output) = self.machine.poll_output() {
+            self.perform(output);
+        }
+        refused
+    }
+
+    fn end(&mut self, outcome: Outcome) -> Ended {
+        self.board.write(|facts| facts.over = true);
+        let took = now().since(outcome.began);
+        Ended { outcome, failures: std::mem::take(&mut self.raised), took }
+    }
+}

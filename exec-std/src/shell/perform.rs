@@ -1,0 +1,191 @@
+//! One output, done. No arm looks at a phase.
+
+use windrow_core::{ActorId, Event, Input, Link, Message, Output, Signal};
+
+use super::Shell;
+use super::reactor::Reactor;
+use crate::failure::Failure;
+use crate::notice::Notice;
+use crate::unix::process::Process;
+use crate::unix::procfs;
+
+impl<R: Reactor> Shell<R> {
+    pub(super) fn perform(&mut self, output: Output) {
+        match output {
+            Output::Spawn { child, spec, kill_after } => self.start(child, spec, kill_after),
+            Output::Send { link, message } => self.send(link, message),
+            Output::Flush { link } => self.ask_flush(link),
+            Output::Close { link } => self.close(link),
+            Output::Signal { child, signal } => self.signal(child, signal),
+            Output::Sweep { child } => self.domains.sweep(child),
+            Output::Reap { child } => self.reap(child),
+            Output::Run => self.run = true,
+            Output::CancelTask { task, cause } => {
+                self.board.write(|facts| {
+                    facts.tasks.insert(task, Some(cause));
+                });
+            }
+            Output::CancelBody { scope, cause } => {
+                self.board.write(|facts| facts.scopes.entry(scope).or_default().cancelled = Some(cause));
+            }
+            Output::Raise { scope, error } => {
+                let failure = Failure::new(error, self.payloads.take(error.payload));
+                if scope == windrow_core::ScopeId::ROOT {
+                    self.raised.push(failure);
+                } else {
+                    self.board.write(|facts| facts.scopes.entry(scope).or_default().raised.push(failure));
+                }
+            }
+            Output::Closed { scope, end, lost } => self.board.write(|facts| {
+                let scope = facts.scopes.entry(scope).or_default();
+                (scope.closed, scope.lost) = (Some(end), lost);
+            }),
+            Output::Result { child, payload } => {
+                let value = self.payloads.take(payload);
+                self.board.write(|facts| facts.children.entry(child).or_default().result = Some(value));
+            }
+            Output::Note { child, census } => self.note(child, &census),
+            Output::Describe { link, asked } => self.describe(link, asked),
+            Output::Described(status) => self.described(&status),
+            Output::DescribedAll { silent } => self.print_status(silent),
+            Output::Clear => self.domains.clear(),
+            Output::Release => self.release(),
+            Output::Report(event) => self.report(event),
+            Output::Done(outcome) => self.outcome = Some(outcome),
+            // A newer machine may ask for what this shell does not know; its own deadline then moves it on.
+            _ => {}
+        }
+    }
+
+    pub(super) fn send(&mut self, to: Link, mut message: Message) {
+        let bytes = match message {
+            Message::Spec { .. } => self.brief_of(to),
+            Message::Census(census) => self.names.name(census.name).as_bytes().to_vec(),
+            _ => message.payload_mut().map(|payload| self.payloads.take(*payload)).unwrap_or_default(),
+        };
+        let Some(channel) = self.channel(to) else { return };
+        let queued = channel.queue(message, &bytes);
+        let fresh = !std::mem::replace(&mut channel.dirty, true);
+        if queued.is_err() {
+            self.facts.push_back(Input::LinkLost { link: to });
+        }
+        if fresh {
+            self.unflushed.push(to);
+        }
+    }
+
+    fn brief_of(&mut self, to: Link) -> Vec<u8> {
+        let Link::Child(id) = to else { return Vec::new() };
+        self.children.get_mut(&id).map(|child| std::mem::take(&mut child.brief)).unwrap_or_default()
+    }
+
+    pub(super) fn channel(&mut self, link: Link) -> Option<&mut super::Channel> {
+        match link {
+            Link::Parent => self.parent.as_mut(),
+            Link::Child(id) => self.children.get_mut(&id)?.channel.as_mut(),
+            _ => None,
+        }
+    }
+
+    fn ask_flush(&mut self, link: Link) {
+        let Some(channel) = self.channel(link) else {
+            return self.facts.push_back(Input::LinkLost { link });
+        };
+        channel.flush_asked = true;
+        if !std::mem::replace(&mut channel.dirty, true) {
+            self.unflushed.push(link);
+        }
+    }
+
+    fn close(&mut self, link: Link) {
+        let channel = match link {
+            Link::Parent => self.parent.take(),
+            Link::Child(id) => self.children.get_mut(&id).and_then(|child| child.channel.take()),
+            _ => None,
+        };
+        if let Some(channel) = channel {
+            self.sources.remove(channel.token);
+            channel.close(&mut self.reactor);
+        }
+    }
+
+    /// Signals all that a child is. Its group is pinned by its pid, which is not yet reaped. A child that has no group of
+    /// its own yet is reached by its pidfd alone.
+    fn signal(&mut self, id: ActorId, signal: Signal) {
+        self.domains.signal(id, signal);
+        let Some(process) = self.children.get(&id).and_then(|child| child.process.as_ref()) else { return };
+        if signal != Signal::Kill && procfs::signal_ignored(process.pid(), signal.number()) == Some(true) {
+            self.facts.push_back(Input::Ignored { child: id, signal });
+        }
+        // One that has exited is told of by its pidfd.
+        let _ = process.signal_group(signal.number());
+        if signal == Signal::Term {
+            // A stopped process hears SIGTERM only once it goes on.
+            let _ = process.signal_group(rustix::process::Signal::CONT.as_raw());
+        }
+    }
+
+    pub(super) fn reap(&mut self, id: ActorId) {
+        let Some(child) = self.children.get_mut(&id) else { return };
+        let Some(process) = child.process.as_mut() else { return };
+        if let Ok(Some(_)) = process.collect() {
+            let token = child.exit.take();
+            let process = child.process.take();
+            self.forget_exit(process, token);
+            self.facts.push_back(Input::Reaped { child: id });
+        } else if !self.stuck.contains(&id) {
+            self.stuck.push(id);
+        }
+    }
+
+    pub(super) fn forget_exit(&mut self, process: Option<Process>, token: Option<usize>) {
+        use std::os::fd::AsFd;
+        if let Some(token) = token {
+            if let Some(process) = &process {
+                self.reactor.unwatch(process.as_fd(), token);
+            }
+            self.sources.remove(token);
+        }
+    }
+
+    /// Lets the guardian go, and reports it gone when its process is collected.
+    fn release(&mut self) {
+        if !self.maker.release(&mut self.reactor, &mut self.sources) {
+            self.facts.push_back(Input::Released);
+        }
+    }
+
+    fn report(&mut self, event: Event) {
+        match event {
+            Event::Up(id) => {
+                let name = self.children.get(&id).map_or_else(String::new, |child| child.name.clone());
+                self.notices.send(Notice::Came { actor: id, parent: self.machine.actor(), name });
+                return self.board.write(|facts| facts.children.entry(id).or_default().up = true);
+            }
+            Event::Exited(id, exit) => {
+                self.board.write(|facts| facts.children.entry(id).or_default().exit = Some(exit));
+            }
+            Event::Gone(id) => {
+                self.bury(id);
+                return self.notices.send(Notice::Went { actor: id });
+            }
+            Event::Unkillable(id) => {
+                self.board.write(|facts| facts.children.entry(id).or_default().gone = true);
+            }
+            _ => {}
+        }
+        self.notices.send(Notice::Event(event));
+    }
+
+    /// Forgets a child that is gone, and says what its output came to.
+    fn bury(&mut self, id: ActorId) {
+        let Some(mut child) = self.children.remove(&id) else { return };
+        let output = child.last_output(&mut self.reactor, &mut self.sources);
+        self.domains.forget(id);
+        self.board.write(|facts| {
+            let facts = facts.children.entry(id).or_default();
+            facts.output = output;
+            facts.gone = true;
+        });
+    }
+}

@@ -1,0 +1,87 @@
+//! The seam between the shell and the loop that waits for it.
+//!
+//! A loop tells the shell which descriptors are ready, and the shell tells the loop which to watch. That is all that a
+//! blocking and an async shell differ in.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use polling::{Event, Events, PollMode, Poller};
+
+use crate::unix::sys;
+
+/// The loop's name for a watched descriptor.
+pub type Token = usize;
+
+/// One descriptor that is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "every loop builds it")]
+pub struct Ready {
+    /// Which one.
+    pub token: Token,
+    /// Whether it can be written; that it can be read, or has ended, is always tried.
+    pub writable: bool,
+}
+
+/// What a loop must be able to do for the shell. Interest is level-triggered: what is not taken is reported again.
+pub trait Reactor {
+    /// Watches a descriptor for input, and for room to write if asked to.
+    ///
+    /// # Errors
+    /// The system's.
+    fn watch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()>;
+    /// Changes what a watched descriptor is watched for.
+    ///
+    /// # Errors
+    /// The system's.
+    fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()>;
+    /// Watches a descriptor no more; called before it is closed.
+    fn unwatch(&mut self, fd: BorrowedFd<'_>, token: Token);
+}
+
+/// The blocking loop's reactor.
+#[derive(Debug)]
+pub struct PollingReactor {
+    poller: Poller,
+    events: Events,
+}
+
+impl PollingReactor {
+    /// Makes a reactor that watches nothing.
+    ///
+    /// # Errors
+    /// The system's, when descriptors run out.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { poller: Poller::new()?, events: Events::new() })
+    }
+
+    /// Waits until something is ready or the time is over, and appends what is ready.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        self.events.clear();
+        match self.poller.wait(&mut self.events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+        ready.extend(self.events.iter().map(|event| Ready { token: event.key, writable: event.writable }));
+        Ok(())
+    }
+}
+
+impl Reactor for PollingReactor {
+    fn watch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
+        sys::poller_add(&self.poller, fd, Event::new(token, true, write), PollMode::Level)
+    }
+
+    fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
+        self.poller.modify_with_mode(fd, Event::new(token, true, write), PollMode::Level)
+    }
+
+    fn unwatch(&mut self, fd: BorrowedFd<'_>, _token: Token) {
+        // A descriptor that is not watched is what was asked for.
+        let _ = self.poller.delete(fd);
+    }
+}

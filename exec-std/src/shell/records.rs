@@ -1,0 +1,129 @@
+//! What the shell holds for one child: its channel, its process, its output.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use windrow_core::ActorId;
+
+use super::channel::Channel;
+use super::reactor::{Reactor, Token};
+use super::sources::{Source, Sources};
+use crate::board::Output;
+use crate::order::Order;
+use crate::unix::process::Process;
+use crate::unix::stdio::{Drained, Pump};
+
+/// How much of one output is read in a turn before the others have theirs.
+const SHARE: usize = 256 << 10;
+
+/// One child.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub(crate) name: String,
+    pub(crate) channel: Option<Channel>,
+    /// Its process, from its start to its reaping.
+    pub(crate) process: Option<Process>,
+    /// The token of its pidfd, while its exit is awaited.
+    pub(crate) exit: Option<Token>,
+    pub(crate) stdout: Option<Captured>,
+    pub(crate) stderr: Option<Captured>,
+    /// What is sent behind the spec.
+    pub(crate) brief: Vec<u8>,
+    /// The guardian's span.
+    pub(crate) kill_after: Duration,
+    /// Its exit was seen.
+    pub(crate) seen: bool,
+    /// Its spawn waits for the template's answer.
+    pub(crate) in_flight: bool,
+}
+
+impl Child {
+    pub(crate) fn new(order: &Order, kill_after: Duration) -> Self {
+        Self {
+            name: order.name.clone(),
+            channel: None,
+            process: None,
+            exit: None,
+            stdout: None,
+            stderr: None,
+            brief: Vec::new(),
+            kill_after,
+            seen: false,
+            in_flight: false,
+        }
+    }
+
+    /// Takes what is left of its output, and says what it came to. A pipe that is still open is held by something that it
+    /// left behind: that delays nothing.
+    pub(crate) fn last_output(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) -> Output {
+        let mut output = Output::default();
+        for (captured, tail) in [(&mut self.stdout, &mut output.stdout), (&mut self.stderr, &mut output.stderr)] {
+            let Some(mut captured) = captured.take() else { continue };
+            let _ = captured.pump.drain_rest();
+            output.leaked |= captured.pump.is_open();
+            output.lost += captured.pump.lost();
+            *tail = captured.pump.tail();
+            captured.close(reactor, sources);
+        }
+        output
+    }
+
+    /// Gives the last lines that it wrote to its standard error, for a report of its death.
+    pub(crate) fn last_words(&mut self) -> String {
+        let Some(captured) = &mut self.stderr else { return String::new() };
+        let _ = captured.pump.drain_rest();
+        captured.pump.last_words(4)
+    }
+}
+
+/// An output that is captured, and the token of its pipe.
+#[derive(Debug)]
+pub(crate) struct Captured {
+    pump: Pump,
+    token: Option<Token>,
+}
+
+impl Captured {
+    pub(crate) fn watch(
+        pump: Pump,
+        child: ActorId,
+        source: fn(ActorId) -> Source,
+        reactor: &mut impl Reactor,
+        sources: &mut Sources,
+    ) -> Self {
+        let token = pump.as_fd().and_then(|fd| {
+            let token = sources.insert(source(child));
+            reactor.watch(fd, token, false).ok().map(|()| token)
+        });
+        Self { pump, token }
+    }
+
+    /// Empties the pipe a share at a time, whatever state the machine is in.
+    pub(crate) fn drain(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) {
+        if self.pump.drain(SHARE) == Drained::Eof {
+            self.close(reactor, sources);
+        }
+    }
+
+    fn close(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) {
+        if let Some(token) = self.token.take() {
+            if let Some(fd) = self.pump.as_fd() {
+                reactor.unwatch(fd, token);
+            }
+            sources.remove(token);
+        }
+        self.pump.close();
+    }
+}
+
+/// Watches a process's exit.
+pub(crate) fn watch_exit(
+    process: &Process,
+    source: Source,
+    reactor: &mut impl Reactor,
+    sources: &mut Sources,
+) -> std::io::Result<Token> {
+    let token = sources.insert(source);
+    reactor.watch(process.as_fd(), token, false)?;
+    Ok(token)
+}

@@ -1,0 +1,12 @@
+//! The Unix primitives that every shell uses.
+pub mod exec;
+pub mod link;
+mod prelude;
+pub mod process;
+pub mod procfs;
+pub mod signals;
+pub mod stdio;
+#[doc(hidden)]
+pub mod sys;
+pub mod template;
+pub mod waker;

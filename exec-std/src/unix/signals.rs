@@ -1,0 +1,147 @@
+//! The driver's own signals, read as data.
+//!
+//! The rule: a signal reaches the machine on a path that user code cannot block. The signals are blocked in
+//! every thread, because they are blocked before the first thread starts and a thread inherits its maker's
+//! mask; they wait in the kernel until the driver reads them from a descriptor. No handler runs, ever.
+//!
+//! **How they count.** A standard signal is a bit, not a queue: while one is pending, another of the same
+//! number adds nothing, and the first one's sender is the one that is told. So what is read is "at least
+//! one", and two count as two only if the first was read before the second was sent. Different signals never
+//! merge. For the driver this means: read until `None` in each turn, count each [`Received`] as one, and
+//! never wait for a certain number of them; who sends repeats until it sees an effect.
+//!
+//! **The parent's death** arrives as SIGTERM (`PR_SET_PDEATHSIG`), with the parent as [`Received::sender`]
+//! just like a TERM from the parent's ladder. It comes once for each of the parent's threads that hands its
+//! children to the next one, so a parent with several threads may be announced several times, and `getppid`
+//! may still name it at the first. A TERM from the parent therefore counts once, and what proves the death is
+//! the closed channel.
+//!
+//! **What children inherit.** A command started with `std::process::Command` from any thread inherits the
+//! thread's mask, and so has these signals blocked for all its life unless it unblocks them; who starts
+//! commands should give them an empty mask.
+//!
+//! Nothing here knows what a signal leads to.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::process::Signal;
+
+use super::procfs;
+
+/// What every driver takes: the three that cancel, and the one that asks for a report.
+pub const TAKEN: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::USR1];
+
+/// The signals of this process, blocked and readable.
+#[derive(Debug)]
+pub struct Signals {
+    fd: SignalFd,
+    previous: SigSet,
+}
+
+impl Signals {
+    /// Takes [`TAKEN`]; call it on the main thread before any other thread starts.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`Signals::install_for`].
+    pub fn install() -> io::Result<Self> {
+        Self::install_for(&TAKEN)
+    }
+
+    /// Takes the given signals and unblocks all others; call it on the main thread before any other thread
+    /// starts.
+    ///
+    /// A SIGHUP that is ignored already (nohup) is left so: it was asked for by whoever started this process.
+    /// SIGPIPE is left ignored, as Rust programs start, and blocked if it is not.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceBusy` if there is another thread, which would take the signals in its own way; and without
+    /// descriptors.
+    pub fn install_for(signals: &[Signal]) -> io::Result<Self> {
+        if procfs::threads()? > 1 {
+            return Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "signals must be taken before the first thread starts",
+            ));
+        }
+        Self::take(signals)
+    }
+
+    /// Returns the next signal, or `None` if none is pending; call it until `None` when the descriptor is
+    /// readable.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the descriptor is no longer what it was; deregister it then.
+    pub fn read(&self) -> io::Result<Option<Received>> {
+        loop {
+            match self.fd.read_signal() {
+                Ok(None) => return Ok(None),
+                Ok(Some(info)) => {
+                    let number = i32::try_from(info.ssi_signo).ok().and_then(Signal::from_named_raw);
+                    let Some(signal) = number else { continue };
+                    let sender = i32::try_from(info.ssi_pid).unwrap_or(0);
+                    return Ok(Some(Received { signal, sender, code: info.ssi_code }));
+                }
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Returns the mask that was in force before.
+    #[must_use]
+    pub const fn previous_mask(&self) -> &SigSet {
+        &self.previous
+    }
+
+    fn take(signals: &[Signal]) -> io::Result<Self> {
+        let own = rustix::process::getpid().as_raw_pid();
+        let ignores = |signal: Signal| procfs::signal_ignored(own, signal.as_raw());
+        let mut taken = SigSet::empty();
+        for &signal in signals {
+            if signal != Signal::HUP || ignores(signal) != Some(true) {
+                taken.add(named(signal)?);
+            }
+        }
+        let mut blocked = taken;
+        if ignores(Signal::PIPE) != Some(true) {
+            // A blocked SIGPIPE is as good for us as an ignored one: the write fails with EPIPE.
+            blocked.add(named(Signal::PIPE)?);
+        }
+        let fd = SignalFd::with_flags(&taken, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        let previous = blocked.thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+        Ok(Self { fd, previous })
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// A signal that arrived, at least once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Received {
+    /// Which one.
+    pub signal: Signal,
+    /// Who sent it: 0 from the kernel, the terminal or another pid namespace. A hint: the pid may be somebody
+    /// else's by now.
+    pub sender: i32,
+    /// How it was sent: `SI_USER` (0), `SI_TKILL` (-6), `SI_KERNEL` (128) and so on.
+    pub code: i32,
+}
+
+fn named(signal: Signal) -> io::Result<nix::sys::signal::Signal> {
+    Ok(nix::sys::signal::Signal::try_from(signal.as_raw())?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,391 @@
+//! The template: a process with one thread that forks an actor's children, and guards them.
+//!
+//! The rule: a child that the template makes is the *actor's* own child, to be collected by the actor. The template is forked
+//! before the actor has a second thread, or else made by re-executing the program; it forks only while it has one thread itself.
+//! The actor's side never blocks: what does not fit into the socket is queued here.
+//!
+//! It decides nothing: who is spawned, what an answer means and when the template is replaced is said elsewhere. What happens
+//! to the children when the actor dies stands in `guardian`.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, kill_process, pidfd_open, waitid};
+
+use super::exec::{self, Command, ExecError};
+use super::process::Process;
+use super::sys::{self, Kin, Mask, Side};
+use packet::{Packet, Received, Title};
+
+mod guardian;
+mod packet;
+mod serve;
+
+/// Tells a re-executed program that it is a template, and whose.
+pub(super) const VARIABLE: &str = "WINDROW_TEMPLATE";
+
+/// How many spawns the template is asked for before it has answered: with four descriptors each, this stays below the number
+/// that the kernel lets an ordinary user have in flight.
+const UNANSWERED: usize = 64;
+
+/// Which process this is, after a template was made.
+#[derive(Debug)]
+#[must_use]
+#[allow(clippy::exhaustive_enums, reason = "a fork has two ends, and the template itself does not return")]
+pub enum Role {
+    /// The actor, with its template.
+    Actor(Template),
+    /// A child that the template has forked, some time later.
+    Newborn(Newborn),
+}
+
+/// What a forked child knows of itself.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Newborn {
+    /// The id under which it was asked for.
+    pub id: u64,
+    /// Its parent, the actor.
+    pub parent: i32,
+    /// Its channel to the parent.
+    pub channel: OwnedFd,
+}
+
+impl Newborn {
+    /// Unblocks all signals. For when the shell's own are in place; threads made before keep them blocked.
+    pub fn release_signals() {
+        let _all = Mask::EMPTY.replace();
+    }
+}
+
+/// Why no template was forked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// This process has a second thread: a template can only be made by [`Template::reexec`].
+    Threads,
+    /// The system refused.
+    Io(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Threads => out.write_str("a process with a second thread cannot fork its template"),
+            Self::Io(error) => write!(out, "cannot fork the template: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Threads => None,
+            Self::Io(error) => Some(error),
+        }
+    }
+}
+
+impl<E: Into<io::Error>> From<E> for StartError {
+    fn from(error: E) -> Self {
+        Self::Io(error.into())
+    }
+}
+
+/// A child to be forked.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// What the answer will carry; the caller's, never two alike.
+    pub id: u64,
+    /// How long the guardian waits between SIGTERM and SIGKILL, should this actor die.
+    pub kill_after: Duration,
+    /// The child's end of its channel.
+    pub channel: OwnedFd,
+    /// What 0, 1 and 2 shall be; `None` is what the template has.
+    pub stdio: [Option<OwnedFd>; 3],
+    /// The process's name, cut to 15 bytes.
+    pub title: &'a str,
+}
+
+/// What a template says.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Answer {
+    /// A child was made. It is this process's own child.
+    Started {
+        /// Which one.
+        id: u64,
+        /// The child.
+        process: Process,
+    },
+    /// A child was not made; `EDEADLK` if the template has a second thread.
+    Failed {
+        /// Which one.
+        id: u64,
+        /// Why.
+        errno: i32,
+    },
+    /// A process could not be handed to the guardian.
+    Unguarded {
+        /// Which one.
+        id: u64,
+        /// Why.
+        errno: i32,
+    },
+    /// The template is gone. Every spawn that is not yet answered may have happened or not.
+    Gone,
+}
+
+/// An actor's handle on its template.
+///
+/// Dropping it closes the socket and leaves the process, which ends with the last child, to be collected by a final sweep.
+#[derive(Debug)]
+pub struct Template {
+    socket: OwnedFd,
+    process: Process,
+    queue: VecDeque<Queued>,
+    unanswered: usize,
+    answers: VecDeque<Answer>,
+    /// Children that could not be told of, killed and not yet collected.
+    unclaimed: Vec<Pid>,
+    closing: bool,
+}
+
+#[derive(Debug)]
+struct Queued {
+    id: u64,
+    packet: Packet,
+    fds: packet::Fds,
+}
+
+impl Template {
+    /// Forks a template, which runs `preload` first. Returns here as [`Role::Actor`], and as [`Role::Newborn`] in each child.
+    ///
+    /// To be called on the main thread, the only one: a child is signalled when the thread dies that made its template.
+    ///
+    /// A newborn has descriptors 0, 1, 2 and its channel, default dispositions but SIGPIPE ignored, and all signals blocked. It comes back with a copy of the
+    /// caller's stack and memory as they were at this call: objects there that own descriptors must be forgotten, not dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Threads`] if there is a second thread; otherwise what the system says.
+    pub fn start(preload: Option<fn()>) -> Result<Role, StartError> {
+        if !sys::is_single_threaded()? {
+            return Err(StartError::Threads);
+        }
+        // A line in the making would be written by each child once more.
+        let _ = io::stdout().flush();
+        let (ours, theirs) = socket_pair()?;
+        let actor = getpid().as_raw_pid();
+        let mask = Mask::FULL.replace();
+        match sys::fork(Kin::Child) {
+            Ok(Side::Child) => {
+                std::mem::forget(ours);
+                Ok(Role::Newborn(serve::run(theirs, actor, preload)))
+            }
+            Ok(Side::Parent { pid, pidfd }) => {
+                let _full = mask.replace();
+                Ok(Role::Actor(Self::new(ours, Process::new(pid, pidfd))))
+            }
+            Err(error) => {
+                let _full = mask.replace();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Makes a template by executing this program anew, in which [`from_env`] then must be called first.
+    ///
+    /// For a process that has threads already, and to replace a template that died: hand the living children to it with
+    /// [`Template::guard`]. To be called on the main thread, for the reason given at [`Template::start`].
+    ///
+    /// # Errors
+    ///
+    /// The same as [`exec::spawn`].
+    pub fn reexec() -> Result<Self, ExecError> {
+        let (ours, theirs) = socket_pair().map_err(|error| ExecError::preparing(&error.into()))?;
+        let mut command = Command::new("/proc/self/exe");
+        command.title = std::env::args_os().next();
+        command.env(VARIABLE, getpid().as_raw_pid().to_string());
+        command.channel = Some(theirs);
+        command.blocked = Mask::FULL;
+        Ok(Self::new(ours, exec::spawn(command)?))
+    }
+
+    fn new(socket: OwnedFd, process: Process) -> Self {
+        let (queue, answers) = (VecDeque::new(), VecDeque::new());
+        Self { socket, process, queue, unanswered: 0, answers, unclaimed: Vec::new(), closing: false }
+    }
+
+    /// Asks for a child. It is answered by [`Answer::Started`], [`Answer::Failed`] or [`Answer::Gone`].
+    pub fn spawn(&mut self, request: Request<'_>) {
+        let Request { id, kill_after, channel, stdio: [stdin, stdout, stderr], title } = request;
+        let attached = [&stdin, &stdout, &stderr].map(|fd| u8::from(fd.is_some()));
+        let stdio = attached[0] | attached[1] << 1 | attached[2] << 2;
+        let packet = Packet::Spawn { id, kill_after, stdio, title: Title::new(title) };
+        self.enqueue(Queued { id, packet, fds: [Some(channel), stdin, stdout, stderr] });
+    }
+
+    /// Puts a process that was made otherwise under the guardian, or one whose guardian has died.
+    pub fn guard(&mut self, id: u64, process: &Process, kill_after: Duration) {
+        match process.as_fd().try_clone_to_owned() {
+            Ok(pidfd) => {
+                let packet = Packet::Guard { pid: process.pid(), kill_after };
+                self.enqueue(Queued { id, packet, fds: [Some(pidfd), None, None, None] });
+            }
+            Err(error) => self.answers.push_back(Answer::Unguarded { id, errno: error.raw_os_error().unwrap_or(0) }),
+        }
+    }
+
+    fn enqueue(&mut self, queued: Queued) {
+        self.queue.push_back(queued);
+        self.flush();
+    }
+
+    /// Says whether [`Template::flush`] is to be called when the socket takes more.
+    #[must_use]
+    pub fn wants_write(&self) -> bool {
+        self.queue.front().is_some_and(|next| self.may_send(next))
+    }
+
+    /// Says whether [`Template::receive`] has an answer that did not come through the socket.
+    #[must_use]
+    pub fn wants_receive(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
+    /// Sends what is queued, as far as it goes.
+    pub fn flush(&mut self) {
+        while let Some(next) = self.queue.front().filter(|next| self.may_send(next)) {
+            let fds: Vec<_> = next.fds.iter().flatten().map(AsFd::as_fd).collect();
+            let (id, is_spawn) = (next.id, next.is_spawn());
+            match packet::send(self.socket.as_fd(), next.packet, &fds) {
+                Ok(()) => self.unanswered += usize::from(is_spawn),
+                // What was not sent to a dead template fails when its end is received.
+                Err(Errno::AGAIN | Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => return,
+                Err(error) => {
+                    let errno = error.raw_os_error();
+                    let answer = if is_spawn { Answer::Failed { id, errno } } else { Answer::Unguarded { id, errno } };
+                    self.answers.push_back(answer);
+                }
+            }
+            self.queue.pop_front();
+        }
+        if self.closing && self.queue.is_empty() {
+            let _ = shutdown(&self.socket, Shutdown::Write);
+        }
+    }
+
+    fn may_send(&self, next: &Queued) -> bool {
+        !next.is_spawn() || self.unanswered < UNANSWERED
+    }
+
+    /// Takes the next answer, if there is one. To be repeated until there is none.
+    ///
+    /// After [`Answer::Gone`] nothing else follows: the socket is to be taken out of the reactor, and the process collected.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; nothing was then taken.
+    pub fn receive(&mut self) -> io::Result<Option<Answer>> {
+        self.collect_unclaimed();
+        loop {
+            if let Some(answer) = self.answers.pop_front() {
+                return Ok(Some(answer));
+            }
+            match packet::receive(self.socket.as_fd())? {
+                Received::Packet(Packet::Started { id, pid }, [pidfd, ..]) => self.on_started(id, pid, pidfd),
+                Received::Stripped(Packet::Started { id, pid }) => self.on_started(id, pid, None),
+                Received::Packet(Packet::Failed { id, errno }, _) => self.on_answer(Answer::Failed { id, errno }),
+                Received::Packet(..) | Received::Stripped(_) => {}
+                Received::Nothing => return Ok(None),
+                Received::End => self.on_end(),
+            }
+        }
+    }
+
+    fn on_started(&mut self, id: u64, pid: i32, pidfd: Option<OwnedFd>) {
+        let Some(child) = Pid::from_raw(pid) else { return };
+        // It is our child and not collected: the number cannot mean anybody else.
+        let pidfd = pidfd.map_or_else(|| pidfd_open(child, PidfdFlags::empty()), Ok);
+        let answer = match pidfd {
+            Ok(pidfd) => Answer::Started { id, process: Process::new(pid, pidfd) },
+            Err(error) => {
+                let _ = kill_process(child, Signal::KILL);
+                self.unclaimed.push(child);
+                Answer::Failed { id, errno: error.raw_os_error() }
+            }
+        };
+        self.on_answer(answer);
+    }
+
+    fn on_answer(&mut self, answer: Answer) {
+        self.unanswered = self.unanswered.saturating_sub(1);
+        self.answers.push_back(answer);
+        self.flush();
+    }
+
+    fn on_end(&mut self) {
+        let errno = Errno::PIPE.raw_os_error();
+        let unsent = self.queue.drain(..).filter(Queued::is_spawn);
+        self.answers.extend(unsent.map(|queued| Answer::Failed { id: queued.id, errno }));
+        self.answers.push_back(Answer::Gone);
+    }
+
+    fn collect_unclaimed(&mut self) {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        self.unclaimed.retain(|pid| matches!(waitid(WaitId::Pid(*pid), options), Ok(None)));
+    }
+
+    /// Returns the template's pid.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.process.pid()
+    }
+
+    /// Returns the template as a process, to wait for it and to collect it.
+    #[must_use]
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Says that no more requests will come: the template ends when its last child has. It is to be collected last.
+    pub fn close(&mut self) {
+        self.closing = true;
+        self.flush();
+    }
+}
+
+impl Queued {
+    fn is_spawn(&self) -> bool {
+        matches!(self.packet, Packet::Spawn { .. })
+    }
+}
+
+impl AsFd for Template {
+    /// The socket, readable when there is an answer.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Becomes a template, if this program was started as one by [`Template::reexec`]; returns in each child of the actor that it then forks.
+///
+/// To be called first in `main`, before there is any thread; what is said at [`Template::start`] of newborns holds here.
+pub fn from_env(preload: Option<fn()>) -> Option<Newborn> {
+    let actor = std::env::var(VARIABLE).ok()?.parse().ok()?;
+    let _former = Mask::FULL.replace();
+    let socket = exec::take_channel()?;
+    sys::forget_variable(VARIABLE);
+    Some(serve::run(socket, actor, preload))
+}
+
+fn socket_pair() -> Result<(OwnedFd, OwnedFd), Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
+}

@@ -1,0 +1,203 @@
+//! The packets between an actor and its template, and how they travel with descriptors attached.
+//!
+//! The rule: one packet is one `sendmsg` of a fixed size, so none is ever seen in part; descriptors arrive marked close-on-exec; and
+//! nothing here waits. It knows neither who sends nor what a packet leads to.
+
+use std::ffi::CStr;
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg, sendmsg};
+
+/// A channel and three for stdio.
+pub(super) const MAX_FDS: usize = 4;
+/// Kind, which of stdio is attached, id, a span or number, title.
+const SIZE: usize = 34;
+/// The kernel's length of a title, with the zero at its end.
+const TITLE: usize = 16;
+
+/// What a packet says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packet {
+    /// Make a child; the channel is attached, and those of 0, 1, 2 whose bit is set.
+    Spawn { id: u64, kill_after: Duration, stdio: u8, title: Title },
+    /// Guard a process, whose pidfd is attached.
+    Guard { pid: i32, kill_after: Duration },
+    /// A child was made; its pidfd is attached.
+    Started { id: u64, pid: i32 },
+    /// A child could not be made.
+    Failed { id: u64, errno: i32 },
+}
+
+impl Packet {
+    fn encode(self) -> [u8; SIZE] {
+        let no_title = Title::default();
+        let (kind, stdio, id, number, title) = match self {
+            Self::Spawn { id, kill_after, stdio, title } => (b'S', stdio, id, nanos(kill_after), title),
+            Self::Guard { pid, kill_after } => (b'G', 0, u64::from(pid.cast_unsigned()), nanos(kill_after), no_title),
+            Self::Started { id, pid } => (b'U', 0, id, u64::from(pid.cast_unsigned()), no_title),
+            Self::Failed { id, errno } => (b'F', 0, id, u64::from(errno.cast_unsigned()), no_title),
+        };
+        let mut bytes = [0; SIZE];
+        bytes[0] = kind;
+        bytes[1] = stdio;
+        bytes[2..10].copy_from_slice(&id.to_le_bytes());
+        bytes[10..18].copy_from_slice(&number.to_le_bytes());
+        bytes[18..].copy_from_slice(&title.0);
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; SIZE] = bytes.try_into().ok()?;
+        let id = u64::from_le_bytes(bytes[2..10].try_into().ok()?);
+        let number = u64::from_le_bytes(bytes[10..18].try_into().ok()?);
+        let small = |number| u32::try_from(number).ok().map(u32::cast_signed);
+        Some(match bytes[0] {
+            b'S' => {
+                let title = Title(bytes[18..].try_into().ok()?);
+                Self::Spawn { id, kill_after: Duration::from_nanos(number), stdio: bytes[1], title }
+            }
+            b'G' => Self::Guard { pid: small(id)?, kill_after: Duration::from_nanos(number) },
+            b'U' => Self::Started { id, pid: small(number)? },
+            b'F' => Self::Failed { id, errno: small(number)? },
+            _ => return None,
+        })
+    }
+}
+
+/// A process title, cut to what the kernel keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Title([u8; TITLE]);
+
+impl Title {
+    pub(super) fn new(text: &str) -> Self {
+        let text = &text[..text.floor_char_boundary(TITLE - 1)];
+        let mut title = [0; TITLE];
+        title[..text.len()].copy_from_slice(text.as_bytes());
+        Self(title)
+    }
+
+    pub(super) fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
+}
+
+/// What a look at the socket brought.
+#[derive(Debug)]
+pub(super) enum Received {
+    /// A packet with its descriptors, all of them.
+    Packet(Packet, Fds),
+    /// A packet whose descriptors did not fit into this process's table.
+    Stripped(Packet),
+    /// Nothing now.
+    Nothing,
+    /// The peer is gone, and all that it sent was read.
+    End,
+}
+
+/// The descriptors of one packet.
+pub(super) type Fds = [Option<OwnedFd>; MAX_FDS];
+
+/// Sends one packet; `EAGAIN` if it does not fit now.
+pub(super) fn send(socket: BorrowedFd<'_>, packet: Packet, fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    let bytes = packet.encode();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
+        return Err(Errno::TOOMANYREFS);
+    }
+    loop {
+        match sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+            Err(Errno::INTR) => {}
+            sent => return sent.map(|_| ()),
+        }
+    }
+}
+
+/// Receives one packet. One that makes no sense is skipped: its sender is of another version, or nobody of ours.
+pub(super) fn receive(socket: BorrowedFd<'_>) -> Result<Received, Errno> {
+    loop {
+        let mut bytes = [0; SIZE + 1];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+        let message = match recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags) {
+            Ok(message) if message.bytes == 0 => return Ok(Received::End),
+            Ok(message) => message,
+            Err(Errno::AGAIN) => return Ok(Received::Nothing),
+            // The peer left something unread, and says so once; what it sent can still be read.
+            Err(Errno::INTR | Errno::CONNRESET) => continue,
+            Err(error) => return Err(error),
+        };
+        let fds = collect(&mut control);
+        let Some(packet) = bytes.get(..message.bytes).and_then(Packet::decode) else { continue };
+        let whole = !message.flags.contains(ReturnFlags::CTRUNC);
+        return Ok(if whole { Received::Packet(packet, fds) } else { Received::Stripped(packet) });
+    }
+}
+
+fn collect(control: &mut RecvAncillaryBuffer<'_>) -> Fds {
+    let mut fds = Fds::default();
+    let mut places = fds.iter_mut();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            for (fd, place) in rights.zip(places.by_ref()) {
+                *place = Some(fd);
+            }
+        }
+    }
+    fds
+}
+
+/// A span of more than 584 years is one of 584 years.
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_survive_the_wire() {
+        let span = Duration::from_millis(1500);
+        let title = Title::new("a name");
+        for packet in [
+            Packet::Spawn { id: u64::MAX, kill_after: span, stdio: 5, title },
+            Packet::Guard { pid: i32::MAX, kill_after: Duration::ZERO },
+            Packet::Started { id: 7, pid: 1 },
+            Packet::Failed { id: 0, errno: 11 },
+        ] {
+            assert_eq!(Packet::decode(&packet.encode()), Some(packet));
+        }
+        assert_eq!(Packet::decode(&[0; SIZE]), None);
+        assert_eq!(Packet::decode(&[b'S'; SIZE - 1]), None);
+    }
+
+    #[test]
+    fn a_title_is_cut_between_characters() {
+        assert_eq!(Title::new("").as_c_str(), c"");
+        assert_eq!(Title::new("fourteen chars\u{e9}").as_c_str(), c"fourteen chars");
+        assert_eq!(Title::new("a\0b").as_c_str(), c"a");
+    }
+
+    #[test]
+    fn the_end_comes_after_all_that_was_sent() {
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+        use std::os::fd::AsFd;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let (left, right) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
+        let started = Packet::Started { id: 1, pid: 2 };
+        send(left.as_fd(), started, &[left.as_fd()]).unwrap();
+        send(right.as_fd(), Packet::Failed { id: 1, errno: 2 }, &[]).unwrap();
+        drop(left);
+        let Ok(Received::Packet(packet, [Some(_), None, None, None])) = receive(right.as_fd()) else { panic!("no packet") };
+        assert_eq!(packet, started);
+        // A descriptor of the left end came with the packet, so that it was not gone until now.
+        assert!(matches!(receive(right.as_fd()), Ok(Received::End)));
+    }
+}

@@ -1,0 +1,201 @@
+//! The template's side: a loop that forks on request, and never returns but in the children.
+//!
+//! The rule: it holds its socket, the pidfds it guards, and 0, 1, 2; every signal is blocked; it has one thread, looked at before each fork.
+//! It never waits for its actor to read: answers that do not fit are kept, and no request is taken meanwhile. A panic ends it,
+//! because above it on the stack stands the actor's own code, which must not run here.
+//!
+//! It knows no handshake and no payload, and what a child is to be is between the child and the actor.
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::Duration;
+
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open, setpgid};
+
+use super::Newborn;
+use super::guardian::Guardian;
+use super::packet::{self, Fds, Packet, Received, Title};
+use crate::unix::prelude;
+use crate::unix::sys::{self, Kin, Side};
+
+/// What the template is called in a list of processes.
+const TITLE: &std::ffi::CStr = c"windrow-tmpl";
+/// How many requests are taken before the children are looked at again.
+const BATCH: usize = 64;
+/// How often, a millisecond apart, it is looked whether a thread that `preload` joined is gone from the kernel's list.
+const SETTLE: usize = 20;
+
+const UNUSABLE: i32 = 71;
+const PANICKED: i32 = 101;
+
+/// Serves the actor at the other end of the socket; returns in each child. All signals must be blocked.
+pub(super) fn run(socket: OwnedFd, actor: i32, preload: Option<fn()>) -> Newborn {
+    // In a child nothing of the template may be dropped: the numbers of its descriptors mean something else there.
+    let serve = || ManuallyDrop::new(Server::new(socket, actor, preload)?).serve();
+    match catch_unwind(AssertUnwindSafe(serve)) {
+        Ok(Ok(newborn)) => newborn,
+        Ok(Err(_)) => sys::exit_now(UNUSABLE),
+        Err(_) => sys::exit_now(PANICKED),
+    }
+}
+
+#[derive(Debug)]
+struct Server {
+    socket: OwnedFd,
+    actor: i32,
+    guardian: Guardian,
+    /// Answers that did not fit.
+    unsent: VecDeque<(Packet, Option<OwnedFd>)>,
+    /// No more requests will come.
+    ended: bool,
+}
+
+impl Server {
+    fn new(socket: OwnedFd, actor: i32, preload: Option<fn()>) -> io::Result<Self> {
+        let socket = sys::keep_only(socket, [None, None, None])?;
+        setpgid(None, None)?;
+        rustix::thread::set_name(TITLE)?;
+        if let Some(preload) = preload {
+            preload();
+            settle();
+        }
+        // After the hook, which may have installed handlers.
+        sys::reset_dispositions();
+        let guardian = Guardian::new(open_actor(actor)?)?;
+        guardian.watch(socket.as_fd(), EventFlags::IN)?;
+        Ok(Self { socket, actor, guardian, unsent: VecDeque::new(), ended: false })
+    }
+
+    fn serve(&mut self) -> io::Result<Newborn> {
+        loop {
+            let seen = self.guardian.wait(self.socket.as_fd())?;
+            if seen.socket {
+                self.send_unsent()?;
+            }
+            if (seen.socket || seen.actor)
+                && let Some(newborn) = self.take_requests()?
+            {
+                return Ok(newborn);
+            }
+            if self.ended && self.guardian.is_idle() {
+                sys::exit_now(0);
+            }
+        }
+    }
+
+    /// Takes what has arrived. From a dead actor, only what is to be guarded still counts.
+    fn take_requests(&mut self) -> io::Result<Option<Newborn>> {
+        let orphaned = self.guardian.is_orphaned();
+        let mut left = if orphaned { usize::MAX } else { BATCH };
+        while left > 0 && !self.ended && (orphaned || self.unsent.is_empty()) {
+            left -= 1;
+            match packet::receive(self.socket.as_fd())? {
+                Received::Packet(Packet::Spawn { id, kill_after, stdio, title }, fds) => {
+                    if !orphaned && let Some(newborn) = self.spawn(id, kill_after, title, stdio, fds)? {
+                        return Ok(Some(newborn));
+                    }
+                }
+                Received::Packet(Packet::Guard { pid, kill_after }, [Some(pidfd), ..]) => {
+                    // Without memory for it, the child goes unguarded: its channel still ends with the actor.
+                    let _ = self.guardian.guard(pid, pidfd, kill_after);
+                }
+                Received::Stripped(Packet::Spawn { id, .. }) => self.refuse(id, Errno::MFILE)?,
+                Received::Packet(..) | Received::Stripped(_) => {}
+                Received::Nothing if orphaned => self.end(),
+                Received::Nothing => break,
+                Received::End => self.end(),
+            }
+        }
+        Ok(None)
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.unsent.clear();
+        self.guardian.ignore(self.socket.as_fd());
+    }
+
+    fn spawn(&mut self, id: u64, kill_after: Duration, title: Title, stdio: u8, fds: Fds) -> io::Result<Option<Newborn>> {
+        let mut fds = fds.into_iter().flatten();
+        let Some(channel) = fds.next() else {
+            self.refuse(id, Errno::BADF)?;
+            return Ok(None);
+        };
+        let stdio = [0, 1, 2].map(|bit| if stdio >> bit & 1 == 1 { fds.next() } else { None });
+        match sys::fork(Kin::Sibling) {
+            Ok(Side::Child) => {
+                let parent = self.actor;
+                let channel = prelude::enter(prelude::Birth { parent, channel, stdio, title: title.as_c_str() });
+                return Ok(Some(Newborn { id, parent, channel }));
+            }
+            Ok(Side::Parent { pid, pidfd }) => {
+                self.answer(Packet::Started { id, pid }, Some(&pidfd))?;
+                let _ = self.guardian.guard(pid, pidfd, kill_after);
+            }
+            Err(error) => self.refuse(id, Errno::from_io_error(&error).unwrap_or(Errno::NOTSUP))?,
+        }
+        Ok(None)
+    }
+
+    fn refuse(&mut self, id: u64, errno: Errno) -> io::Result<()> {
+        self.answer(Packet::Failed { id, errno: errno.raw_os_error() }, None)
+    }
+
+    fn answer(&mut self, packet: Packet, pidfd: Option<&OwnedFd>) -> io::Result<()> {
+        let sent = match (self.unsent.is_empty(), pidfd) {
+            (false, _) => Err(Errno::AGAIN),
+            (true, None) => packet::send(self.socket.as_fd(), packet, &[]),
+            (true, Some(pidfd)) => packet::send(self.socket.as_fd(), packet, &[pidfd.as_fd()]),
+        };
+        match sent {
+            Ok(()) => {}
+            // Without the descriptor the actor opens its own: the child is the actor's, so the pid is pinned.
+            Err(Errno::AGAIN) => {
+                self.unsent.push_back((packet, pidfd.and_then(|pidfd| pidfd.try_clone().ok())));
+                self.guardian.watch(self.socket.as_fd(), EventFlags::OUT)?;
+            }
+            Err(Errno::TOOMANYREFS) if pidfd.is_some() => return self.answer(packet, None),
+            // The actor has gone; its pidfd will say so.
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    fn send_unsent(&mut self) -> io::Result<()> {
+        if self.unsent.is_empty() {
+            return Ok(());
+        }
+        while let Some((packet, pidfd)) = self.unsent.front() {
+            let fds = pidfd.as_ref().map(AsFd::as_fd);
+            if packet::send(self.socket.as_fd(), *packet, fds.as_slice()) == Err(Errno::AGAIN) {
+                return Ok(());
+            }
+            self.unsent.pop_front();
+        }
+        Ok(self.guardian.watch(self.socket.as_fd(), EventFlags::IN)?)
+    }
+}
+
+/// Opens the actor's pidfd; fails if the actor has died.
+///
+/// While it is our parent it is not collected, so the number still meant it when the pidfd was made.
+fn open_actor(actor: i32) -> io::Result<OwnedFd> {
+    let pid = Pid::from_raw(actor).ok_or(Errno::SRCH)?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    if getppid() == Some(pid) { Ok(pidfd) } else { Err(Errno::SRCH.into()) }
+}
+
+fn settle() {
+    for _ in 0..SETTLE {
+        if sys::is_single_threaded().is_ok_and(|single| single) {
+            break;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
