@@ -99,7 +99,11 @@ impl Actor {
     /// Waits until nothing of the scope is left. Nothing interrupts this wait: the machine bounds it.
     fn close<T>(&self, scope: ScopeId, value: Option<T>) -> Result<T, Raised> {
         let closed = self.board.wait(None, |facts| {
-            facts.scopes.get(&scope).is_some_and(|scope| scope.closed.is_some()).then(|| facts.scopes.remove(&scope))
+            facts
+                .scopes
+                .get(&scope)
+                .is_some_and(|scope| scope.closed.is_some())
+                .then(|| facts.scopes.remove(&scope))
         });
         let Some(facts) = closed.flatten() else { return Err(Raised::Cancelled(self.gone())) };
         match (facts.closed, value) {
@@ -201,7 +205,10 @@ impl Actor {
         BODIES.with_borrow(|bodies| bodies.last().copied()).unwrap_or(ScopeId::ROOT)
     }
 
-    fn ask<T>(&self, ask: impl FnOnce(std::sync::mpsc::Sender<Result<T, Refused>>) -> Ask) -> Result<T, Raised> {
+    fn ask<T>(
+        &self,
+        ask: impl FnOnce(std::sync::mpsc::Sender<Result<T, Refused>>) -> Ask,
+    ) -> Result<T, Raised> {
         let (reply, answer) = channel();
         self.tell(ask(reply));
         match answer.recv() {

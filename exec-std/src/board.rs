@@ -16,13 +16,34 @@ use crate::order::Order;
 /// What a user's thread asks of the driver.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    OpenScope { parent: ScopeId, shield: bool, timeout: Option<std::time::Duration>, reply: Sender<Result<ScopeId, Refused>> },
-    Leave { scope: ScopeId },
-    Spawn { scope: ScopeId, order: Box<Order>, reply: Sender<Result<ActorId, Refused>> },
-    Cancel { scope: ScopeId },
-    CancelChild { child: ActorId },
-    Failed { scope: ScopeId, failed: Failed },
-    TaskEnded { task: TaskId, value: Vec<u8> },
+    OpenScope {
+        parent: ScopeId,
+        shield: bool,
+        timeout: Option<std::time::Duration>,
+        reply: Sender<Result<ScopeId, Refused>>,
+    },
+    Leave {
+        scope: ScopeId,
+    },
+    Spawn {
+        scope: ScopeId,
+        order: Box<Order>,
+        reply: Sender<Result<ActorId, Refused>>,
+    },
+    Cancel {
+        scope: ScopeId,
+    },
+    CancelChild {
+        child: ActorId,
+    },
+    Failed {
+        scope: ScopeId,
+        failed: Failed,
+    },
+    TaskEnded {
+        task: TaskId,
+        value: Vec<u8>,
+    },
 }
 
 /// A failure on its way into the machine.
@@ -97,7 +118,11 @@ impl Board {
     }
 
     /// Waits until `found` finds something, or the driver is gone, or the time is over.
-    pub(crate) fn wait<T>(&self, until: Option<Instant>, mut found: impl FnMut(&mut Facts) -> Option<T>) -> Option<T> {
+    pub(crate) fn wait<T>(
+        &self,
+        until: Option<Instant>,
+        mut found: impl FnMut(&mut Facts) -> Option<T>,
+    ) -> Option<T> {
         let mut facts = self.look();
         loop {
             if let Some(value) = found(&mut facts) {

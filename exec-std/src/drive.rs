@@ -1,6 +1,7 @@
 //! The loop around a shell. This one blocks in `polling`.
 
 use std::io;
+use std::time::Duration;
 
 use crate::shell::{Ended, PollingReactor, Reactor, Ready, Shell, Turn, now};
 
@@ -67,11 +68,14 @@ impl Drive for Blocking {
 
     fn next(&mut self, shell: &mut Shell<PollingReactor>) -> io::Result<Turn> {
         loop {
-            // The time is read before the question what is ready, so that no timer overtakes a fact that was there.
-            let asked = now();
-            let timeout = shell.timeout(asked);
+            let timeout = shell.timeout(now());
             shell.reactor().wait(timeout, &mut self.ready)?;
-            let turn = shell.turn(asked, &self.ready);
+            let now = now();
+            if shell.is_due(now) {
+                // What was there before the time was over comes before the timer.
+                shell.reactor().wait(Some(Duration::ZERO), &mut self.ready)?;
+            }
+            let turn = shell.turn(now, &self.ready);
             self.ready.clear();
             match turn? {
                 Turn::On => {}

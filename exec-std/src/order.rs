@@ -76,9 +76,13 @@ impl Order {
 
     /// Orders any command. It is asked to end with SIGINT.
     #[must_use]
-    pub fn command<A: Into<OsString>>(program: impl Into<OsString>, args: impl IntoIterator<Item = A>) -> Self {
+    pub fn command<A: Into<OsString>>(
+        program: impl Into<OsString>,
+        args: impl IntoIterator<Item = A>,
+    ) -> Self {
         let program = program.into();
-        let name = std::path::Path::new(&program).file_name().unwrap_or(&program).to_string_lossy().into_owned();
+        let name =
+            std::path::Path::new(&program).file_name().unwrap_or(&program).to_string_lossy().into_owned();
         let args = args.into_iter().map(Into::into).collect();
         Self::new(name, What::Command { program, args, envs: Vec::new(), own_terminal: false }, Sink::Inherit)
     }

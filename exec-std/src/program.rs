@@ -129,7 +129,8 @@ impl Program {
             }
             // A program with threads gets a clean template by starting itself again.
             Err(StartError::Threads) => {
-                let template = Template::reexec().map_err(|error| io::Error::from_raw_os_error(error.errno))?;
+                let template =
+                    Template::reexec().map_err(|error| io::Error::from_raw_os_error(error.errno))?;
                 shell.set_template(template)?;
             }
             Err(StartError::Io(error)) => return Err(error),

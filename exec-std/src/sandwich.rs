@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, getpid, getppid, set_child_subreaper, set_parent_process_death_signal, setpgid,
-    waitid,
+    Pid, Signal, WaitId, WaitIdOptions, getpid, getppid, set_child_subreaper,
+    set_parent_process_death_signal, setpgid, waitid,
 };
 
 use crate::unix::process::{Exit, Process};

@@ -71,4 +71,3 @@ fn not_started(name: &str, ended: &Ended) -> Refusal {
         Refusal::new(format!("`{name}` can't be executed"), NOT_EXECUTABLE).because(cause)
     }
 }
-

@@ -40,7 +40,9 @@ impl Leaf {
         match self {
             Self::Fail | Self::SigkillSelf => outcome.end == End::Failed,
             Self::Exit => outcome.end == End::Well,
-            Self::Sleep | Self::IgnoreTerm | Self::Spin | Self::Chatter => matches!(outcome.end, End::Cancelled(_)),
+            Self::Sleep | Self::IgnoreTerm | Self::Spin | Self::Chatter => {
+                matches!(outcome.end, End::Cancelled(_))
+            }
         }
     }
 
@@ -50,7 +52,8 @@ impl Leaf {
         match self {
             Self::Fail => Err(Raised::from("the leaf failed, as it was told to")),
             Self::SigkillSelf => {
-                let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+                let _ =
+                    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
                 actor.sleep_forever().map(|()| Vec::new())
             }
             Self::Exit => Ok(Vec::new()),

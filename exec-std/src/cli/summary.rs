@@ -29,7 +29,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn new(leaf: Leaf, ended: &Ended, up: Option<Duration>, leaves: u64) -> Self {
+    pub(crate) fn new(leaf: Leaf, ended: &Ended, up: Option<Duration>, took: Duration, leaves: u64) -> Self {
         let outcome = &ended.outcome;
         let tally = &outcome.tally;
         Self {
@@ -48,7 +48,7 @@ impl Summary {
             leaves,
             escalations: tally.escalations,
             up_ms: up.map(millis),
-            cascade_ms: millis(ended.took),
+            cascade_ms: millis(took),
             expected_ms: millis(tally.spent),
             bound_ms: millis(outcome.bound),
             asked_for: leaf.is_asked_for(outcome) && up.is_some(),

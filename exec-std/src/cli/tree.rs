@@ -40,8 +40,10 @@ pub(crate) fn run(run: &Run) -> Result<u8, Refusal> {
         Some(backend) => backend,
         None => Backend::from_env().map_err(|error| Refusal::new(error, 2))?,
     };
-    Sandwich::enter().map_err(|error| Refusal::new("no process to stand around the tree", 1).because(error))?;
-    let (ours, theirs) = rendezvous().map_err(|error| Refusal::new("no socket to meet at", 1).because(error))?;
+    Sandwich::enter()
+        .map_err(|error| Refusal::new("no process to stand around the tree", 1).because(error))?;
+    let (ours, theirs) =
+        rendezvous().map_err(|error| Refusal::new("no socket to meet at", 1).because(error))?;
     let part = Part { breadth: run.breadth, depth: run.depth, leaf: run.leaf };
     let times = Arc::new(Mutex::new(Times::default()));
     let (kept, quiet) = (Arc::clone(&times), run.json);
@@ -51,8 +53,9 @@ pub(crate) fn run(run: &Run) -> Result<u8, Refusal> {
         move |notices| view::show(notices, quiet),
     );
     let ended = ended.map_err(|error| Refusal::new("the root's loop can't go on", 1).because(error))?;
-    let up = times.lock().unwrap_or_else(PoisonError::into_inner).up;
-    let summary = Summary::new(run.leaf, &ended, up, shape.leaves);
+    let times = times.lock().unwrap_or_else(PoisonError::into_inner);
+    let took = times.fell.map_or(ended.took, |fell| fell.elapsed());
+    let summary = Summary::new(run.leaf, &ended, times.up, took, shape.leaves);
     summary.tell(run.json, &ended.failures);
     Ok(summary.code())
 }
@@ -61,6 +64,8 @@ pub(crate) fn run(run: &Run) -> Result<u8, Refusal> {
 #[derive(Debug, Default)]
 struct Times {
     up: Option<Duration>,
+    /// When it was made to fall.
+    fell: Option<Instant>,
 }
 
 /// A socket whose one end every actor of the tree has as its standard input: leaves say on it that they are up, and wait
@@ -83,14 +88,24 @@ fn root(
         spawn(nursery, "", part, &stdin)?;
         drop(stdin);
         hear(actor, ours, leaves)?;
-        times.lock().unwrap_or_else(PoisonError::into_inner).up = Some(begin.elapsed());
+        let note = |cancelled| note(times, begin, cancelled);
+        note(false);
         shutdown(ours, Shutdown::Write).map_err(std::io::Error::from)?;
         if part.leaf.waits_for_cancel() {
             actor.sleep(STANDING)?;
+            note(true);
             actor.cancel();
         }
         Ok(Vec::new())
     })
+}
+
+fn note(times: &Mutex<Times>, begin: Instant, cancelled: bool) {
+    let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
+    if !cancelled {
+        times.up = Some(begin.elapsed());
+    }
+    times.fell = Some(Instant::now());
 }
 
 /// Waits until all leaves have said that they are up.

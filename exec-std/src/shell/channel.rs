@@ -3,8 +3,8 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use windrow_core::wire::{FRAME_MAX, HEAD_MAX, decode, encode};
 use windrow_core::Message;
+use windrow_core::wire::{FRAME_MAX, HEAD_MAX, decode, encode};
 
 use super::reactor::{Reactor, Token};
 use crate::unix::link::{Filled, Flushed, Link};

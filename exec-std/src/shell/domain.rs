@@ -81,7 +81,13 @@ impl Domains {
     }
 
     /// Collects an orphan that has exited, so that its owner is looked at again.
-    pub(crate) fn collect(&mut self, pid: i32, token: Token, reactor: &mut impl Reactor, sources: &mut Sources) {
+    pub(crate) fn collect(
+        &mut self,
+        pid: i32,
+        token: Token,
+        reactor: &mut impl Reactor,
+        sources: &mut Sources,
+    ) {
         let Some(mut orphan) = self.orphans.remove(&pid) else { return };
         reactor.unwatch(orphan.process.as_fd(), token);
         sources.remove(token);
@@ -99,7 +105,12 @@ impl Domains {
     }
 
     /// Says whose a stranger is: the domain of a dead child, or the last sweep's. `None` leaves it alone.
-    fn owner(&self, pid: i32, stat: &Stat, leaders: &BTreeMap<i32, ActorId>) -> Option<(Option<ActorId>, bool)> {
+    fn owner(
+        &self,
+        pid: i32,
+        stat: &Stat,
+        leaders: &BTreeMap<i32, ActorId>,
+    ) -> Option<(Option<ActorId>, bool)> {
         let stamp = (pid, stat.start_time);
         let told = |child: &&ActorId| self.census.get(child).is_some_and(|census| census.contains(&stamp));
         if let Some(child) = self.sweeping.keys().find(told) {
@@ -112,7 +123,14 @@ impl Domains {
     }
 
     /// Takes over one stranger. What it has below it will be ours when it dies, so that is remembered as its owner's.
-    fn adopt(&mut self, pid: i32, owner: Option<ActorId>, is_actor: bool, reactor: &mut impl Reactor, sources: &mut Sources) {
+    fn adopt(
+        &mut self,
+        pid: i32,
+        owner: Option<ActorId>,
+        is_actor: bool,
+        reactor: &mut impl Reactor,
+        sources: &mut Sources,
+    ) {
         let Some(number) = Pid::from_raw(pid) else { return };
         let Ok(pidfd) = pidfd_open(number, PidfdFlags::empty()) else { return };
         let process = Process::new(pid, pidfd);
@@ -150,8 +168,13 @@ impl<R: Reactor> Shell<R> {
         if self.has_children_of_any_kind() {
             self.adopt_strangers();
         }
-        let sweeping: Vec<_> =
-            self.domains.sweeping.iter().filter(|(_, found)| !found.told).map(|(id, found)| (*id, *found)).collect();
+        let sweeping: Vec<_> = self
+            .domains
+            .sweeping
+            .iter()
+            .filter(|(_, found)| !found.told)
+            .map(|(id, found)| (*id, *found))
+            .collect();
         for (child, found) in sweeping {
             let alive = self.domains.alive(Some(child));
             self.domains.sweeping.insert(child, Found { told: true, ..Found::default() });
@@ -176,8 +199,12 @@ impl<R: Reactor> Shell<R> {
             .keys()
             .filter_map(|id| Some((self.children.get(id)?.process.as_ref()?.pid(), *id)))
             .collect();
-        let own: BTreeSet<i32> =
-            self.children.values().filter_map(|child| Some(child.process.as_ref()?.pid())).chain(self.maker.pids()).collect();
+        let own: BTreeSet<i32> = self
+            .children
+            .values()
+            .filter_map(|child| Some(child.process.as_ref()?.pid()))
+            .chain(self.maker.pids())
+            .collect();
         // While the template owes an answer, an unknown child may be the one that it is about to tell of.
         let owed = self.children.values().any(|child| child.in_flight);
         let Ok(found) = self.domains.scan.children().map(<[i32]>::to_vec) else { return };

@@ -14,12 +14,12 @@ use crate::unix::link::Flushed;
 use crate::unix::process;
 
 impl<R: Reactor> Shell<R> {
-    pub(super) fn take(&mut self, ready: Ready) -> io::Result<()> {
+    pub(super) fn take(&mut self, now: Instant, ready: Ready) -> io::Result<()> {
         match self.sources.get(ready.token) {
             // It was closed by an earlier one of the same batch.
             None => {}
             Some(Source::Signals) => self.take_signals()?,
-            Some(Source::Asks) => self.take_asks()?,
+            Some(Source::Asks) => self.take_asks(now)?,
             Some(Source::Parent) => self.take_link(Link::Parent, ready.writable),
             Some(Source::ChildLink(id)) => self.take_link(Link::Child(id), ready.writable),
             Some(Source::ChildExit(id)) => self.take_exit(id),
@@ -149,10 +149,9 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Takes the user's asks. Each is given to the machine at once, because its answer is a refusal or none.
-    fn take_asks(&mut self) -> io::Result<()> {
+    fn take_asks(&mut self, now: Instant) -> io::Result<()> {
         for _ in 0..ASKS {
             let Some(ask) = self.asks.try_recv()? else { break };
-            let now = super::now();
             self.settle(now);
             self.ask(now, ask);
         }

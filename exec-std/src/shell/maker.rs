@@ -82,7 +82,12 @@ impl Maker {
     }
 
     /// Collects a template that has exited. Gives whether that was the last one and the machine waits for it.
-    pub(crate) fn collect(&mut self, token: Token, reactor: &mut impl Reactor, sources: &mut Sources) -> bool {
+    pub(crate) fn collect(
+        &mut self,
+        token: Token,
+        reactor: &mut impl Reactor,
+        sources: &mut Sources,
+    ) -> bool {
         let Some(at) = self.leaving.iter().position(|(_, exit)| *exit == token) else { return false };
         let (mut template, token) = self.leaving.swap_remove(at);
         reactor.unwatch(template.process().as_fd(), token);

@@ -173,17 +173,18 @@ impl<R: Reactor> Shell<R> {
     /// Takes what is ready and does what follows. Call it with nothing ready when the time of [`timeout`](Self::timeout)
     /// is over, and once at the beginning.
     ///
-    /// `now` must have been read *before* the loop asked what is ready: then no timer can overtake a fact that was there.
+    /// If a timer [is due](Self::is_due) at `now`, the loop must have asked what is ready after it read that time: then no
+    /// timer overtakes a fact that was there.
     ///
     /// # Errors
     /// The system's, when the loop itself can't go on.
     pub fn turn(&mut self, now: Instant, ready: &[Ready]) -> io::Result<Turn> {
         for one in ready {
-            self.take(*one)?;
+            self.take(now, *one)?;
         }
         self.look_at_stuck();
         self.settle(now);
-        if self.is_unbegun() || self.machine.poll_timeout().is_some_and(|due| due <= now) {
+        if self.is_unbegun() || self.is_due(now) {
             self.give(now, Input::Tick);
             self.settle(now);
         }
@@ -203,6 +204,12 @@ impl<R: Reactor> Shell<R> {
         let retry = (!self.stuck.is_empty()).then_some(RETRY);
         let at_once = (!self.facts.is_empty() || self.is_unbegun()).then_some(Duration::ZERO);
         [due, retry, at_once].into_iter().flatten().min()
+    }
+
+    /// Tells whether this turn will end with a tick that fires a timer.
+    #[must_use]
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.machine.poll_timeout().is_some_and(|due| due <= now)
     }
 
     /// A machine begins its life with its first tick.

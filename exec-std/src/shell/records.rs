@@ -57,7 +57,9 @@ impl Child {
     /// left behind: that delays nothing.
     pub(crate) fn last_output(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) -> Output {
         let mut output = Output::default();
-        for (captured, tail) in [(&mut self.stdout, &mut output.stdout), (&mut self.stderr, &mut output.stderr)] {
+        for (captured, tail) in
+            [(&mut self.stdout, &mut output.stdout), (&mut self.stderr, &mut output.stderr)]
+        {
             let Some(mut captured) = captured.take() else { continue };
             let _ = captured.pump.drain_rest();
             output.leaked |= captured.pump.is_open();

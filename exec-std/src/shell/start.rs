@@ -27,7 +27,12 @@ const AGAIN: i32 = 11;
 
 impl<R: Reactor> Shell<R> {
     /// Puts a user's order to the machine. What is refused has no trace.
-    pub(super) fn order(&mut self, now: Instant, scope: ScopeId, order: Box<Order>) -> Result<ActorId, Refused> {
+    pub(super) fn order(
+        &mut self,
+        now: Instant,
+        scope: ScopeId,
+        order: Box<Order>,
+    ) -> Result<ActorId, Refused> {
         let child = fresh_id();
         self.last_order += 1;
         let id = SpecId(self.last_order);
@@ -85,7 +90,12 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    fn open_outputs(&mut self, id: ActorId, order: &Order, child: &mut Child) -> io::Result<[Option<OwnedFd>; 3]> {
+    fn open_outputs(
+        &mut self,
+        id: ActorId,
+        order: &Order,
+        child: &mut Child,
+    ) -> io::Result<[Option<OwnedFd>; 3]> {
         let stdin = match &order.stdin {
             Sink::Inherit => None,
             Sink::Null => Some(null()?),
@@ -186,7 +196,12 @@ impl<R: Reactor> Shell<R> {
     }
 }
 
-fn exec_actor(id: ActorId, order: &Order, channel: OwnedFd, stdio: [Option<OwnedFd>; 3]) -> io::Result<Process> {
+fn exec_actor(
+    id: ActorId,
+    order: &Order,
+    channel: OwnedFd,
+    stdio: [Option<OwnedFd>; 3],
+) -> io::Result<Process> {
     let mut command = Command::new("/proc/self/exe");
     command.title = Some(OsString::from(&order.name));
     command.env(ACTOR_VARIABLE, format!("{:x}", id.0));

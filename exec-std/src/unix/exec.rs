@@ -108,7 +108,11 @@ impl Command {
     /// Returns the whole environment; what ours says of channels is not for others.
     fn variables(&self) -> Vec<(OsString, OsString)> {
         let ours = |name: &OsStr| name == CHANNEL_VARIABLE || name == super::template::VARIABLE;
-        let mut all: Vec<_> = if self.clean { Vec::new() } else { std::env::vars_os().filter(|(name, _)| !ours(name)).collect() };
+        let mut all: Vec<_> = if self.clean {
+            Vec::new()
+        } else {
+            std::env::vars_os().filter(|(name, _)| !ours(name)).collect()
+        };
         for (name, value) in &self.environment {
             all.retain(|(known, _)| known != name);
             all.extend(value.clone().map(|value| (name.clone(), value)));
@@ -224,7 +228,8 @@ impl Prepared {
         let variables = command.variables();
         let path = variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
         let paths = search(&command.program, path)?;
-        let Command { program, args, title, directory, channel, stdio: [stdin, stdout, stderr], .. } = command;
+        let Command { program, args, title, directory, channel, stdio: [stdin, stdout, stderr], .. } =
+            command;
         let first = title.unwrap_or(program);
         let arguments = std::iter::once(first).chain(args).map(c_string).collect::<io::Result<_>>()?;
         let assign = |(mut name, value): (OsString, OsString)| {
@@ -270,7 +275,9 @@ impl Prepared {
             None => Ok(Process::new(born.pid, born.pidfd)),
             Some(failure) => {
                 // It is past its last instruction: this waits for nothing but the kernel.
-                while let Err(Errno::INTR) = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED) {}
+                while let Err(Errno::INTR) = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED)
+                {
+                }
                 Err(ExecError::in_child(failure))
             }
         }

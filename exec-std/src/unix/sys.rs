@@ -153,7 +153,13 @@ pub(crate) fn signal_group(pidfd: BorrowedFd<'_>, signal: Option<Signal>) -> io:
     let info = ptr::null::<libc::siginfo_t>();
     // SAFETY: a null siginfo is allowed.
     let done = unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, info, PIDFD_SIGNAL_PROCESS_GROUP)
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            info,
+            PIDFD_SIGNAL_PROCESS_GROUP,
+        )
     };
     check(done)
 }
@@ -174,7 +180,13 @@ impl Mask {
         let mut before = 0_u64;
         // SAFETY: both sets have the size that is told, and the call cannot fail with these arguments.
         unsafe {
-            libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const self.0, &raw mut before, SET_SIZE);
+            libc::syscall(
+                libc::SYS_rt_sigprocmask,
+                libc::SIG_SETMASK,
+                &raw const self.0,
+                &raw mut before,
+                SET_SIZE,
+            );
         }
         Self(before)
     }
@@ -205,8 +217,10 @@ fn set_default(signal: c_int) {
 
 /// Where libc keeps the calling thread's id: the very place that the kernel clears at the thread's end, with glibc.
 fn thread_id_address() -> io::Result<*mut c_int> {
-    let unsupported = || io::Error::new(io::ErrorKind::Unsupported, "libc keeps the thread id in an unknown place");
-    let address = rustix::thread::get_clear_child_tid_address().map_err(|_| unsupported())?.ok_or_else(unsupported)?;
+    let unsupported =
+        || io::Error::new(io::ErrorKind::Unsupported, "libc keeps the thread id in an unknown place");
+    let address =
+        rustix::thread::get_clear_child_tid_address().map_err(|_| unsupported())?.ok_or_else(unsupported)?;
     let address = address.as_ptr().cast::<c_int>();
     let own = rustix::thread::gettid().as_raw_nonzero().get();
     // SAFETY: it is the place that libc registered for this live thread, an aligned integer.
@@ -329,7 +343,8 @@ unsafe fn become_program(plan: &Plan<'_>) -> (i32, i32) {
             first_closed = first_closed.max(target + 1);
         }
         // Marking them is much faster than closing them, but newer (5.11).
-        let marked = libc::syscall(libc::SYS_close_range, first_closed, c_int::MAX, libc::CLOSE_RANGE_CLOEXEC);
+        let marked =
+            libc::syscall(libc::SYS_close_range, first_closed, c_int::MAX, libc::CLOSE_RANGE_CLOEXEC);
         if marked < 0 && libc::syscall(libc::SYS_close_range, first_closed, c_int::MAX, 0) < 0 {
             return (AT_DESCRIPTORS, errno());
         }
@@ -390,11 +405,20 @@ fn bits(flags: c_int) -> u64 {
 
 /// Duplicates a descriptor to a number above all that a child's plan places.
 pub(crate) fn above_channel(fd: OwnedFd) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() > CHANNEL_FD { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(fd.as_fd(), CHANNEL_FD + 1)?) }
+    if fd.as_raw_fd() > CHANNEL_FD {
+        Ok(fd)
+    } else {
+        Ok(rustix::io::fcntl_dupfd_cloexec(fd.as_fd(), CHANNEL_FD + 1)?)
+    }
 }
 
 /// Registers a descriptor with a poller.
-pub(crate) fn poller_add(poller: &Poller, fd: BorrowedFd<'_>, interest: Event, mode: PollMode) -> io::Result<()> {
+pub(crate) fn poller_add(
+    poller: &Poller,
+    fd: BorrowedFd<'_>,
+    interest: Event,
+    mode: PollMode,
+) -> io::Result<()> {
     // SAFETY: what `polling` asks for is that the descriptor is deregistered before it is closed. Here that is a matter of
     // order and not of memory: epoll drops a closed description by itself, and a stale event names a token, not an address.
     unsafe { poller.add_with_mode(&fd, interest, mode) }

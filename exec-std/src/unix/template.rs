@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, kill_process, pidfd_open, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, kill_process, pidfd_open, waitid,
+};
 
 use super::exec::{self, Command, ExecError};
 use super::process::Process;
@@ -238,7 +240,9 @@ impl Template {
                 let packet = Packet::Guard { pid: process.pid(), kill_after };
                 self.enqueue(Queued { id, packet, fds: [Some(pidfd), None, None, None] });
             }
-            Err(error) => self.answers.push_back(Answer::Unguarded { id, errno: error.raw_os_error().unwrap_or(0) }),
+            Err(error) => {
+                self.answers.push_back(Answer::Unguarded { id, errno: error.raw_os_error().unwrap_or(0) })
+            }
         }
     }
 
@@ -270,7 +274,8 @@ impl Template {
                 Err(Errno::AGAIN | Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => return,
                 Err(error) => {
                     let errno = error.raw_os_error();
-                    let answer = if is_spawn { Answer::Failed { id, errno } } else { Answer::Unguarded { id, errno } };
+                    let answer =
+                        if is_spawn { Answer::Failed { id, errno } } else { Answer::Unguarded { id, errno } };
                     self.answers.push_back(answer);
                 }
             }
@@ -301,7 +306,9 @@ impl Template {
             match packet::receive(self.socket.as_fd())? {
                 Received::Packet(Packet::Started { id, pid }, [pidfd, ..]) => self.on_started(id, pid, pidfd),
                 Received::Stripped(Packet::Started { id, pid }) => self.on_started(id, pid, None),
-                Received::Packet(Packet::Failed { id, errno }, _) => self.on_answer(Answer::Failed { id, errno }),
+                Received::Packet(Packet::Failed { id, errno }, _) => {
+                    self.on_answer(Answer::Failed { id, errno })
+                }
                 Received::Packet(..) | Received::Stripped(_) => {}
                 Received::Nothing => return Ok(None),
                 Received::End => self.on_end(),

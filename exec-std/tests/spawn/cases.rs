@@ -219,7 +219,8 @@ fn an_executed_program_gets_its_channel() {
 fn ignored_signals_are_not_passed_on() {
     // Asks a program of ours that was itself started with signals ignored, as from a script with `&`.
     if std::env::var_os("IGNORING").is_none() {
-        let mut outer = shell("trap '' INT PIPE HUP; IGNORING=1 exec \"$0\" case ignored_signals_are_not_passed_on");
+        let mut outer =
+            shell("trap '' INT PIPE HUP; IGNORING=1 exec \"$0\" case ignored_signals_are_not_passed_on");
         outer.arg(std::env::current_exe().unwrap());
         assert_eq!(collect(&mut exec::spawn(outer).unwrap()), Exit::Code(0));
         return;
@@ -278,7 +279,8 @@ fn a_file_open_for_writing_is_tried_again() {
 }
 
 fn failure(command: Command) -> (i32, Stage) {
-    let ExecError { errno, stage, .. } = exec::spawn(command).map(|process: Process| process.pid()).unwrap_err();
+    let ExecError { errno, stage, .. } =
+        exec::spawn(command).map(|process: Process| process.pid()).unwrap_err();
     (errno, stage)
 }
 

@@ -25,7 +25,8 @@ pub(crate) fn run_executed() -> ! {
 /// Returns the numbers of all open descriptors.
 pub(crate) fn open_fds() -> Vec<i32> {
     let entries = std::fs::read_dir("/proc/self/fd").unwrap();
-    let mut fds: Vec<i32> = entries.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
+    let mut fds: Vec<i32> =
+        entries.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
     fds.sort_unstable();
     // The last one is that of the listing.
     fds.pop();
@@ -39,7 +40,8 @@ fn serve(channel: OwnedFd, parent: i32, id: u64) -> ! {
         if channel.read_line(&mut line).unwrap_or(0) == 0 {
             std::process::exit(0);
         }
-        let answer: Box<dyn Display> = match line.trim_end().split_once(' ').unwrap_or((line.trim_end(), "")) {
+        let answer: Box<dyn Display> = match line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""))
+        {
             ("who", _) => {
                 let ids = [Some(getpid()), getppid(), Some(getpgrp())].map(|pid| pid.unwrap().as_raw_pid());
                 Box::new(format!("{ids:?} {parent} {id}"))

@@ -52,7 +52,8 @@ fn run_case(name: &str) {
 fn run_all(args: &[String]) -> ExitCode {
     set_child_subreaper(Some(getpid())).unwrap();
     let filters: Vec<_> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
-    let chosen = all().filter(|(name, _)| filters.is_empty() || filters.iter().any(|filter| name.contains(*filter)));
+    let chosen =
+        all().filter(|(name, _)| filters.is_empty() || filters.iter().any(|filter| name.contains(*filter)));
     let failed = chosen.filter(|(name, _)| !is_passed(name)).count();
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -61,7 +62,10 @@ fn is_passed(name: &str) -> bool {
     let mut case = Command::new("/proc/self/exe").args(["case", name]).spawn().unwrap();
     let start = Instant::now();
     let pid = Pid::from_child(&case);
-    let ended = rig::wait_readable(&rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap(), LIMIT);
+    let ended = rig::wait_readable(
+        &rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap(),
+        LIMIT,
+    );
     if !ended {
         case.kill().unwrap();
     }
@@ -75,8 +79,10 @@ fn is_passed(name: &str) -> bool {
 fn kill_left() -> usize {
     let mut count = 0;
     loop {
-        let children = std::fs::read_to_string(format!("/proc/self/task/{}/children", getpid().as_raw_pid())).unwrap();
-        let Some(pid) = children.split_whitespace().next().and_then(|pid| Pid::from_raw(pid.parse().ok()?)) else {
+        let children =
+            std::fs::read_to_string(format!("/proc/self/task/{}/children", getpid().as_raw_pid())).unwrap();
+        let Some(pid) = children.split_whitespace().next().and_then(|pid| Pid::from_raw(pid.parse().ok()?))
+        else {
             return count;
         };
         count += 1;

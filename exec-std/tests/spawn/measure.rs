@@ -89,7 +89,11 @@ fn compare_execs() {
     }
     let (floor, ours) = (median(floor), median(ours));
     let ratio = ours.as_secs_f64() / floor.as_secs_f64();
-    println!("exec: std {floor:?}, ours {ours:?} ({ratio:.2} x); ended: {:?}, {:?}", median(floor_ended), median(ended));
+    println!(
+        "exec: std {floor:?}, ours {ours:?} ({ratio:.2} x); ended: {:?}, {:?}",
+        median(floor_ended),
+        median(ended)
+    );
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -115,7 +119,13 @@ fn first_byte_template() -> Template {
 
 fn ask(template: &mut Template, id: u64) -> UnixStream {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    template.spawn(Request { id, kill_after: KILL_AFTER, channel: theirs.into(), stdio: [None, None, None], title: "child" });
+    template.spawn(Request {
+        id,
+        kill_after: KILL_AFTER,
+        channel: theirs.into(),
+        stdio: [None, None, None],
+        title: "child",
+    });
     ours
 }
 

@@ -11,7 +11,9 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, pidfd_open, pidfd_send_signal, wait, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, pidfd_open, pidfd_send_signal, wait, waitid,
+};
 use windrow_std::unix::exec::{self, Command};
 use windrow_std::unix::process::{Exit, Process};
 use windrow_std::unix::template::Template;
@@ -120,7 +122,9 @@ fn family(mut template: Template) {
     four.call("release");
     println!("template {}", template.pid());
     let all = [("forked", &forked), ("deaf", &deaf), ("deaf-stopped", &deaf_stopped), ("command", &command)];
-    for (name, process) in all.into_iter().chain([("stopped", &stopped), ("deaf-command", &deaf_command), ("last", &last)]) {
+    for (name, process) in
+        all.into_iter().chain([("stopped", &stopped), ("deaf-command", &deaf_command), ("last", &last)])
+    {
         println!("{name} {}", process.pid());
     }
     println!("ready");
@@ -132,7 +136,8 @@ fn family(mut template: Template) {
 fn leaking() {
     let template = template(None);
     let leak = rustix::io::dup(&template).unwrap();
-    let stranger = std::process::Command::new("sleep").arg("1000").stdout(std::process::Stdio::null()).spawn().unwrap();
+    let stranger =
+        std::process::Command::new("sleep").arg("1000").stdout(std::process::Stdio::null()).spawn().unwrap();
     println!("stranger {}", stranger.id());
     drop(leak);
     family(template);

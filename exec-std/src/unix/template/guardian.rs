@@ -185,7 +185,9 @@ impl Ward {
     /// Signals its group, or it alone if it leads none (yet): each process once.
     fn signal(&self, signal: Signal) {
         let sent = match sys::signal_group(self.pidfd.as_fd(), Some(signal)) {
-            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => self.signal_by_number(signal),
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                self.signal_by_number(signal)
+            }
             sent => sent,
         };
         if sent.is_err() && self.life == Life::Running {

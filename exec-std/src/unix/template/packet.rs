@@ -38,7 +38,9 @@ impl Packet {
         let no_title = Title::default();
         let (kind, stdio, id, number, title) = match self {
             Self::Spawn { id, kill_after, stdio, title } => (b'S', stdio, id, nanos(kill_after), title),
-            Self::Guard { pid, kill_after } => (b'G', 0, u64::from(pid.cast_unsigned()), nanos(kill_after), no_title),
+            Self::Guard { pid, kill_after } => {
+                (b'G', 0, u64::from(pid.cast_unsigned()), nanos(kill_after), no_title)
+            }
             Self::Started { id, pid } => (b'U', 0, id, u64::from(pid.cast_unsigned()), no_title),
             Self::Failed { id, errno } => (b'F', 0, id, u64::from(errno.cast_unsigned()), no_title),
         };
@@ -111,7 +113,12 @@ pub(super) fn send(socket: BorrowedFd<'_>, packet: Packet, fds: &[BorrowedFd<'_>
         return Err(Errno::TOOMANYREFS);
     }
     loop {
-        match sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+        match sendmsg(
+            socket,
+            &[IoSlice::new(&bytes)],
+            &mut control,
+            SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+        ) {
             Err(Errno::INTR) => {}
             sent => return sent.map(|_| ()),
         }
@@ -195,7 +202,9 @@ mod tests {
         send(left.as_fd(), started, &[left.as_fd()]).unwrap();
         send(right.as_fd(), Packet::Failed { id: 1, errno: 2 }, &[]).unwrap();
         drop(left);
-        let Ok(Received::Packet(packet, [Some(_), None, None, None])) = receive(right.as_fd()) else { panic!("no packet") };
+        let Ok(Received::Packet(packet, [Some(_), None, None, None])) = receive(right.as_fd()) else {
+            panic!("no packet")
+        };
         assert_eq!(packet, started);
         // A descriptor of the left end came with the packet, so that it was not gone until now.
         assert!(matches!(receive(right.as_fd()), Ok(Received::End)));

@@ -121,7 +121,14 @@ impl Server {
         self.guardian.ignore(self.socket.as_fd());
     }
 
-    fn spawn(&mut self, id: u64, kill_after: Duration, title: Title, stdio: u8, fds: Fds) -> io::Result<Option<Newborn>> {
+    fn spawn(
+        &mut self,
+        id: u64,
+        kill_after: Duration,
+        title: Title,
+        stdio: u8,
+        fds: Fds,
+    ) -> io::Result<Option<Newborn>> {
         let mut fds = fds.into_iter().flatten();
         let Some(channel) = fds.next() else {
             self.refuse(id, Errno::BADF)?;
@@ -131,7 +138,8 @@ impl Server {
         match sys::fork(Kin::Sibling) {
             Ok(Side::Child) => {
                 let parent = self.actor;
-                let channel = prelude::enter(prelude::Birth { parent, channel, stdio, title: title.as_c_str() });
+                let channel =
+                    prelude::enter(prelude::Birth { parent, channel, stdio, title: title.as_c_str() });
                 return Ok(Some(Newborn { id, parent, channel }));
             }
             Ok(Side::Parent { pid, pidfd }) => {
