@@ -92,7 +92,7 @@ table! {
     Early      + Expired      => Withdrawn;
 
     Booting    + Readied      => Up;
-    Booting    + Cancelled    => Stopping;
+    Booting    + Cancelled    => Asked;
     Booting    + Hurried      => Stopping;
     Booting    + Condemned    => Killing;
     Booting    + Parted       => Parting;
@@ -129,6 +129,7 @@ table! {
     Parting    + Exited       => Reaping;
 
     Withdrawn  + Started      => Killing;
+    Withdrawn  + Cancelled    => Asked;
     Withdrawn  + NotStarted   => Gone;
     Withdrawn  + Expired      => Unkillable;
 
@@ -204,6 +205,8 @@ pub(crate) struct ChildRecord {
     pub(crate) ladder: Option<Ladder>,
     /// Its start was told; a second telling is a stray.
     pub(crate) started: bool,
+    /// It was up once, so its death is not one in boot, whatever came before the news of it.
+    pub(crate) ready: bool,
     /// Its exit was told; a second telling is a stray, so it is collected once.
     pub(crate) exited: bool,
     /// The end is already explained by an error, so its exit is no second one.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ActorId, Cause, Census, Error, Exit, Instant, Link, Message, Payload, ScopeId, Signal, Spec, Status,
-    Tally, TaskId,
+    Tally, TaskId, Versions,
 };
 
 /// One thing to do. Append-only: a trace stores the variant's index.
@@ -185,6 +185,8 @@ pub enum Event {
     Stray(Stray),
     /// The shell's clock went back; the machine's did not.
     ClockWentBack,
+    /// The parent greeted with versions that this actor does not speak: theirs, then ours.
+    Mismatch(Versions, Versions),
 }
 
 /// A fact that fits nothing known.

@@ -36,9 +36,13 @@ macro_rules! table {
                 }
             }
 
-            /// Computes the longest path from here to an end of the table: what this state adds to the rank.
-            #[must_use]
-            pub const fn potential(self) -> u8 {
+            /// The longest path from each state to an end of the table.
+            #[allow(
+                clippy::indexing_slicing,
+                clippy::arithmetic_side_effects,
+                reason = "a panic here is an error of the compiler's"
+            )]
+            const POTENTIALS: [u8; Self::ALL.len()] = {
                 // Relaxing every row as often as there are states reaches the fixed point: the table has no cycle
                 // but rows that stay where they are.
                 let mut longest = [0_u8; Self::ALL.len()];
@@ -54,7 +58,14 @@ macro_rules! table {
                     }
                     round += 1;
                 }
-                longest[self as usize]
+                longest
+            };
+
+            /// Gives the longest path from here to an end of the table: what this state adds to the rank.
+            #[must_use]
+            #[allow(clippy::indexing_slicing, reason = "there is one for each state")]
+            pub const fn potential(self) -> u8 {
+                Self::POTENTIALS[self as usize]
             }
         }
 

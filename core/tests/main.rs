@@ -1,3 +1,4 @@
 //! The tests of the core, one binary.
 
 mod machine;
+mod sim;

@@ -4,6 +4,7 @@
 //! waits for a user's thread.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -98,11 +99,26 @@ pub struct Output {
     pub leaked: bool,
 }
 
+impl Output {
+    /// How many lines of the standard error stand in a report of a death.
+    const LAST_LINES: usize = 4;
+
+    /// Gives the last lines that it wrote to its standard error, for a report of its death.
+    pub(crate) fn last_words(&self) -> Vec<u8> {
+        let text = self.stderr.trim_ascii_end();
+        let newlines = text.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
+        let begin = newlines.map(|(at, _)| at + 1).nth(Self::LAST_LINES - 1).unwrap_or(0);
+        text.get(begin..).unwrap_or_default().to_vec()
+    }
+}
+
 /// The board.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     facts: Mutex<Facts>,
     changed: Condvar,
+    /// Something was written that nobody was woken for.
+    unpublished: AtomicBool,
 }
 
 impl Board {
@@ -111,10 +127,17 @@ impl Board {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the facts and wakes everybody who waits for one.
+    /// Changes the facts. Whoever waits for one is woken by [`publish`](Self::publish).
     pub(crate) fn write(&self, change: impl FnOnce(&mut Facts)) {
         change(&mut self.look());
-        self.changed.notify_all();
+        self.unpublished.store(true, Ordering::Relaxed);
+    }
+
+    /// Wakes everybody who waits for a fact, once for all that a turn has written: a wake-up costs more than a turn.
+    pub(crate) fn publish(&self) {
+        if self.unpublished.swap(false, Ordering::Relaxed) {
+            self.changed.notify_all();
+        }
     }
 
     /// Waits until `found` finds something, or the driver is gone, or the time is over.

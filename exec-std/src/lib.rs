@@ -1,6 +1,43 @@
-//! Scaffold.
+//! Trees of actor processes for programs that block: windrow's machine on `polling` and Unix.
+//!
+//! A program names its entries, and every process of the tree takes a seat in it. A nursery's block does not end while a
+//! child of it is alive; an error anywhere cancels what must be cancelled; whatever dies, nothing is left behind.
+//!
+//! ```no_run
+//! use windrow_std::{Actor, Blocking, Order, Program, Raised};
+//!
+//! fn double(_actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+//!     Ok(args.iter().map(|byte| byte * 2).collect())
+//! }
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let program = Program::new().entry("double", double);
+//!     // In a process that was made as an actor of the tree this does not return.
+//!     let ended = program.run::<Blocking>(|actor| {
+//!         actor.nursery(|nursery| {
+//!             let child = nursery.spawn(Order::entry("double", [1, 2, 3]))?;
+//!             Ok(child.wait_gone()?.value.unwrap_or_default())
+//!         })
+//!     })?;
+//!     println!("{:?}, {} left", ended.outcome.end, ended.outcome.tally.left);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Three rules
+//!
+//! - Call [`Program::run`], or [`Program::take_seat`] before it, first in `main`: children made by `exec` start there.
+//! - The main thread drives; user code runs on a thread of its own and may block. A cancellation reaches it at a
+//!   *checkpoint*: every blocking call of ours is one.
+//! - The default backend, `fork`, clones children from a *template*: a process that was forked while there was one thread
+//!   only, so that no child inherits a lock that nobody will ever open. A program that has threads already gets its
+//!   template by starting itself again, and then pays one start more and nothing else.
+//!
+//! What decides stands in [`core`]; a shell for another loop is [`shell`]; what both need of the system is [`unix`].
 mod actor;
 mod board;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod drive;
 mod failure;
 mod notice;

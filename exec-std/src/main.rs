@@ -1,8 +1,6 @@
 //! The program `windrow`.
 #![forbid(unsafe_code)]
 
-mod cli;
-
 fn main() -> std::process::ExitCode {
-    cli::main()
+    windrow_std::cli::main::<windrow_std::Blocking>()
 }

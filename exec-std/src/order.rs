@@ -168,6 +168,10 @@ impl Order {
         self
     }
 
+    pub(crate) fn is_at_terminal(&self) -> bool {
+        matches!(self.what, What::Command { own_terminal: true, .. })
+    }
+
     pub(crate) fn role(&self) -> Role {
         match self.what {
             What::Entry { .. } => Role::Actor,

@@ -18,7 +18,12 @@ use crate::notice::Notice;
 use crate::order::{Backend, Brief};
 use crate::shell::{Ended, Reactor, Shell, Turn};
 use crate::unix::exec::take_channel;
+use crate::unix::sys;
 use crate::unix::template::{self, Newborn, Role, StartError, Template};
+
+/// How often it is looked whether the rehearsal's thread is gone. If it were still there, the template would be made by
+/// starting the program again: slower, and right.
+const REHEARSAL_ENDS: usize = 10_000;
 
 /// Tells a re-executed program which actor it is.
 pub(crate) const ACTOR_VARIABLE: &str = "WINDROW_ACTOR";
@@ -88,7 +93,7 @@ impl Program {
         }
         let actor = std::env::var(ACTOR_VARIABLE).ok().and_then(|id| u64::from_str_radix(&id, 16).ok());
         if let Some((actor, channel)) = actor.and_then(|actor| Some((actor, take_channel()?))) {
-            self.sit::<D>(Seat::Child { id: ActorId(actor), channel });
+            self.sit::<D>(Seat { id: ActorId(actor), channel, forked: false });
         }
     }
 
@@ -120,6 +125,7 @@ impl Program {
         let mut shell = Shell::new(config, drive.reactor()?, None)?;
         shell.set_backend(self.backend);
         drive.until_run(&mut shell)?;
+        rehearse();
         match Template::start(self.preload) {
             Ok(Role::Actor(template)) => shell.set_template(template)?,
             Ok(Role::Newborn(newborn)) => {
@@ -155,9 +161,14 @@ impl Program {
     }
 
     fn be_child<D: Drive>(&self, seat: Seat) -> io::Result<Next> {
-        let Seat::Child { id, channel } = seat;
+        let Seat { id, channel, forked } = seat;
         let mut drive = D::new()?;
-        let mut shell = Shell::new(Config::child(id), drive.reactor()?, Some(channel))?;
+        let (config, reactor) = (Config::child(id), drive.reactor()?);
+        let mut shell = if forked {
+            Shell::born(config, reactor, channel)?
+        } else {
+            Shell::new(config, reactor, Some(channel))?
+        };
         shell.own_signals()?;
         shell.set_backend(self.backend);
         if let Some(ended) = drive.until_run(&mut shell)? {
@@ -182,18 +193,24 @@ impl Program {
             Some(entry) => entry(actor, &args),
             None => Err(Raised::Error(format!("this program has no entry `{name}`"))),
         })?;
-        Ok(Next::Exit(code_of(&drive.until_done(&mut shell)?)))
+        let code = code_of(&drive.until_done(&mut shell)?);
+        // The exit, which follows at once, takes all this apart faster than we can, and the parent waits for it.
+        std::mem::forget((drive, shell));
+        Ok(Next::Exit(code))
     }
 }
 
 /// The place that a process takes in the tree.
-enum Seat {
-    Child { id: ActorId, channel: OwnedFd },
+struct Seat {
+    id: ActorId,
+    channel: OwnedFd,
+    /// By a template; otherwise the program was started again.
+    forked: bool,
 }
 
 impl Seat {
     fn born(newborn: Newborn) -> Self {
-        Self::Child { id: ActorId(newborn.id), channel: newborn.channel }
+        Self { id: ActorId(newborn.id), channel: newborn.channel, forked: true }
     }
 }
 
@@ -216,6 +233,28 @@ fn start_user<R: Reactor>(
         actor.finish(ended);
     })?;
     Ok(())
+}
+
+/// Starts a thread and waits for its end, so that the templates' processes need not begin with what a first thread costs:
+/// symbols to look up, a heap and a stack to map. They inherit those of this one.
+fn rehearse() {
+    if !sys::is_single_threaded().is_ok_and(|single| single) {
+        return;
+    }
+    let thread = std::thread::Builder::new().name(String::from("rehearsal")).spawn(|| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let _ = sender.send(vec![0_u8; 64]);
+        receiver.recv().map(|bytes| bytes.len())
+    });
+    if thread.is_ok_and(|thread| thread.join().is_ok()) {
+        // It is joined a moment before it leaves the kernel's list of threads.
+        for _ in 0..REHEARSAL_ENDS {
+            if sys::is_single_threaded().is_ok_and(|single| single) {
+                break;
+            }
+            std::thread::yield_now();
+        }
+    }
 }
 
 fn code_of(ended: &Ended) -> i32 {

@@ -90,8 +90,14 @@ pub struct Choices {
 enum From {
     /// One generator and one density for each source: some runs deviate much, some little.
     Seed([(Splitmix, u32); Source::COUNT]),
-    Bytes { bytes: Vec<u8>, used: usize },
-    Trace { trace: Trace, used: [usize; Source::COUNT] },
+    Bytes {
+        bytes: Vec<u8>,
+        used: usize,
+    },
+    Trace {
+        trace: Trace,
+        used: [usize; Source::COUNT],
+    },
     Prefix(Vec<u32>),
 }
 
@@ -219,6 +225,6 @@ impl Splitmix {
     }
 
     fn below(&mut self, n: u32) -> u32 {
-        ((self.next() >> 32) * u64::from(n) >> 32) as u32
+        (((self.next() >> 32) * u64::from(n)) >> 32) as u32
     }
 }

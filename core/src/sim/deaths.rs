@@ -8,10 +8,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::choices::Source;
+use super::event::Event;
 use super::kernel::{INIT, Pid, Vital, What};
-use super::oracle::Violation;
 use super::scenario::Conduct;
-use super::world::{Event, World, id, place};
+use super::world::{World, id, place};
 use crate::{ActorId, Exit, Input, Signal};
 
 impl World<'_> {
@@ -43,7 +43,7 @@ impl World<'_> {
             What::Command(node) => self.signal_command(node, pid, signal, from),
             // Every second one of them ignores SIGTERM.
             What::Leaving => {
-                if signal == Signal::Term && pid % 2 == 0 {
+                if signal == Signal::Term && pid.is_multiple_of(2) {
                     self.dies_of(pid, signal);
                 }
             }
@@ -162,8 +162,8 @@ impl World<'_> {
     }
 
     /// Looks: collects what was adopted and is dead, answers the sweeps under way, and kills strangers if asked to.
-    pub(super) fn look(&mut self, node: usize) -> Result<(), Violation> {
-        let Some(me) = self.pids[node] else { return Ok(()) };
+    pub(super) fn look(&mut self, node: usize) {
+        let Some(me) = self.pids[node] else { return };
         let sweeps: Vec<ActorId> =
             self.actors[node].iter().flat_map(|actor| actor.sweeps.keys().copied()).collect();
         let dead: Vec<Pid> = self
@@ -187,7 +187,6 @@ impl World<'_> {
             self.answer_sweep(node, me, child);
         }
         self.answer_clear(node, me);
-        Ok(())
     }
 
     fn is_from(&self, pid: Pid, child: ActorId) -> bool {
@@ -235,12 +234,19 @@ impl World<'_> {
         self.at(self.now, Event::Fact { node, fact });
     }
 
-    /// Tells whether a process of the tree is alive.
+    /// Lists what is alive, but for a process that not even SIGKILL ends and what stands below it: no fair kernel has one.
     pub(super) fn living(&self) -> Vec<Pid> {
         self.kernel
             .all()
-            .filter(|(pid, process)| *pid != INIT && process.is_alive() && !process.stuck)
+            .filter(|(_, process)| process.is_alive())
             .map(|(pid, _)| pid)
+            .filter(|pid| !self.is_out_of_reach(*pid))
             .collect()
+    }
+
+    pub(super) fn is_out_of_reach(&self, pid: Pid) -> bool {
+        core::iter::successors(Some(pid), |pid| Some(self.kernel.at(*pid).maker))
+            .take_while(|pid| *pid != INIT)
+            .any(|pid| self.kernel.at(pid).stuck)
     }
 }

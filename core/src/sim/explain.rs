@@ -8,8 +8,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::heard::is_answered;
 use super::kernel::Vital;
-use super::oracle::is_answered;
 use super::world::{World, id, place};
 use crate::{ActorId, Instant, Life, Link, On, Until, Wait};
 
@@ -95,7 +95,7 @@ pub(super) fn explain(world: &World<'_>) -> Option<Explanation> {
 
 /// Chooses the wait to follow: one that is in vain by itself, else the one nearest to its end.
 fn choose(world: &World<'_>, node: usize, waits: &[Wait]) -> Option<Wait> {
-    let vain = |wait: &&Wait| is_answered(&world.oracle, node, wait.on, wait.why);
+    let vain = |wait: &&Wait| is_answered(&world.oracle.heard, node, wait.on, wait.why);
     let endless = |wait: &&Wait| wait.until == Until::Running(None) || is_never(wait.until);
     let by_actor = |wait: &&Wait| matches!(wait.on, On::Child(_) | On::Link(_) | On::Peers(_));
     waits
@@ -114,7 +114,7 @@ fn is_never(until: Until) -> bool {
 /// Says why a wait is in vain, if it is one at which the chain ends.
 fn sink_of(world: &World<'_>, node: usize, wait: &Wait) -> Option<(Sink, String)> {
     let me = id(node);
-    if is_answered(&world.oracle, node, wait.on, wait.why) {
+    if is_answered(&world.oracle.heard, node, wait.on, wait.why) {
         return Some((Sink::LostWake, format!("{me} was given the answer already, and did not keep it")));
     }
     match wait.on {

@@ -9,15 +9,15 @@ use alloc::vec::Vec;
 use crate::Exit;
 
 /// A process: an index that is never reused.
-pub type Pid = usize;
+pub(super) type Pid = usize;
 
 /// The process that adopts what nobody else does, and collects it at once.
-pub const INIT: Pid = 0;
+pub(super) const INIT: Pid = 0;
 
 /// What runs in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "the world treats each by name")]
-pub enum What {
+pub(super) enum What {
     /// Nothing of ours.
     Init,
     /// An actor, by its place in the tree.
@@ -31,7 +31,7 @@ pub enum What {
 /// Whether a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a process is alive, dead or gone")]
-pub enum Vital {
+pub(super) enum Vital {
     /// It runs, or is stopped.
     Alive,
     /// It is dead and not collected.
@@ -43,51 +43,51 @@ pub enum Vital {
 /// One process.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "a process has that many switches")]
-pub struct Process {
+pub(super) struct Process {
     /// Who may collect it.
-    pub parent: Pid,
+    pub(super) parent: Pid,
     /// Who forked it.
-    pub maker: Pid,
+    pub(super) maker: Pid,
     /// Its group, named by its leader.
-    pub group: Pid,
+    pub(super) group: Pid,
     /// What runs in it.
-    pub what: What,
+    pub(super) what: What,
     /// Whether it runs.
-    pub vital: Vital,
+    pub(super) vital: Vital,
     /// Whether SIGSTOP holds it.
-    pub stopped: bool,
+    pub(super) stopped: bool,
     /// Whether its driver, or it as a whole, answers nothing any more.
-    pub wedged: bool,
+    pub(super) wedged: bool,
     /// Whether it was killed and executes nothing more.
-    pub dying: bool,
+    pub(super) dying: bool,
     /// Whether not even SIGKILL ends it.
-    pub stuck: bool,
+    pub(super) stuck: bool,
 }
 
 impl Process {
     /// Tells whether it is neither dead nor gone.
     #[must_use]
-    pub fn is_alive(&self) -> bool {
+    pub(super) fn is_alive(&self) -> bool {
         self.vital == Vital::Alive
     }
 
     /// Tells whether it executes anything.
     #[must_use]
-    pub fn runs(&self) -> bool {
+    pub(super) fn runs(&self) -> bool {
         self.is_alive() && !self.dying && !self.stopped && !self.wedged
     }
 }
 
 /// All processes.
 #[derive(Clone, Debug)]
-pub struct Kernel {
+pub(super) struct Kernel {
     processes: Vec<Process>,
 }
 
 impl Kernel {
     /// Begins with nothing but [`INIT`].
     #[must_use]
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let init = Process {
             parent: INIT,
             maker: INIT,
@@ -104,17 +104,17 @@ impl Kernel {
 
     /// Gives a process.
     #[must_use]
-    pub fn at(&self, pid: Pid) -> &Process {
+    pub(super) fn at(&self, pid: Pid) -> &Process {
         &self.processes[pid]
     }
 
     /// Gives a process, to be changed.
-    pub fn at_mut(&mut self, pid: Pid) -> &mut Process {
+    pub(super) fn at_mut(&mut self, pid: Pid) -> &mut Process {
         &mut self.processes[pid]
     }
 
     /// Forks; the new process leads a group of its own, or joins that of its maker.
-    pub fn fork(&mut self, maker: Pid, what: What, own_group: bool) -> Pid {
+    pub(super) fn fork(&mut self, maker: Pid, what: What, own_group: bool) -> Pid {
         let pid = self.processes.len();
         let group = if own_group { pid } else { self.at(maker).group };
         let process = Process { parent: maker, maker, group, what, ..self.at(INIT).clone() };
@@ -123,17 +123,17 @@ impl Kernel {
     }
 
     /// Lists all processes but [`INIT`].
-    pub fn all(&self) -> impl Iterator<Item = (Pid, &Process)> {
+    pub(super) fn all(&self) -> impl Iterator<Item = (Pid, &Process)> {
         self.processes.iter().enumerate().skip(1)
     }
 
     /// Lists who may be collected by `parent`, now or after its death.
-    pub fn children_of(&self, parent: Pid) -> impl Iterator<Item = (Pid, &Process)> {
+    pub(super) fn children_of(&self, parent: Pid) -> impl Iterator<Item = (Pid, &Process)> {
         self.all().filter(move |(_, process)| process.parent == parent && process.vital != Vital::Reaped)
     }
 
     /// Makes a zombie, gives its children to the nearest living ancestor that adopts, and says who they are and whose.
-    pub fn die(&mut self, pid: Pid, exit: Exit) -> (Pid, Vec<Pid>) {
+    pub(super) fn die(&mut self, pid: Pid, exit: Exit) -> (Pid, Vec<Pid>) {
         self.at_mut(pid).vital = Vital::Zombie(exit);
         let mut adopter = self.at(pid).parent;
         while adopter != INIT
@@ -158,7 +158,7 @@ impl Kernel {
     ///
     /// # Errors
     /// Names the invariant that this breaks.
-    pub fn reap(&mut self, pid: Pid) -> Result<(), &'static str> {
+    pub(super) fn reap(&mut self, pid: Pid) -> Result<(), &'static str> {
         match self.at(pid).vital {
             Vital::Alive => Err("3"),
             Vital::Reaped => Err("1"),
@@ -171,7 +171,7 @@ impl Kernel {
 
     /// Tells whether `pid` was made by `ancestor`, or by what that made.
     #[must_use]
-    pub fn descends(&self, pid: Pid, ancestor: Pid) -> bool {
+    pub(super) fn descends(&self, pid: Pid, ancestor: Pid) -> bool {
         let mut maker = self.at(pid).maker;
         while maker != INIT {
             if maker == ancestor {
@@ -184,7 +184,7 @@ impl Kernel {
 
     /// Lists what a parent adopted from a dead child and what of the child's group is its own.
     #[must_use]
-    pub fn leavings(&self, parent: Pid, child: Pid) -> Vec<Pid> {
+    pub(super) fn leavings(&self, parent: Pid, child: Pid) -> Vec<Pid> {
         self.children_of(parent)
             .filter(|(pid, _)| *pid != child && self.descends(*pid, child))
             .map(|(pid, _)| pid)

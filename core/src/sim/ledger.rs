@@ -82,7 +82,8 @@ fn check_tally(world: &World<'_>, tally: &Tally) -> Result<(), Violation> {
         && tally.reaped as usize == started
         && tally.left == 0
         && tally.escalations == 0
-        && tally.errors as usize == world.reported.len() + tally.lost as usize + world.oracle.dropped as usize;
+        && tally.errors as usize
+            == world.reported.len() + tally.lost as usize + world.oracle.dropped as usize;
     if exact {
         return Ok(());
     }

@@ -16,9 +16,14 @@
 //! assert!(found.report.is_none());
 //! ```
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "a model names what it treats; the rest is the rest")]
+
 mod choices;
 mod deaths;
+mod event;
 mod explain;
+mod hash;
+mod heard;
 mod kernel;
 mod ledger;
 mod oracle;

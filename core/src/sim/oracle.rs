@@ -7,15 +7,14 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::hash::{Hash, Hasher};
+use core::hash::Hash;
 
-use super::kernel::{Vital, What};
+use super::hash::Fnv;
+use super::heard::{Heard, hear, is_answered};
+use super::kernel::{Process, Vital, What};
 use super::scenario::Conduct;
 use super::world::{World, id, place};
-use crate::{
-    Child, End, Event, Input, Instant, Life, Link, Machine, Message, On, Output, Payload, Refused, Signal,
-    Why,
-};
+use crate::{End, Event, Input, Instant, Life, Machine, On, Output, Payload, Refused, Signal};
 
 /// One broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,25 +51,12 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What a parent was given of one child so far.
-#[derive(Clone, Copy, Debug, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "one for each fact that a timer may guard")]
-pub(super) struct Heard {
-    pub(super) started: bool,
-    pub(super) ready: bool,
-    pub(super) ack: bool,
-    pub(super) exited: bool,
-    pub(super) reaped: bool,
-    /// The actor's own: its spec, its flush, its guardian.
-    pub(super) spec: bool,
-    pub(super) flushed: bool,
-    pub(super) released: bool,
-}
-
 /// What the oracles remember of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Oracle {
     healthy: bool,
+    /// Who was stopped before it was ready: it has less time than it may need, and so has all below it.
+    rushed: Vec<bool>,
     pub(super) heard: Vec<Heard>,
     began: Vec<Option<Instant>>,
     /// Where each failure of a script happened; its payload is its index.
@@ -89,6 +75,7 @@ impl Oracle {
     pub(super) fn new(conducts: &[Conduct]) -> Self {
         Self {
             healthy: conducts.iter().all(|conduct| conduct.is_benign()),
+            rushed: conducts.iter().map(|_| false).collect(),
             heard: conducts.iter().map(|_| Heard::default()).collect(),
             began: conducts.iter().map(|_| None).collect(),
             failures: Vec::new(),
@@ -121,38 +108,22 @@ impl Before {
         let stale = due.then(|| stale_wait(oracle, machine, now)).flatten();
         Self { input, life: machine.life(), rank: machine.rank(), due, stale }
     }
+
+    /// Objects before the timer fires, so that the waits are still those of the moment.
+    pub(super) fn check(&self, now: Instant) -> Result<(), Violation> {
+        self.stale.as_ref().map_or(Ok(()), |text| Err(Violation::new("stale timer", "32", text, now)))
+    }
 }
 
 /// Finds a wait that is over by now though its answer was given to this very machine.
 fn stale_wait(oracle: &Oracle, machine: &Machine, now: Instant) -> Option<String> {
     let due = machine.waits().filter(|wait| wait.until.at().is_some_and(|when| when <= now));
     for wait in due {
-        if is_answered(oracle, place(machine.actor()), wait.on, wait.why) {
+        if is_answered(&oracle.heard, place(machine.actor()), wait.on, wait.why) {
             return Some(format!("the timer fires, and the answer is here already: {wait}"));
         }
     }
     None
-}
-
-/// Tells whether an actor was given what it waits for.
-pub(super) fn is_answered(oracle: &Oracle, node: usize, on: On, why: Why) -> bool {
-    match (on, why) {
-        (On::Child(child), Why::Child(phase)) => {
-            let heard = oracle.heard[place(child)];
-            match phase {
-                Child::Starting | Child::Early | Child::Withdrawn => heard.started,
-                Child::Booting => heard.ready || heard.exited,
-                Child::Asked => heard.ack || heard.exited,
-                Child::Up | Child::Acked | Child::Parting | Child::Stopping | Child::Killing => heard.exited,
-                Child::Reaping => heard.reaped,
-                Child::Sweeping | Child::Purging | Child::Unkillable | Child::Gone => false,
-            }
-        }
-        (_, Why::Life(Life::Booting)) => oracle.heard[node].spec,
-        (_, Why::Life(Life::Flushing)) => oracle.heard[node].flushed,
-        (_, Why::Life(Life::Exiting)) => oracle.heard[node].released,
-        _ => false,
-    }
 }
 
 /// Asks every oracle that looks at one step.
@@ -167,36 +138,19 @@ pub(super) fn after(
     for output in outputs {
         (now, node, output).hash(&mut world.oracle.hash);
     }
-    hear(world, node, &before.input);
-    if let Some(text) = &before.stale {
-        return Err(Violation::new("stale timer", "32", text, now));
-    }
+    hear(&mut world.oracle.heard, node, &before.input);
     check_machine(world, node)?;
     check_rank(world, node, before, refused, outputs)?;
     check_late(world, node)?;
     for output in outputs {
+        if let Output::Report(Event::Unkillable(child) | Event::Escaped(child, _)) = output {
+            world.oracle.heard[place(*child)].given_up = true;
+        }
+    }
+    for output in outputs {
         check_output(world, node, output)?;
     }
     Ok(())
-}
-
-fn hear(world: &mut World<'_>, node: usize, input: &Input) {
-    let heard = &mut world.oracle.heard;
-    match input {
-        Input::Started { child, .. } => heard[place(*child)].started = true,
-        Input::Exited { child, .. } => heard[place(*child)].exited = true,
-        Input::Reaped { child } => heard[place(*child)].reaped = true,
-        Input::Received { link: Link::Child(child), message: Message::Ready } => {
-            heard[place(*child)].ready = true;
-        }
-        Input::Received { link: Link::Child(child), message: Message::Ack } => {
-            heard[place(*child)].ack = true;
-        }
-        Input::Received { link: Link::Parent, message: Message::Spec { .. } } => heard[node].spec = true,
-        Input::Flushed { .. } => heard[node].flushed = true,
-        Input::Released => heard[node].released = true,
-        _ => {}
-    }
 }
 
 /// Invariants that the machine sees of itself, and 46: it goes on from its decoded encoding.
@@ -287,11 +241,19 @@ fn check_late(world: &mut World<'_>, node: usize) -> Result<(), Violation> {
     Ok(())
 }
 
-fn check_output(world: &World<'_>, node: usize, output: &Output) -> Result<(), Violation> {
+fn check_output(world: &mut World<'_>, node: usize, output: &Output) -> Result<(), Violation> {
     let now = world.now;
     match output {
         Output::Report(Event::Escalated(child, Signal::Term)) if is_healthy(world, *child) => {
             let text = format_args!("{} loses patience with {child}, whose driver works", id(node));
+            Err(Violation::told("escalation", "31", now, text))
+        }
+        Output::Report(Event::Escalated(child, Signal::Kill))
+            if world.oracle.healthy
+                && is_healthy(world, *child)
+                && world.oracle.heard[place(*child)].ready =>
+        {
+            let text = format_args!("{} kills {child}, which is on its way out", id(node));
             Err(Violation::told("escalation", "31", now, text))
         }
         Output::Signal { child, signal: signal @ (Signal::Term | Signal::Kill) }
@@ -302,6 +264,11 @@ fn check_output(world: &World<'_>, node: usize, output: &Output) -> Result<(), V
             let text = format_args!("{} sends {signal:?} to {child} in a healthy tree", id(node));
             Err(Violation::told("escalation", "31", now, text))
         }
+        Output::Signal { child, .. } => {
+            world.oracle.rushed[place(*child)] |= !world.oracle.heard[place(*child)].ready;
+            Ok(())
+        }
+        Output::Reap { child } => check_reap(world, node, *child),
         Output::Done(outcome) if outcome.end != End::Forced => check_done(world, node),
         _ => Ok(()),
     }
@@ -314,7 +281,10 @@ fn is_healthy(world: &World<'_>, child: crate::ActorId) -> bool {
     let runs = world.pids[node].is_some_and(|pid| world.kernel.at(pid).runs());
     let running = world.life(node).is_some_and(|life| life != Life::Ended);
     let shielded = world.conducts.contains(&Conduct::Shield);
+    let rushed = core::iter::successors(Some(node), |node| world.scenario.parent(*node))
+        .any(|above| world.oracle.rushed[above]);
     world.conducts[node].answers()
+        && !rushed
         && runs
         && running
         && !shielded
@@ -323,13 +293,30 @@ fn is_healthy(world: &World<'_>, child: crate::ActorId) -> bool {
         && wire.child_end
 }
 
+/// 10: a dead child without a last word is collected when nothing that it left is alive, or what is was given up by name.
+fn check_reap(world: &World<'_>, node: usize, child: crate::ActorId) -> Result<(), Violation> {
+    let heard = world.oracle.heard[place(child)];
+    let (Some(me), Some(pid)) = (world.pids[node], world.pids[place(child)]) else { return Ok(()) };
+    if heard.parted || heard.given_up {
+        return Ok(());
+    }
+    match world.kernel.leavings(me, pid).into_iter().find(|left| world.kernel.at(*left).is_alive()) {
+        Some(left) => {
+            let text = format_args!("{} collects {child} while process {left} that it left lives", id(node));
+            Err(Violation::told("unswept", "10", world.now, text))
+        }
+        None => Ok(()),
+    }
+}
+
 /// 7: an actor that ends by itself has collected every child that is not given up by name.
 fn check_done(world: &World<'_>, node: usize) -> Result<(), Violation> {
     let Some(me) = world.pids[node] else { return Ok(()) };
     for (pid, process) in world.kernel.children_of(me) {
         let ours = process.maker == me && process.what != What::Leaving;
         if ours && !process.stuck && !process.dying {
-            let text = format_args!("{} ends before process {pid} ({:?}) is collected", id(node), process.what);
+            let text =
+                format_args!("{} ends before process {pid} ({:?}) is collected", id(node), process.what);
             return Err(Violation::told("early end", "7", world.now, text));
         }
     }
@@ -339,13 +326,17 @@ fn check_done(world: &World<'_>, node: usize) -> Result<(), Violation> {
 /// Asks every oracle that looks at the end of a run.
 pub(super) fn end(world: &World<'_>) -> Result<(), Violation> {
     let now = world.now;
+    // The model has no outer process that sweeps after the root: what the root names as left, it may leave.
+    let told = world.actors[0].iter().filter_map(|root| root.outcome).any(|outcome| outcome.tally.left > 0);
     let rootless = world.actors[0].as_ref().is_none_or(|actor| actor.outcome.is_none());
     for pid in world.living() {
         let process = world.kernel.at(pid);
         let orphan = process.parent == super::kernel::INIT && Some(pid) != world.pids[0];
         match process.what {
             What::Init => {}
-            What::Leaving if rootless && orphan => {}
+            What::Leaving if orphan && (told || rootless) => {}
+            // The user would not wait, and was told what is left.
+            What::Actor(_) | What::Command(_) if orphan && told && world.signals > 1 => {}
             What::Leaving => {
                 let text = format_args!("process {pid} is left behind");
                 return Err(Violation::told("left behind", "10", now, text));
@@ -357,41 +348,21 @@ pub(super) fn end(world: &World<'_>) -> Result<(), Violation> {
             }
         }
     }
-    if let Some((pid, _)) = world.kernel.all().find(|(_, p)| matches!(p.vital, Vital::Zombie(_))) {
+    let dead = |(_, process): &(usize, &Process)| matches!(process.vital, Vital::Zombie(_));
+    if let Some((pid, _)) = world.kernel.all().filter(dead).find(|(pid, _)| !world.is_out_of_reach(*pid)) {
         return Err(Violation::told("zombie", "4", now, format_args!("process {pid} is never collected")));
     }
     super::ledger::check(world)
 }
 
 impl Oracle {
+    /// Tells whether nobody misbehaves and nobody was stopped before it was ready: then no rung is taken.
     pub(super) fn is_healthy(&self) -> bool {
-        self.healthy
+        self.healthy && !self.rushed.contains(&true)
     }
 
     /// Lists the failures of scripts: where, and under which number.
     pub(super) fn failures(&self) -> impl Iterator<Item = (usize, Payload)> + '_ {
         self.failures.iter().enumerate().map(|(index, node)| (*node, Payload(FAILURES + index as u32)))
-    }
-}
-
-/// Fowler, Noll and Vo's hash, so that a run is one number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xCBF2_9CE4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
-        }
     }
 }

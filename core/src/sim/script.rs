@@ -7,13 +7,13 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::choices::Source;
+use super::event::Event;
 use super::kernel::What;
 use super::oracle::Violation;
 use super::scenario::Conduct;
-use super::world::{Event, World, id};
+use super::world::{World, id};
 use crate::{
-    Error, Exit, Input, Kind, Link, NameId, Payload, PeerId, Refused, Role, ScopeId, Spec, SpecId,
-    TaskId,
+    Error, Exit, Input, Kind, Link, NameId, Payload, PeerId, Refused, Role, ScopeId, Spec, SpecId, TaskId,
 };
 
 /// The scope that a script opens for its children.
@@ -145,13 +145,8 @@ impl World<'_> {
     fn spawn(&mut self, node: usize, child: usize) -> Result<(), Violation> {
         let scope = self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT);
         let role = if self.conducts[child].is_command() { Role::Command } else { Role::Actor };
-        let spec = Spec {
-            id: SpecId(child as u32),
-            name: NameId(child as u32),
-            role,
-            levels: None,
-            times: None,
-        };
+        let spec =
+            Spec { id: SpecId(child as u32), name: NameId(child as u32), role, levels: None, times: None };
         let refused = self.give(node, Input::Spawn { child: id(child), scope, spec })?;
         match refused {
             Ok(()) | Err(Refused::Cancelled(_) | Refused::ClosedScope) => Ok(()),
@@ -279,15 +274,17 @@ impl World<'_> {
     pub(super) fn closed(&mut self, node: usize, scope: ScopeId, lost: u32) {
         if scope == NURSERY {
             self.oracle.dropped += lost;
-            self.at(self.now, Event::Cue { node, cue: Cue::Relay });
+            let after = self.pick(Source::Script, &[0, 1, 40]);
+            self.at(self.now.after(after), Event::Cue { node, cue: Cue::Relay });
         }
     }
 
-    /// Hears that nobody listens to its tasks any more.
+    /// Hears that nobody listens to its tasks any more: what a body holds by then, it has taken upon itself.
     pub(super) fn abandon(&mut self, node: usize) {
-        if let Some(body) = self.body(node) {
-            body.stage = Stage::Over;
-        }
+        let Some(body) = self.body(node) else { return };
+        body.stage = Stage::Over;
+        let held = core::mem::take(&mut body.held).len();
+        self.oracle.dropped += u32::try_from(held).unwrap_or(u32::MAX);
     }
 }
 

@@ -4,14 +4,14 @@
 //! process is dead, the last it sent comes before the news of its death.
 
 use super::choices::Source;
+use super::event::{Event, Wire};
 use super::kernel::What;
 use super::oracle::Violation;
 use super::scenario::Conduct;
 use super::script::Cue;
-use super::world::{Event, Wire, World, id, place};
+use super::world::{World, id, place};
 use crate::{
-    ActorId, Config, Exit, Input, Instant, Link, Message, Outcome, Output, Payload, Signal, Stamp,
-    Status,
+    ActorId, Config, Exit, Input, Instant, Link, Message, Outcome, Output, Payload, Signal, Stamp, Status,
 };
 
 /// The errno of a spawn that fails.
@@ -51,8 +51,11 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
             if let Some(actor) = world.actors[node].as_mut() {
                 actor.released = true;
             }
-            let after = world.latency();
-            world.at(world.now.after(after), Event::Fact { node, fact: Input::Released });
+            // A guardian may stay for longer than anybody waits.
+            if world.choices.choose(Source::Exit, 2) == 0 {
+                let after = world.latency();
+                world.at(world.now.after(after), Event::Fact { node, fact: Input::Released });
+            }
         }
         Output::Report(crate::Event::Abandoned(_)) => world.abandon(node),
         Output::Done(outcome) => world.done(node, outcome),
@@ -232,7 +235,8 @@ impl World<'_> {
             return Err(Violation::told("signal after reap", "2", self.now, text));
         }
         let mut targets = alloc::vec![pid];
-        targets.extend(self.kernel.all().filter(|(other, p)| *other != pid && p.group == pid).map(|(p, _)| p));
+        targets
+            .extend(self.kernel.all().filter(|(other, p)| *other != pid && p.group == pid).map(|(p, _)| p));
         if let Some(me) = self.pids[node]
             && !self.kernel.at(pid).is_alive()
         {
@@ -250,7 +254,12 @@ impl World<'_> {
         let Some(pid) = self.pids[place(child)] else { return Ok(()) };
         if let Err(number) = self.kernel.reap(pid) {
             let oracle = if number == "1" { "double reap" } else { "early reap" };
-            return Err(Violation::told(oracle, number, self.now, format_args!("{} reaps {child}", id(node))));
+            return Err(Violation::told(
+                oracle,
+                number,
+                self.now,
+                format_args!("{} reaps {child}", id(node)),
+            ));
         }
         if let Some(actor) = self.actors[node].as_mut() {
             actor.sweeps.remove(&child);

@@ -8,10 +8,11 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::choices::{Choices, Source};
+use super::event::{Event, Wire};
 use super::kernel::{INIT, Kernel, Pid, What};
 use super::oracle::{Oracle, Violation};
 use super::scenario::{Conduct, Scenario};
-use super::script::{Body, Cue};
+use super::script::Body;
 use super::timeline::Timeline;
 use crate::{
     ActorId, Config, Error, Input, Instant, Life, Link, Machine, Message, Outcome, Output, Refused, Signal,
@@ -19,53 +20,6 @@ use crate::{
 
 /// Steps after which a run counts as a livelock.
 const STEPS: u32 = 200_000;
-
-/// What is to happen at a time.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Event {
-    /// A fact reaches an actor.
-    Fact { node: usize, fact: Input },
-    /// A process comes into being.
-    Exec { node: usize },
-    /// An actor's driver starts.
-    Begin { node: usize },
-    /// A script goes on.
-    Cue { node: usize, cue: Cue },
-    /// A process dies.
-    Death { pid: Pid, exit: crate::Exit },
-    /// A guardian's span is over.
-    Guard { pid: Pid },
-    /// The user sends a signal.
-    User { signal: Signal },
-    /// A shell looks for zombies, leavings and strangers.
-    Look { node: usize },
-}
-
-impl Event {
-    /// Gives whom it concerns; things that concern different ones may come in either order.
-    fn target(&self) -> usize {
-        match self {
-            Self::Fact { node, .. }
-            | Self::Exec { node }
-            | Self::Begin { node }
-            | Self::Cue { node, .. }
-            | Self::Look { node } => *node,
-            Self::Death { pid, .. } | Self::Guard { pid } => usize::MAX / 2 + pid,
-            Self::User { .. } => 0,
-        }
-    }
-}
-
-/// One channel between an actor and its parent.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Wire {
-    /// When the last message arrives, downwards and upwards.
-    pub(super) down: Instant,
-    pub(super) up: Instant,
-    /// Which ends are open.
-    pub(super) parent_end: bool,
-    pub(super) child_end: bool,
-}
 
 /// One actor: its machine, and what its shell keeps.
 #[derive(Clone, Debug)]
@@ -76,8 +30,6 @@ pub(super) struct Actor {
     pub(super) released: bool,
     pub(super) outcome: Option<Outcome>,
     pub(super) body: Body,
-    /// What came while the driver could not take it.
-    pub(super) mailbox: VecDeque<Event>,
     /// Sweeps under way: what was seen alive, and what was collected and not told.
     pub(super) sweeps: BTreeMap<ActorId, (BTreeSet<Pid>, u32)>,
     /// Strangers seen, once asked for.
@@ -95,6 +47,8 @@ pub(super) struct World<'a> {
     /// Living and dead actors, by place; commands have none.
     pub(super) actors: Vec<Option<Actor>>,
     pub(super) pids: Vec<Option<Pid>>,
+    /// What came for each while its driver could not take it, or was not there yet.
+    mailboxes: Vec<VecDeque<Event>>,
     pub(super) wires: Vec<Wire>,
     /// When the parent hears of each start.
     pub(super) told: Vec<Instant>,
@@ -133,6 +87,7 @@ impl<'a> World<'a> {
             kernel: Kernel::new(),
             actors: (0..nodes).map(|_| None).collect(),
             pids: (0..nodes).map(|_| None).collect(),
+            mailboxes: (0..nodes).map(|_| VecDeque::new()).collect(),
             wires: (0..nodes).map(|_| Wire::default()).collect(),
             told: (0..nodes).map(|_| Instant::default()).collect(),
             oracle,
@@ -199,7 +154,6 @@ impl<'a> World<'a> {
             released: false,
             outcome: None,
             body: Body::new(self.conducts[node]),
-            mailbox: VecDeque::new(),
             sweeps: BTreeMap::new(),
             cleared: None,
         });
@@ -305,7 +259,7 @@ impl<'a> World<'a> {
             }
             Event::Look { node } => {
                 if !self.defer(node, event) {
-                    self.look(node)?;
+                    self.look(node);
                 }
             }
             Event::Cue { node, cue } => {
@@ -330,7 +284,8 @@ impl<'a> World<'a> {
 
     /// Keeps an event for a driver that can't take it yet, and drops it if that can never be.
     fn defer(&mut self, node: usize, event: Event) -> bool {
-        let Some(actor) = self.actors[node].as_mut() else {
+        let Some(actor) = self.actors[node].as_ref() else {
+            self.mailboxes[node].push_back(event);
             return true;
         };
         let process = self.kernel.at(actor.pid);
@@ -338,7 +293,7 @@ impl<'a> World<'a> {
             return true;
         }
         if process.stopped || !actor.begun {
-            actor.mailbox.push_back(event);
+            self.mailboxes[node].push_back(event);
             return true;
         }
         false
@@ -357,8 +312,7 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn open_mailbox(&mut self, node: usize) {
-        let Some(actor) = self.actors[node].as_mut() else { return };
-        for event in core::mem::take(&mut actor.mailbox) {
+        for event in core::mem::take(&mut self.mailboxes[node]) {
             self.at(self.now, event);
         }
     }
@@ -385,6 +339,7 @@ impl<'a> World<'a> {
         };
         let machine = &mut actor.machine;
         let before = super::oracle::Before::of(&self.oracle, machine, self.now, input);
+        before.check(self.now)?;
         self.timeline.input(self.now, id(node), &input);
         let refused = machine.handle(self.now, input);
         let mut outputs = Vec::new();

@@ -145,6 +145,7 @@ impl Step<'_> {
             rung: Rung::Free { since: now, until: Some(now.after(self.state.limits.boot)) },
             ladder: None,
             started: false,
+            ready: false,
             exited: false,
             blamed: false,
             parted: false,

@@ -35,9 +35,13 @@ impl Step<'_> {
         child.started = true;
         child.stamp = stamp;
         let name = child.name;
+        // A withdrawn child that can hear by now runs user code: it is asked like any other, unless it is done.
+        let withdrawn = child.phase == Child::Withdrawn;
+        let (hears, parted) = (withdrawn && child.channel == crate::Channel::Open, withdrawn && child.parted);
         self.state.tally.actors = self.state.tally.actors.saturating_add(1);
         self.census(Census { actor: id, parent: self.state.me, stamp, came: true, name });
-        self.change(id, ChildChange::Started);
+        let asked = parted || (hears && self.first_rung(id) == ChildChange::Cancelled);
+        self.change(id, if asked { ChildChange::Cancelled } else { ChildChange::Started });
     }
 
     pub(super) fn not_started(&mut self, id: ActorId, errno: i32) {
@@ -63,13 +67,14 @@ impl Step<'_> {
             return self.stray(Stray::Child(id));
         }
         child.exited = true;
+        let ready = child.ready;
         let cancelled = child.ladder.is_some_and(|ladder| ladder.cause.is_some());
         let succeeded = child.role == Role::Command && exit.is_success();
         let explained = child.parted || cancelled || succeeded || from == Child::Unkillable;
         self.report(crate::Event::Exited(id, exit));
         self.change(id, ChildChange::Exited);
         if !explained {
-            self.blame(id, if from == Child::Booting { Kind::BootDied(exit) } else { Kind::Died(exit) });
+            self.blame(id, if ready { Kind::Died(exit) } else { Kind::BootDied(exit) });
         }
     }
 

@@ -61,7 +61,7 @@ impl Step<'_> {
     }
 
     /// Too little time skips rungs, never SIGKILL; who can't hear a message is stopped.
-    fn first_rung(&self, id: ActorId) -> ChildChange {
+    pub(super) fn first_rung(&self, id: ActorId) -> ChildChange {
         let Some((child, ladder)) = self.state.children.get(&id).and_then(|c| Some((c, c.ladder?))) else {
             return ChildChange::Hurried;
         };
@@ -113,7 +113,8 @@ impl Step<'_> {
             Child::Acked => self.hold(id, |_| Duration::MAX),
             Child::Parting => {
                 self.plan(id, None);
-                self.hold(id, |times| times.flush.saturating_add(times.kill));
+                // All that it may take for itself after its last word, and the news of it.
+                self.hold(id, |times| times.flush.saturating_add(times.kill).saturating_add(times.hop));
             }
             Child::Withdrawn => self.hold(id, |times| times.kill),
             Child::Stopping => {
@@ -142,19 +143,28 @@ impl Step<'_> {
         true
     }
 
+    /// What came over the channel before the start was known is made good here: arrival is state, not an edge.
     fn enter_booting(&mut self, id: ActorId) {
-        if self.state.children.get(&id).is_some_and(|child| child.role == Role::Command) {
+        let Some(child) = self.state.children.get(&id) else {
+            return;
+        };
+        if child.role == Role::Command {
             self.change(id, ChildChange::Readied);
+        } else if child.parted {
+            self.change(id, ChildChange::Parted);
+        } else if child.channel == Channel::Closed {
+            self.change(id, ChildChange::Muted);
         }
     }
 
-    /// What came over the channel before the start was known is made good here: arrival is state, not an edge.
+    /// As for [`enter_booting`](Self::enter_booting): a child may have said all before its start was known.
     fn enter_up(&mut self, id: ActorId) {
         let now = self.state.now;
         let Some(child) = self.state.children.get_mut(&id) else {
             return;
         };
         child.rung = Rung::Free { since: now, until: None };
+        child.ready = true;
         let parted = child.parted;
         let muted = child.role == Role::Actor && child.channel == Channel::Closed;
         self.state.deadlines.set(Timer::Child(id), None);
@@ -177,16 +187,26 @@ impl Step<'_> {
                 self.signal(id, Signal::Int);
                 self.change(id, ChildChange::Acknowledged);
             }
+            Role::Actor if child.parted => {
+                self.change(id, ChildChange::Parted);
+            }
             Role::Actor => self.send_cancel(id),
         }
     }
 
-    /// Sends the cancel with what is left until SIGTERM, less the way there and back.
+    /// Sends the cancel with what is left until the next signal, less the way there and back.
     pub(super) fn send_cancel(&mut self, id: ActorId) {
         let Some((child, ladder)) = self.state.children.get(&id).and_then(|c| Some((c, c.ladder?))) else {
             return;
         };
-        let left = ladder.stop_at.before(child.times.hop).since(self.state.now);
+        let next = match child.rung.until() {
+            Some(until) if child.phase == Child::Stopping => until,
+            _ => ladder.stop_at,
+        };
+        let left = next.before(child.times.hop).since(self.state.now);
+        if left.is_zero() {
+            return;
+        }
         let cause = ladder.cause.unwrap_or_else(|| self.cause(crate::Reason::Asked));
         self.send(Link::Child(id), Message::Cancel { left, cause });
     }

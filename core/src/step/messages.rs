@@ -2,8 +2,8 @@
 
 use super::Step;
 use crate::{
-    ActorId, Cause, Census, Channel, ChannelChange, Child, ChildChange, Defect, Error, Kind, LifeChange,
-    Link, Message, Output, Reason, Stray, Tally, VERSIONS, Versions,
+    ActorId, Cause, Census, Channel, ChannelChange, Child, ChildChange, Defect, Error, Event, Kind,
+    LifeChange, Link, Message, Output, Reason, Stray, Tally, VERSIONS, Versions,
 };
 use core::time::Duration;
 
@@ -52,6 +52,7 @@ impl Step<'_> {
         if VERSIONS.common(versions).is_some() {
             self.state.parent = Some(Channel::Open);
         } else {
+            self.report(Event::Mismatch(versions, VERSIONS));
             self.garbled(Link::Parent);
         }
     }
@@ -104,7 +105,8 @@ impl Step<'_> {
         if phase == Some(Child::Starting) && self.state.has(Defect::LateWaiter) {
             return;
         }
-        if !self.change(id, ChildChange::Readied) && phase.is_some_and(|phase| phase < Child::Withdrawn) {
+        let again = matches!(phase, Some(Child::Early | Child::Up));
+        if !self.change(id, ChildChange::Readied) && again {
             self.stray(Stray::Link(Link::Child(id)));
         }
     }

@@ -100,6 +100,14 @@ impl Step<'_> {
             (true, Some(cause)) => End::Cancelled(cause),
             (true, None) => End::Well,
         };
+        if scope != ScopeId::ROOT {
+            // Whoever owns the scope handles them or fails them again, and then they are counted again.
+            let me = self.state.me;
+            let own =
+                errors.iter().filter(|error| error.origin == me && error.path.hops().is_empty()).count();
+            let own = u32::try_from(own).unwrap_or(u32::MAX);
+            self.state.tally.errors = self.state.tally.errors.saturating_sub(own);
+        }
         for error in errors {
             self.emit(Output::Raise { scope, error });
         }
@@ -117,7 +125,7 @@ impl Step<'_> {
             }
             Life::ShieldBroken => (self.state.peers.is_empty() && self.state.strangers == Some(0))
                 .then_some(LifeChange::Cleared),
-            Life::Flushing => parent_gone.then_some(LifeChange::Flushed),
+            Life::Flushing => (!self.state.parent_is_open()).then_some(LifeChange::Flushed),
             Life::Booting | Life::Exiting | Life::Ended => None,
         }
     }

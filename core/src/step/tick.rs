@@ -47,7 +47,7 @@ impl Step<'_> {
         if phase <= Child::Booting {
             self.blame(id, Kind::BootTimeout);
         } else if phase == Child::Purging {
-            self.state.tally.left = self.state.tally.left.saturating_add(leavings);
+            // Those that are still there when the actor ends are counted then, as strangers.
             self.report(Event::Escaped(id, leavings));
             self.blame(id, Kind::Escaped(leavings));
         }

@@ -1,8 +1,8 @@
 //! The letters of which short lives are made: everything that can happen to a machine, likely or not.
 
 use windrow_core::{
-    ActorId, Cause, Error, Exit, Input, Instant, Kind, Link, Machine, Message, NameId, Payload, PeerId,
-    Reason, Role, ScopeId, Signal, Tally, TaskId, Times, Versions,
+    ActorId, Cause, Census, Error, Exit, Input, Instant, Kind, Link, Machine, Message, NameId, Payload,
+    PeerId, Reason, Role, ScopeId, Signal, Status, Tally, TaskId, Times, Versions,
 };
 
 use super::setups::{ACTOR, COMMAND, ME, NURSERY, hello, ms, said, spec, stamp, told};
@@ -78,6 +78,7 @@ fn own_facts() -> Vec<Input> {
         Input::Released,
         Input::Signalled(Signal::Int),
         Input::Signalled(Signal::Term),
+        Input::StatusAsked,
         Input::PeerJoined { peer: PeerId(1) },
         Input::LinkLost { link: Link::Peer(PeerId(1)) },
     ]
@@ -103,11 +104,17 @@ fn child_facts() -> Vec<Input> {
 
 fn messages() -> Vec<Input> {
     let afar = Versions { first: 7, last: 9 };
+    let census =
+        Census { actor: ActorId(77), parent: ACTOR, stamp: stamp(ACTOR), came: true, name: NameId(4) };
+    let status = Status { actor: ACTOR, parent: ME, asked: 0, payload: Payload(8) };
     vec![
         said(ACTOR, hello(ACTOR)),
         said(ACTOR, Message::Hello { versions: afar, actor: ACTOR }),
         said(ACTOR, Message::Ready),
         said(ACTOR, Message::Ack),
+        said(ACTOR, Message::Status(status)),
+        said(ACTOR, Message::Census(census)),
+        said(ACTOR, Message::Result(Payload(5))),
         said(ACTOR, Message::Error(Error::new(Kind::Panicked, ACTOR, Payload(3)))),
         said(ACTOR, Message::Bye(Tally { errors: 1, ..Tally::default() })),
     ]
@@ -120,6 +127,7 @@ fn parent_facts() -> Vec<Input> {
     vec![
         told(hello(ActorId(9))),
         told(Message::Spec { levels: 1, limits: slow, payload: Payload(4) }),
+        told(Message::Ask),
         told(Message::Cancel { left: ms(800), cause }),
         told(Message::Cancel { left: ms(0), cause }),
         Input::LinkLost { link: Link::Parent },

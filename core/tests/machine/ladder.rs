@@ -15,6 +15,8 @@ pub(crate) struct Kid {
     /// Both sides have greeted, and neither has closed.
     open: bool,
     closed: bool,
+    /// By when it must be up.
+    boot: Instant,
     /// When its end began.
     began: Option<Instant>,
     /// The deadline that its parent had then, or would have had.
@@ -31,13 +33,14 @@ pub(crate) struct Kid {
 }
 
 impl Kid {
-    pub(crate) fn new(spec: &Spec) -> Self {
+    pub(crate) fn new(spec: &Spec, boot: Instant) -> Self {
         Self {
             role: spec.role,
             levels: spec.levels.unwrap_or(0),
             times: spec.times.unwrap_or_default(),
             open: false,
             closed: false,
+            boot,
             began: None,
             planned: Instant::MAX,
             asks: 0,
@@ -156,6 +159,8 @@ impl Kid {
             Output::Reap { child } if child == id => {
                 ensure!(self.dead, "3: {id} is reaped before its exit was seen");
                 ensure!(self.reaps == 0, "1: {id} is reaped twice");
+                let left = matches!(seen.input, Input::Swept { child, alive: 1.., .. } if child == id);
+                ensure!(!left, "{id} is reaped while something of it is alive");
                 self.reaps += 1;
                 Ok(())
             }
@@ -220,7 +225,13 @@ impl Kid {
             ensure!(self.settled, "{id} is not waited for");
             return Ok(());
         };
-        let (windrow_core::Why::Child(phase), Until::Teardown(until)) = (wait.why, wait.until) else {
+        let windrow_core::Why::Child(phase) = wait.why else {
+            return Err(format!("not a wait for a child: {wait}"));
+        };
+        let Until::Teardown(until) = wait.until else {
+            let boot = (phase < Child::Up).then_some(self.boot);
+            ensure!(phase <= Child::Up, "29: no deadline of teardown: {wait}");
+            ensure!(wait.until.at() == boot, "34: not the boot deadline: {wait}");
             return Ok(());
         };
         let (stop, kill, end) = self.latest(seen, deadline);
@@ -232,7 +243,7 @@ impl Kid {
         let (span, latest) = match phase {
             Child::Asked => (times.ack, stop),
             Child::Acked => (core::time::Duration::MAX, stop),
-            Child::Parting => (times.flush + times.kill, stop),
+            Child::Parting => (times.flush + times.kill + times.hop, stop),
             Child::Stopping => (times.stop, kill),
             Child::Sweeping => (sweep, kill),
             Child::Withdrawn | Child::Killing | Child::Purging | Child::Reaping => (times.kill, end),

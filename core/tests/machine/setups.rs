@@ -38,6 +38,11 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
+/// The spans of a child that has its own; none is one of its parent's.
+fn hasty() -> Times {
+    Times { hop: ms(90), ack: ms(280), own: ms(300), stop: ms(420), kill: ms(230), flush: ms(110) }
+}
+
 pub(crate) fn spec(role: Role) -> Spec {
     Spec { id: SpecId(7), name: NameId(3), role, levels: None, times: None }
 }
@@ -87,7 +92,7 @@ pub(crate) fn setups() -> Vec<Setup> {
         root("a root that spawns", 3, also(&[vec![Input::Tick], nursery(false)])),
         root("a root with both up", 3, also(&[vec![Input::Tick], nursery(false), up()])),
         root("a root with both up behind a shield", 3, also(&[vec![Input::Tick], nursery(true), up()])),
-        root("a root that ends", 4, also(&[vec![Input::Tick], nursery(false), up(), cancel.clone()])),
+        root("a root that ends", 3, also(&[vec![Input::Tick], nursery(false), up(), cancel.clone()])),
         root(
             "a root that ends while it spawns",
             3,
@@ -102,7 +107,11 @@ pub(crate) fn setups() -> Vec<Setup> {
 fn nursery(shield: bool) -> Vec<Input> {
     vec![
         Input::OpenScope { scope: NURSERY, parent: ScopeId::ROOT, shield, deadline: None },
-        Input::Spawn { child: ACTOR, scope: NURSERY, spec: spec(Role::Actor) },
+        Input::Spawn {
+            child: ACTOR,
+            scope: NURSERY,
+            spec: Spec { times: Some(hasty()), ..spec(Role::Actor) },
+        },
         Input::Spawn { child: COMMAND, scope: ScopeId::ROOT, spec: spec(Role::Command) },
     ]
 }

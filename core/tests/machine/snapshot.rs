@@ -8,8 +8,10 @@ use std::path::PathBuf;
 
 use super::tables;
 
+type Make = fn() -> String;
+
 /// Every snapshot: its file's name and what makes its text.
-const SNAPSHOTS: &[(&str, fn() -> String)] = &[
+const SNAPSHOTS: &[(&str, Make)] = &[
     ("table-channel.txt", || tables::channel().listing()),
     ("table-child.txt", || tables::child().listing()),
     ("table-life.txt", || tables::life().listing()),

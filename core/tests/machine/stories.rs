@@ -1,16 +1,230 @@
-//! x
-use windrow_core::*;
-#[test]
-fn dbg() {
-    let mut m = Machine::new(Config::child(ActorId(1))).unwrap();
-    for (t, i) in
-        [(0, Input::Signalled(Signal::Int)), (1100, Input::Tick), (1800, Input::Tick), (1800, Input::Tick)]
-    {
-        m.handle(Instant(t * 1_000_000), i).unwrap();
-        println!("--- {t} {i:?}");
-        while let Some(o) = m.poll_output() {
-            println!("{o:?}");
-        }
-        println!("{:?} {:?}", m.life(), m.poll_timeout());
+//! Lives that are worth telling one by one: each was lived wrongly once, or is a law that one life shows best.
+
+use windrow_core::{
+    Child, Config, Event, Exit, Input, Instant, Kind, Life, Link, Machine, Message, On, Output, Payload,
+    Refused, Role, ScopeId, Signal, TaskId, Why,
+};
+
+use super::setups::{ACTOR, COMMAND, LEVELS, ME, NURSERY, START, hello, limits, ms, said, spec, stamp};
+
+/// A root whose nursery holds the actor and the command, told step by step.
+struct Story {
+    machine: Machine,
+    now: Instant,
+}
+
+impl Story {
+    fn begin() -> Self {
+        let machine = Machine::new(Config::root(ME, LEVELS, limits())).unwrap();
+        let mut story = Self { machine, now: START };
+        story.give(Input::Tick);
+        story.give(Input::OpenScope { scope: NURSERY, parent: ScopeId::ROOT, shield: false, deadline: None });
+        story.give(Input::Spawn { child: ACTOR, scope: NURSERY, spec: spec(Role::Actor) });
+        story
     }
+
+    fn up() -> Self {
+        let mut story = Self::begin();
+        story.give(Input::Started { child: ACTOR, stamp: stamp(ACTOR) });
+        story.give(said(ACTOR, hello(ACTOR)));
+        story.give(said(ACTOR, Message::Ready));
+        story
+    }
+
+    fn give(&mut self, input: Input) -> Vec<Output> {
+        self.machine.handle(self.now, input).unwrap();
+        core::iter::from_fn(|| self.machine.poll_output()).collect()
+    }
+
+    /// Lets time pass to the next deadline.
+    fn wait(&mut self) -> Vec<Output> {
+        self.now = self.machine.poll_timeout().unwrap().max(self.now);
+        self.give(Input::Tick)
+    }
+
+    fn phase(&self) -> Option<Child> {
+        self.machine.waits().find_map(|wait| match (wait.on, wait.why) {
+            (On::Child(ACTOR), Why::Child(phase)) => Some(phase),
+            _ => None,
+        })
+    }
+}
+
+fn term() -> Output {
+    Output::Signal { child: ACTOR, signal: Signal::Term }
+}
+
+#[test]
+fn a_fact_is_taken_only_when_the_outputs_are_drained() {
+    let mut machine = Machine::new(Config::root(ME, LEVELS, limits())).unwrap();
+    machine.handle(START, Input::Tick).unwrap();
+    let before = machine.encode();
+    assert_eq!(machine.handle(START, Input::Released), Err(Refused::Undrained));
+    assert_eq!(machine.encode(), before);
+    assert_eq!(machine.poll_timeout(), Some(START));
+}
+
+#[test]
+fn a_child_that_speaks_garbage_before_its_start_is_withdrawn() {
+    let mut story = Story::begin();
+    story.give(Input::Garbled { link: Link::Child(ACTOR) });
+    assert_eq!(story.phase(), Some(Child::Withdrawn));
+    let outputs = story.give(Input::Started { child: ACTOR, stamp: stamp(ACTOR) });
+    assert!(outputs.contains(&Output::Signal { child: ACTOR, signal: Signal::Kill }), "{outputs:?}");
+}
+
+#[test]
+fn a_channel_lost_before_the_start_is_not_forgotten() {
+    let mut story = Story::begin();
+    story.give(Input::LinkLost { link: Link::Child(ACTOR) });
+    let outputs = story.give(Input::Started { child: ACTOR, stamp: stamp(ACTOR) });
+    assert!(outputs.contains(&term()), "{outputs:?}");
+    assert_eq!(story.phase(), Some(Child::Stopping));
+}
+
+#[test]
+fn a_last_word_before_the_start_is_not_forgotten() {
+    let mut story = Story::begin();
+    story.give(said(ACTOR, hello(ACTOR)));
+    story.give(said(ACTOR, Message::Bye(windrow_core::Tally::default())));
+    story.give(Input::Started { child: ACTOR, stamp: stamp(ACTOR) });
+    assert_eq!(story.phase(), Some(Child::Parting));
+}
+
+/// Whichever of EOF and exit comes first, a death in boot is one, and a death after it is one.
+#[test]
+fn eof_and_exit_give_the_same_end_in_either_order() {
+    let lost = Input::LinkLost { link: Link::Child(ACTOR) };
+    let exited = Input::Exited { child: ACTOR, exit: Exit::Code(3) };
+    for (up, kind) in [(false, Kind::BootDied(Exit::Code(3))), (true, Kind::Died(Exit::Code(3)))] {
+        for order in [[lost, exited], [exited, lost]] {
+            let mut story = if up { Story::up() } else { Story::begin() };
+            if !up {
+                story.give(Input::Started { child: ACTOR, stamp: stamp(ACTOR) });
+            }
+            for input in order {
+                story.give(input);
+            }
+            story.give(Input::Leave { scope: NURSERY });
+            story.give(Input::Swept { child: ACTOR, alive: 0, fresh: 0, reaped: 0 });
+            let outputs = story.give(Input::Reaped { child: ACTOR });
+            let raised = outputs.iter().find_map(|output| match output {
+                Output::Raise { error, .. } => Some(error.kind),
+                _ => None,
+            });
+            assert_eq!(raised, Some(kind), "{order:?}");
+        }
+    }
+}
+
+/// A child that was cancelled first has no more time than the actor that is cancelled after it.
+#[test]
+fn a_later_cancel_with_less_time_shortens_every_plan() {
+    let mut story = Story::up();
+    story.give(Input::CancelChild { child: ACTOR });
+    story.give(said(ACTOR, Message::Ack));
+    story.give(Input::Cancel { scope: ScopeId::ROOT });
+    story.give(Input::Signalled(Signal::Int));
+    story.give(Input::Signalled(Signal::Int));
+    let began = story.now;
+    let mut killed = None;
+    for _ in 0..50 {
+        if story.wait().contains(&Output::Signal { child: ACTOR, signal: Signal::Kill }) {
+            killed = Some(story.now.since(began));
+            break;
+        }
+    }
+    assert_eq!(killed, Some(ms(0)));
+}
+
+#[test]
+fn what_was_given_up_has_no_timer_when_time_gets_shorter() {
+    let mut story = Story::begin();
+    story.give(Input::Signalled(Signal::Int));
+    story.wait();
+    assert_eq!(story.phase(), None, "it is Unkillable");
+    story.give(Input::Signalled(Signal::Int));
+    assert!(story.machine.poll_timeout().unwrap() > story.now);
+}
+
+#[test]
+fn a_fact_that_is_told_twice_is_a_stray() {
+    let mut story = Story::begin();
+    story.give(Input::CancelChild { child: ACTOR });
+    story.wait();
+    let stray = Output::Report(Event::Stray(windrow_core::Stray::Child(ACTOR)));
+    let early = story.give(Input::Exited { child: ACTOR, exit: Exit::Unknown });
+    assert_eq!(early, std::slice::from_ref(&stray), "an exit before the start");
+    let started = Input::Started { child: ACTOR, stamp: stamp(ACTOR) };
+    assert!(story.give(started).contains(&Output::Signal { child: ACTOR, signal: Signal::Kill }));
+    assert_eq!(story.give(started), std::slice::from_ref(&stray));
+    let exited = Input::Exited { child: ACTOR, exit: Exit::Signal(9) };
+    assert!(story.give(exited).contains(&Output::Reap { child: ACTOR }));
+    assert_eq!(story.give(exited), std::slice::from_ref(&stray));
+}
+
+/// The time of tasks and shields is taken back once there are none, so nothing is counted that did not happen.
+#[test]
+fn a_resolved_wait_has_no_timer() {
+    let mut story = Story::up();
+    story.give(Input::Cancel { scope: ScopeId::ROOT });
+    story.give(Input::Leave { scope: NURSERY });
+    story.give(Input::TaskEnded { task: TaskId::MAIN, payload: Payload(0) });
+    for input in [
+        said(ACTOR, Message::Bye(windrow_core::Tally::default())),
+        Input::Exited { child: ACTOR, exit: Exit::Code(0) },
+        Input::Reaped { child: ACTOR },
+        Input::Cleared { alive: 0 },
+    ] {
+        story.give(input);
+    }
+    let outputs = story.give(Input::Released);
+    assert_eq!(story.machine.life(), Life::Ended);
+    let Some(Output::Done(outcome)) = outputs.last() else { panic!("{outputs:?}") };
+    assert_eq!((outcome.tally.spent, outcome.tally.escalations), (ms(0), 0));
+}
+
+/// The words of a shielded child come late, but before the actor's time is over.
+#[test]
+fn a_shield_holds_until_there_is_just_time_for_the_ladder() {
+    let machine = Machine::new(Config::root(ME, LEVELS, limits())).unwrap();
+    let mut story = Story { machine, now: START };
+    story.give(Input::Tick);
+    story.give(Input::OpenScope { scope: NURSERY, parent: ScopeId::ROOT, shield: true, deadline: None });
+    story.give(Input::Spawn { child: COMMAND, scope: NURSERY, spec: spec(Role::Command) });
+    story.give(Input::Started { child: COMMAND, stamp: stamp(COMMAND) });
+    let signals =
+        |outputs: &[Output]| outputs.iter().filter(|output| matches!(output, Output::Signal { .. })).count();
+    assert_eq!(signals(&story.give(Input::Cancel { scope: ScopeId::ROOT })), 0);
+    for _ in 0..20 {
+        if signals(&story.wait()) > 0 {
+            break;
+        }
+    }
+    let times = limits().times;
+    let left = story.machine.teardown_bound() - times.flush - times.kill - times.stop;
+    assert_eq!(story.now.since(START), left);
+}
+
+#[test]
+fn siblings_of_a_cancelled_scope_are_untouched() {
+    let mut story = Story::up();
+    story.give(Input::Spawn { child: COMMAND, scope: ScopeId::ROOT, spec: spec(Role::Command) });
+    story.give(Input::Started { child: COMMAND, stamp: stamp(COMMAND) });
+    let outputs = story.give(Input::Cancel { scope: NURSERY });
+    assert!(!outputs.iter().any(|output| matches!(output, Output::Signal { child: COMMAND, .. })));
+    assert!(!outputs.iter().any(|output| matches!(output, Output::CancelTask { .. })));
+    assert_eq!(story.phase(), Some(Child::Asked));
+    assert_eq!(story.machine.life(), Life::Running);
+}
+
+#[test]
+fn a_command_that_ignores_sigint_is_stopped_at_once() {
+    let mut story = Story::begin();
+    story.give(Input::Spawn { child: COMMAND, scope: NURSERY, spec: spec(Role::Command) });
+    story.give(Input::Started { child: COMMAND, stamp: stamp(COMMAND) });
+    let int = Output::Signal { child: COMMAND, signal: Signal::Int };
+    assert!(story.give(Input::CancelChild { child: COMMAND }).contains(&int));
+    let outputs = story.give(Input::Ignored { child: COMMAND, signal: Signal::Int });
+    assert_eq!(outputs, [Output::Signal { child: COMMAND, signal: Signal::Term }]);
 }

@@ -1,1 +1,151 @@
-//! To do.
+//! The habits of the source, as tests: sizes, words, absences, and that ARCHITECTURE.md knows every file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::architecture;
+
+const FILE_MAX: usize = 400;
+const FUNCTION_MAX: usize = 70;
+
+/// What the core does not know. Names of its own don't hold these.
+const ABSENT: &[&str] = &[
+    "std::",
+    "HashMap",
+    "HashSet",
+    "SystemTime",
+    "Instant::now",
+    "println!",
+    "eprintln!",
+    "dbg!",
+    "unsafe",
+    "fn get_",
+    "Manager",
+    "Worker",
+    "terminate",
+    "todo!",
+    "unimplemented!",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Lists the Rust files below a folder, with their texts, by name.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push((path.clone(), fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().display().to_string()
+}
+
+#[test]
+fn every_file_is_one_idea() {
+    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+        let lines = text.lines().count();
+        assert!(lines < FILE_MAX, "{} has {lines} lines", shown(&path));
+        let opens = text.starts_with("//! ");
+        assert!(opens, "{} does not open with what it is", shown(&path));
+    }
+}
+
+#[test]
+fn every_function_fits_a_screen() {
+    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+        for (name, lines) in functions(&text) {
+            assert!(lines <= FUNCTION_MAX, "{}: {name} has {lines} lines", shown(&path));
+        }
+    }
+}
+
+/// Finds each function and counts its lines, by its braces.
+fn functions(text: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<_> = text.lines().collect();
+    let is_head = |line: &str| {
+        let head = line.trim_start();
+        let head = head.split_once("fn ").map_or("", |(before, _)| before);
+        line.contains("fn ")
+            && head
+                .split_whitespace()
+                .all(|word| word.starts_with("pub") || matches!(word, "const" | "(crate)" | "(super)"))
+    };
+    let mut found = Vec::new();
+    for (start, head) in lines.iter().enumerate().filter(|(_, line)| is_head(line)) {
+        let mut depth = 0_i32;
+        let mut opened = false;
+        for (offset, line) in lines[start..].iter().enumerate() {
+            let opens = i32::try_from(line.matches('{').count()).unwrap();
+            let closes = i32::try_from(line.matches('}').count()).unwrap();
+            depth += opens - closes;
+            opened |= opens > 0;
+            let ends = if opened { depth <= 0 } else { line.trim_end().ends_with(';') };
+            if ends {
+                found.push((head.trim(), offset + 1));
+                break;
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn functions_are_found() {
+    let text = "fn a() {\n    x();\n}\n\n    pub(super) const fn b(\n        c: u8,\n    ) -> u8 {\n        c\n    }\n";
+    assert_eq!(functions(text), [("fn a() {", 3), ("pub(super) const fn b(", 5)]);
+}
+
+#[test]
+fn the_core_knows_no_world() {
+    for (path, text) in sources("src") {
+        for (number, line) in text.lines().enumerate() {
+            // An attribute may name what it forbids; a comment may name what is not there.
+            let code = line.split("//").next().unwrap_or("");
+            if code.trim_start().starts_with('#') {
+                continue;
+            }
+            for word in ABSENT {
+                assert!(!code.contains(word), "{}:{}: {word}", shown(&path), number + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_code_map_knows_every_file() {
+    let map = fs::read_to_string(architecture::path()).unwrap();
+    for (path, _) in sources("src") {
+        let name = path.strip_prefix(root().join("src")).unwrap().display().to_string();
+        assert!(map.contains(&format!("`{name}`")), "ARCHITECTURE.md does not know `{name}`");
+    }
+}
+
+/// A test is named in ARCHITECTURE.md as `module::name`.
+#[test]
+fn every_test_that_is_named_exists() {
+    let map = fs::read_to_string(architecture::path()).unwrap();
+    let tests: String = sources("tests").into_iter().map(|(_, text)| text).collect();
+    let mut named = 0;
+    for quoted in map.split('`').skip(1).step_by(2) {
+        let Some((_, name)) = quoted.rsplit_once("::").filter(|_| quoted.starts_with("machine::")) else {
+            continue;
+        };
+        let there = tests.contains(&format!("fn {name}(")) || tests.contains(&format!("    {name}: "));
+        assert!(there, "ARCHITECTURE.md names {quoted}, which is not there");
+        named += 1;
+    }
+    assert!(named > 5, "{named} tests are named");
+}

@@ -84,12 +84,14 @@ impl Watch {
         }
         self.see_end(seen)?;
         self.see_deadline(seen);
+        self.see_urgent(seen)?;
         self.see_rank(seen)?;
         self.see_bounds(seen)?;
         for output in seen.outputs {
             if let Output::Spawn { child, spec, .. } = output {
                 ensure!(!seen.before.life.is_teardown(), "8: a spawn after teardown began");
-                self.kids.insert(*child, Kid::new(spec));
+                let boot = seen.now.after(seen.machine.limits().boot);
+                self.kids.insert(*child, Kid::new(spec, boot));
             }
         }
         for (id, kid) in &mut self.kids {
@@ -151,6 +153,22 @@ impl Watch {
         }
     }
 
+    /// What ends an actor whatever its state: a signal of the user's, the loss of its parent, its parent's cancel.
+    fn see_urgent(&self, seen: &Seen<'_>) -> Result<(), String> {
+        let lost = seen.outputs.contains(&Output::Close { link: Link::Parent });
+        let urgent = match seen.input {
+            Input::Signalled(_) => true,
+            Input::LinkLost { link: Link::Parent } | Input::Garbled { link: Link::Parent } => lost,
+            Input::Received { link: Link::Parent, message: Message::Cancel { .. } } => acked(seen.outputs),
+            _ => false,
+        };
+        let life = seen.machine.life();
+        ensure!(!urgent || life.is_teardown(), "23: {:?} did not end a life that is {life:?}", seen.input);
+        let third = self.signals >= 3;
+        ensure!(!third || life == Life::Ended, "the third signal did not end a life that is {life:?}");
+        Ok(())
+    }
+
     /// In teardown no step raises the rank, and a tick that is due lowers it.
     fn see_rank(&mut self, seen: &Seen<'_>) -> Result<(), String> {
         let due = seen.before.due.is_some_and(|due| due <= seen.now);
@@ -170,7 +188,8 @@ impl Watch {
         }
         let (old, new) = (seen.before.rank, seen.machine.rank());
         ensure!(new <= old, "the rank rose from {old:?} to {new:?}");
-        ensure!(!ticked || new < old, "a due tick left the rank at {old:?}");
+        let described = seen.outputs.iter().any(|output| matches!(output, Output::DescribedAll { .. }));
+        ensure!(!ticked || new < old || described, "a due tick left the rank at {old:?}");
         Ok(())
     }
 
@@ -198,13 +217,19 @@ impl Watch {
 
     /// What is said to the parent, and when.
     fn see_words(&self, seen: &Seen<'_>) -> Result<(), String> {
-        for output in seen.outputs {
+        for (place, output) in seen.outputs.iter().enumerate() {
             let Output::Send { link: Link::Parent, message } = output else {
                 continue;
             };
             let life = seen.machine.life();
             match message {
-                Message::Ack => ensure!(life.is_teardown(), "18: an ack before the cancellation is real"),
+                Message::Ack => {
+                    let told = seen.outputs[..place]
+                        .iter()
+                        .any(|output| matches!(output, Output::Report(Event::Cancelling(_))));
+                    let real = seen.before.life.is_teardown() || told;
+                    ensure!(life.is_teardown() && real, "18: an ack before the cancellation is real");
+                }
                 Message::Bye(_) => {
                     ensure!(
                         self.kids.values().all(|kid| kid.settled),

@@ -2,10 +2,10 @@
 
 use std::io::IsTerminal;
 
-use windrow_std::core::{End, Exit, Kind};
-use windrow_std::shell::Ended;
-use windrow_std::unix::stdio::Sink;
-use windrow_std::{Blocking, Order, Sandwich};
+use crate::core::{End, Exit, Kind};
+use crate::shell::Ended;
+use crate::unix::stdio::Sink;
+use crate::{Drive, Order, Sandwich};
 
 use super::{Refusal, Run, tree};
 
@@ -15,7 +15,7 @@ const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
 /// Runs the command in place of the tree.
-pub(crate) fn run(run: &Run) -> Result<u8, Refusal> {
+pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let mut words = run.command.iter().cloned();
     let Some(program) = words.next() else { return Err(Refusal::new("no command", OURS)) };
     let name = program.to_string_lossy().into_owned();
@@ -27,7 +27,7 @@ pub(crate) fn run(run: &Run) -> Result<u8, Refusal> {
     let entered = if run.tty { Sandwich::enter_sharing_terminal() } else { Sandwich::enter() };
     entered.map_err(|error| Refusal::new("no process to stand around the command", OURS).because(error))?;
     let (sender, end) = std::sync::mpsc::channel();
-    let ended = tree::program(1).run::<Blocking>(move |actor| {
+    let ended = tree::program(1).run::<D>(move |actor| {
         let mut exit = None;
         let ended = actor.nursery(|nursery| {
             let child = nursery.spawn(order)?;

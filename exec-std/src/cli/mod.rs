@@ -12,8 +12,8 @@ mod view;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use crate::{Backend, Drive};
 use clap::{Args, Parser, Subcommand};
-use windrow_std::{Backend, Blocking};
 
 pub(crate) use leaf::Leaf;
 
@@ -106,12 +106,29 @@ impl Refusal {
     }
 }
 
-/// Runs the program.
-pub(crate) fn main() -> ExitCode {
+/// Runs the program `windrow` with a loop of one's choice.
+pub fn main<D: Drive>() -> ExitCode {
     // A process of a tree has no arguments of its own to read.
-    tree::program(0).take_seat::<Blocking>();
+    tree::program(0).take_seat::<D>();
     let Verb::Run(run) = Cli::parse().verb;
-    let ended = if run.command.is_empty() { tree::run(&run) } else { command::run(&run) };
+    run_with::<D>(&run)
+}
+
+/// Runs what `windrow run` runs, with a loop of one's choice and the arguments of `run` alone.
+pub fn tree<D: Drive>() -> ExitCode {
+    tree::program(0).take_seat::<D>();
+    run_with::<D>(&Tree::parse().run)
+}
+
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXITS)]
+struct Tree {
+    #[command(flatten)]
+    run: Run,
+}
+
+fn run_with<D: Drive>(run: &Run) -> ExitCode {
+    let ended = if run.command.is_empty() { tree::run::<D>(run) } else { command::run::<D>(run) };
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(refusal) => refusal.tell(),

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::Failure;
+use crate::core::End;
+use crate::shell::Ended;
 use serde::Serialize;
-use windrow_std::shell::Ended;
-use windrow_std::{Failure, core::End};
 
 use super::leaf::Leaf;
 

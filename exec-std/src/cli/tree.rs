@@ -4,10 +4,10 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::unix::stdio::Sink;
+use crate::{Actor, Backend, Drive, Nursery, Order, Program, Raised, Sandwich};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use serde::{Deserialize, Serialize};
-use windrow_std::unix::stdio::Sink;
-use windrow_std::{Actor, Backend, Blocking, Nursery, Order, Program, Raised, Sandwich};
 
 use super::leaf::Leaf;
 use super::summary::Summary;
@@ -34,7 +34,7 @@ pub(crate) fn program(levels: u8) -> Program {
 }
 
 /// Runs the tree that the arguments describe.
-pub(crate) fn run(run: &Run) -> Result<u8, Refusal> {
+pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let shape = check::shape(run.breadth, run.depth)?;
     let backend = match run.backend {
         Some(backend) => backend,
@@ -48,7 +48,7 @@ pub(crate) fn run(run: &Run) -> Result<u8, Refusal> {
     let times = Arc::new(Mutex::new(Times::default()));
     let (kept, quiet) = (Arc::clone(&times), run.json);
     let begin = Instant::now();
-    let ended = program(shape.levels).limits(shape.limits).backend(backend).run_watched::<Blocking>(
+    let ended = program(shape.levels).limits(shape.limits).backend(backend).run_watched::<D>(
         move |actor| root(actor, &part, &ours, theirs, shape.leaves, begin, &kept),
         move |notices| view::show(notices, quiet),
     );

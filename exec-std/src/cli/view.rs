@@ -5,8 +5,8 @@ use std::io::Write;
 use std::sync::mpsc::Receiver;
 use std::thread;
 
-use windrow_std::Notice;
-use windrow_std::core::{ActorId, Event};
+use crate::Notice;
+use crate::core::{ActorId, Event};
 
 /// Prints notices on a thread of its own, so that a terminal that does not read holds nothing up.
 pub(crate) fn show(notices: Receiver<Notice>, quiet: bool) {

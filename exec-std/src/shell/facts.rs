@@ -41,6 +41,10 @@ impl<R: Reactor> Shell<R> {
             let fact = if received.signal == Sys::USR1 {
                 Input::StatusAsked
             } else if received.signal == Sys::INT {
+                // What has no sender came from the terminal, which sends it to its whole group.
+                let told =
+                    self.children.values_mut().filter(|child| received.sender == 0 && child.at_terminal);
+                told.for_each(|child| child.interrupted = true);
                 Input::Signalled(Signal::Int)
             } else if received.signal == Sys::HUP {
                 Input::Signalled(Signal::Hup)
@@ -143,6 +147,13 @@ impl<R: Reactor> Shell<R> {
     }
 
     fn take_release(&mut self, token: usize) {
+        if self.maker.has_lost(token) {
+            // What it answered before it died comes first.
+            self.take_answers();
+            if self.maker.has_lost(token) {
+                self.replace_template();
+            }
+        }
         if self.maker.collect(token, &mut self.reactor, &mut self.sources) {
             self.facts.push_back(Input::Released);
         }
@@ -249,5 +260,8 @@ impl<R: Reactor> Shell<R> {
             self.flush(link);
         }
         self.maker.flush(&mut self.reactor);
+        if self.maker.wants_receive() {
+            self.take_answers();
+        }
     }
 }

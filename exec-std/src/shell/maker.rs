@@ -14,7 +14,7 @@ use crate::unix::template::{Answer, Template};
 /// The template and its token. An actor that may have no children has none.
 #[derive(Debug, Default)]
 pub(crate) struct Maker {
-    template: Option<(Template, Token)>,
+    template: Option<Serving>,
     watches_write: bool,
     /// Templates that were let go, or died, and are not yet collected, by the token of their exit.
     leaving: Vec<(Template, Token)>,
@@ -22,42 +22,52 @@ pub(crate) struct Maker {
     released: bool,
 }
 
+/// A template in service. Its exit is watched beside its socket: a child that is still being born holds a copy of that.
+#[derive(Debug)]
+struct Serving {
+    template: Template,
+    answers: Token,
+    exit: Token,
+}
+
 impl Maker {
     /// Takes a template into service.
     pub(crate) fn set(
         &mut self,
-        template: Template,
+        mut template: Template,
         reactor: &mut impl Reactor,
         sources: &mut Sources,
     ) -> io::Result<()> {
-        let token = sources.insert(Source::Template);
-        reactor.watch(template.as_fd(), token, false)?;
-        self.template = Some((template, token));
+        let answers = sources.insert(Source::Template);
+        reactor.watch(template.as_fd(), answers, false)?;
+        let exit = sources.insert(Source::TemplateExit);
+        reactor.watch(template.process().as_fd(), exit, false)?;
+        self.template = Some(Serving { template, answers, exit });
         self.watches_write = false;
         Ok(())
     }
 
     pub(crate) fn template(&mut self) -> Option<&mut Template> {
-        self.template.as_mut().map(|(template, _)| template)
+        self.template.as_mut().map(|serving| &mut serving.template)
     }
 
     /// Gives the pids of the templates that are not yet collected: they are nobody's orphans.
     pub(crate) fn pids(&self) -> impl Iterator<Item = i32> + '_ {
-        let present = self.template.iter().map(|(template, _)| template.pid());
+        let present = self.template.iter().map(|serving| serving.template.pid());
         present.chain(self.leaving.iter().map(|(template, _)| template.pid()))
     }
 
     pub(crate) fn flush(&mut self, reactor: &mut impl Reactor) {
-        let Some((template, token)) = self.template.as_mut() else { return };
+        let Some(Serving { template, answers, .. }) = self.template.as_mut() else { return };
         template.flush();
         let wants = template.wants_write();
-        if wants != self.watches_write && reactor.rewatch(template.as_fd(), *token, wants).is_ok() {
+        if wants != self.watches_write && reactor.rewatch(template.as_fd(), *answers, wants).is_ok() {
             self.watches_write = wants;
         }
     }
 
     pub(crate) fn answer(&mut self) -> Option<Answer> {
-        let (template, _) = self.template.as_mut()?;
+        let template = self.template()?;
         // What can't be received now is received when the descriptor is readable again, or never: then it is gone.
         template.receive().unwrap_or(Some(Answer::Gone))
     }
@@ -71,14 +81,21 @@ impl Maker {
 
     /// Takes the template out of service and awaits its exit.
     pub(crate) fn retire(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) {
-        let Some((mut template, token)) = self.template.take() else { return };
-        reactor.unwatch(template.as_fd(), token);
-        sources.remove(token);
+        let Some(Serving { mut template, answers, exit }) = self.template.take() else { return };
+        reactor.unwatch(template.as_fd(), answers);
+        sources.remove(answers);
         template.close();
-        let exit = sources.insert(Source::TemplateExit);
-        if reactor.watch(template.process().as_fd(), exit, false).is_ok() {
-            self.leaving.push((template, exit));
-        }
+        self.leaving.push((template, exit));
+    }
+
+    /// Tells whether this is the exit of the template in service, which nobody asked for.
+    pub(crate) fn has_lost(&self, exit: Token) -> bool {
+        self.template.as_ref().is_some_and(|serving| serving.exit == exit)
+    }
+
+    /// Tells whether there is an answer that no descriptor tells of.
+    pub(crate) fn wants_receive(&self) -> bool {
+        self.template.as_ref().is_some_and(|serving| serving.template.wants_receive())
     }
 
     /// Collects a template that has exited. Gives whether that was the last one and the machine waits for it.
@@ -94,6 +111,16 @@ impl Maker {
         sources.remove(token);
         collect(template.process());
         self.released && self.leaving.is_empty()
+    }
+}
+
+impl Maker {
+    /// Kills what was let go and did not go, a stopped template for one: nothing is left for it to guard.
+    pub(crate) fn kill_leaving(&mut self) {
+        for (mut template, _) in self.leaving.drain(..) {
+            let _ = template.process().signal(rustix::process::Signal::KILL.as_raw());
+            collect(template.process());
+        }
     }
 }
 

@@ -48,6 +48,10 @@ const RETRY: Duration = Duration::from_millis(20);
 /// How many asks one turn takes.
 const ASKS: usize = 256;
 
+/// How many asks wait for the driver before the next one's thread waits too. The queue's slots are written when it is
+/// made, in every process that begins: a page for a few of them, and no more.
+const POSTED: usize = 32;
+
 /// One actor's shell.
 #[derive(Debug)]
 pub struct Shell<R> {
@@ -122,13 +126,27 @@ impl<R: Reactor> Shell<R> {
     /// # Errors
     /// The system's, and limits that break a rule.
     pub fn new(config: Config, reactor: R, channel: Option<std::os::fd::OwnedFd>) -> io::Result<Self> {
+        Self::with(config, reactor, channel, Signals::install()?)
+    }
+
+    /// Makes the shell of a child that a template has just forked.
+    pub(crate) fn born(config: Config, reactor: R, channel: std::os::fd::OwnedFd) -> io::Result<Self> {
+        Self::with(config, reactor, Some(channel), Signals::install_in_newborn()?)
+    }
+
+    fn with(
+        config: Config,
+        reactor: R,
+        channel: Option<std::os::fd::OwnedFd>,
+        signals: Signals,
+    ) -> io::Result<Self> {
         let machine = Machine::new(config).map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad))?;
         let mut shell = Self {
             machine,
             reactor,
             sources: Sources::default(),
-            signals: Signals::install()?,
-            asks: Mailbox::new(ASKS * 16)?,
+            signals,
+            asks: Mailbox::new(POSTED)?,
             board: Arc::default(),
             notices: Notices::default(),
             names: Names::default(),
@@ -191,6 +209,7 @@ impl<R: Reactor> Shell<R> {
         self.flush_all();
         self.settle(now);
         self.sources.end_batch();
+        self.board.publish();
         if let Some(outcome) = self.outcome.take() {
             return Ok(Turn::Done(self.end(outcome)));
         }
@@ -282,7 +301,11 @@ impl<R: Reactor> Shell<R> {
     }
 
     fn end(&mut self, outcome: Outcome) -> Ended {
+        if outcome.tally.left == 0 {
+            self.maker.kill_leaving();
+        }
         self.board.write(|facts| facts.over = true);
+        self.board.publish();
         let took = now().since(outcome.began);
         Ended { outcome, failures: std::mem::take(&mut self.raised), took }
     }

@@ -1,6 +1,6 @@
 //! One output, done. No arm looks at a phase.
 
-use windrow_core::{ActorId, Event, Input, Link, Message, Output, Signal};
+use windrow_core::{ActorId, Error, Event, Input, Kind, Link, Message, Output, Signal};
 
 use super::Shell;
 use super::reactor::Reactor;
@@ -29,7 +29,7 @@ impl<R: Reactor> Shell<R> {
                 self.board.write(|facts| facts.scopes.entry(scope).or_default().cancelled = Some(cause));
             }
             Output::Raise { scope, error } => {
-                let failure = Failure::new(error, self.payloads.take(error.payload));
+                let failure = Failure::new(error, self.words_of(&error));
                 if scope == windrow_core::ScopeId::ROOT {
                     self.raised.push(failure);
                 } else {
@@ -61,6 +61,7 @@ impl<R: Reactor> Shell<R> {
         let bytes = match message {
             Message::Spec { .. } => self.brief_of(to),
             Message::Census(census) => self.names.name(census.name).as_bytes().to_vec(),
+            Message::Error(error) => self.words_of(&error),
             _ => message.payload_mut().map(|payload| self.payloads.take(*payload)).unwrap_or_default(),
         };
         let Some(channel) = self.channel(to) else { return };
@@ -72,6 +73,20 @@ impl<R: Reactor> Shell<R> {
         if fresh {
             self.unflushed.push(to);
         }
+    }
+
+    /// Gives the text of an error. A child that died without a word of ours may have written why.
+    fn words_of(&mut self, error: &Error) -> Vec<u8> {
+        let text = self.payloads.take(error.payload);
+        if !text.is_empty() || !matches!(error.kind, Kind::Died(_) | Kind::BootDied(_)) {
+            return text;
+        }
+        self.board
+            .look()
+            .children
+            .get(&error.origin)
+            .map(|child| child.output.last_words())
+            .unwrap_or_default()
     }
 
     fn brief_of(&mut self, to: Link) -> Vec<u8> {
@@ -113,9 +128,14 @@ impl<R: Reactor> Shell<R> {
     /// its own yet is reached by its pidfd alone.
     fn signal(&mut self, id: ActorId, signal: Signal) {
         self.domains.signal(id, signal);
-        let Some(process) = self.children.get(&id).and_then(|child| child.process.as_ref()) else { return };
+        let Some(child) = self.children.get_mut(&id) else { return };
+        let already = signal == Signal::Int && std::mem::take(&mut child.interrupted);
+        let Some(process) = &child.process else { return };
         if signal != Signal::Kill && procfs::signal_ignored(process.pid(), signal.number()) == Some(true) {
             self.facts.push_back(Input::Ignored { child: id, signal });
+        }
+        if already {
+            return;
         }
         // One that has exited is told of by its pidfd.
         let _ = process.signal_group(signal.number());

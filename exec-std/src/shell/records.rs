@@ -35,6 +35,10 @@ pub(crate) struct Child {
     pub(crate) seen: bool,
     /// Its spawn waits for the template's answer.
     pub(crate) in_flight: bool,
+    /// It is in our group, which is the terminal's.
+    pub(crate) at_terminal: bool,
+    /// The terminal has sent it SIGINT.
+    pub(crate) interrupted: bool,
 }
 
 impl Child {
@@ -50,6 +54,8 @@ impl Child {
             kill_after,
             seen: false,
             in_flight: false,
+            at_terminal: order.is_at_terminal(),
+            interrupted: false,
         }
     }
 
@@ -68,13 +74,6 @@ impl Child {
             captured.close(reactor, sources);
         }
         output
-    }
-
-    /// Gives the last lines that it wrote to its standard error, for a report of its death.
-    pub(crate) fn last_words(&mut self) -> String {
-        let Some(captured) = &mut self.stderr else { return String::new() };
-        let _ = captured.pump.drain_rest();
-        captured.pump.last_words(4)
     }
 }
 

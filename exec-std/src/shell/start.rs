@@ -133,7 +133,8 @@ impl<R: Reactor> Shell<R> {
 
     /// A process exists: from here on its exit is awaited.
     fn started(&mut self, id: ActorId, process: Process) -> io::Result<()> {
-        let stamp = procfs::Stamp::of(process.pid()).ok().flatten();
+        // Ancestors tell a dead child's leavings by it. A root has none, and a look into `/proc` is slow.
+        let stamp = self.parent.is_some().then(|| procfs::Stamp::of(process.pid()).ok().flatten()).flatten();
         let stamp = Stamp {
             pid: u32::try_from(process.pid()).unwrap_or(0),
             start: stamp.map_or(0, |stamp| stamp.start),
@@ -173,7 +174,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// The template is dead: a new one guards the living, and what it had not answered has failed.
-    fn replace_template(&mut self) {
+    pub(super) fn replace_template(&mut self) {
         self.maker.retire(&mut self.reactor, &mut self.sources);
         let unanswered: Vec<_> =
             self.children.iter().filter(|(_, child)| child.in_flight).map(|(id, _)| *id).collect();

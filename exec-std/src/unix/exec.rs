@@ -1,15 +1,16 @@
 //! Starting a program: this one again, or any command.
 //!
-//! The rule: when [`spawn`] has returned, the program runs or its errno is known, and then nothing is left of the attempt. The child shares
-//! our memory until its exec, so all that it needs is made beforehand, and its cost does not grow with our size.
+//! The rule: when [`spawn`] has returned, the program runs or its errno is known, and then nothing is left of
+//! the attempt. The child shares our memory until its exec, so all that it needs is made beforehand, and its
+//! cost does not grow with our size.
 //!
-//! The program starts as from a clean shell: default dispositions, nothing blocked, its own process group, and of our
-//! descriptors only those it was given. It knows nothing of the handshake on the channel.
+//! The program starts as from a clean shell: default dispositions, nothing blocked, its own process group,
+//! and of our descriptors only those it was given. It knows nothing of the handshake on the channel.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::thread;
@@ -19,7 +20,7 @@ use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, getpid, waitid};
 
 use super::process::Process;
-use super::sys::{self, Mask, Plan};
+use super::sys::{self, Mask};
 
 /// Tells a program at which descriptor its channel is.
 pub const CHANNEL_VARIABLE: &str = "WINDROW_CHANNEL";
@@ -27,8 +28,8 @@ pub const CHANNEL_VARIABLE: &str = "WINDROW_CHANNEL";
 /// Where a program is looked for without a `PATH`, as libc does.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// The pauses between attempts at a file that somebody has open for writing: such a one was most often just written, and is still open in a
-/// child that another thread is making. 6 ms in all.
+/// The pauses between attempts at a file that somebody has open for writing: such a one was most often just
+/// written, and is still open in a child that another thread is making. 6 ms in all.
 const BUSY_PAUSES: [Duration; 5] = [
     Duration::from_micros(200),
     Duration::from_micros(400),
@@ -53,7 +54,8 @@ pub struct Command {
     pub channel: Option<OwnedFd>,
     /// What 0, 1 and 2 shall be; `None` is what we have.
     pub stdio: [Option<OwnedFd>; 3],
-    /// Whether it is an actor of ours: SIGTERM when the calling thread dies, and what its children leave becomes its own.
+    /// Whether it is an actor of ours: SIGTERM when the calling thread dies, and what its children leave
+    /// becomes its own.
     pub actor: bool,
     /// Whether it leads a process group. On, unless it shares a terminal.
     pub own_group: bool,
@@ -157,9 +159,9 @@ impl ExecError {
 
     fn in_child((errno, place): (i32, i32)) -> Self {
         let stage = match place {
-            sys::AT_DESCRIPTORS => Stage::Descriptors,
-            sys::AT_DIRECTORY => Stage::Directory,
-            sys::AT_PARENT => Stage::Parent,
+            AT_DESCRIPTORS => Stage::Descriptors,
+            AT_DIRECTORY => Stage::Directory,
+            AT_PARENT => Stage::Parent,
             _ => Stage::Program,
         };
         Self { errno, stage }
@@ -181,9 +183,11 @@ impl fmt::Display for ExecError {
 
 impl std::error::Error for ExecError {}
 
-/// Starts a program, and returns when it runs. Unlike `execvp`, a file without a known format is an error and not a script.
+/// Starts a program, and returns when it runs. Unlike `execvp`, a file without a known format is an error and
+/// not a script.
 ///
-/// With [`Command::actor`] it is to be called on the main thread: the program is signalled when the calling thread dies.
+/// With [`Command::actor`] it is to be called on the main thread: the program is signalled when the calling
+/// thread dies.
 ///
 /// # Errors
 ///
@@ -204,7 +208,8 @@ pub fn spawn(command: Command) -> Result<Process, ExecError> {
 
 /// Takes the channel that the process which started this program has left for it, once.
 ///
-/// To be called before there is a second thread, so that the variable can be removed; otherwise it stays, harmless.
+/// To be called before there is a second thread, so that the variable can be removed; otherwise it stays,
+/// harmless.
 pub fn take_channel() -> Option<OwnedFd> {
     let number = std::env::var(CHANNEL_VARIABLE).ok()?;
     sys::forget_variable(CHANNEL_VARIABLE);
@@ -240,7 +245,7 @@ impl Prepared {
         let environment = variables.into_iter().map(assign).collect::<io::Result<_>>()?;
         let mut descriptors = [stdin, stdout, stderr, channel];
         for place in &mut descriptors {
-            *place = place.take().map(sys::above_channel).transpose()?;
+            *place = place.take().map(above_channel).transpose()?;
         }
         Ok(Self {
             paths,
@@ -301,6 +306,42 @@ fn search(program: &OsStr, path: Option<&OsStr>) -> io::Result<Vec<CString>> {
 
 fn c_string(text: OsString) -> io::Result<CString> {
     Ok(CString::new(text.into_vec())?)
+}
+
+/// All that a child needs between its birth and its exec, made beforehand: it must not allocate.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    /// The paths to try, in order.
+    pub(crate) paths: &'a [&'a CStr],
+    /// The arguments, ended by a null.
+    pub(crate) arguments: &'a [*const c_char],
+    /// The environment, ended by a null.
+    pub(crate) environment: &'a [*const c_char],
+    /// Where to go first.
+    pub(crate) directory: Option<&'a CStr>,
+    /// What 0, 1, 2 and [`sys::CHANNEL_FD`] shall be; each source stands above them all.
+    pub(crate) descriptors: [Option<BorrowedFd<'a>>; 4],
+    /// Whether to lead a group.
+    pub(crate) own_group: bool,
+    /// Whether it shall get SIGTERM when its parent dies, and adopt what its children leave.
+    pub(crate) parent: Option<i32>,
+    /// The signals that stay blocked.
+    pub(crate) blocked: Mask,
+}
+
+/// Where a child was when it failed.
+pub(crate) const AT_DESCRIPTORS: i32 = 1;
+pub(crate) const AT_DIRECTORY: i32 = 2;
+pub(crate) const AT_PARENT: i32 = 3;
+pub(crate) const AT_EXEC: i32 = 4;
+
+/// Duplicates a descriptor to a number above all that a child's plan places.
+fn above_channel(fd: OwnedFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() > sys::CHANNEL_FD {
+        Ok(fd)
+    } else {
+        Ok(rustix::io::fcntl_dupfd_cloexec(fd.as_fd(), sys::CHANNEL_FD + 1)?)
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! What a freshly forked child does before anything else.
 //!
-//! The rule: this order. Descriptors come first, because a copy of somebody's channel hides its end. The group comes before the
-//! signal that a dying parent sends, and that before the look whether the parent still is there, so that its death is
-//! either seen here or signalled later. Dispositions and the mask come from the template, which has every disposition at its
-//! default and every signal blocked: they cost the child nothing, and the signals stay blocked until the shell has its own in place.
+//! The rule: this order. Descriptors come first, because a copy of somebody's channel hides its end. The
+//! group comes before the signal that a dying parent sends, and that before the look whether the parent still
+//! is there, so that its death is either seen here or signalled later. Dispositions and the mask come from
+//! the template, which has every disposition at its default and every signal blocked: they cost the child
+//! nothing, and the signals stay blocked until the shell has its own in place.
 //!
-//! It is in the measured path of every spawn, so it makes no system call that could be made once in the template. It knows no
-//! handshake, and cannot reseed what user code drew from a random source before the fork.
+//! It is in the measured path of every spawn, so it makes no system call that could be made once in the
+//! template. It knows no handshake, and cannot reseed what user code drew from a random source before the
+//! fork.
 
 use std::ffi::CStr;
 use std::io;
@@ -18,7 +20,8 @@ use rustix::process::{
 
 use super::sys;
 
-/// The exit code of a child that could not become itself: what a shell says of a command that it could not start.
+/// The exit code of a child that could not become itself: what a shell says of a command that it could not
+/// start.
 const NOT_STARTED: i32 = 126;
 
 /// What a child is told by its template.

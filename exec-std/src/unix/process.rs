@@ -1,10 +1,10 @@
 //! One process that this process must collect.
 //!
-//! The rule: nothing is signalled after it was collected, and it is collected once. Until then its zombie pins the pid, so the
-//! pid and the group of that number cannot mean anybody else.
+//! The rule: nothing is signalled after it was collected, and it is collected once. Until then its zombie
+//! pins the pid, so the pid and the group of that number cannot mean anybody else.
 //!
-//! It waits for nothing (the pidfd is for a reactor), knows no ladder, and collects nothing when dropped: a process that
-//! nobody collects stays in the process table for its parent's last sweep.
+//! It waits for nothing (the pidfd is for a reactor), knows no ladder, and collects nothing when dropped: a
+//! process that nobody collects stays in the process table for its parent's last sweep.
 
 use std::fmt;
 use std::io;
@@ -82,9 +82,11 @@ impl Process {
         Ok(pidfd_send_signal(&self.pidfd, named(signal)?)?)
     }
 
-    /// Sends a signal to the group that it leads, or to it alone if it leads none (yet): to each process once.
+    /// Sends a signal to the group that it leads, or to it alone if it leads none (yet): to each process
+    /// once.
     ///
-    /// It works also when the leader has exited and was not yet collected; then no member left is `ESRCH` or nothing.
+    /// It works also when the leader has exited and was not yet collected; then no member left is `ESRCH` or
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -100,7 +102,8 @@ impl Process {
 
     /// Returns how it ended, if it has, and leaves it to be collected.
     ///
-    /// One whose pidfd is readable and which gives `None` is held by a tracer of somebody else's: ask again later, not at once.
+    /// One whose pidfd is readable and which gives `None` is held by a tracer of somebody else's: ask again
+    /// later, not at once.
     ///
     /// # Errors
     ///

@@ -79,11 +79,31 @@ pub fn stat(pid: i32) -> io::Result<Option<Stat>> {
 /// A blocked signal is not an ignored one.
 #[must_use]
 pub fn signal_ignored(pid: i32, signal: i32) -> Option<bool> {
-    let bit = u32::try_from(signal).ok()?.checked_sub(1)?;
+    signals_ignored(pid)?.contains(signal)
+}
+
+/// Returns the signals that the process ignores, or `None` if it is gone or cannot be read.
+#[must_use]
+pub fn signals_ignored(pid: i32) -> Option<Ignored> {
     let mut status = Vec::new();
     read_whole(Path::of(format_args!("/proc/{pid}/status")), &mut status).ok()??;
-    let mask = u64::from_str_radix(field(&status, b"\nSigIgn:")?, 16).ok()?;
-    Some(mask.checked_shr(bit)? & 1 == 1)
+    Some(Ignored(u64::from_str_radix(field(&status, b"\nSigIgn:")?, 16).ok()?))
+}
+
+/// The signals that a process ignored when it was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ignored(u64);
+
+impl Ignored {
+    /// What a process ignores whose every other disposition is known to be its default.
+    pub(crate) const PIPE: Self = Self(1 << (rustix::process::Signal::PIPE.as_raw() - 1));
+
+    /// Says whether the signal was ignored, or `None` if there is no such signal.
+    #[must_use]
+    pub fn contains(self, signal: i32) -> Option<bool> {
+        let bit = u32::try_from(signal).ok()?.checked_sub(1)?;
+        Some(self.0.checked_shr(bit)? & 1 == 1)
+    }
 }
 
 /// Says whether the process is stopped by a signal, or `None` if it is gone or cannot be read.

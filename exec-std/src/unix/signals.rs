@@ -30,26 +30,36 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::process::Signal;
 
-use super::procfs;
+use super::procfs::{self, Ignored};
+use super::sys;
+use handled::Handled;
+
+mod handled;
 
 /// What every driver takes: the three that cancel, and the one that asks for a report.
 pub const TAKEN: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::USR1];
 
-/// The signals of this process, blocked and readable.
+/// The signals of this process, readable.
 #[derive(Debug)]
 pub struct Signals {
-    fd: SignalFd,
+    source: Source,
     previous: SigSet,
 }
 
 impl Signals {
-    /// Takes [`TAKEN`]; call it on the main thread before any other thread starts.
+    /// Takes [`TAKEN`] on the main thread: blocked while that is the only one, or else by handlers.
     ///
     /// # Errors
     ///
-    /// The same as [`Signals::install_for`].
+    /// Fails without descriptors.
     pub fn install() -> io::Result<Self> {
-        Self::install_for(&TAKEN)
+        match Self::install_for(&TAKEN) {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                let handled = Handled::install(&TAKEN)?;
+                Ok(Self { source: Source::Handled(handled), previous: SigSet::thread_get_mask()? })
+            }
+            installed => installed,
+        }
     }
 
     /// Takes the given signals and unblocks all others; call it on the main thread before any other thread
@@ -63,13 +73,21 @@ impl Signals {
     /// `ResourceBusy` if there is another thread, which would take the signals in its own way; and without
     /// descriptors.
     pub fn install_for(signals: &[Signal]) -> io::Result<Self> {
-        if procfs::threads()? > 1 {
+        if !sys::is_single_threaded()? {
             return Err(io::Error::new(
                 io::ErrorKind::ResourceBusy,
                 "signals must be taken before the first thread starts",
             ));
         }
-        Self::take(signals)
+        Self::take(signals, procfs::signals_ignored(rustix::process::getpid().as_raw_pid()))
+    }
+
+    /// Takes [`TAKEN`] in a child that a template has just forked.
+    ///
+    /// It asks nothing of `/proc`: such a child has one thread and the template's dispositions. A look there is slow,
+    /// and what it leaves in the kernel slows the end of the process too.
+    pub(crate) fn install_in_newborn() -> io::Result<Self> {
+        Self::take(&TAKEN, Some(Ignored::PIPE))
     }
 
     /// Returns the next signal, or `None` if none is pending; call it until `None` when the descriptor is
@@ -79,8 +97,14 @@ impl Signals {
     ///
     /// Fails if the descriptor is no longer what it was; deregister it then.
     pub fn read(&self) -> io::Result<Option<Received>> {
+        let fd = match &self.source {
+            Source::Blocked(fd) => fd,
+            Source::Handled(handled) => {
+                return Ok(handled.read().map(|signal| Received { signal, sender: 0, code: 0 }));
+            }
+        };
         loop {
-            match self.fd.read_signal() {
+            match fd.read_signal() {
                 Ok(None) => return Ok(None),
                 Ok(Some(info)) => {
                     let number = i32::try_from(info.ssi_signo).ok().and_then(Signal::from_named_raw);
@@ -100,9 +124,8 @@ impl Signals {
         &self.previous
     }
 
-    fn take(signals: &[Signal]) -> io::Result<Self> {
-        let own = rustix::process::getpid().as_raw_pid();
-        let ignores = |signal: Signal| procfs::signal_ignored(own, signal.as_raw());
+    fn take(signals: &[Signal], ignored: Option<Ignored>) -> io::Result<Self> {
+        let ignores = |signal: Signal| ignored.and_then(|ignored| ignored.contains(signal.as_raw()));
         let mut taken = SigSet::empty();
         for &signal in signals {
             if signal != Signal::HUP || ignores(signal) != Some(true) {
@@ -116,14 +139,26 @@ impl Signals {
         }
         let fd = SignalFd::with_flags(&taken, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         let previous = blocked.thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-        Ok(Self { fd, previous })
+        Ok(Self { source: Source::Blocked(fd), previous })
     }
 }
 
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        match &self.source {
+            Source::Blocked(fd) => fd.as_fd(),
+            Source::Handled(handled) => handled.as_fd(),
+        }
     }
+}
+
+/// How the signals come.
+#[derive(Debug)]
+enum Source {
+    /// All threads block them.
+    Blocked(SignalFd),
+    /// Some thread may not.
+    Handled(Handled),
 }
 
 /// A signal that arrived, at least once.

@@ -1,19 +1,22 @@
 //! The system calls that no safe wrapper offers, and the only file of this crate with `unsafe` in it.
 //!
-//! The rule: what leaves this file is safe to call. A fork is refused while there is a second thread, a descriptor is made
-//! from a bare number once, and a child that shares our memory calls nothing but the kernel.
+//! The rule: what leaves this file is safe to call. A fork is refused while there is a second thread, a
+//! descriptor is made from a bare number once, and a child that shares our memory calls nothing but the
+//! kernel.
 //!
 //! It decides no order: which of these a child does first is the business of `prelude` and of `exec`.
 
-use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::ffi::{OsStr, c_int, c_void};
 use std::io;
 use std::mem::{self, MaybeUninit};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use polling::{Event, PollMode, Poller};
 use rustix::process::Signal;
+
+use super::exec::{AT_DESCRIPTORS, AT_DIRECTORY, AT_EXEC, AT_PARENT, Plan};
 
 /// The descriptor at which a process that we make finds its one channel.
 pub const CHANNEL_FD: RawFd = 3;
@@ -22,7 +25,7 @@ pub const CHANNEL_FD: RawFd = 3;
 const SIGNALS: c_int = 64;
 /// The size of the kernel's signal set.
 const SET_SIZE: usize = size_of::<u64>();
-/// Enough for the functions below [`exec_child`], in a debug build too.
+/// Enough for what the child calls, in a debug build too.
 const STACK: usize = 64 * 1024;
 
 /// Whose child a fork makes.
@@ -55,7 +58,7 @@ pub enum Side {
 ///
 /// # Errors
 ///
-/// `EDEADLK` while there is a second thread, `Unsupported` where libc keeps the thread id somewhere else, and what `clone3` says.
+/// `EDEADLK` while there is a second thread, `Unsupported` where libc's thread id is elsewhere, what `clone3` says.
 pub fn fork(kin: Kin) -> io::Result<Side> {
     if !is_single_threaded()? {
         return Err(io::Error::from_raw_os_error(libc::EDEADLK));
@@ -73,15 +76,16 @@ pub fn fork(kin: Kin) -> io::Result<Side> {
     args.pidfd = (&raw mut pidfd).addr() as u64;
     args.child_tid = thread_id.addr() as u64;
     args.exit_signal = bits(exit_signal);
-    // SAFETY: without CLONE_VM the child has a copy of this stack and of everything else, and there was no other thread whose
-    // locks could be copied in the held state. Both addresses outlive the call.
+    // SAFETY: without CLONE_VM the child has a copy of this stack and of everything else, and there was no
+    // other thread whose locks could be copied in the held state. Both addresses outlive the call.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) };
     match i32::try_from(pid) {
         Ok(0) => {
             robust.register();
             Ok(Side::Child)
         }
-        // SAFETY: the call succeeded with CLONE_PIDFD, so the kernel stored a new descriptor that nobody else has.
+        // SAFETY: the call succeeded with CLONE_PIDFD, so the kernel stored a new descriptor that nobody else
+        // has.
         Ok(pid) if pid > 0 => Ok(Side::Parent { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
         _ => Err(io::Error::last_os_error()),
     }
@@ -105,7 +109,8 @@ pub fn exit_now(code: i32) -> ! {
 
 /// Leaves this process `stdio` at 0, 1, 2, the channel at [`CHANNEL_FD`], and nothing else.
 ///
-/// Objects that own other descriptors must be forgotten, not dropped, since their numbers will mean something else.
+/// Objects that own other descriptors must be forgotten, not dropped, since their numbers will mean something
+/// else.
 pub(crate) fn keep_only(channel: OwnedFd, stdio: [Option<OwnedFd>; 3]) -> io::Result<OwnedFd> {
     for (target, source) in (0..).zip(stdio) {
         if let Some(source) = source {
@@ -146,7 +151,8 @@ pub(crate) fn forget_variable(name: &str) {
     }
 }
 
-/// Sends a signal to the group that the process leads or led; `EINVAL` from a kernel (before 6.9) that cannot do so by pidfd.
+/// Sends a signal to the group that the process leads or led; `EINVAL` from a kernel (before 6.9) that cannot
+/// do so by pidfd.
 pub(crate) fn signal_group(pidfd: BorrowedFd<'_>, signal: Option<Signal>) -> io::Result<()> {
     const PIDFD_SIGNAL_PROCESS_GROUP: c_int = 1 << 2;
     let signal = signal.map_or(0, Signal::as_raw);
@@ -192,10 +198,10 @@ impl Mask {
     }
 }
 
-/// Sets every disposition to its default, with the exceptions that a Rust program starts with: SIGPIPE is ignored, and the
-/// handlers for SIGSEGV and SIGBUS that report a stack overflow stay.
+/// Sets every disposition to its default, with the exceptions that a Rust program starts with: SIGPIPE is
+/// ignored, and the handlers for SIGSEGV and SIGBUS that report a stack overflow stay.
 pub(crate) fn reset_dispositions() {
-    // Between the standard and the real-time signals stand two that are libc's own: it installs their handlers once.
+    // Between the standard and the real-time signals stand two of libc's own, whose handlers it sets once.
     let libc_own = 32..=33;
     for signal in 1..=SIGNALS {
         if signal != libc::SIGSEGV && signal != libc::SIGBUS && !libc_own.contains(&signal) {
@@ -215,7 +221,8 @@ fn set_default(signal: c_int) {
     }
 }
 
-/// Where libc keeps the calling thread's id: the very place that the kernel clears at the thread's end, with glibc.
+/// Where libc keeps the calling thread's id: the very place that the kernel clears at the thread's end, with
+/// glibc.
 fn thread_id_address() -> io::Result<*mut c_int> {
     let unsupported =
         || io::Error::new(io::ErrorKind::Unsupported, "libc keeps the thread id in an unknown place");
@@ -244,33 +251,6 @@ impl RobustList {
     }
 }
 
-/// All that a child needs between its birth and its exec, made beforehand: it must not allocate.
-#[derive(Debug)]
-pub(crate) struct Plan<'a> {
-    /// The paths to try, in order.
-    pub(crate) paths: &'a [&'a CStr],
-    /// The arguments, ended by a null.
-    pub(crate) arguments: &'a [*const c_char],
-    /// The environment, ended by a null.
-    pub(crate) environment: &'a [*const c_char],
-    /// Where to go first.
-    pub(crate) directory: Option<&'a CStr>,
-    /// What 0, 1, 2 and [`CHANNEL_FD`] shall be; each source stands above them all.
-    pub(crate) descriptors: [Option<BorrowedFd<'a>>; 4],
-    /// Whether to lead a group.
-    pub(crate) own_group: bool,
-    /// Whether it shall get SIGTERM when its parent dies, and adopt what its children leave.
-    pub(crate) parent: Option<i32>,
-    /// The signals that stay blocked.
-    pub(crate) blocked: Mask,
-}
-
-/// Where a child was when it failed.
-pub(crate) const AT_DESCRIPTORS: i32 = 1;
-pub(crate) const AT_DIRECTORY: i32 = 2;
-pub(crate) const AT_PARENT: i32 = 3;
-pub(crate) const AT_EXEC: i32 = 4;
-
 /// A child that is being born, as both sides see it.
 struct Birth<'a> {
     plan: &'a Plan<'a>,
@@ -278,7 +258,7 @@ struct Birth<'a> {
     place: AtomicI32,
 }
 
-/// What came of an exec: the process, and the errno with its place if it is one that failed and only waits to be collected.
+/// What came of an exec: the process, and errno and place if it failed and is only there to be collected.
 pub(crate) struct Born {
     pub(crate) pid: i32,
     pub(crate) pidfd: OwnedFd,
@@ -295,8 +275,8 @@ pub(crate) fn spawn(plan: &Plan<'_>) -> io::Result<Born> {
     let mut pidfd: RawFd = -1;
     // A handler of ours must not run in the child, where it would change our memory.
     let before = Mask::FULL.replace();
-    // SAFETY: this thread stands still until the child has exec'ed or ended, so `birth` and the stack outlive its use of them; the
-    // child calls the kernel only. Its descriptors and dispositions are copies.
+    // SAFETY: this thread stands still until the child has exec'ed or ended, so `birth` and the stack outlive
+    // its use of them; the child calls the kernel only. Its descriptors and dispositions are copies.
     let pid = unsafe {
         let argument = (&raw const birth).cast_mut().cast::<c_void>();
         libc::clone(exec_child, top, flags, argument, &raw mut pidfd)
@@ -306,7 +286,7 @@ pub(crate) fn spawn(plan: &Plan<'_>) -> io::Result<Born> {
     if pid < 0 {
         return Err(error);
     }
-    // SAFETY: the call succeeded with CLONE_PIDFD, so the kernel stored a new descriptor that nobody else has.
+    // SAFETY: the call succeeded with CLONE_PIDFD, so the kernel stored a new descriptor, nobody else's.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     let errno = birth.errno.load(Ordering::Relaxed);
     let failure = (errno != 0).then(|| (errno, birth.place.load(Ordering::Relaxed)));
@@ -327,9 +307,11 @@ extern "C" fn exec_child(birth: *mut c_void) -> c_int {
 ///
 /// # Safety
 ///
-/// Only for a child that has its own descriptors and dispositions, and with a plan whose arrays end with a null.
+/// Only for a child that has its own descriptors and dispositions, and with a plan whose arrays end with a
+/// null.
 unsafe fn become_program(plan: &Plan<'_>) -> (i32, i32) {
-    // SAFETY: plain system calls on this process's own descriptors, strings that end with a zero, and arrays that end with a null.
+    // SAFETY: plain system calls on this process's own descriptors, strings that end with a zero, and arrays
+    // that end with a null.
     unsafe {
         for signal in 1..=SIGNALS {
             set_default(signal);
@@ -403,15 +385,6 @@ fn bits(flags: c_int) -> u64 {
     u64::from(flags.cast_unsigned())
 }
 
-/// Duplicates a descriptor to a number above all that a child's plan places.
-pub(crate) fn above_channel(fd: OwnedFd) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() > CHANNEL_FD {
-        Ok(fd)
-    } else {
-        Ok(rustix::io::fcntl_dupfd_cloexec(fd.as_fd(), CHANNEL_FD + 1)?)
-    }
-}
-
 /// Registers a descriptor with a poller.
 pub(crate) fn poller_add(
     poller: &Poller,
@@ -419,7 +392,8 @@ pub(crate) fn poller_add(
     interest: Event,
     mode: PollMode,
 ) -> io::Result<()> {
-    // SAFETY: what `polling` asks for is that the descriptor is deregistered before it is closed. Here that is a matter of
-    // order and not of memory: epoll drops a closed description by itself, and a stale event names a token, not an address.
+    // SAFETY: what `polling` asks for is that the descriptor is deregistered before it is closed. Here that
+    // is a matter of order and not of memory: epoll drops a closed description by itself, and a stale event
+    // names a token, not an address.
     unsafe { poller.add_with_mode(&fd, interest, mode) }
 }

@@ -1,14 +1,14 @@
 //! The template: a process with one thread that forks an actor's children, and guards them.
 //!
-//! The rule: a child that the template makes is the *actor's* own child, to be collected by the actor. The template is forked
-//! before the actor has a second thread, or else made by re-executing the program; it forks only while it has one thread itself.
-//! The actor's side never blocks: what does not fit into the socket is queued here.
+//! The rule: a child that the template makes is the *actor's* own child, to be collected by the actor. The
+//! template is forked before the actor has a second thread, or else made by re-executing the program; it
+//! forks only while it has one thread itself. The actor's side never blocks: what does not fit into the
+//! socket is queued here.
 //!
-//! It decides nothing: who is spawned, what an answer means and when the template is replaced is said elsewhere. What happens
-//! to the children when the actor dies stands in `guardian`.
+//! It decides nothing: who is spawned, what an answer means and when the template is replaced is said
+//! elsewhere. What happens to the children when the actor dies stands in `guardian`.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -22,82 +22,21 @@ use rustix::process::{
 use super::exec::{self, Command, ExecError};
 use super::process::Process;
 use super::sys::{self, Kin, Mask, Side};
+pub use role::{Newborn, Role, StartError};
+
 use packet::{Packet, Received, Title};
 
 mod guardian;
 mod packet;
+mod role;
 mod serve;
 
 /// Tells a re-executed program that it is a template, and whose.
 pub(super) const VARIABLE: &str = "WINDROW_TEMPLATE";
 
-/// How many spawns the template is asked for before it has answered: with four descriptors each, this stays below the number
-/// that the kernel lets an ordinary user have in flight.
+/// How many spawns the template is asked for before it has answered: with four descriptors each, this stays
+/// below the number that the kernel lets an ordinary user have in flight.
 const UNANSWERED: usize = 64;
-
-/// Which process this is, after a template was made.
-#[derive(Debug)]
-#[must_use]
-#[allow(clippy::exhaustive_enums, reason = "a fork has two ends, and the template itself does not return")]
-pub enum Role {
-    /// The actor, with its template.
-    Actor(Template),
-    /// A child that the template has forked, some time later.
-    Newborn(Newborn),
-}
-
-/// What a forked child knows of itself.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Newborn {
-    /// The id under which it was asked for.
-    pub id: u64,
-    /// Its parent, the actor.
-    pub parent: i32,
-    /// Its channel to the parent.
-    pub channel: OwnedFd,
-}
-
-impl Newborn {
-    /// Unblocks all signals. For when the shell's own are in place; threads made before keep them blocked.
-    pub fn release_signals() {
-        let _all = Mask::EMPTY.replace();
-    }
-}
-
-/// Why no template was forked.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// This process has a second thread: a template can only be made by [`Template::reexec`].
-    Threads,
-    /// The system refused.
-    Io(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Threads => out.write_str("a process with a second thread cannot fork its template"),
-            Self::Io(error) => write!(out, "cannot fork the template: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Threads => None,
-            Self::Io(error) => Some(error),
-        }
-    }
-}
-
-impl<E: Into<io::Error>> From<E> for StartError {
-    fn from(error: E) -> Self {
-        Self::Io(error.into())
-    }
-}
 
 /// A child to be forked.
 #[derive(Debug)]
@@ -140,12 +79,15 @@ pub enum Answer {
         errno: i32,
     },
     /// The template is gone. Every spawn that is not yet answered may have happened or not.
+    ///
+    /// Its pidfd may tell earlier: a child in the making holds a copy of the socket for a moment.
     Gone,
 }
 
 /// An actor's handle on its template.
 ///
-/// Dropping it closes the socket and leaves the process, which ends with the last child, to be collected by a final sweep.
+/// Dropping it closes the socket and leaves the process, which ends with the last child, to be collected by a
+/// final sweep.
 #[derive(Debug)]
 pub struct Template {
     socket: OwnedFd,
@@ -166,12 +108,15 @@ struct Queued {
 }
 
 impl Template {
-    /// Forks a template, which runs `preload` first. Returns here as [`Role::Actor`], and as [`Role::Newborn`] in each child.
+    /// Forks a template, which runs `preload` first. Returns here as [`Role::Actor`], and as
+    /// [`Role::Newborn`] in each child.
     ///
-    /// To be called on the main thread, the only one: a child is signalled when the thread dies that made its template.
+    /// To be called on the main thread, the only one: a child is signalled when the thread dies that made its
+    /// template.
     ///
-    /// A newborn has descriptors 0, 1, 2 and its channel, default dispositions but SIGPIPE ignored, and all signals blocked. It comes back with a copy of the
-    /// caller's stack and memory as they were at this call: objects there that own descriptors must be forgotten, not dropped.
+    /// A newborn has descriptors 0, 1, 2 and its channel, default dispositions but SIGPIPE ignored, and all
+    /// signals blocked. It comes back with a copy of the caller's stack and memory as they were at this call:
+    /// objects there that own descriptors must be forgotten, not dropped.
     ///
     /// # Errors
     ///
@@ -203,8 +148,9 @@ impl Template {
 
     /// Makes a template by executing this program anew, in which [`from_env`] then must be called first.
     ///
-    /// For a process that has threads already, and to replace a template that died: hand the living children to it with
-    /// [`Template::guard`]. To be called on the main thread, for the reason given at [`Template::start`].
+    /// For a process that has threads already, and to replace a template that died: hand the living children
+    /// to it with [`Template::guard`]. To be called on the main thread, for the reason given at
+    /// [`Template::start`].
     ///
     /// # Errors
     ///
@@ -292,7 +238,8 @@ impl Template {
 
     /// Takes the next answer, if there is one. To be repeated until there is none.
     ///
-    /// After [`Answer::Gone`] nothing else follows: the socket is to be taken out of the reactor, and the process collected.
+    /// After [`Answer::Gone`] nothing else follows: the socket is to be taken out of the reactor, and the
+    /// process collected.
     ///
     /// # Errors
     ///
@@ -338,7 +285,8 @@ impl Template {
     }
 
     fn on_end(&mut self) {
-        let errno = Errno::PIPE.raw_os_error();
+        // Like every spawn that a template did not live to do: it may be tried again.
+        let errno = Errno::AGAIN.raw_os_error();
         let unsent = self.queue.drain(..).filter(Queued::is_spawn);
         self.answers.extend(unsent.map(|queued| Answer::Failed { id: queued.id, errno }));
         self.answers.push_back(Answer::Gone);
@@ -361,7 +309,8 @@ impl Template {
         &mut self.process
     }
 
-    /// Says that no more requests will come: the template ends when its last child has. It is to be collected last.
+    /// Says that no more requests will come: the template ends when its last child has. It is to be collected
+    /// last.
     pub fn close(&mut self) {
         self.closing = true;
         self.flush();
@@ -381,9 +330,11 @@ impl AsFd for Template {
     }
 }
 
-/// Becomes a template, if this program was started as one by [`Template::reexec`]; returns in each child of the actor that it then forks.
+/// Becomes a template, if this program was started as one by [`Template::reexec`]; returns in each child of
+/// the actor that it then forks.
 ///
-/// To be called first in `main`, before there is any thread; what is said at [`Template::start`] of newborns holds here.
+/// To be called first in `main`, before there is any thread; what is said at [`Template::start`] of newborns
+/// holds here.
 pub fn from_env(preload: Option<fn()>) -> Option<Newborn> {
     let actor = std::env::var(VARIABLE).ok()?.parse().ok()?;
     let _former = Mask::FULL.replace();

@@ -324,7 +324,7 @@ mod tests {
                     (count, sum) = (count + 1, sum + message);
                 }
             }
-            assert_eq!(sum, (0..THREADS * EACH).sum());
+            assert_eq!(sum, (0..THREADS * EACH).sum::<u64>());
             senders.into_iter().for_each(|sender| sender.join().unwrap());
             assert_eq!(mailbox.try_recv().unwrap(), None);
         }

@@ -44,6 +44,7 @@ fn a_forked_child_is_the_actors_own() {
     assert_eq!(channel.call("status Name"), "a child");
     assert_eq!(channel.call("signals SigIgn"), "1000", "SIGPIPE alone");
     assert_eq!(channel.call("signals SigBlk"), "fffffffe7ffbfeff", "until the shell's own are in place");
+    assert_eq!(channel.call("nets"), "Some(15) true");
     assert_eq!(channel.call("release"), "released");
     assert_eq!(channel.call("status SigBlk"), "0000000000000000");
     assert_eq!(process.peek().unwrap(), None);
@@ -143,6 +144,8 @@ fn many(count: u64) {
 fn a_killed_template_is_seen_and_replaced() {
     let mut template = template(None);
     let (mut first, mut channel) = child(&mut template, 1);
+    // Until it has closed what it inherited, it holds the template's end too.
+    assert_eq!(channel.call("fds"), "[0, 1, 2, 3]");
     template.process().signal(Signal::KILL.as_raw()).unwrap();
     assert_eq!(collect(template.process()), Exit::Signal(9, false));
     let unsent = ask(&mut template, 2);
@@ -212,6 +215,7 @@ fn an_executed_program_gets_its_channel() {
     assert_eq!(channel.call("who"), format!("[{pid}, {own}, {pid}] 0 0"));
     assert_eq!(channel.call("fds"), "[0, 1, 2, 3]");
     assert_eq!(channel.call("status SigBlk"), "0000000000000000");
+    assert_eq!(channel.call("nets"), "Some(15) true");
     drop(channel);
     assert_eq!(collect(&mut process), Exit::Code(0));
 }

@@ -1,4 +1,5 @@
-//! What the children of the cases do: each line on their channel is a command, and the channel's end is theirs.
+//! What the children of the cases do: each line on their channel is a command, and the channel's end is
+//! theirs.
 
 use std::fmt::Display;
 use std::io::{BufRead, BufReader, Write};
@@ -8,7 +9,7 @@ use std::thread;
 
 use nix::sys::pthread::{pthread_kill, pthread_self};
 use nix::sys::signal::Signal;
-use rustix::process::{getpgrp, getpid, getppid};
+use rustix::process::{child_subreaper, getpgrp, getpid, getppid, parent_process_death_signal};
 use windrow_std::unix::exec;
 use windrow_std::unix::template::Newborn;
 
@@ -49,6 +50,11 @@ fn serve(channel: OwnedFd, parent: i32, id: u64) -> ! {
             ("fds", _) => Box::new(format!("{:?}", open_fds())),
             ("status", field) => Box::new(status(field)),
             ("signals", field) => Box::new(format!("{:x}", signals(field))),
+            ("nets", _) => Box::new(format!(
+                "{:?} {}",
+                parent_process_death_signal().unwrap().map(|signal| signal.as_raw()),
+                child_subreaper().unwrap().is_some()
+            )),
             ("threads", _) => Box::new(threads()),
             ("release", _) => {
                 Newborn::release_signals();

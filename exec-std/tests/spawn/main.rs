@@ -1,7 +1,8 @@
 //! Making processes, with real ones.
 //!
-//! Each case runs in a process of its own with one thread, since that is what may fork a template. It becomes the subreaper of
-//! what it makes, and at its end must have no child left. A case that hangs is killed with all that it left.
+//! Each case runs in a process of its own with one thread, since that is what may fork a template. It becomes
+//! the subreaper of what it makes, and at its end must have no child left. A case that hangs is killed with
+//! all that it left.
 
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};

@@ -1,7 +1,8 @@
-//! What a spawn costs, with the floor beside it in the same rounds: `cargo test --release --test spawn -- measure`.
+//! What a spawn costs, with the floor beside it in the same rounds: `cargo test --release --test spawn --
+//! measure`.
 //!
-//! The floor of a fork is a template that does nothing but fork, whose child does nothing but write one byte. The floor of an
-//! exec is `std::process::Command`. Only ratios count.
+//! The floor of a fork is a template that does nothing but fork, whose child does nothing but write one byte.
+//! The floor of an exec is `std::process::Command`. Only ratios count.
 
 use std::io::{IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
@@ -29,9 +30,12 @@ pub(crate) fn run() {
     for batch in [64, 256, 1000] {
         let start = Instant::now();
         let channels: Vec<_> = (0..batch).map(|id| ask(&mut template, id)).collect();
+        let children: Vec<_> = (0..batch).map(|_| started(&mut template).1).collect();
         channels.into_iter().for_each(first_byte);
         let took = start.elapsed();
-        (0..batch).for_each(|_| drop(collect(&mut started(&mut template).1)));
+        for mut process in children {
+            collect(&mut process);
+        }
         println!("{batch} at once: {took:?}");
     }
     let mut alive = Vec::new();
@@ -163,8 +167,7 @@ fn receive(socket: &UnixStream) -> Option<OwnedFd> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     recvmsg(socket, &mut [IoSliceMut::new(&mut [0])], &mut control, RecvFlags::CMSG_CLOEXEC).ok()?;
-    control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-        _ => None,
+    control.drain().find_map(|message| {
+        if let RecvAncillaryMessage::ScmRights(mut fds) = message { fds.next() } else { None }
     })
 }

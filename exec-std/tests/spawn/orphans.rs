@@ -1,7 +1,7 @@
 //! What comes of an actor's children when the actor is killed.
 //!
-//! The actor is a program of its own here, so that the case can kill it and, as its subreaper, collect all that it leaves. It tells by name
-//! and pid on its standard output what it made, and then waits to be killed.
+//! The actor is a program of its own here, so that the case can kill it and, as its subreaper, collect all
+//! that it leaves. It tells by name and pid on its standard output what it made, and then waits to be killed.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -133,6 +133,7 @@ fn family(mut template: Template) {
     }
 }
 
+#[allow(clippy::zombie_processes, reason = "the case collects it, as the subreaper")]
 fn leaking() {
     let template = template(None);
     let leak = rustix::io::dup(&template).unwrap();

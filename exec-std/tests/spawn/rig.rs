@@ -50,10 +50,9 @@ pub(crate) fn answer(template: &mut Template) -> Answer {
 }
 
 pub(crate) fn started(template: &mut Template) -> (u64, Process) {
-    match answer(template) {
-        Answer::Started { id, process } => (id, process),
-        other => panic!("not started: {other:?}"),
-    }
+    let answer = answer(template);
+    let Answer::Started { id, process } = answer else { panic!("not started: {answer:?}") };
+    (id, process)
 }
 
 pub(crate) fn child(template: &mut Template, id: u64) -> (Process, Channel) {

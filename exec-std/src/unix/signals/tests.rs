@@ -14,6 +14,10 @@ use super::*;
 
 const ROLE: &str = "WINDROW_TEST_SIGNALS_ROLE";
 
+fn take(signals: &[Signal]) -> io::Result<Signals> {
+    Signals::take(signals, procfs::signals_ignored(getpid().as_raw_pid()))
+}
+
 fn send(signal: Signal) {
     raise(named(signal).unwrap()).unwrap();
 }
@@ -29,7 +33,7 @@ fn read_all(signals: &Signals) -> Vec<Signal> {
 
 #[test]
 fn signals_are_read_as_data() {
-    let signals = Signals::take(&TAKEN).unwrap();
+    let signals = take(&TAKEN).unwrap();
     assert_eq!(signals.read().unwrap(), None);
     for signal in TAKEN {
         send(signal);
@@ -43,7 +47,7 @@ fn signals_are_read_as_data() {
 
 #[test]
 fn one_that_is_pending_twice_is_read_once() {
-    let signals = Signals::take(&TAKEN).unwrap();
+    let signals = take(&TAKEN).unwrap();
     send(Signal::INT);
     send(Signal::INT);
     send(Signal::TERM);
@@ -59,7 +63,7 @@ fn one_that_is_pending_twice_is_read_once() {
 fn the_mask_is_exactly_what_is_taken_and_threads_inherit_it() {
     let everything = SigSet::all();
     everything.thread_set_mask().unwrap();
-    let signals = Signals::take(&[Signal::USR2]).unwrap();
+    let signals = take(&[Signal::USR2]).unwrap();
     assert!(signals.previous_mask().contains(named(Signal::INT).unwrap()));
     let inherited = std::thread::spawn(|| SigSet::thread_get_mask().unwrap()).join().unwrap();
     let expected: SigSet = std::iter::once(named(Signal::USR2).unwrap()).collect();
@@ -70,12 +74,12 @@ fn the_mask_is_exactly_what_is_taken_and_threads_inherit_it() {
 
 #[test]
 fn a_second_thread_is_reason_to_refuse() {
-    assert_eq!(Signals::install().unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+    assert_eq!(Signals::install_for(&TAKEN).unwrap_err().kind(), io::ErrorKind::ResourceBusy);
 }
 
 #[test]
 fn a_broken_pipe_is_an_error_and_no_signal() {
-    let _signals = Signals::take(&TAKEN).unwrap();
+    let _signals = take(&TAKEN).unwrap();
     let (read, write) = rustix::pipe::pipe().unwrap();
     drop(read);
     assert_eq!(rustix::io::write(&write, b"x"), Err(rustix::io::Errno::PIPE));
@@ -84,13 +88,13 @@ fn a_broken_pipe_is_an_error_and_no_signal() {
 #[test]
 fn the_descriptor_is_not_inherited() {
     use rustix::io::{FdFlags, fcntl_getfd};
-    let signals = Signals::take(&TAKEN).unwrap();
+    let signals = take(&TAKEN).unwrap();
     assert!(fcntl_getfd(&signals).unwrap().contains(FdFlags::CLOEXEC));
 }
 
 #[test]
 fn the_sender_is_told() {
-    let _blocked = Signals::take(&TAKEN).unwrap();
+    let _blocked = take(&TAKEN).unwrap();
     let mut other = Other::start("tell", &[]);
     other.expect("ready");
     other.signal(Signal::HUP);
@@ -99,7 +103,7 @@ fn the_sender_is_told() {
 
 #[test]
 fn the_parents_death_is_a_term_from_the_dead_parent() {
-    let _blocked = Signals::take(&TAKEN).unwrap();
+    let _blocked = take(&TAKEN).unwrap();
     let mut outer = Other::start("sweep", &[]);
     outer.expect("ready");
     outer.signal(Signal::USR1);
@@ -110,7 +114,7 @@ fn the_parents_death_is_a_term_from_the_dead_parent() {
 
 #[test]
 fn a_hangup_ignored_by_nohup_stays_ignored_and_the_interrupt_of_a_background_job_does_not() {
-    let _blocked = Signals::take(&TAKEN).unwrap();
+    let _blocked = take(&TAKEN).unwrap();
     let mut other = Other::start("tell", &["/bin/sh", "-c", "trap '' HUP INT; exec \"$0\" \"$@\""]);
     other.expect("ready");
     other.signal(Signal::HUP);
@@ -135,7 +139,7 @@ fn as_another_process() {
 
 /// Says which signal comes first, and from whom.
 fn tell() {
-    let signals = Signals::take(&TAKEN).unwrap();
+    let signals = take(&TAKEN).unwrap();
     say("ready");
     assert!(readable(&signals, 20));
     let received = signals.read().unwrap().unwrap();
@@ -145,7 +149,7 @@ fn tell() {
 
 /// Kills its child when told so, and collects what that leaves.
 fn sweep() {
-    let signals = Signals::take(&TAKEN).unwrap();
+    let signals = take(&TAKEN).unwrap();
     set_child_subreaper(Some(getpid())).unwrap();
     let mut parent = Other::inheriting("die");
     assert!(readable(&signals, 20));

@@ -1,13 +1,14 @@
 //! The template's second office: to see the end of its actor, and then to end what the actor left.
 //!
-//! The rule: while the actor lives, nothing is signalled. When it is dead, each child gets SIGTERM and SIGCONT at once and
-//! SIGKILL after the span that was stored with it. It decides nothing else, and it can neither collect nor adopt: what it
-//! guards are its siblings. A child that has exited is forgotten at once, so a pidfd here always means a process of the actor's.
+//! The rule: while the actor lives, nothing is signalled. When it is dead, each child gets SIGTERM and
+//! SIGCONT at once and SIGKILL after the span that was stored with it. It decides nothing else, and it can
+//! neither collect nor adopt: what it guards are its siblings. A child that has exited is forgotten at once,
+//! so a pidfd here always means a process of the actor's.
 //!
-//! A sibling cannot pin a pid. Signals therefore go through the pidfd, which means one process for ever, and to its group
-//! through the pidfd too. Only a kernel that cannot do that (before 6.9) is asked by number, right after the pidfd said that the
-//! leader has not exited: another group could have that number only if within these microseconds the leader died, was
-//! collected, and all other pids were used up.
+//! A sibling cannot pin a pid. Signals therefore go through the pidfd, which means one process for ever, and
+//! to its group through the pidfd too. Only a kernel that cannot do that (before 6.9) is asked by number,
+//! right after the pidfd said that the leader has not exited: another group could have that number only if
+//! within these microseconds the leader died, was collected, and all other pids were used up.
 
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
@@ -133,9 +134,11 @@ impl Guardian {
     /// A child has exited.
     fn finish(&mut self, fd: RawFd) {
         let Some(ward) = self.wards.get_mut(&fd) else { return };
-        // Siblings in the making may hold a copy of this pidfd, which would keep it in the set after it is closed here.
+        // Siblings in the making may hold a copy of this pidfd, which would keep it in the set after it is
+        // closed here.
         let _ = epoll::delete(&self.epoll, &ward.pidfd);
-        if self.orphaned && ward.has_group() {
+        // A group that was killed is not waited for: its zombies are somebody else's, who may never collect them.
+        if self.orphaned && ward.kill_at.is_some() && ward.has_group() {
             ward.life = Life::Group;
         } else {
             self.wards.remove(&fd);

@@ -1,7 +1,7 @@
 //! The packets between an actor and its template, and how they travel with descriptors attached.
 //!
-//! The rule: one packet is one `sendmsg` of a fixed size, so none is ever seen in part; descriptors arrive marked close-on-exec; and
-//! nothing here waits. It knows neither who sends nor what a packet leads to.
+//! The rule: one packet is one `sendmsg` of a fixed size, so none is ever seen in part; descriptors arrive
+//! marked close-on-exec; and nothing here waits. It knows neither who sends nor what a packet leads to.
 
 use std::ffi::CStr;
 use std::io::{IoSlice, IoSliceMut};
@@ -125,7 +125,8 @@ pub(super) fn send(socket: BorrowedFd<'_>, packet: Packet, fds: &[BorrowedFd<'_>
     }
 }
 
-/// Receives one packet. One that makes no sense is skipped: its sender is of another version, or nobody of ours.
+/// Receives one packet. One that makes no sense is skipped: its sender is of another version, or nobody of
+/// ours.
 pub(super) fn receive(socket: BorrowedFd<'_>) -> Result<Received, Errno> {
     loop {
         let mut bytes = [0; SIZE + 1];

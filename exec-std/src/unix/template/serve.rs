@@ -1,8 +1,9 @@
 //! The template's side: a loop that forks on request, and never returns but in the children.
 //!
-//! The rule: it holds its socket, the pidfds it guards, and 0, 1, 2; every signal is blocked; it has one thread, looked at before each fork.
-//! It never waits for its actor to read: answers that do not fit are kept, and no request is taken meanwhile. A panic ends it,
-//! because above it on the stack stands the actor's own code, which must not run here.
+//! The rule: it holds its socket, the pidfds it guards, and 0, 1, 2; every signal is blocked; it has one
+//! thread, looked at before each fork. It never waits for its actor to read: answers that do not fit are
+//! kept, and no request is taken meanwhile. A panic ends it, because above it on the stack stands the actor's
+//! own code, which must not run here.
 //!
 //! It knows no handshake and no payload, and what a child is to be is between the child and the actor.
 
@@ -28,7 +29,8 @@ use crate::unix::sys::{self, Kin, Side};
 const TITLE: &std::ffi::CStr = c"windrow-tmpl";
 /// How many requests are taken before the children are looked at again.
 const BATCH: usize = 64;
-/// How often, a millisecond apart, it is looked whether a thread that `preload` joined is gone from the kernel's list.
+/// How often, a millisecond apart, it is looked whether a thread that `preload` joined is gone from the
+/// kernel's list.
 const SETTLE: usize = 20;
 
 const UNUSABLE: i32 = 71;
@@ -36,7 +38,8 @@ const PANICKED: i32 = 101;
 
 /// Serves the actor at the other end of the socket; returns in each child. All signals must be blocked.
 pub(super) fn run(socket: OwnedFd, actor: i32, preload: Option<fn()>) -> Newborn {
-    // In a child nothing of the template may be dropped: the numbers of its descriptors mean something else there.
+    // In a child nothing of the template may be dropped: the numbers of its descriptors mean something else
+    // there.
     let serve = || ManuallyDrop::new(Server::new(socket, actor, preload)?).serve();
     match catch_unwind(AssertUnwindSafe(serve)) {
         Ok(Ok(newborn)) => newborn,

@@ -1,0 +1,52 @@
+//! What can happen in a world, and the channels on which half of it does.
+
+use super::kernel::Pid;
+use super::script::Cue;
+use crate::{Input, Instant, Signal};
+
+/// What is to happen at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Event {
+    /// A fact reaches an actor.
+    Fact { node: usize, fact: Input },
+    /// A process comes into being.
+    Exec { node: usize },
+    /// An actor's driver starts.
+    Begin { node: usize },
+    /// A script goes on.
+    Cue { node: usize, cue: Cue },
+    /// A process dies.
+    Death { pid: Pid, exit: crate::Exit },
+    /// A guardian's span is over.
+    Guard { pid: Pid },
+    /// The user sends a signal.
+    User { signal: Signal },
+    /// A shell looks for zombies, leavings and strangers.
+    Look { node: usize },
+}
+
+impl Event {
+    /// Gives whom it concerns; things that concern different ones may come in either order.
+    pub(super) fn target(&self) -> usize {
+        match self {
+            Self::Fact { node, .. }
+            | Self::Exec { node }
+            | Self::Begin { node }
+            | Self::Cue { node, .. }
+            | Self::Look { node } => *node,
+            Self::Death { pid, .. } | Self::Guard { pid } => usize::MAX / 2 + pid,
+            Self::User { .. } => 0,
+        }
+    }
+}
+
+/// One channel between an actor and its parent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wire {
+    /// When the last message arrives, downwards and upwards.
+    pub(super) down: Instant,
+    pub(super) up: Instant,
+    /// Which ends are open.
+    pub(super) parent_end: bool,
+    pub(super) child_end: bool,
+}

@@ -1,0 +1,65 @@
+//! What each actor was given so far of that for which a timer may wait.
+
+use super::world::place;
+use crate::{Child, Input, Life, Link, Message, On, Why};
+
+/// What a parent was given of one child so far.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "one for each fact that a timer may guard")]
+pub(super) struct Heard {
+    pub(super) started: bool,
+    pub(super) ready: bool,
+    pub(super) ack: bool,
+    pub(super) parted: bool,
+    /// Its parent gave it up by name: it is Unkillable, or what it left Escaped.
+    pub(super) given_up: bool,
+    pub(super) exited: bool,
+    pub(super) reaped: bool,
+    /// The actor's own: its spec, its flush, its guardian.
+    pub(super) spec: bool,
+    pub(super) flushed: bool,
+    pub(super) released: bool,
+}
+
+/// Remembers what an actor was given.
+pub(super) fn hear(heard: &mut [Heard], node: usize, input: &Input) {
+    match input {
+        Input::Started { child, .. } => heard[place(*child)].started = true,
+        Input::Exited { child, .. } => heard[place(*child)].exited = true,
+        Input::Reaped { child } => heard[place(*child)].reaped = true,
+        Input::Received { link: Link::Child(child), message: Message::Ready } => {
+            heard[place(*child)].ready = true;
+        }
+        Input::Received { link: Link::Child(child), message: Message::Ack } => {
+            heard[place(*child)].ack = true;
+        }
+        Input::Received { link: Link::Child(child), message: Message::Bye(_) } => {
+            heard[place(*child)].parted = true;
+        }
+        Input::Received { link: Link::Parent, message: Message::Spec { .. } } => heard[node].spec = true,
+        Input::Flushed { .. } => heard[node].flushed = true,
+        Input::Released => heard[node].released = true,
+        _ => {}
+    }
+}
+
+/// Tells whether an actor was given what it waits for.
+pub(super) fn is_answered(heard: &[Heard], node: usize, on: On, why: Why) -> bool {
+    match (on, why) {
+        (On::Child(child), Why::Child(phase)) => {
+            let heard = heard[place(child)];
+            match phase {
+                Child::Starting | Child::Early | Child::Withdrawn => heard.started,
+                Child::Booting => heard.ready || heard.exited,
+                Child::Asked => heard.ack || heard.exited,
+                Child::Up | Child::Acked | Child::Parting | Child::Stopping | Child::Killing => heard.exited,
+                Child::Reaping => heard.reaped,
+                Child::Sweeping | Child::Purging | Child::Unkillable | Child::Gone => false,
+            }
+        }
+        (_, Why::Life(Life::Booting)) => heard[node].spec,
+        (_, Why::Life(Life::Flushing)) => heard[node].flushed,
+        (_, Why::Life(Life::Exiting)) => heard[node].released,
+        _ => false,
+    }
+}

@@ -1,0 +1,7 @@
+//! The simulator's searches: what they must find, and what they must not.
+
+mod bound;
+mod choices;
+mod defects;
+mod measure;
+mod swarms;

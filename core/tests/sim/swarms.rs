@@ -1,0 +1,113 @@
+//! Nothing is found where nothing is taken out: whatever actors do, whenever the user signals, with each net away.
+
+use windrow_core::sim::{Choices, Conduct, Nets, Scenario, enumerate, record, run, shrink, swarm};
+
+#[track_caller]
+fn check(scenario: &Scenario, seed: u64, runs: u64) {
+    if let Some(report) = swarm(scenario, seed, runs).report {
+        let short = shrink(scenario, &report);
+        panic!("{}", record(scenario, Choices::replay(short.trace)));
+    }
+}
+
+/// A debug build is some ten times slower.
+const RUNS: u64 = if cfg!(debug_assertions) { 300 } else { 5000 };
+
+#[test]
+fn healthy_trees_end_without_a_rung() {
+    for (breadth, depth) in [(1, 1), (2, 1), (4, 1), (1, 3), (2, 2)] {
+        check(&Scenario::tree(breadth, depth).menu(Conduct::BENIGN), 1, RUNS);
+    }
+}
+
+#[test]
+fn faulty_trees_end_within_their_bound() {
+    for (breadth, depth) in [(1, 1), (2, 1), (4, 1), (1, 3), (2, 2)] {
+        check(&Scenario::tree(breadth, depth).menu(&Conduct::all()), 2, RUNS);
+    }
+}
+
+#[test]
+fn trees_end_for_a_user_who_will_not_wait() {
+    for (breadth, depth) in [(1, 1), (2, 1), (1, 3), (2, 2)] {
+        let mut scenario = Scenario::tree(breadth, depth).menu(&Conduct::all());
+        scenario.hurry = true;
+        scenario.ask = true;
+        check(&scenario, 3, RUNS);
+    }
+}
+
+#[test]
+fn trees_end_with_any_one_net_taken_away() {
+    let all = Scenario::tree(2, 2).menu(&Conduct::all());
+    // When the root is dead, nothing but the guardians can kill.
+    let rooted = all.clone().with(0, Conduct::Serve);
+    for (scenario, nets) in [
+        (&all, Nets { eof: false, ..Nets::ALL }),
+        (&all, Nets { pdeathsig: false, ..Nets::ALL }),
+        (&rooted, Nets { guardian: false, ..Nets::ALL }),
+        (&rooted, Nets { guardian: false, pdeathsig: false, ..Nets::ALL }),
+    ] {
+        let mut scenario = scenario.clone();
+        scenario.nets = nets;
+        check(&scenario, 4, RUNS);
+    }
+}
+
+#[test]
+fn trees_end_by_themselves_when_nobody_ever_cancels() {
+    let mut scenario =
+        Scenario::tree(2, 2).with(0, Conduct::Serve).with(1, Conduct::Serve).with(2, Conduct::Serve);
+    scenario.menu = vec![
+        Conduct::Return,
+        Conduct::Fail,
+        Conduct::Panic,
+        Conduct::PeerLeaves,
+        Conduct::PeerStays,
+        Conduct::ExitHard,
+        Conduct::DieInBoot,
+        Conduct::NoStart,
+        Conduct::Mute,
+        Conduct::LoseLink,
+        Conduct::CommandReturn,
+        Conduct::CommandFail,
+        Conduct::CommandLeaves,
+    ];
+    scenario.nets = Nets { user: false, ..Nets::ALL };
+    check(&scenario, 5, RUNS);
+}
+
+#[test]
+fn no_run_with_few_deviations_breaks_anything() {
+    let cap = if cfg!(debug_assertions) { 2000 } else { 200_000 };
+    for (scenario, deviations) in [
+        (Scenario::tree(1, 1).menu(&Conduct::all()), 2),
+        (Scenario::tree(2, 1).menu(&Conduct::all()), 1),
+        (Scenario::tree(1, 2).menu(&Conduct::all()), 1),
+    ] {
+        if let Some(report) = enumerate(&scenario, deviations, cap).report {
+            panic!("{}", record(&scenario, Choices::replay(report.trace)));
+        }
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_outputs_every_time() {
+    let mut scenario = Scenario::tree(2, 2).menu(&Conduct::all());
+    scenario.hurry = true;
+    let mut hashes = Vec::new();
+    for seed in 0..200 {
+        let first = run(&scenario, Choices::seed(seed));
+        let again = run(&scenario, Choices::seed(seed));
+        let replayed = run(&scenario, Choices::replay(first.trace.clone()));
+        let told = record(&scenario, Choices::replay(first.trace.clone()));
+        assert_eq!(first.hash, again.hash, "seed {seed}");
+        assert_eq!(first.hash, replayed.hash, "seed {seed}, replayed");
+        assert_eq!(first.hash, told.hash, "seed {seed}, recorded");
+        assert!(told.timeline.lines().count() > 10);
+        hashes.push(first.hash);
+    }
+    hashes.sort_unstable();
+    hashes.dedup();
+    assert!(hashes.len() > 150, "most seeds differ: {}", hashes.len());
+}

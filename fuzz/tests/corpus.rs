@@ -1,0 +1,47 @@
+//! The committed corpus still runs clean, and still reaches what it was kept for.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use windrow_fuzz::{cascade, run_cascade};
+
+fn corpus() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus/cascade")
+}
+
+/// Bytes for the corpus: a shape, switches, and choices of which most are the default.
+fn sample(index: u8) -> Vec<u8> {
+    let mut bytes = vec![index, index.wrapping_mul(37)];
+    let mut word = u64::from(index) + 1;
+    for _ in 0..96 {
+        word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let byte = (word >> 56) as u8;
+        bytes.push(if byte < 96 { byte } else { 0 });
+    }
+    bytes
+}
+
+#[test]
+fn the_corpus_runs_clean() {
+    if std::env::var_os("UPDATE").is_some() {
+        for index in 0..16 {
+            fs::write(corpus().join(format!("sample-{index:02}")), sample(index))
+                .expect("the corpus is there");
+        }
+    }
+    let mut hashes = BTreeSet::new();
+    for entry in fs::read_dir(corpus()).expect("the corpus is there") {
+        let bytes = fs::read(entry.expect("an entry").path()).expect("a file");
+        cascade(&bytes);
+        hashes.insert(run_cascade(&bytes).hash);
+    }
+    assert!(hashes.len() >= 12, "only {} different runs", hashes.len());
+}
+
+#[test]
+fn no_bytes_are_a_run_of_defaults() {
+    let report = run_cascade(&[]);
+    assert!(report.is_clean());
+    assert_eq!(report.trace.deviations(), 0);
+}
