@@ -8,7 +8,7 @@ use windrow_core::{Role, Times};
 use crate::unix::stdio::Sink;
 
 /// How a child's process is made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Backend {
     /// By the template, a clean process of one thread: warm and fast, with no exec. The default, because a child made by
@@ -180,10 +180,12 @@ impl Order {
     }
 }
 
-/// What travels behind a spec: which entry to run, with what.
+/// What travels behind a spec: which entry to run, with what, and how its own children are made.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Brief<'a> {
     pub(crate) name: &'a str,
     pub(crate) entry: &'a str,
     pub(crate) args: &'a [u8],
+    /// The tree's, for the children of the child.
+    pub(crate) backend: Backend,
 }

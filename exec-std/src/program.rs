@@ -170,7 +170,6 @@ impl Program {
             Shell::new(config, reactor, Some(channel))?
         };
         shell.own_signals()?;
-        shell.set_backend(self.backend);
         if let Some(ended) = drive.until_run(&mut shell)? {
             return Ok(Next::Exit(code_of(&ended)));
         }
@@ -187,6 +186,7 @@ impl Program {
         let brief = shell.brief().to_vec();
         let brief: Brief<'_> = postcard::from_bytes(&brief).map_err(io::Error::other)?;
         shell.set_name(brief.name);
+        shell.set_backend(brief.backend);
         let entry = self.entries.iter().find(|(name, _)| *name == brief.entry).map(|(_, entry)| *entry);
         let (name, args) = (brief.entry.to_owned(), brief.args.to_vec());
         start_user(&shell, brief.name, move |actor| match entry {

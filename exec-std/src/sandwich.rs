@@ -4,7 +4,6 @@
 //! passes on the exit status, and knows nothing else; the inner one is the root actor, and a subreaper too.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -49,10 +48,12 @@ impl Sandwich {
     fn divide(own_group: bool) -> io::Result<()> {
         set_child_subreaper(Some(getpid()))?;
         let outer = getpid();
+        // Before the fork, so that there is no moment in which the tree stands and a signal kills the outer half.
+        let signals = Signals::install()?;
         match sys::fork(Kin::Child)? {
             Side::Child => inner(outer, own_group),
             Side::Parent { pid, pidfd } => {
-                let code = Outer { inner: Process::new(pid, pidfd), relays: own_group }.run();
+                let code = Outer { inner: Process::new(pid, pidfd), signals, relays: own_group }.run();
                 std::process::exit(code)
             }
         }
@@ -74,6 +75,7 @@ fn inner(outer: Pid, own_group: bool) -> io::Result<()> {
 
 struct Outer {
     inner: Process,
+    signals: Signals,
     relays: bool,
 }
 
@@ -90,11 +92,10 @@ impl Outer {
 
     /// Passes signals on until the inner half has exited.
     fn relay(&mut self) -> Exit {
-        let Ok(signals) = Signals::install() else { return self.wait_deaf() };
         loop {
-            let mut polled = [PollFd::new(&self.inner, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
+            let mut polled = [PollFd::new(&self.inner, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
             let _ = poll(&mut polled, None);
-            while let Ok(Some(received)) = signals.read() {
+            while let Ok(Some(received)) = self.signals.read() {
                 if self.relays || received.sender != 0 {
                     let _ = self.inner.signal(received.signal.as_raw());
                 }
@@ -104,12 +105,6 @@ impl Outer {
             }
             self.reap_others();
         }
-    }
-
-    fn wait_deaf(&mut self) -> Exit {
-        let mut polled = [PollFd::from_borrowed_fd(self.inner.as_fd(), PollFlags::IN)];
-        let _ = poll(&mut polled, None);
-        self.inner.collect().ok().flatten().unwrap_or(Exit::Unknown)
     }
 
     /// Collects what was adopted meanwhile; nobody asks for it.

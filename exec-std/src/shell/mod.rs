@@ -301,7 +301,8 @@ impl<R: Reactor> Shell<R> {
     }
 
     fn end(&mut self, outcome: Outcome) -> Ended {
-        if outcome.tally.left == 0 {
+        // A child that nobody ever told of is not guarded either.
+        if self.children.values().all(|child| child.process.is_none()) {
             self.maker.kill_leaving();
         }
         self.board.write(|facts| facts.over = true);

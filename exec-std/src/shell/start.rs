@@ -66,7 +66,7 @@ impl<R: Reactor> Shell<R> {
         let outputs = self.open_outputs(id, &order, &mut child);
         let started = outputs.and_then(|stdio| match order.what {
             What::Entry { ref entry, ref args } => {
-                let brief = Brief { name: clip(&order.name), entry, args };
+                let brief = Brief { name: clip(&order.name), entry, args, backend: self.backend };
                 child.brief = postcard::to_allocvec(&brief).map_err(io::Error::other)?;
                 let channel = self.open_channel(id, &mut child)?;
                 let by_template = backend == Backend::Fork && self.maker.template().is_some();
