@@ -1,1 +1,42 @@
-//! Scaffold.
+//! The real-process tests: every case is a tree of real processes, in a process of its own, watched from outside.
+//!
+//! How to write one stands in [`harness`].
+#![forbid(unsafe_code)]
+
+mod boot;
+mod born;
+mod cli;
+mod deaths;
+mod ends;
+mod harness;
+mod late;
+mod output;
+mod shells;
+mod signals;
+mod spawn;
+mod templates;
+mod threads;
+mod traced;
+
+use std::process::ExitCode;
+
+/// Where the cases, the entries and the acts are.
+const MODULES: &[harness::Module] = &[
+    boot::MODULE,
+    born::MODULE,
+    cli::MODULE,
+    deaths::MODULE,
+    ends::MODULE,
+    late::MODULE,
+    output::MODULE,
+    shells::MODULE,
+    signals::MODULE,
+    spawn::MODULE,
+    templates::MODULE,
+    threads::MODULE,
+    traced::MODULE,
+];
+
+fn main() -> ExitCode {
+    harness::main(MODULES)
+}

@@ -93,7 +93,8 @@ impl Outer {
     /// Passes signals on until the inner half has exited.
     fn relay(&mut self) -> Exit {
         loop {
-            let mut polled = [PollFd::new(&self.inner, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
+            let mut polled =
+                [PollFd::new(&self.inner, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
             let _ = poll(&mut polled, None);
             while let Ok(Some(received)) = self.signals.read() {
                 if self.relays || received.sender != 0 {

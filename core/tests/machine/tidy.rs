@@ -49,13 +49,30 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     files
 }
 
+/// Lists the sources of all crates.
+fn everything() -> Vec<(PathBuf, String)> {
+    let folders = [
+        "src",
+        "tests",
+        "benches",
+        "../exec-std/src",
+        "../exec-std/tests",
+        "../exec-std/benches",
+        "../exec-smol",
+        "../tests",
+        "../fuzz/src",
+        "../fuzz/tests",
+    ];
+    folders.into_iter().flat_map(sources).collect()
+}
+
 fn shown(path: &Path) -> String {
-    path.strip_prefix(root()).unwrap().display().to_string()
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
 #[test]
 fn every_file_is_one_idea() {
-    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+    for (path, text) in everything() {
         let lines = text.lines().count();
         assert!(lines < FILE_MAX, "{} has {lines} lines", shown(&path));
         let opens = text.starts_with("//! ");
@@ -65,7 +82,7 @@ fn every_file_is_one_idea() {
 
 #[test]
 fn every_function_fits_a_screen() {
-    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+    for (path, text) in everything() {
         for (name, lines) in functions(&text) {
             assert!(lines <= FUNCTION_MAX, "{}: {name} has {lines} lines", shown(&path));
         }
@@ -130,6 +147,25 @@ fn the_code_map_knows_every_file() {
     for (path, _) in sources("src") {
         let name = path.strip_prefix(root().join("src")).unwrap().display().to_string();
         assert!(map.contains(&format!("`{name}`")), "ARCHITECTURE.md does not know `{name}`");
+    }
+}
+
+/// What the README promises stands in a table whose second column names tests.
+#[test]
+fn every_test_that_the_readme_names_exists() {
+    let readme = fs::read_to_string(root().join("../README.md")).unwrap();
+    let tests: String = ["tests", "../tests"]
+        .into_iter()
+        .flat_map(sources)
+        .map(|(_, text)| text)
+        .collect::<Vec<_>>()
+        .concat();
+    let promises = readme.split("## What is guaranteed").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let named: Vec<_> = promises.unwrap().split('`').skip(1).step_by(2).collect();
+    assert!(named.len() > 20, "{} tests are named", named.len());
+    for name in named {
+        let there = [format!("fn {name}("), format!("fn {name}<"), format!("    {name}: ")];
+        assert!(there.iter().any(|text| tests.contains(text)), "the README names {name}, which is not there");
     }
 }
 

@@ -6,10 +6,16 @@
 use std::io;
 use std::os::fd::AsFd;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Signal;
+
 use super::reactor::{Reactor, Token};
 use super::sources::{Source, Sources};
 use crate::unix::process::Process;
 use crate::unix::template::{Answer, Template};
+
+/// How long the end waits for a template that it killed; else whoever runs on after it would have a zombie.
+const KILLED: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// The template and its token. An actor that may have no children has none.
 #[derive(Debug, Default)]
@@ -118,8 +124,11 @@ impl Maker {
     /// Kills what was let go and did not go, a stopped template for one: nothing is left for it to guard.
     pub(crate) fn kill_leaving(&mut self) {
         for (mut template, _) in self.leaving.drain(..) {
-            let _ = template.process().signal(rustix::process::Signal::KILL.as_raw());
-            collect(template.process());
+            let process = template.process();
+            let _ = process.signal(Signal::KILL.as_raw());
+            let exit = process.as_fd();
+            let _ = poll(&mut [PollFd::new(&exit, PollFlags::IN)], Some(&KILLED));
+            collect(process);
         }
     }
 }

@@ -1,3 +1,5 @@
+//! A link against hostile peers: every byte boundary, wrong lengths, a slow reader, a peer that is gone.
+
 use super::*;
 
 /// Two links that are joined.

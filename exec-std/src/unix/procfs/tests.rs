@@ -1,3 +1,5 @@
+//! What is read from `/proc`, against processes made for it and against hostile texts.
+
 use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Stdio};

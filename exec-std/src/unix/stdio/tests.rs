@@ -1,3 +1,5 @@
+//! Sinks and the pump: nobody reads, somebody writes without end, something else holds the pipe.
+
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Command, Stdio};

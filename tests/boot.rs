@@ -1,0 +1,176 @@
+//! Children that do not come up: whatever they do instead, their parent learns it at once, with the cause.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use rustix::process::{Signal, getpid, kill_process};
+use windrow_core::wire::{HEAD_MAX, encode};
+use windrow_core::{ActorId, Message, VERSIONS};
+use windrow_std::unix::link::Link;
+use windrow_std::{Actor, Backend, Notice, Order, Raised};
+
+use crate::harness::acts::{PRELOAD, be_root};
+use crate::harness::gate::knock;
+use crate::harness::{Bed, Finished, Module, SOON, cases, program};
+
+pub(crate) const MODULE: Module = Module {
+    cases: cases![
+        row_25_preload_blocks,
+        row_25_preload_panics,
+        row_38_death_before_hello,
+        row_38_death_between_hello_and_ready,
+        row_49_ready_then_exit,
+    ],
+    entries: &[("at-once", at_once)],
+    acts: &[("booting-root", booting_root), ("noticing-root", noticing_root)],
+    ..Module::EMPTY
+};
+
+/// Tells a re-executed actor how to die before it is one: `start` or `hello`, then `exit=N`, `kill=N` or `hold=GATE`; or not to
+/// die, but to knock and stand still until SIGCONT: `pause=GATE`.
+pub(crate) const BOOT: &str = "WINDROW_TESTS_BOOT";
+
+/// How a program is told which actor it is.
+const ACTOR: &str = "WINDROW_ACTOR";
+
+/// Dies as the environment says, if this is an actor that was made by exec; the first thing that this program does.
+pub(crate) fn die_as_told() {
+    let (Ok(actor), Ok(order)) = (std::env::var(ACTOR), std::env::var(BOOT)) else { return };
+    let (stage, death) = order.split_once(' ').expect("a stage and a death");
+    if stage == "hello" {
+        let actor = ActorId(u64::from_str_radix(&actor, 16).expect("an id"));
+        say_hello(actor);
+    }
+    eprintln!("the last words of the child");
+    match death.split_once('=').expect("a death and its number") {
+        ("exit", code) => std::process::exit(code.parse().expect("a code")),
+        ("kill", signal) => {
+            let signal = Signal::from_named_raw(signal.parse().expect("a number")).expect("a signal");
+            kill_process(getpid(), signal).expect("a death");
+        }
+        ("pause", gate) => {
+            knock(gate, "u");
+            return kill_process(getpid(), Signal::STOP).expect("a pause");
+        }
+        (_, gate) => knock(gate, "u"),
+    }
+    loop {
+        std::thread::park();
+    }
+}
+
+fn say_hello(actor: ActorId) {
+    let mut link = Link::new(windrow_std::unix::exec::take_channel().expect("a channel"));
+    let mut buffer = [0; HEAD_MAX];
+    let hello = encode(Message::Hello { versions: VERSIONS, actor }, &mut buffer).expect("a message");
+    link.queue(hello, &[]).expect("room");
+    let _ = link.flush().expect("a peer");
+    // Closed only by the process's end.
+    std::mem::forget(link);
+}
+
+/// `booting-root BOOT_MS BACKEND`: a root with one actor, which is expected to be up in time.
+fn booting_root(words: &[String]) -> u8 {
+    let [boot, backend] = words else { return 125 };
+    let boot = Duration::from_millis(boot.parse().expect("a number"));
+    let limits = windrow_core::Limits { boot, ..Default::default() };
+    let program = program().levels(1).limits(limits).backend(Backend::parse(backend).expect("a backend"));
+    be_root(&program, true, |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let order = Order::entry("at-once", Vec::new());
+            nursery
+                .spawn(order.stderr(windrow_std::unix::stdio::Sink::Capture { tail: 1024 }))?
+                .wait_gone()?;
+            Ok(Vec::new())
+        })
+    })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is an entry")]
+fn at_once(_: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    Ok(args.to_vec())
+}
+
+/// Prepares a root whose child, made by exec, dies as told.
+pub(crate) fn doomed(bed: &Bed, order: &str) -> crate::harness::running::Launch {
+    let mut words = bed.act("booting-root", &["10000", "exec"]).into_iter();
+    bed.launch(words.next().expect("this program"), words).env(BOOT, OsString::from(order))
+}
+
+fn assert_told(ended: &Finished, kind: &str) {
+    ended.expect(1);
+    assert!(ended.out.contains(&format!("failure: {kind}")), "{ended}");
+    assert!(ended.out.contains("left: 0"), "{ended}");
+}
+
+fn row_38_death_before_hello(bed: &Bed) {
+    die_in_boot(bed, "start");
+}
+
+fn row_38_death_between_hello_and_ready(bed: &Bed) {
+    die_in_boot(bed, "hello");
+}
+
+fn die_in_boot(bed: &Bed, stage: &str) {
+    for (death, exit) in
+        [("exit=0", "Code(0)"), ("exit=3", "Code(3)"), ("kill=9", "Signal(9)"), ("kill=6", "Signal(6)")]
+    {
+        let ended = doomed(bed, &format!("{stage} {death}")).finish();
+        assert_told(&ended, &format!("BootDied({exit})"));
+        assert!(ended.out.contains("the last words of the child"), "{ended}");
+        // Long before the boot's deadline, which is ten seconds off.
+        assert!(ended.took < Duration::from_secs(5), "{ended}");
+    }
+}
+
+fn preloading(bed: &Bed, what: &str, boot: &str) -> Finished {
+    let mut words = bed.act("booting-root", &[boot, "fork"]).into_iter();
+    bed.launch(words.next().expect("this program"), words).env(PRELOAD, what).start().finish_within(SOON)
+}
+
+fn row_25_preload_blocks(bed: &Bed) {
+    let ended = preloading(bed, "block", "300");
+    ended.expect(1);
+    // Nobody says whether the template that never answered has made it: it counts as left.
+    assert!(ended.out.contains("failure: BootTimeout"), "{ended}");
+    assert!(ended.took < Duration::from_secs(5), "{ended}");
+}
+
+fn row_25_preload_panics(bed: &Bed) {
+    let ended = preloading(bed, "panic", "5000");
+    assert_told(&ended, "NotStarted(");
+    assert!(ended.took < Duration::from_secs(4), "{ended}");
+}
+
+fn row_49_ready_then_exit(bed: &Bed) {
+    let ended = bed.start(bed.act("noticing-root", &[])).finish();
+    ended.expect(0);
+    assert_eq!(ended.out, "came\nexited exit status 0\nwent\n", "{ended}");
+}
+
+/// A root that tells what it notices of a child that returns at once.
+fn noticing_root(_: &[String]) -> u8 {
+    let (sender, notices) = std::sync::mpsc::channel();
+    let root = |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let child = nursery.spawn(Order::entry("at-once", b"a value".to_vec()))?;
+            child.ready()?;
+            assert_eq!(child.wait_gone()?.value.as_deref(), Some(b"a value".as_slice()));
+            Ok(Vec::new())
+        })
+    };
+    let ended = program().levels(1).run_watched::<windrow_std::Blocking>(root, move |receiver| {
+        let _ = sender.send(receiver);
+    });
+    let notices: Vec<Notice> = notices.recv().expect("the notices").iter().collect();
+    for notice in notices {
+        if matches!(notice, Notice::Came { .. }) {
+            println!("came");
+        } else if matches!(notice, Notice::Went { .. }) {
+            println!("went");
+        } else if let Notice::Event(windrow_core::Event::Exited(_, exit)) = notice {
+            println!("exited {exit}");
+        }
+    }
+    u8::from(ended.expect("a loop that can go on").outcome.end != windrow_core::End::Well)
+}

@@ -1,0 +1,245 @@
+//! What a forked child is: its parent's own child, with nothing of the parent's state and no descriptor but its own.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+use std::os::fd::OwnedFd;
+use std::sync::mpsc;
+
+use rustix::fs::MemfdFlags;
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{getpid, getppid};
+use rustix::rand::{GetRandomFlags, getrandom};
+use windrow_core::{End, Exit, Kind};
+use windrow_std::{Actor, Backend, Drive, Order, Raised};
+
+use crate::harness::acts::be_root;
+use crate::harness::{Bed, Module, cases, driven, program};
+
+pub(crate) const MODULE: Module = Module {
+    cases: cases![row_27_one_poller_in_each_child, row_28_unexpected_descriptors,],
+    driven: driven![
+        row_26_entropy_differs,
+        row_32_children_are_their_parents_own,
+        row_34_spawning_thread_ends,
+    ],
+    entries: &[
+        ("draw", draw),
+        ("draw-below", draw_below),
+        ("descriptors", descriptors),
+        ("lineage", lineage),
+    ],
+    acts: &[("open-handed-root", open_handed_root)],
+};
+
+/// Gives 16 bytes from the system and what a fresh `RandomState` makes of nothing.
+fn drawn() -> [String; 2] {
+    let mut bytes = [0_u8; 16];
+    getrandom(&mut bytes, GetRandomFlags::empty()).expect("random bytes");
+    [format!("{bytes:?}"), RandomState::new().hash_one(0).to_string()]
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is an entry")]
+fn draw(_: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    Ok(drawn().join("\n").into_bytes())
+}
+
+/// Draws, and lets a child draw.
+fn draw_below(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    actor.nursery(|nursery| {
+        let child = nursery.spawn(Order::entry("draw", Vec::new()))?;
+        let below = child.wait_gone()?.value.unwrap_or_default();
+        let own = [drawn().join("\n"), child.id().to_string(), String::from_utf8_lossy(&below).into_owned()];
+        Ok(own.join("\n").into_bytes())
+    })
+}
+
+fn row_26_entropy_differs<D: Drive>(bed: &Bed) {
+    let before = drawn();
+    let (sender, below) = mpsc::channel();
+    let ended = bed.run::<D>(&bed.program().levels(2), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let spawn = |_| nursery.spawn(Order::entry("draw-below", Vec::new()));
+            for child in (0..3).map(spawn).collect::<Result<Vec<_>, _>>()? {
+                let value = child.wait_gone()?.value.unwrap_or_default();
+                let _ = sender.send([String::from_utf8_lossy(&value).into_owned(), child.id().to_string()]);
+            }
+            let _ = sender.send([drawn().join("\n"), actor.id().to_string()]);
+            Ok(Vec::new())
+        })
+    });
+    assert_eq!(ended.outcome.end, End::Well, "{ended:?}");
+    let below: Vec<String> = below.iter().flatten().collect();
+    let all: Vec<&str> =
+        below.iter().flat_map(|text| text.lines()).chain(before.iter().map(String::as_str)).collect();
+    // Of each child two draws, its child's id, that one's two draws, and its own id; the root's three, and two before.
+    assert_eq!(all.len(), 3 * 6 + 3 + 2, "{all:?}");
+    let different: BTreeSet<_> = all.iter().collect();
+    assert_eq!(different.len(), all.len(), "{all:?}");
+}
+
+/// Lists what this process has open, a line each.
+fn descriptors(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let entries = std::fs::read_dir("/proc/self/fd")?.flatten();
+    let files = entries.filter_map(|entry| Some((entry.file_name(), std::fs::read_link(entry.path()).ok()?)));
+    let own: Vec<_> = files
+        .filter(|(_, file)| !file.ends_with("fd"))
+        .map(|(number, file)| format!("{} {}", number.to_string_lossy(), file.display()))
+        .collect();
+    if args.is_empty() {
+        return Ok(own.join("\n").into_bytes());
+    }
+    // One that has had a child.
+    actor.nursery(|nursery| {
+        let below =
+            nursery.spawn(Order::entry("descriptors", Vec::new()))?.wait_gone()?.value.unwrap_or_default();
+        let texts = [own.join("\n"), String::from_utf8_lossy(&below).into_owned()];
+        Ok(texts.join("\n\n").into_bytes())
+    })
+}
+
+/// Gives what a child and a grandchild of a root have open that has much open itself.
+fn opened_below(bed: &Bed, backend: &str) -> Vec<Vec<String>> {
+    let ended = bed.start(bed.act("open-handed-root", &[backend])).finish();
+    ended.expect(0);
+    let (lists, _) = ended.out.split_once("\nend:").expect("lists");
+    let lists: Vec<Vec<String>> =
+        lists.split("\n\n").map(|list| list.lines().map(String::from).collect()).collect();
+    assert_eq!(lists.len(), 2, "{ended}");
+    lists
+}
+
+/// `open-handed-root BACKEND`: a root with sockets, memory, a deleted file and a pipe open that exec does not close.
+fn open_handed_root(words: &[String]) -> u8 {
+    let [backend] = words else { return 125 };
+    let backend = Backend::parse(backend).expect("a backend");
+    open_hand();
+    be_root(&program().levels(2), false, move |actor: &Actor| {
+        // And some that were opened after the template was made.
+        open_hand();
+        actor.nursery(|nursery| {
+            let order = Order::entry("descriptors", b"and below".to_vec()).backend(backend);
+            let value = nursery.spawn(order)?.wait_gone()?.value.unwrap_or_default();
+            println!("{}", String::from_utf8_lossy(&value));
+            Ok(Vec::new())
+        })
+    })
+}
+
+fn open_hand() {
+    let flags = SocketFlags::empty();
+    let (one, other) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).expect("a pair");
+    let memory = rustix::fs::memfd_create("unexpected", MemfdFlags::empty()).expect("memory");
+    let path = std::env::temp_dir().join("unexpected");
+    let file: OwnedFd = std::fs::File::create(&path).expect("a file").into();
+    std::fs::remove_file(path).expect("the file");
+    let (read, write) = rustix::pipe::pipe().expect("a pipe");
+    for fd in [one, other, memory, file, read, write] {
+        fcntl_setfd(&fd, FdFlags::empty()).expect("its flags");
+        std::mem::forget(fd);
+    }
+}
+
+fn row_27_one_poller_in_each_child(bed: &Bed) {
+    for backend in ["fork", "exec"] {
+        for list in opened_below(bed, backend) {
+            let pollers = list.iter().filter(|line| line.ends_with("anon_inode:[eventpoll]"));
+            assert_eq!(pollers.count(), 1, "by {backend}: {list:?}");
+        }
+    }
+}
+
+fn row_28_unexpected_descriptors(bed: &Bed) {
+    for backend in ["fork", "exec"] {
+        let lists = opened_below(bed, backend);
+        // The channel, and for one that may have children the template's.
+        for (list, sockets) in lists.iter().zip([2, 1]) {
+            let rest: Vec<_> = list.iter().filter(|line| !is_own(line)).collect();
+            let told = format!("by {backend}: {list:?}");
+            assert!(rest.iter().all(|line| line.contains(" socket:[")), "{told}");
+            assert_eq!(rest.len(), sockets, "{told}");
+        }
+    }
+}
+
+/// Tells whether this is one of the three, or one that the driver makes for itself.
+fn is_own(line: &str) -> bool {
+    let (number, file) = line.split_once(' ').unwrap_or_default();
+    matches!(number, "0" | "1" | "2")
+        || ["[eventpoll]", "[eventfd]", "[timerfd]", "[signalfd]", "[pidfd]"]
+            .iter()
+            .any(|kind| file.ends_with(kind))
+}
+
+/// Gives its parent, and what its children gave; `levels` stand below it. At the bottom it exits with 41.
+fn lineage(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let parent = getppid().map_or(0, rustix::process::Pid::as_raw_pid);
+    if args != parent.to_string().as_bytes() {
+        return Err(format!("{} is the parent, and not the supervisor", parent).into());
+    }
+    if actor.levels() == 0 {
+        std::process::exit(41);
+    }
+    children_with_their_statuses(actor).map(|()| Vec::new())
+}
+
+fn children_with_their_statuses(actor: &Actor) -> Result<(), Raised> {
+    let own = getpid().as_raw_pid().to_string();
+    let mut children = Vec::new();
+    let ended = actor.nursery(|nursery| {
+        for backend in [Backend::Fork, Backend::Exec] {
+            children.push(nursery.spawn(Order::entry("lineage", own.clone()).backend(backend))?);
+            // A failure cancels the nursery: the other would not come up.
+            if actor.levels() == 1 {
+                break;
+            }
+        }
+        children.iter().try_for_each(|child| child.wait_gone().map(drop))
+    });
+    if actor.levels() > 1 {
+        return ended;
+    }
+    match (ended, children.first().and_then(windrow_std::Handle::end)) {
+        (Err(Raised::Group(failures)), Some(end)) => {
+            let kinds: Vec<_> = failures.iter().map(|failure| failure.kind).collect();
+            assert_eq!((kinds, end.exit), (vec![Kind::Died(Exit::Code(41))], Some(Exit::Code(41))));
+            Ok(())
+        }
+        (ended, _) => Err(format!("the status 41 was not seen: {ended:?}").into()),
+    }
+}
+
+fn row_32_children_are_their_parents_own<D: Drive>(bed: &Bed) {
+    let ended = bed.run::<D>(&bed.program().levels(3), |actor: &Actor| {
+        children_with_their_statuses(actor).map(|()| Vec::new())
+    });
+    assert_eq!((ended.failures.len(), ended.outcome.end), (0, End::Well), "{ended:?}");
+    // Two, four of theirs, and one of each of those.
+    let tally = ended.outcome.tally;
+    assert_eq!((tally.actors, tally.reaped, tally.left), (10, 10, 0), "{ended:?}");
+}
+
+fn row_34_spawning_thread_ends<D: Drive>(bed: &Bed) {
+    let (up, go) = (bed.gate("up"), bed.gate("go"));
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let args = format!("{}\n{}\nlived", up.path(), go.path());
+            let spawn = |backend| nursery.spawn(Order::entry("echo-at-gate", args.clone()).backend(backend));
+            let script = format!("echo >{}; read x <{}", up.path(), go.path());
+            let spawn_all = || {
+                let actors = [spawn(Backend::Fork)?, spawn(Backend::Exec)?];
+                Ok::<_, Raised>((actors, nursery.spawn(Order::command("sh", ["-c", &script]))?))
+            };
+            let (actors, command) =
+                std::thread::scope(|scope| scope.spawn(spawn_all).join().expect("no panic"))?;
+            up.hear(3);
+            go.open(3);
+            for actor in actors {
+                assert_eq!(actor.wait_gone()?.value.as_deref(), Some(b"lived".as_slice()));
+            }
+            assert_eq!(command.wait_gone()?.exit, Some(Exit::Code(0)));
+            Ok(Vec::new())
+        })
+    });
+    assert_eq!((ended.failures.len(), ended.outcome.end), (0, End::Well), "{ended:?}");
+}

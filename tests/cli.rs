@@ -1,0 +1,122 @@
+//! The program `windrow` as a user meets it: arguments, exit statuses, what stands on which output.
+
+use crate::harness::{Bed, Module, cases};
+
+pub(crate) const MODULE: Module = Module {
+    cases: cases![
+        exit_statuses_pass_through,
+        output_passes_through_as_it_comes,
+        bad_arguments_are_refused,
+        summary_of_every_leaf_by_fork,
+        summary_of_every_leaf_by_exec,
+        summary_of_deep_and_broad_trees,
+    ],
+    ..Module::EMPTY
+};
+
+fn exit_statuses_pass_through(bed: &Bed) {
+    let run = |script: &str| bed.windrow(["run", "--", "sh", "-c", script]).finish();
+    run("exit 0").expect(0);
+    run("exit 7").expect(7);
+    run("exit 255").expect(255);
+    run("kill -9 $$").expect(128 + 9);
+    run("kill -15 $$").expect(128 + 15);
+    let said = run("echo out; echo err >&2");
+    assert_eq!((said.out.as_str(), said.err.as_str()), ("out\n", "err\n"));
+    bed.windrow(["run", "--", "/nonexistent/command"]).finish().expect(127);
+    bed.windrow(["run", "--", "/etc/passwd"]).finish().expect(126);
+}
+
+fn output_passes_through_as_it_comes(bed: &Bed) {
+    let go = bed.gate("go");
+    let script = format!("echo one; read x <{}; echo two", go.path());
+    let mut running = bed.windrow(["run", "--", "sh", "-c", &script]).start();
+    running.until_out("one\n");
+    go.open(1);
+    assert_eq!(running.finish().expect(0).out, "one\ntwo\n");
+}
+
+fn bad_arguments_are_refused(bed: &Bed) {
+    for args in [
+        vec!["run", "--depth", "40"],
+        vec!["run", "--breadth", "0"],
+        vec!["run", "--depth", "0"],
+        vec!["run", "--breadth", "100000", "--depth", "1"],
+        vec!["run", "--breadth", "2", "--", "true"],
+        vec!["run", "--leaf", "nothing"],
+        vec!["run", "--backend", "thread"],
+        vec!["run", "--tty"],
+        vec!["walk"],
+        vec![],
+    ] {
+        let refused = bed.windrow(args.clone()).finish();
+        refused.expect(2);
+        assert_eq!(refused.out, "", "{args:?} wrote to standard output");
+        assert!(refused.err.contains("error") || refused.err.contains("Usage"), "{refused}");
+    }
+}
+
+/// A leaf, the outcome that it makes, whether it fails by itself, and how many signals each leaf takes.
+const LEAVES: &[(&str, &str, u64)] = &[
+    ("fail", "failed", 0),
+    ("sigkill-self", "failed", 0),
+    ("exit", "well", 0),
+    ("sleep", "cancelled", 0),
+    ("ignore-term", "cancelled", 2),
+    ("spin", "cancelled", 0),
+    ("chatter", "cancelled", 0),
+];
+
+fn summary_of_every_leaf_by_fork(bed: &Bed) {
+    LEAVES.iter().for_each(|leaf| check_leaf(bed, leaf, 2, 3, &["--backend", "fork"]));
+}
+
+fn summary_of_every_leaf_by_exec(bed: &Bed) {
+    LEAVES.iter().for_each(|leaf| check_leaf(bed, leaf, 2, 2, &["--backend", "exec"]));
+}
+
+fn summary_of_deep_and_broad_trees(bed: &Bed) {
+    check_leaf(bed, &("sleep", "cancelled", 0), 1, 8, &[]);
+    check_leaf(bed, &("fail", "failed", 0), 64, 1, &[]);
+    check_leaf(bed, &("ignore-term", "cancelled", 2), 8, 1, &[]);
+}
+
+fn check_leaf(
+    bed: &Bed,
+    (leaf, outcome, signals): &(&str, &str, u64),
+    breadth: u32,
+    depth: u32,
+    more: &[&str],
+) {
+    let (width, height) = (breadth.to_string(), depth.to_string());
+    let args = ["run", "--leaf", leaf, "--breadth", &width, "--depth", &height, "--json"];
+    let run = || bed.windrow(args.iter().chain(more)).finish();
+    let mut ended = run();
+    // Who computes keeps the drivers from the processor: on a machine that is busy as well a driver may be late, and is
+    // then rightly hurried. In one of three runs it is not.
+    for _ in 0..2 {
+        if *leaf == "spin" && ended.json()["escalations"] != 0 {
+            ended = run();
+        }
+    }
+    ended.expect(0);
+    let summary = ended.json();
+    let count = |name: &str| summary[name].as_u64().unwrap_or_else(|| panic!("no count `{name}`: {ended}"));
+    let span = |name: &str| summary[name].as_f64().unwrap_or_else(|| panic!("no span `{name}`: {ended}"));
+    let leaves = u64::from(breadth.pow(depth));
+    let actors: u64 = (0..=depth).map(|level| u64::from(breadth.pow(level))).sum();
+    assert_eq!(summary["outcome"], *outcome, "{ended}");
+    assert_eq!((count("leaves"), count("actors"), count("reaped")), (leaves, actors, actors - 1), "{ended}");
+    assert_eq!((count("left"), count("lost_errors")), (0, 0), "{ended}");
+    assert_eq!(count("escalations"), leaves * signals, "{ended}");
+    match *outcome {
+        "failed" => {
+            assert_eq!(count("errors") + count("cancelled"), leaves, "{ended}");
+            assert!(count("errors") > 0, "{ended}");
+        }
+        "cancelled" => assert_eq!((count("errors"), count("cancelled")), (0, leaves), "{ended}"),
+        _ => assert_eq!((count("errors"), count("cancelled")), (0, 0), "{ended}"),
+    }
+    assert!(span("up_ms") > 0.0 && span("expected_ms") <= span("cascade_ms"), "{ended}");
+    assert!(span("cascade_ms") <= span("bound_ms"), "{ended}");
+}

@@ -1,0 +1,281 @@
+//! Deaths of any one process: whoever it is and whenever it comes, the rest ends within the bound, and nothing is left.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::ptrace;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+use rustix::process::Signal;
+use windrow_std::unix::procfs;
+use windrow_std::{Actor, Backend, Order};
+
+use crate::boot::doomed;
+use crate::harness::acts::be_root;
+use crate::harness::gate::wait_at;
+use crate::harness::{Bed, Module, Running, cases, program, watch};
+use crate::templates::{TEMPLATE, all_exited, only_template, stop, tree};
+
+pub(crate) const MODULE: Module = Module {
+    cases: cases![
+        row_35_parent_dies_before_the_child_arms,
+        row_35_parent_dies_at_the_childs_exec,
+        row_35_parent_dies_during_the_handshake,
+        row_35_parent_dies_while_it_stands_still,
+        row_35_parent_dies_later,
+        any_one_of_a_forked_tree_is_killed,
+        any_one_of_an_executed_tree_is_killed,
+        actor_stopped_while_its_root_is_killed,
+        either_half_around_a_command_is_killed,
+    ],
+    acts: &[("gated-once", gated_once)],
+    ..Module::EMPTY
+};
+
+/// A child that honours a cancel is gone within this after its parent.
+const PROMPT: Duration = Duration::from_secs(1);
+
+/// The bound of a tree of three generations below its root, and what a busy machine takes for it.
+const TREE: Duration = Duration::from_millis(3500 + 500);
+
+/// `gated-once UP GO BACKEND`: a root that spawns one actor when the gate opens, and waits for it.
+fn gated_once(words: &[String]) -> u8 {
+    let [up, go, backend] = words else { return 125 };
+    let (up, go) = (up.clone(), go.clone());
+    let backend = Backend::parse(backend).expect("a backend");
+    be_root(&program().levels(1).backend(backend), false, move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            crate::harness::gate::knock(&up, "r");
+            wait_at(&go);
+            nursery.spawn(Order::entry("stay", up))?.wait_gone()?;
+            Ok(Vec::new())
+        })
+    })
+}
+
+fn once(bed: &Bed, backend: &str) -> (Running, crate::harness::Gate, crate::harness::Gate) {
+    let (up, go) = (bed.gate(&format!("up-{backend}")), bed.gate(&format!("go-{backend}")));
+    let running = bed.start(bed.act("gated-once", &[up.path(), go.path(), backend]));
+    assert_eq!(up.hear(1), b"r");
+    (running, up, go)
+}
+
+fn below(running: &Running) -> Vec<OwnedFd> {
+    watch::below(running.pid()).iter().map(|stamp| watch::open(stamp.pid)).collect()
+}
+
+/// Kills the root, and says that all that was below it goes in time.
+#[track_caller]
+fn kill_root(running: Running, below: &[OwnedFd], within: Duration) {
+    let begin = Instant::now();
+    running.signal(Signal::KILL);
+    running.finish();
+    all_exited(below, within.saturating_sub(begin.elapsed()));
+    watch::collect_all(Duration::from_secs(1));
+}
+
+const TAKEN: WaitPidFlag = WaitPidFlag::WEXITED.union(WaitPidFlag::WSTOPPED);
+
+/// Seizes a process that will fork, and gives false without the right to.
+fn seize(pid: i32, more: ptrace::Options) -> bool {
+    let options = ptrace::Options::PTRACE_O_TRACEFORK
+        | ptrace::Options::PTRACE_O_TRACEVFORK
+        | ptrace::Options::PTRACE_O_TRACECLONE;
+    let seized = ptrace::seize(Pid::from_raw(pid), options | more);
+    if seized == Err(Errno::EPERM) {
+        eprintln!("this process may not trace: nothing was shown");
+    }
+    seized.is_ok()
+}
+
+/// Waits for the fork of a process that was seized, and gives the newborn, which stands before its first instruction. Its
+/// maker goes on.
+fn newborn(maker: i32) -> Pid {
+    let maker = Pid::from_raw(maker);
+    let event = waitid(Id::Pid(maker), TAKEN).expect("a fork");
+    assert!(matches!(event, WaitStatus::PtraceEvent(..)), "{event:?}");
+    let newborn = Pid::from_raw(i32::try_from(ptrace::getevent(maker).expect("a pid")).expect("a pid"));
+    let stopped = waitid(Id::Pid(newborn), TAKEN).expect("the newborn");
+    assert!(matches!(stopped, WaitStatus::PtraceEvent(..) | WaitStatus::Stopped(..)), "{stopped:?}");
+    ptrace::detach(maker, None).expect("a maker that goes on");
+    newborn
+}
+
+fn row_35_parent_dies_before_the_child_arms(bed: &Bed) {
+    let (running, up, go) = once(bed, "fork");
+    let template = only_template(running.pid());
+    if !seize(template, ptrace::Options::empty()) {
+        return kill_root(running, &[], PROMPT);
+    }
+    go.open(1);
+    let newborn = newborn(template);
+    let all = [watch::open(newborn.as_raw()), watch::open(template)];
+    running.signal(Signal::KILL);
+    running.finish();
+    // From here on nobody is told of its parent's death who did not ask for it; and its guardian may have killed it.
+    let _ = ptrace::detach(newborn, None);
+    all_exited(&all, PROMPT);
+    watch::collect_all(PROMPT);
+    assert_eq!(up.hear(0), b"");
+}
+
+fn row_35_parent_dies_at_the_childs_exec(bed: &Bed) {
+    let (running, up, go) = once(bed, "exec");
+    if !seize(running.pid(), ptrace::Options::PTRACE_O_TRACEEXEC) {
+        return kill_root(running, &[], PROMPT);
+    }
+    go.open(1);
+    let newborn = newborn(running.pid());
+    // It has inherited its tracer and the options. It arms, and stands again when it is a new program.
+    ptrace::cont(newborn, None).expect("a child that goes on");
+    let event = waitid(Id::Pid(newborn), TAKEN).expect("its exec");
+    assert!(matches!(event, WaitStatus::PtraceEvent(_, _, libc_event) if libc_event == EXEC), "{event:?}");
+    let all = below(&running);
+    running.signal(Signal::KILL);
+    running.finish();
+    let _ = ptrace::detach(newborn, None);
+    all_exited(&all, PROMPT);
+    watch::collect_all(PROMPT);
+    assert_eq!(up.hear(0), b"");
+}
+
+/// The kernel's number for a stop at an exec.
+const EXEC: i32 = ptrace::Event::PTRACE_EVENT_EXEC as i32;
+
+fn row_35_parent_dies_during_the_handshake(bed: &Bed) {
+    for stage in ["start", "hello"] {
+        let up = bed.gate(&format!("up-{stage}"));
+        let running = doomed(bed, &format!("{stage} hold={}", up.path())).start();
+        up.hear(1);
+        let all = below(&running);
+        // The outer half of this program.
+        kill_root(running, &all, PROMPT);
+    }
+}
+
+/// The parent does not move any more when the child is born.
+fn row_35_parent_dies_while_it_stands_still(bed: &Bed) {
+    let (running, _up, go) = once(bed, "fork");
+    let template = only_template(running.pid());
+    if !seize(template, ptrace::Options::empty()) {
+        return kill_root(running, &[], PROMPT);
+    }
+    go.open(1);
+    let newborn = newborn(template);
+    stop(running.pid());
+    ptrace::detach(newborn, None).expect("a child that goes on");
+    let waits = || std::fs::read_to_string(format!("/proc/{newborn}/wchan")).unwrap_or_default();
+    watch::observe("the child waits for its parent", || waits().contains("poll"));
+    let all = below(&running);
+    kill_root(running, &all, PROMPT);
+}
+
+fn row_35_parent_dies_later(bed: &Bed) {
+    for backend in ["fork", "exec"] {
+        let (running, up, go) = once(bed, backend);
+        go.open(1);
+        assert_eq!(up.hear(1), b"u");
+        let all = below(&running);
+        assert_eq!(all.len(), 2);
+        kill_root(running, &all, PROMPT);
+    }
+}
+
+fn any_one_of_a_forked_tree_is_killed(bed: &Bed) {
+    kill_each(bed, "fork", 1);
+}
+
+fn any_one_of_an_executed_tree_is_killed(bed: &Bed) {
+    kill_each(bed, "exec", 4);
+}
+
+/// Kills one process after the other of a tree of 15 actors, each time of a new one. `step` leaves some out.
+fn kill_each(bed: &Bed, backend: &str, step: usize) {
+    for number in (0..=22_usize).step_by(step) {
+        let (running, pids) = tree(bed, backend);
+        let all: Vec<_> = pids.iter().map(|pid| watch::open(*pid)).collect();
+        let victim = number.checked_sub(1).map_or(running.pid(), |index| pids[index]);
+        let who = crate::harness::dump::line(victim);
+        let name = procfs::name(victim).unwrap_or_default();
+        let (is_template, is_leaf) = (name == TEMPLATE, name.split('.').count() == 3);
+        watch::signal(victim, Signal::KILL);
+        let begin = Instant::now();
+        let outer = running.pid();
+        let inner = pids[0];
+        let ended = running.finish();
+        let within = TREE.saturating_sub(begin.elapsed());
+        all_exited(&all, within);
+        if victim == outer {
+            watch::collect_all(Duration::from_secs(1));
+        } else if victim == inner {
+            ended.expect(128 + 9);
+        } else if is_template {
+            // It is nobody's child and nobody's parent.
+            assert!(
+                ended.err.contains("cancelled: 15 actors, 14 reaped, 0 left; 0 errors"),
+                "{who}: {ended}"
+            );
+        } else {
+            let summary = ended.err.lines().find(|line| line.starts_with("failed: ")).unwrap_or_default();
+            let numbers: Vec<u32> = summary.split(' ').filter_map(|word| word.parse().ok()).collect();
+            // What a dead actor had counted died with it; each one that is known is reaped, and the cause told once.
+            assert!(
+                matches!(numbers[..], [actors, reaped, 0, 1, ..] if actors == reaped + 1),
+                "{who}: {ended}"
+            );
+            assert!(!is_leaf || numbers[0] == 15, "{who}: {ended}");
+        }
+        assert!(victim == outer || procfs::children().is_ok_and(|left| left.is_empty()), "{who}: {ended}");
+    }
+}
+
+/// SIGTERM waits until a stopped process goes on: somebody must see to that.
+fn actor_stopped_while_its_root_is_killed(bed: &Bed) {
+    for killed in ["outer", "inner"] {
+        for depth in [1, 2, 3] {
+            let (running, pids) = tree(bed, "fork");
+            let all: Vec<_> = pids.iter().map(|pid| watch::open(*pid)).collect();
+            let actors = pids.iter().filter(|pid| {
+                procfs::name(**pid)
+                    .is_some_and(|name| name.split('.').count() == depth && name.starts_with(['1', '2']))
+            });
+            stop(*actors.into_iter().next_back().expect("an actor of this generation"));
+            let begin = Instant::now();
+            watch::signal(if killed == "outer" { running.pid() } else { pids[0] }, Signal::KILL);
+            running.finish();
+            let within = TREE.saturating_sub(begin.elapsed());
+            all_exited(&all, within);
+            watch::collect_all(Duration::from_secs(1));
+        }
+    }
+}
+
+/// The command ignores all that it can, and so does what it has started in a session of its own.
+fn either_half_around_a_command_is_killed(bed: &Bed) {
+    for killed in ["outer", "inner"] {
+        let up = bed.gate(&format!("up-{killed}"));
+        let stay = format!("trap \"\" INT TERM HUP; echo $$ >{}; while :; do sleep 1000; done", up.path());
+        let script = format!("(setsid sh -c '{stay}' &) & {stay}");
+        let running = bed.windrow(["run", "--", "sh", "-c", &script]).start();
+        let mut heard = String::new();
+        while heard.lines().count() < 2 {
+            heard.push_str(&String::from_utf8_lossy(&up.hear(1)));
+        }
+        let pids: Vec<i32> = heard.lines().map(|pid| pid.parse().expect("a pid")).collect();
+        let all: Vec<_> = pids.iter().map(|pid| watch::open(*pid)).chain(below(&running)).collect();
+        let inner = watch::below(running.pid()).first().expect("the inner half").pid;
+        let begin = Instant::now();
+        watch::signal(if killed == "outer" { running.pid() } else { inner }, Signal::KILL);
+        let ended = running.finish();
+        // The bound of a root with a command is 1.5 s.
+        let within = Duration::from_millis(1500 + 500).saturating_sub(begin.elapsed());
+        all_exited(&all, within);
+        if killed == "inner" {
+            assert_eq!(ended.exit, windrow_std::unix::process::Exit::Code(128 + 9), "{ended}");
+            assert!(procfs::children().is_ok_and(|left| left.is_empty()), "{ended}");
+        } else {
+            watch::collect_all(Duration::from_secs(1));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Ends: of a root that leaves in a way of its own, of a thousand children at once, of processes that are not ours.
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use windrow_core::{End, Exit, Kind};
+use windrow_std::unix::process::{self, Process};
+use windrow_std::unix::{exec, stdio};
+use windrow_std::{Actor, Backend, Drive, Handle, Order, Raised};
+
+use crate::harness::acts::be_root;
+use crate::harness::gate::{knock, wait_at};
+use crate::harness::{Bed, Finished, Module, cases, driven, program, watch};
+
+pub(crate) const MODULE: Module = Module {
+    cases: cases![
+        row_1_root_exits_with_children_live,
+        row_1_root_aborts_with_children_live,
+        row_1_root_is_killed_inside_its_outer_half,
+        row_10_a_reused_pid_is_not_signalled,
+        row_10_a_signal_races_the_exit,
+    ],
+    driven: driven![
+        row_1_root_panics_with_children_live,
+        row_1_root_fails_with_children_live,
+        row_2_a_thousand_commands_exit_at_once,
+        row_2_a_thousand_actors_return_at_once,
+    ],
+    entries: &[("stay", stay), ("echo-at-gate", echo_at_gate)],
+    acts: &[("leaving-root", leaving_root), ("reuse-root", reuse_root), ("racing-root", racing_root)],
+};
+
+/// Knocks, and stays until cancelled.
+fn stay(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    knock(String::from_utf8_lossy(args).into_owned(), "u");
+    actor.sleep_forever().map(|()| Vec::new())
+}
+
+/// `leaving-root UP HOW DIVIDED`: a root with three generations of actors, whose user code then leaves.
+fn leaving_root(words: &[String]) -> u8 {
+    let [up, how, divided] = words else { return 125 };
+    let (up, how) = (up.clone(), how.clone());
+    be_root(&program().levels(2), divided == "divided", move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let backend = |number| if number % 2 == 0 { Backend::Fork } else { Backend::Exec };
+            let spawn = |number| nursery.spawn(Order::entry("stay", up.clone()).backend(backend(number)));
+            let children = (0..4).map(spawn).collect::<Result<Vec<_>, _>>()?;
+            children.iter().try_for_each(Handle::ready)?;
+            match how.as_str() {
+                "exit" => std::process::exit(9),
+                "abort" => std::process::abort(),
+                _ => actor.sleep_forever().map(|()| Vec::new()),
+            }
+        })
+    })
+}
+
+fn leave(bed: &Bed, how: &str) -> Finished {
+    let up = bed.gate("up");
+    let ended = bed.start(bed.act("leaving-root", &[up.path(), how, "alone"])).finish();
+    up.hear(4);
+    // They have lost their parent: the case is their next of kin, and four children and the guardian come to it.
+    assert!(watch::collect_all(Duration::from_secs(5)) <= 5);
+    ended
+}
+
+fn row_1_root_exits_with_children_live(bed: &Bed) {
+    leave(bed, "exit").expect(9);
+}
+
+fn row_1_root_aborts_with_children_live(bed: &Bed) {
+    let ended = leave(bed, "abort");
+    assert!(matches!(ended.exit, process::Exit::Signal(6, _)), "{ended}");
+}
+
+fn row_1_root_is_killed_inside_its_outer_half(bed: &Bed) {
+    let up = bed.gate("up");
+    let running = bed.start(bed.act("leaving-root", &[up.path(), "stay", "divided"]));
+    up.hear(4);
+    let inner = watch::below(running.pid()).first().expect("the inner half").pid;
+    watch::signal(inner, Signal::KILL);
+    let ended = running.finish();
+    ended.expect(128 + 9);
+}
+
+fn row_1_root_panics_with_children_live<D: Drive>(bed: &Bed) {
+    leave_by::<D>(bed, Kind::Panicked, |_| panic!("the root panics"));
+}
+
+fn row_1_root_fails_with_children_live<D: Drive>(bed: &Bed) {
+    leave_by::<D>(bed, Kind::Failed, |_| Err(Raised::from("the root fails")));
+}
+
+fn leave_by<D: Drive>(bed: &Bed, kind: Kind, leave: fn(&Actor) -> Result<Vec<u8>, Raised>) {
+    let up = bed.gate("up");
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            for _ in 0..4 {
+                nursery.spawn(Order::entry("stay", up.path()))?;
+            }
+            up.hear(4);
+            leave(actor)
+        })
+    });
+    let kinds: Vec<_> = ended.failures.iter().map(|failure| failure.kind).collect();
+    assert_eq!((kinds, ended.outcome.end), (vec![kind], End::Failed), "{ended:?}");
+    let tally = ended.outcome.tally;
+    assert_eq!((tally.actors, tally.reaped, tally.left, tally.cancelled), (4, 4, 0, 4), "{ended:?}");
+    assert_eq!(tally.escalations, 0, "{ended:?}");
+}
+
+/// How many children the rows about many have.
+const MANY: usize = 1000;
+
+fn row_2_a_thousand_commands_exit_at_once<D: Drive>(bed: &Bed) {
+    let (up, go) = (bed.gate("up"), bed.gate("go"));
+    // The first failure cancels the rest: SIGINT then ends the wait, and is not to change the status.
+    let script = format!("trap : INT TERM; echo >{}; read x <{}; exit $0", up.path(), go.path());
+    let (sender, ends) = channel();
+    let root = move |actor: &Actor| {
+        let mut children = Vec::new();
+        let _ = actor.nursery(|nursery| {
+            for number in 0..MANY {
+                let order = Order::command("sh", ["-c", &script, &(number % 256).to_string()]);
+                children.push(nursery.spawn(order)?);
+            }
+            up.hear(MANY);
+            go.open(MANY);
+            children.iter().try_for_each(|child| child.wait_gone().map(drop))
+        });
+        let _ = sender
+            .send(children.iter().map(|child| child.end().and_then(|end| end.exit)).collect::<Vec<_>>());
+        Ok(Vec::new())
+    };
+    let mut limits = windrow_core::Limits::default();
+    // On a busy machine a thousand shells take their time to exit.
+    limits.times.stop = Duration::from_secs(20);
+    let ended = bed.run::<D>(&bed.program().levels(1).limits(limits), root);
+    let ends = ends.recv().expect("a thousand ends");
+    let expected = |number: usize| Some(Exit::Code(i32::try_from(number % 256).unwrap_or(-1)));
+    let wrong: Vec<_> = (0..MANY).zip(&ends).filter(|(number, end)| **end != expected(*number)).collect();
+    assert_eq!((ends.len(), wrong), (MANY, vec![]));
+    assert_eq!((ended.outcome.tally.reaped, ended.outcome.tally.left), (1000, 0), "{:?}", ended.outcome);
+}
+
+fn echo_at_gate(_: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let words = String::from_utf8_lossy(args).into_owned();
+    let [up, go, word] = words.split('\n').collect::<Vec<_>>()[..] else { return Err("no words".into()) };
+    knock(up, "u");
+    wait_at(go);
+    Ok(word.as_bytes().to_vec())
+}
+
+fn row_2_a_thousand_actors_return_at_once<D: Drive>(bed: &Bed) {
+    let (up, go) = (bed.gate("up"), bed.gate("go"));
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let spawn = |number| {
+                nursery.spawn(Order::entry("echo-at-gate", format!("{}\n{}\n{number}", up.path(), go.path())))
+            };
+            let children = (0..MANY).map(spawn).collect::<Result<Vec<_>, _>>()?;
+            up.hear(MANY);
+            go.open(MANY);
+            for (number, child) in children.iter().enumerate() {
+                let end = child.wait_gone()?;
+                assert_eq!(
+                    (end.exit, end.value),
+                    (Some(Exit::Code(0)), Some(number.to_string().into_bytes()))
+                );
+            }
+            Ok(Vec::new())
+        })
+    });
+    assert_eq!((ended.failures.len(), ended.outcome.end), (0, End::Well), "{ended:?}");
+    assert_eq!((ended.outcome.tally.reaped, ended.outcome.tally.left), (1000, 0), "{:?}", ended.outcome);
+}
+
+/// A process that is nobody's but the case's, and that any signal ends.
+fn canary() -> Process {
+    let mut command = exec::Command::new("sleep");
+    command.arg("1000");
+    command.stdio = [0, 1, 2].map(|_| Some(stdio::null().expect("/dev/null")));
+    exec::spawn(command).expect("a canary")
+}
+
+fn end_canary(mut canary: Process) {
+    assert_eq!(canary.peek().expect("its state"), None, "a signal went astray");
+    canary.signal(Signal::KILL.as_raw()).expect("it lives");
+    watch::observe("the canary's end", || canary.collect().is_ok_and(|exit| exit.is_some()));
+}
+
+/// Commands exit in the very moment in which they are cancelled; between them stand processes that are not ours.
+fn row_10_a_signal_races_the_exit(bed: &Bed) {
+    const ROUNDS: usize = 5;
+    const CHILDREN: usize = 20;
+    let (up, next, go) = (bed.gate("up"), bed.gate("next"), bed.gate("go"));
+    let running = bed.start(bed.act("racing-root", &[up.path(), next.path(), go.path()]));
+    let mut canaries = Vec::new();
+    for _ in 0..ROUNDS {
+        for _ in 0..CHILDREN {
+            next.open(1);
+            up.hear(1);
+            canaries.push(canary());
+        }
+        // The root cancels at the same gate at which its children wait to exit.
+        go.open(CHILDREN + 1);
+        up.hear(1);
+        // What was cancelled before it read has left its line.
+        go.hear(0);
+    }
+    let ended = running.finish();
+    ended.expect(0);
+    assert!(ended.out.contains("left: 0, escalations: 0"), "{ended}");
+    canaries.into_iter().for_each(end_canary);
+}
+
+/// `racing-root UP NEXT GO`: spawns a command each time the gate opens, and cancels them when they exit.
+fn racing_root(words: &[String]) -> u8 {
+    let [up, next, go] = words else { return 125 };
+    let (up, next, go) = (up.clone(), next.clone(), go.clone());
+    let script = format!("echo >{up}; read x <{go}");
+    be_root(&program().levels(1), false, move |actor: &Actor| {
+        for _ in 0..5 {
+            let _ = actor.nursery(|nursery| {
+                for _ in 0..20 {
+                    wait_at(&next);
+                    nursery.spawn(Order::command("sh", ["-c", &script]))?;
+                }
+                wait_at(&go);
+                nursery.cancel();
+                Ok(())
+            });
+            knock(&up, "r");
+        }
+        Ok(Vec::new())
+    })
+}
+
+fn row_10_a_reused_pid_is_not_signalled(bed: &Bed) {
+    let (up, go) = (bed.gate("up"), bed.gate("go"));
+    let running = bed.start(bed.act("reuse-root", &[up.path(), go.path()]));
+    let heard = String::from_utf8(up.hear(2)).expect("a pid");
+    let pid: i32 = heard.trim().parse().expect("a pid");
+    // The first child is collected, and its number is given out again, as it would be after 32,768 others.
+    let mut others = Vec::new();
+    let reused = watch::observe_within(Duration::from_secs(5), || {
+        if std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).is_err() {
+            return true;
+        }
+        others.push(canary());
+        others.last().is_some_and(|canary| canary.pid() == pid)
+    });
+    let privileged = !others.is_empty();
+    assert!(reused, "the pid {pid} was never given out again");
+    go.open(1);
+    let ended = running.finish();
+    ended.expect(1);
+    assert!(ended.out.contains("end: Cancelled") && ended.out.contains("left: 0"), "{ended}");
+    others.into_iter().for_each(end_canary);
+    if !privileged {
+        eprintln!("this process may not choose a pid: nothing was shown");
+    }
+}
+
+/// `reuse-root UP GO`: a root that tells the pid of a child when that is collected, and cancels everything at the gate.
+fn reuse_root(words: &[String]) -> u8 {
+    let [up, go] = words else { return 125 };
+    let (up, go) = (up.clone(), go.clone());
+    be_root(&program().levels(1), false, move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let gone = Order::command("sh", ["-c", "echo $$"]).stdout(stdio::Sink::Capture { tail: 64 });
+            nursery.spawn(Order::command("sleep", ["1000"]))?;
+            let end = nursery.spawn(gone)?.wait_gone()?;
+            knock(&up, &String::from_utf8_lossy(&end.output.stdout));
+            wait_at(&go);
+            actor.cancel();
+            Ok(Vec::new())
+        })
+    })
+}

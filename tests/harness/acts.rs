@@ -1,0 +1,73 @@
+//! What this program does as a command, and as a template's preload.
+
+use std::process::ExitCode;
+
+use nix::sys::signal::{SigSet, Signal};
+
+use windrow_core::End;
+use windrow_std::{Actor, Blocking, Program, Raised, Sandwich};
+
+use super::{Act, Module, gate, pty};
+
+/// Chooses what the preload of every template does: `block`, `panic`, or nothing.
+pub(crate) const PRELOAD: &str = "WINDROW_TESTS_PRELOAD";
+
+pub(super) fn play(modules: &[Module], name: &str, words: &[String]) -> ExitCode {
+    let known = modules.iter().chain([&pty::MODULE, &MODULE]).flat_map(|module| module.acts);
+    match known.into_iter().find(|(known, _)| *known == name) {
+        Some((_, act)) => ExitCode::from(act(words)),
+        None => panic!("there is no act `{name}`"),
+    }
+}
+
+pub(super) fn preload() {
+    match std::env::var(PRELOAD).as_deref() {
+        Ok("block") => loop {
+            std::thread::park();
+        },
+        Ok("panic") => panic!("the preload panics, as it was told to"),
+        _ => {}
+    }
+}
+
+/// The acts that more than one module uses.
+const MODULE: Module = Module { acts: &[("count-signals", count_signals as Act)], ..Module::EMPTY };
+
+/// `count-signals GATE NUMBER...`: knocks `u` when ready, a letter for each signal that comes, and exits with 7 at the
+/// first of the given numbers. INT is `i`, TERM `t`, HUP `h`, USR2 `2`.
+fn count_signals(words: &[String]) -> u8 {
+    let [path, last @ ..] = words else { return 125 };
+    let last: Vec<i32> = last.iter().filter_map(|number| number.parse().ok()).collect();
+    let counted =
+        [(Signal::SIGINT, "i"), (Signal::SIGTERM, "t"), (Signal::SIGHUP, "h"), (Signal::SIGUSR2, "2")];
+    let set: SigSet = counted.iter().map(|(signal, _)| *signal).collect();
+    set.thread_block().expect("a mask");
+    gate::knock(path, "u");
+    loop {
+        let signal = set.wait().expect("a signal");
+        let letter = counted.iter().find(|(known, _)| *known == signal).map_or("?", |(_, letter)| letter);
+        gate::knock(path, letter);
+        if last.contains(&(signal as i32)) {
+            return 7;
+        }
+    }
+}
+
+/// Runs a root in an act's process and prints what it came to: `end: ...`, then each failure, then what is left. For cases
+/// in which the root dies, or is in an environment of its own. `divided` puts the outer half of a program around it.
+pub(crate) fn be_root(
+    program: &Program,
+    divided: bool,
+    root: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static,
+) -> u8 {
+    if divided {
+        Sandwich::enter().expect("two halves");
+    }
+    let ended = program.run::<Blocking>(root).expect("a loop that can go on");
+    println!("end: {:?}", ended.outcome.end);
+    for failure in &ended.failures {
+        println!("failure: {:?} {failure}", failure.kind);
+    }
+    println!("left: {}, escalations: {}", ended.outcome.tally.left, ended.outcome.tally.escalations);
+    if ended.outcome.end == End::Forced { 130 } else { u8::from(ended.outcome.end != End::Well) }
+}

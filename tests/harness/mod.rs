@@ -1,0 +1,204 @@
+//! The harness under which the real-process cases run.
+//!
+//! ```text
+//! cargo test -p windrow-tests              all of them
+//! cargo test -p windrow-tests -- row_1     those whose name has this in it
+//! ```
+//!
+//! Four processes stand in a line, all of them this program: the *runner*, with the arguments and the output of `cargo
+//! test`; for each case a *warden* (`--warden NAME`); below it the *case* (`--case NAME`), a fresh process of one thread with
+//! default signals; and what the case starts. The warden is a subreaper. It compares what is there before and after the case
+//! (its descendants, zombies included, `/dev/shm`, run and temporary directories), ends what is too late or left over,
+//! and says what it was. The case compares its own children and descriptors.
+//!
+//! # A case
+//!
+//! is a function that takes the [`Bed`] and panics when something is wrong:
+//!
+//! ```ignore
+//! pub(crate) const MODULE: Module =
+//!     Module { cases: cases![row_15_output_nobody_reads], driven: driven![row_2_all_exit_at_once], ..Module::EMPTY };
+//!
+//! fn row_15_output_nobody_reads(bed: &Bed) { /* starts the program `windrow` */ }
+//! fn row_2_all_exit_at_once<D: Drive>(bed: &Bed) { /* runs a root in this process, by either shell */ }
+//! ```
+//!
+//! and the module stands in the list in `main.rs`. What it may use:
+//!
+//! - [`Bed::windrow`] starts the program, [`Bed::launch`] any other; [`Running`] reads what it writes, and [`Running::finish`]
+//!   waits for its end. `Finished::json` is the summary.
+//! - [`Bed::run`] runs a root in the case's own process; [`Bed::program`] has the entries of all modules
+//!   (`Module::entries`), which are also found in re-executed processes.
+//! - [`Bed::act`] gives the command line of one of the *acts* (`Module::acts`): a function of this program that is used as a
+//!   command.
+//! - [`Gate`] is a FIFO: a process knocks, the case hears it; or a process waits until the case opens. Races are held open
+//!   with it.
+//! - [`Pty`] is a terminal, with a command in a session of its own on it.
+//! - [`watch`] waits for a process by pidfd, looks at its state, and observes what nobody announces.
+//!
+//! The rule: no case sleeps to be in time for something. Where a state has no event, [`watch::observe`] looks until it is
+//! there. Every wait ends, at the latest, when the warden's limit does.
+
+pub(crate) mod acts;
+pub(crate) mod bed;
+pub(crate) mod dump;
+pub(crate) mod gate;
+pub(crate) mod pty;
+mod runner;
+pub(crate) mod running;
+mod warden;
+pub(crate) mod watch;
+
+use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use windrow_smol::Smol;
+use windrow_std::{Blocking, Entry, Program};
+
+pub(crate) use bed::Bed;
+pub(crate) use gate::Gate;
+pub(crate) use pty::Pty;
+pub(crate) use running::{Finished, Running};
+
+/// How long a case may take. A machine that is busy with other things makes them slow.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long anything may take that is not meant to take long.
+pub(crate) const SOON: Duration = Duration::from_secs(15);
+
+/// Tells every process of a case by which shell its actors run.
+pub(crate) const DRIVE: &str = "WINDROW_TESTS_DRIVE";
+
+/// By which shell the actors of a case run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shell {
+    /// `windrow-std`'s loop.
+    Std,
+    /// `windrow-smol`'s loop.
+    Smol,
+}
+
+impl Shell {
+    /// All of them.
+    const ALL: &[Self] = &[Self::Std, Self::Smol];
+
+    /// Gives the one that the case of this process runs by.
+    fn of_case() -> Self {
+        let name = std::env::var(DRIVE).unwrap_or_default();
+        Self::ALL.iter().copied().find(|shell| shell.name() == name).unwrap_or(Self::Std)
+    }
+
+    /// Gives what a process that has run by it keeps open for ever, one of each.
+    pub(crate) fn keeps(self) -> &'static [&'static str] {
+        match self {
+            Self::Std => &[],
+            // async-io's reactor is the process's.
+            Self::Smol => &["anon_inode:[eventpoll]", "anon_inode:[eventfd]", "anon_inode:[timerfd]"],
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Std => "std",
+            Self::Smol => "smol",
+        }
+    }
+}
+
+/// One case.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) shell: Shell,
+    pub(crate) body: fn(&Bed),
+}
+
+/// An act: what this program does as a command, with its arguments, and the exit status that it leaves.
+pub(crate) type Act = fn(&[String]) -> u8;
+
+/// What a module of cases has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Module {
+    /// Cases that start programs. See [`cases`](crate::harness::cases).
+    pub(crate) cases: &'static [Case],
+    /// Cases that run once by each shell. See [`driven`](crate::harness::driven).
+    pub(crate) driven: &'static [Case],
+    /// What its actors run.
+    pub(crate) entries: &'static [(&'static str, Entry)],
+    /// Its acts.
+    pub(crate) acts: &'static [(&'static str, Act)],
+}
+
+impl Module {
+    pub(crate) const EMPTY: Self = Self { cases: &[], driven: &[], entries: &[], acts: &[] };
+}
+
+/// Lists cases that start programs.
+macro_rules! cases {
+    ($($body:ident),* $(,)?) => {
+        &[$($crate::harness::Case {
+            name: stringify!($body),
+            shell: $crate::harness::Shell::Std,
+            body: $body,
+        }),*]
+    };
+}
+
+/// Lists cases that run once by each shell: functions that are generic over the drive. A shell has an entry for each here,
+/// and an arm in `take_seat`.
+macro_rules! driven {
+    ($($body:ident),* $(,)?) => {
+        &[$($crate::harness::Case {
+            name: concat!(stringify!($body), "::std"),
+            shell: $crate::harness::Shell::Std,
+            body: $body::<windrow_std::Blocking>,
+        }, $crate::harness::Case {
+            name: concat!(stringify!($body), "::smol"),
+            shell: $crate::harness::Shell::Smol,
+            body: $body::<windrow_smol::Smol>,
+        }),*]
+    };
+}
+
+pub(crate) use {cases, driven};
+
+static MODULES: OnceLock<&'static [Module]> = OnceLock::new();
+
+/// Takes the part that this process has: an actor's or a template's seat, an act, a case, a warden, or the runner.
+pub(crate) fn main(modules: &'static [Module]) -> ExitCode {
+    let modules = *MODULES.get_or_init(|| modules);
+    crate::boot::die_as_told();
+    take_seat();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--act", name, ..] => acts::play(modules, name, words.get(2..).unwrap_or_default()),
+        ["--case", name] => bed::play(find(modules, name)),
+        ["--warden", name] => warden::watch_over(find(modules, name)),
+        _ => runner::run(modules),
+    }
+}
+
+/// Becomes an actor or a template, by the shell of the case, if this process was started as one.
+fn take_seat() {
+    match Shell::of_case() {
+        Shell::Std => program().take_seat::<Blocking>(),
+        Shell::Smol => program().take_seat::<Smol>(),
+    }
+}
+
+/// Gives the program with the entries of all modules.
+pub(crate) fn program() -> Program {
+    let modules = MODULES.get().copied().unwrap_or_default();
+    let entries = modules.iter().flat_map(|module| module.entries);
+    entries.fold(Program::new().preload(acts::preload), |program, (name, entry)| program.entry(name, *entry))
+}
+
+fn cases_of(modules: &'static [Module]) -> impl Iterator<Item = &'static Case> {
+    modules.iter().flat_map(|module| module.cases.iter().chain(module.driven))
+}
+
+fn find(modules: &'static [Module], name: &str) -> &'static Case {
+    let found = cases_of(modules).find(|case| case.name == name);
+    found.unwrap_or_else(|| panic!("there is no case `{name}`"))
+}

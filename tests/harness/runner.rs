@@ -1,0 +1,60 @@
+//! The runner: names, filters and output like `cargo test`. It runs no case itself.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use super::{Case, Module, cases_of};
+
+pub(super) fn run(modules: &'static [Module]) -> ExitCode {
+    let arguments = Arguments::from_args();
+    if !arguments.list
+        && let Err(error) = make_windrow()
+    {
+        eprintln!("error: the program `windrow` can't be built\ncaused by: {error}");
+        return ExitCode::FAILURE;
+    }
+    let trials = cases_of(modules).map(|case| Trial::test(case.name, || try_case(case))).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn try_case(case: &Case) -> Result<(), Failed> {
+    let warden =
+        Command::new("/proc/self/exe").args(["--warden", case.name]).stdin(Stdio::null()).output()?;
+    if warden.status.success() {
+        return Ok(());
+    }
+    let mut story = String::from_utf8_lossy(&warden.stdout).into_owned();
+    story.push_str(&String::from_utf8_lossy(&warden.stderr));
+    Err(format!("{story}\n({})", warden.status).into())
+}
+
+/// Gives the place of the program `windrow`: beside the directory of this one.
+pub(super) fn windrow() -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    own.ancestors().nth(2).map_or_else(|| PathBuf::from("windrow"), |profile| profile.join("windrow"))
+}
+
+/// Lets cargo bring the program up to date, if cargo started this one; otherwise only if there is none.
+fn make_windrow() -> Result<(), String> {
+    let place = windrow();
+    let cargo = match std::env::var_os("CARGO") {
+        Some(cargo) => cargo,
+        None if place.exists() => return Ok(()),
+        None => "cargo".into(),
+    };
+    let profile = place.parent().and_then(Path::file_name).unwrap_or_default();
+    let target = place.ancestors().nth(2).unwrap_or(Path::new("target"));
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "-p", "windrow-std", "--bin", "windrow", "--target-dir"]).arg(target);
+    if profile == "release" {
+        command.arg("--release");
+    }
+    let built =
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).output().map_err(|error| error.to_string())?;
+    if built.status.success() && place.exists() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&built.stderr).into_owned())
+}

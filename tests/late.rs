@@ -1,0 +1,164 @@
+//! Deadlines: of a boot that is slow, of a cascade in which nobody listens, of a driver that was stopped itself.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use windrow_std::unix::procfs;
+use windrow_std::{Actor, Handle, Order};
+
+use crate::boot::doomed;
+use crate::harness::acts::be_root;
+use crate::harness::gate::knock;
+use crate::harness::{Bed, Module, cases, program, watch};
+use crate::templates::{all_exited, stop};
+
+pub(crate) const MODULE: Module = Module {
+    cases: cases![
+        row_40_child_stopped_in_its_boot,
+        row_40_child_stopped_for_a_while,
+        row_40_tree_on_a_starved_machine,
+        row_51_cascade_of_one,
+        row_51_cascade_of_eight,
+        row_51_cascade_of_sixty_four,
+        driver_stopped_beyond_every_deadline,
+    ],
+    acts: &[("telling-root", telling_root)],
+    ..Module::EMPTY
+};
+
+/// What an actor is called that was made by exec and has not begun.
+const EXECUTED: &str = "exe";
+
+fn row_40_child_stopped_in_its_boot(bed: &Bed) {
+    const BOOT: Duration = Duration::from_millis(600);
+    let up = bed.gate("up");
+    let mut words = bed.act("booting-root", &[&BOOT.as_millis().to_string(), "exec"]).into_iter();
+    let launch = bed.launch(words.next().expect("this program"), words);
+    let running = launch.env(crate::boot::BOOT, format!("start hold={}", up.path())).start();
+    up.hear(1);
+    let child = watch::named(running.pid(), EXECUTED);
+    assert_eq!(child.len(), 1);
+    let all: Vec<_> = watch::below(running.pid()).iter().map(|stamp| watch::open(stamp.pid)).collect();
+    child.iter().for_each(|pid| stop(*pid));
+    let ended = running.finish();
+    ended.expect(1);
+    assert!(ended.out.contains("failure: BootTimeout") && ended.out.contains("left: 0"), "{ended}");
+    // No sooner than its deadline, and no later than its rungs take then.
+    assert!(ended.took > BOOT && ended.took < BOOT + Duration::from_millis(1500), "{ended}");
+    all_exited(&all, Duration::ZERO);
+}
+
+/// A second of standing still, of the ten that it has.
+fn row_40_child_stopped_for_a_while(bed: &Bed) {
+    let up = bed.gate("up");
+    let running = doomed(bed, &format!("start pause={}", up.path())).start();
+    up.hear(1);
+    let child = *watch::named(running.pid(), EXECUTED).first().expect("the child");
+    watch::observe("it stands still", || procfs::is_stopped(child) == Some(true));
+    let begin = Instant::now();
+    watch::observe("a second", || begin.elapsed() > Duration::from_secs(1));
+    watch::signal(child, Signal::CONT);
+    let ended = running.finish();
+    ended.expect(0);
+    assert!(ended.out.contains("end: Well\nleft: 0, escalations: 0"), "{ended}");
+}
+
+fn row_40_tree_on_a_starved_machine(bed: &Bed) {
+    let spin = || bed.launch("sh", ["-c", "while :; do :; done"]).start();
+    let spinners: Vec<_> = (0..4).map(|_| spin()).collect();
+    for backend in ["fork", "exec"] {
+        let words =
+            ["run", "--leaf", "sleep", "--breadth", "2", "--depth", "3", "--json", "--backend", backend];
+        let ended = bed.windrow(words).finish();
+        ended.expect(0);
+        let summary = ended.json();
+        assert_eq!((&summary["outcome"], &summary["left"]), (&"cancelled".into(), &0.into()), "{ended}");
+        assert_eq!((&summary["errors"], &summary["reaped"]), (&0.into(), &14.into()), "{ended}");
+    }
+    for spinner in spinners {
+        spinner.signal(Signal::KILL);
+        spinner.finish();
+    }
+}
+
+fn row_51_cascade_of_one(bed: &Bed) {
+    cascade(bed, 1, 1);
+    cascade(bed, 1, 3);
+}
+
+fn row_51_cascade_of_eight(bed: &Bed) {
+    cascade(bed, 8, 1);
+    cascade(bed, 2, 3);
+}
+
+fn row_51_cascade_of_sixty_four(bed: &Bed) {
+    cascade(bed, 64, 1);
+    cascade(bed, 4, 3);
+}
+
+/// The leaves hear neither the cancel nor SIGTERM: what that takes can be told beforehand. A machine that gives its time to
+/// others adds to it, so one of three attempts has to keep to it.
+fn cascade(bed: &Bed, breadth: u32, depth: u32) {
+    let kept = (0..3).any(|_| cascade_once(bed, breadth, depth) <= 100.0);
+    assert!(kept, "{breadth} by {depth}: three times more than 100 ms longer than expected");
+}
+
+/// Gives by how many milliseconds it took longer than its rungs do.
+fn cascade_once(bed: &Bed, breadth: u32, depth: u32) -> f64 {
+    let (width, height) = (breadth.to_string(), depth.to_string());
+    let words = ["run", "--leaf", "ignore-term", "--breadth", &width, "--depth", &height, "--json"];
+    let ended = bed.windrow(words).finish();
+    ended.expect(0);
+    let summary = ended.json();
+    let span = |name: &str| summary[name].as_f64().unwrap_or_else(|| panic!("no span `{name}`: {ended}"));
+    assert_eq!((&summary["outcome"], &summary["left"]), (&"cancelled".into(), &0.into()), "{ended}");
+    // SIGTERM and SIGKILL for each leaf, and nothing for those above.
+    assert_eq!(summary["escalations"], 2 * breadth.pow(depth), "{ended}");
+    assert!(span("cascade_ms") <= span("bound_ms"), "{ended}");
+    assert!(span("cascade_ms") >= span("expected_ms"), "{ended}");
+    span("cascade_ms") - span("expected_ms")
+}
+
+const CHILDREN: usize = 8;
+
+/// `telling-root UP TOLD`: a root with healthy children, which tells when it has sent them its cancel.
+fn telling_root(words: &[String]) -> u8 {
+    let [up, told] = words else { return 125 };
+    let (up, told) = (up.clone(), told.clone());
+    be_root(&program().levels(1), false, move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let spawn = |_| nursery.spawn(Order::entry("stay", up.clone()));
+            let children = (0..CHILDREN).map(spawn).collect::<Result<Vec<_>, _>>()?;
+            children.iter().try_for_each(Handle::ready)?;
+            let cancelled = actor.sleep_forever();
+            knock(told, "c");
+            cancelled.map(|()| Vec::new())
+        })
+    })
+}
+
+/// All children answer their cancel and exit while the driver stands still, for longer than any of its timers. When it goes
+/// on, what has happened comes before what is due.
+fn driver_stopped_beyond_every_deadline(bed: &Bed) {
+    let (up, told) = (bed.gate("up"), bed.gate("told"));
+    let running = bed.start(bed.act("telling-root", &[up.path(), told.path()]));
+    up.hear(CHILDREN);
+    let children = watch::named(running.pid(), "stay");
+    assert_eq!(children.len(), CHILDREN);
+    // None of them can answer until the driver can't hear it.
+    children.iter().for_each(|pid| stop(*pid));
+    running.signal(Signal::INT);
+    told.hear(1);
+    stop(running.pid());
+    let begin = Instant::now();
+    children.iter().for_each(|pid| watch::signal(*pid, Signal::CONT));
+    let is_zombie = |pid: &i32| procfs::stat(*pid).ok().flatten().is_some_and(|stat| stat.is_zombie());
+    watch::observe("the ends of all children", || children.iter().all(is_zombie));
+    // The ack's 500 ms, and 400 ms for SIGTERM and for SIGKILL each.
+    watch::observe("the end of every span", || begin.elapsed() > Duration::from_millis(1500));
+    running.signal(Signal::CONT);
+    let ended = running.finish();
+    assert!(ended.out.contains("end: Cancelled"), "{ended}");
+    assert!(ended.out.contains("left: 0, escalations: 0"), "{ended}");
+    assert!(!ended.out.contains("failure:"), "{ended}");
+}

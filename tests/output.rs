@@ -1,0 +1,182 @@
+//! Children's outputs: whoever reads or does not read them, no child waits, and what it said last is kept.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use windrow_core::{Exit, Kind};
+use windrow_std::unix::stdio::Sink;
+use windrow_std::{Actor, ChildEnd, Drive, Order, Raised};
+
+use crate::harness::{Bed, Module, driven, watch};
+
+pub(crate) const MODULE: Module = Module {
+    driven: driven![
+        row_15_output_nobody_reads,
+        row_17_grandchild_keeps_stdout,
+        row_18_many_spawns_at_once_with_capture,
+        row_21_last_words_after_signal,
+        row_21_last_words_are_in_the_failure,
+        row_22_signals_of_a_command_are_default,
+    ],
+    ..Module::EMPTY
+};
+
+const CAPTURE: Sink = Sink::Capture { tail: 65536 };
+
+fn shell(script: &str) -> Order {
+    Order::command("sh", ["-c", script]).stdout(CAPTURE).stderr(CAPTURE)
+}
+
+/// Runs one command to its end, by itself.
+fn run_one<D: Drive>(bed: &Bed, order: Order) -> ChildEnd {
+    let (sender, end) = channel();
+    bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let _ = sender.send(nursery.spawn(order)?.wait_gone()?);
+            Ok(Vec::new())
+        })
+    });
+    end.recv().expect("a command that ended")
+}
+
+fn row_15_output_nobody_reads<D: Drive>(bed: &Bed) {
+    let end = run_one::<D>(bed, shell("head -c 10485760 /dev/zero; printf END"));
+    assert_eq!(end.exit, Some(Exit::Code(0)));
+    assert_eq!(end.output.stdout.len(), 65536);
+    assert!(end.output.stdout.ends_with(b"\0END"));
+    assert_eq!(end.output.lost, 10_485_760 + 3 - 65536);
+    assert!(!end.output.leaked);
+}
+
+fn row_17_grandchild_keeps_stdout<D: Drive>(bed: &Bed) {
+    let (up, never, go) = (bed.gate("up"), bed.gate("never"), bed.gate("go"));
+    // In a session of its own it belongs to nobody, and is left alone until the root's own end.
+    let script = format!(
+        "setsid sh -c 'echo $$ >{}; read x <{}' & read y <{}; echo done",
+        up.path(),
+        never.path(),
+        go.path(),
+    );
+    let (sender, end) = channel();
+    let (said, told) = channel();
+    let root = move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let child = nursery.spawn(shell(&script))?;
+            let grandchild = String::from_utf8(up.hear(2)).expect("a pid");
+            let pidfd = watch::open(grandchild.trim().parse().expect("a pid"));
+            go.open(1);
+            let begin = Instant::now();
+            let gone = child.wait_gone()?;
+            let _ = sender.send((gone, begin.elapsed()));
+            let _ = said.send(pidfd);
+            Ok(Vec::new())
+        })
+    };
+    let ended = bed.run::<D>(&bed.program().levels(1), root);
+    let (gone, took) = end.recv().expect("a command that ended");
+    assert_eq!((gone.exit, gone.output.stdout.as_slice()), (Some(Exit::Code(0)), b"done\n".as_slice()));
+    assert!(gone.output.leaked, "the pipe is still open, and nobody says so");
+    assert!(took < Duration::from_secs(1), "the end of the child waited {took:?} for its grandchild");
+    assert_eq!(ended.outcome.tally.left, 0);
+    watch::exited(&told.recv().expect("the grandchild"), Duration::ZERO);
+}
+
+fn row_18_many_spawns_at_once_with_capture<D: Drive>(bed: &Bed) {
+    let (up, go) = (bed.gate("up"), bed.gate("go"));
+    let script = format!("echo u >{}; read x <{}; echo $0", up.path(), go.path());
+    let root = move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let spawn = |thread: u32| {
+                let (script, order) = (&script, move |number: u32| (thread * 8 + number).to_string());
+                move || -> Result<Vec<_>, Raised> {
+                    let spawn = |name: String| {
+                        let order =
+                            Order::command("sh", ["-c", script, &name]).stdout(CAPTURE).stderr(CAPTURE);
+                        Ok((nursery.spawn(order)?, name))
+                    };
+                    (0..8).map(|number| spawn(order(number))).collect()
+                }
+            };
+            let children: Vec<_> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..8).map(|thread| scope.spawn(spawn(thread))).collect();
+                threads
+                    .into_iter()
+                    .map(|thread| thread.join().expect("a thread"))
+                    .collect::<Result<Vec<_>, _>>()
+            })?
+            .into_iter()
+            .flatten()
+            .collect();
+            up.hear(2 * 64);
+            assert_own_pipes_only();
+            go.open(64);
+            for (child, name) in children {
+                let end = child.wait_gone()?;
+                assert_eq!(String::from_utf8_lossy(&end.output.stdout).trim(), name);
+                assert!(!end.output.leaked, "{name} is said to have left its pipe open");
+            }
+            Ok(Vec::new())
+        })
+    };
+    let ended = bed.run::<D>(&bed.program().levels(1), root);
+    assert_eq!(ended.failures, []);
+}
+
+/// Says that each command below has three descriptors, and no pipe of another.
+fn assert_own_pipes_only() {
+    let mut pipes = BTreeSet::new();
+    let own = std::process::id().cast_signed();
+    let commands = watch::named(own, "sh");
+    assert_eq!(commands.len(), 64);
+    for pid in commands {
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors").flatten();
+        for entry in open {
+            let file = std::fs::read_link(entry.path()).expect("a file");
+            let name = file.to_string_lossy().into_owned();
+            assert!(!name.starts_with("socket:") && !name.starts_with("anon_inode:"), "{pid} has {name}");
+            assert!(!name.starts_with("pipe:") || pipes.insert(name.clone()), "{pid} has another's {name}");
+        }
+    }
+    assert_eq!(pipes.len(), 2 * 64);
+}
+
+fn row_21_last_words_after_signal<D: Drive>(bed: &Bed) {
+    let (up, never) = (bed.gate("up"), bed.gate("never"));
+    let script =
+        format!("trap 'echo last words; exit 3' INT; echo u >{}; read x <{}", up.path(), never.path());
+    let (sender, end) = channel();
+    let root = move |actor: &Actor| {
+        let mut child = None;
+        let ended = actor.nursery(|nursery| {
+            child = Some(nursery.spawn(shell(&script))?);
+            up.hear(2);
+            nursery.cancel();
+            Ok(Vec::new())
+        });
+        let _ = sender.send(child.and_then(|child| child.end()));
+        ended
+    };
+    bed.run::<D>(&bed.program().levels(1), root);
+    let end = end.recv().expect("an end").expect("a child that ended");
+    assert_eq!((end.exit, end.output.stdout.as_slice()), (Some(Exit::Code(3)), b"last words\n".as_slice()));
+}
+
+fn row_21_last_words_are_in_the_failure<D: Drive>(bed: &Bed) {
+    let ended = bed.run::<D>(&bed.program().levels(1), |actor: &Actor| {
+        actor.nursery(|nursery| {
+            nursery.spawn(shell("echo something else; echo the reason >&2; kill -9 $$"))?.wait_gone()?;
+            Ok(Vec::new())
+        })
+    });
+    let [failure] = ended.failures.as_slice() else { panic!("not one failure: {ended:?}") };
+    assert_eq!(failure.kind, Kind::Died(Exit::Signal(9)));
+    assert_eq!(failure.text.trim(), "the reason");
+}
+
+fn row_22_signals_of_a_command_are_default<D: Drive>(bed: &Bed) {
+    let end = run_one::<D>(bed, shell("grep -E 'Sig(Ign|Blk):' /proc/self/status"));
+    let text = String::from_utf8_lossy(&end.output.stdout).into_owned();
+    let masks: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert_eq!(masks, ["0000000000000000"; 2], "{text}");
+}

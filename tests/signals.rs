@@ -1,0 +1,304 @@
+//! Signals to a program and from it: each arrives where it belongs, once, and asks for what it means.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use windrow_std::{Actor, Drive, Order};
+
+use crate::boot::doomed;
+use crate::harness::acts::be_root;
+use crate::harness::gate::{knock, wait_at};
+use crate::harness::{Bed, Gate, Module, Pty, Running, cases, driven, program, watch};
+
+pub(crate) const MODULE: Module = Module {
+    cases: cases![
+        row_14_members_outlive_their_leader,
+        row_37_command_ignores_end_of_input_and_term,
+        row_37_command_waits_out_every_rung,
+        row_52_status_during_teardown,
+        row_52_status_while_user_code_spins,
+        row_56_one_signal_while_running,
+        row_56_two_signals_while_running,
+        row_56_three_signals_while_running,
+        row_56_two_signals_while_stopping,
+        row_56_signals_while_starting,
+        row_67_ctrl_c_at_a_command,
+        row_67_ctrl_c_at_a_command_with_the_terminal,
+        row_67_ctrl_c_at_a_tree,
+    ],
+    entries: &[("slow-to-end", slow_to_end)],
+    acts: &[("slow-root", slow_root), ("spinning-root", spinning_root)],
+    driven: driven![row_14_members_outlive_their_leader_in_a_root],
+};
+
+const INT: i32 = 2;
+const TERM: i32 = 15;
+const KILL: i32 = 9;
+
+/// Starts `windrow run` with a command that counts its signals and never ends by one, and waits until it is up.
+fn counting(bed: &Bed, gate: &Gate) -> Running {
+    let running = bed.windrow(["run", "--"]).args(bed.act("count-signals", &[gate.path()])).start();
+    assert_eq!(gate.hear(1), b"u");
+    running
+}
+
+fn row_14_members_outlive_their_leader(bed: &Bed) {
+    let (up, never) = (bed.gate("up"), bed.gate("never"));
+    let script = bed.script("family", &format!("#!/bin/sh\n{}\n", family(up.path(), never.path())));
+    let running = bed.windrow(["run".into(), "--".into(), script.into_os_string()]).start();
+    let members = pids(&up, 3);
+    running.signal(Signal::INT);
+    let ended = running.finish();
+    ended.expect(0);
+    for member in members {
+        watch::exited(&member, Duration::ZERO);
+    }
+}
+
+/// The same without an outer half: nobody else sweeps.
+fn row_14_members_outlive_their_leader_in_a_root<D: Drive>(bed: &Bed) {
+    let (up, never) = (bed.gate("up"), bed.gate("never"));
+    let script = bed.script("family", &format!("#!/bin/sh\n{}\n", family(up.path(), never.path())));
+    let (sender, members) = std::sync::mpsc::channel();
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            nursery.spawn(Order::command(script, [""; 0]))?;
+            let _ = sender.send(pids(&up, 3));
+            actor.cancel();
+            Ok(Vec::new())
+        })
+    });
+    assert_eq!((ended.outcome.tally.left, ended.failures.len()), (0, 0), "{ended:?}");
+    for member in members.recv().expect("the family") {
+        watch::exited(&member, Duration::ZERO);
+    }
+}
+
+/// Opens the processes whose pids come to a gate, a line each.
+fn pids(gate: &Gate, count: usize) -> Vec<OwnedFd> {
+    let mut heard = String::new();
+    while heard.lines().count() < count || !heard.ends_with('\n') {
+        heard.push_str(&String::from_utf8_lossy(&gate.hear(1)));
+    }
+    heard.lines().map(|pid| watch::open(pid.parse().expect("a pid"))).collect()
+}
+
+/// A shell script of three processes, each of which tells its pid.
+fn family(up: &str, never: &str) -> String {
+    format!(
+        "stay() {{ trap '' INT TERM HUP; echo $$ >{up}; read x <{never}; }}\n\
+         case $1 in stay) stay; exit;; esac\n\
+         \"$0\" stay &\n\
+         (setsid \"$0\" stay &)\n\
+         trap 'exit 0' INT\n\
+         echo $$ >{up}\n\
+         read x <{never}"
+    )
+}
+
+fn row_37_command_ignores_end_of_input_and_term(bed: &Bed) {
+    let (up, never) = (bed.gate("up"), bed.gate("never"));
+    let script = format!("trap '' INT TERM; read x; echo u >{}; read x <{}", up.path(), never.path());
+    let running = bed.windrow(["run", "--", "sh", "-c", &script]).start();
+    up.hear(2);
+    let begin = std::time::Instant::now();
+    running.signal(Signal::TERM);
+    running.finish().expect(128 + KILL);
+    // Both rungs below SIGKILL are skipped: nothing of their time is waited for.
+    assert!(begin.elapsed() < Duration::from_millis(400), "{:?}", begin.elapsed());
+}
+
+fn row_37_command_waits_out_every_rung(bed: &Bed) {
+    let gate = bed.gate("up");
+    let running = counting(bed, &gate);
+    running.signal(Signal::TERM);
+    running.finish().expect(128 + KILL);
+    assert_eq!(gate.hear(2), b"it");
+}
+
+fn row_52_status_during_teardown(bed: &Bed) {
+    let (up, go) = (bed.gate("up"), bed.gate("go"));
+    let words = bed.act("slow-root", &[up.path(), go.path()]);
+    let mut running = bed.start(words);
+    assert_eq!(up.hear(1), b"u");
+    running.signal(Signal::INT);
+    assert_eq!(up.hear(1), b"c");
+    running.signal(Signal::USR1);
+    running.until_err("the slow one");
+    running.until("account of the teardown", |running| {
+        let told = running.err_text();
+        told.contains("waits for") && told.contains("until") && told.contains("Cancelling")
+    });
+    go.open(1);
+    let ended = running.finish();
+    ended.expect(1);
+    assert!(ended.out.contains("end: Cancelled"), "{ended}");
+}
+
+/// `slow-root UP GO`: a root whose child takes as long to end as the gate takes to open.
+fn slow_root(words: &[String]) -> u8 {
+    let [up, go] = words else { return 125 };
+    let mut limits = windrow_core::Limits::default();
+    limits.times.own = Duration::from_secs(20);
+    let args = format!("{up}\n{go}");
+    be_root(&program().levels(1).limits(limits), false, move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            nursery.spawn(Order::entry("slow-to-end", args).name("the slow one"))?.wait_gone()?;
+            Ok(Vec::new())
+        })
+    })
+}
+
+fn slow_to_end(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, windrow_std::Raised> {
+    let args = String::from_utf8_lossy(args).into_owned();
+    let (up, go) = args.split_once('\n').unwrap_or_default();
+    knock(up, "u");
+    let cancelled = actor.sleep_forever();
+    knock(up, "c");
+    wait_at(go);
+    cancelled.map(|()| Vec::new())
+}
+
+fn row_52_status_while_user_code_spins(bed: &Bed) {
+    let up = bed.gate("up");
+    let mut running = bed.start(bed.act("spinning-root", &[up.path()]));
+    up.hear(1);
+    running.signal(Signal::USR1);
+    running.until("account of the root", |running| running.err_text().contains("Running"));
+    running.signal(Signal::INT);
+    let ended = running.finish();
+    ended.expect(1);
+    assert!(ended.out.contains("Abandoned") || ended.out.contains("end: Cancelled"), "{ended}");
+}
+
+/// `spinning-root UP`: a root that computes for ever.
+fn spinning_root(words: &[String]) -> u8 {
+    let [up] = words else { return 125 };
+    let up = up.clone();
+    be_root(&program().levels(1), false, move |_: &Actor| {
+        knock(&up, "u");
+        loop {
+            std::hint::spin_loop();
+        }
+    })
+}
+
+fn row_56_one_signal_while_running(bed: &Bed) {
+    let gate = bed.gate("up");
+    let words = bed.act("count-signals", &[gate.path(), &INT.to_string()]);
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let running = bed.windrow(["run", "--"]).args(words.clone()).start();
+        assert_eq!(gate.hear(1), b"u");
+        running.signal(signal);
+        // A command is asked by SIGINT, whatever the program was asked by.
+        assert_eq!(gate.hear(1), b"i");
+        running.finish().expect(7);
+    }
+}
+
+fn row_56_two_signals_while_running(bed: &Bed) {
+    let gate = bed.gate("up");
+    let running = counting(bed, &gate);
+    at_once(&running, &[Signal::INT, Signal::HUP]);
+    running.finish().expect(128 + KILL);
+    // SIGINT was on its way already; the rung between it and SIGKILL was left out.
+    let heard = gate.hear(0);
+    assert!(heard.is_empty() || heard == b"i", "{}", String::from_utf8_lossy(&heard));
+}
+
+fn row_56_three_signals_while_running(bed: &Bed) {
+    let gate = bed.gate("up");
+    let running = counting(bed, &gate);
+    let below = watch::below(running.pid());
+    let below: Vec<_> = below.into_iter().map(|stamp| watch::open(stamp.pid)).collect();
+    at_once(&running, &[Signal::INT, Signal::TERM, Signal::HUP]);
+    running.finish().expect(130);
+    for process in below {
+        watch::exited(&process, Duration::ZERO);
+    }
+}
+
+/// Lets the inner half find all these signals when it next looks. They are pending side by side if they are of different
+/// kinds; three of the same kind would be one.
+fn at_once(running: &Running, signals: &[Signal]) {
+    let inner = watch::below(running.pid()).first().expect("the inner half").pid;
+    watch::signal(inner, Signal::STOP);
+    watch::observe("the inner half stands still", || {
+        windrow_std::unix::procfs::is_stopped(inner) == Some(true)
+    });
+    for signal in signals {
+        watch::signal(inner, *signal);
+    }
+    watch::signal(inner, Signal::CONT);
+}
+
+fn row_56_two_signals_while_stopping(bed: &Bed) {
+    let gate = bed.gate("up");
+    let running = counting(bed, &gate);
+    running.signal(Signal::INT);
+    assert_eq!(gate.hear(2), b"it");
+    let begin = std::time::Instant::now();
+    running.signal(Signal::INT);
+    running.finish().expect(128 + KILL);
+    // By itself SIGKILL comes 400 ms after SIGTERM.
+    assert!(begin.elapsed() < Duration::from_millis(350), "killed after {:?}", begin.elapsed());
+}
+
+fn row_56_signals_while_starting(bed: &Bed) {
+    for signals in
+        [[Signal::INT].as_slice(), &[Signal::INT, Signal::TERM], &[Signal::INT, Signal::TERM, Signal::HUP]]
+    {
+        let up = bed.gate(&format!("up-{}", signals.len()));
+        let running = doomed(bed, &format!("start hold={}", up.path())).start();
+        up.hear(1);
+        at_once(&running, signals);
+        let ended = running.finish();
+        let forced = signals.len() == 3;
+        ended.expect(if forced { 130 } else { 1 });
+        assert!(forced || ended.out.contains("end: Cancelled"), "{ended}");
+        assert!(forced || ended.out.contains("left: 0"), "{ended}");
+    }
+}
+
+fn row_67_ctrl_c_at_a_command(bed: &Bed) {
+    let (pty, gate) = (Pty::new(), bed.gate("up"));
+    let mut words = vec![bed.windrow_path().into_os_string(), "run".into(), "--".into()];
+    words.extend(bed.act("count-signals", &[gate.path(), &TERM.to_string()]));
+    let running = pty.start(bed, words);
+    assert_eq!(gate.hear(1), b"u");
+    pty.type_in("\x03");
+    running.finish().expect(7);
+    assert_eq!(gate.hear(2), b"it");
+}
+
+fn row_67_ctrl_c_at_a_command_with_the_terminal(bed: &Bed) {
+    let (pty, gate) = (Pty::new(), bed.gate("up"));
+    let mut words = vec![bed.windrow_path().into_os_string(), "run".into(), "--tty".into(), "--".into()];
+    words.extend(bed.act("count-signals", &[gate.path(), &TERM.to_string()]));
+    let running = pty.start(bed, words);
+    assert_eq!(gate.hear(1), b"u");
+    pty.type_in("\x03");
+    // The terminal has told it already.
+    running.finish().expect(7);
+    assert_eq!(gate.hear(2), b"it");
+}
+
+fn row_67_ctrl_c_at_a_tree(bed: &Bed) {
+    let pty = Pty::new();
+    let words = ["run", "--leaf", "sleep", "--breadth", "3", "--depth", "2"];
+    let words = words.into_iter().map(Into::into);
+    let mut running =
+        pty.start(bed, std::iter::once(bed.windrow_path().into_os_string()).chain(words).collect());
+    running.until("tree", |running| running.err_text().matches("+ ").count() == 12);
+    // Who leads the session is in the terminal's group, and nobody else is: not even one that is just being born.
+    let group = running.pid();
+    for stamp in watch::below(group) {
+        let stat = windrow_std::unix::procfs::stat(stamp.pid).expect("/proc");
+        assert!(stat.is_none_or(|stat| stat.pgrp != group), "{} would hear the terminal", stamp.pid);
+    }
+    pty.type_in("\x03");
+    let ended = running.finish();
+    assert!(ended.err.contains("\ncancelled: 13 actors, 12 reaped, 0 left"), "{ended}");
+    assert!(ended.err.contains(" 0 escalations"), "{ended}");
+}

@@ -1,0 +1,274 @@
+//! Spawns that fail: a typed error at once, and nothing of the attempt is left.
+
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::ptrace;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use windrow_core::Kind;
+use windrow_std::{Actor, Drive, Order, Raised};
+
+use crate::harness::acts::be_root;
+use crate::harness::gate::{knock, wait_at};
+use crate::harness::{Bed, Finished, Module, cases, driven, program, watch};
+
+pub(crate) const MODULE: Module = Module {
+    cases: cases![
+        row_13_kill_before_the_child_has_a_group,
+        row_29_program_is_open_for_writing,
+        row_41_exit_statuses_of_what_cannot_run,
+        row_75_no_more_processes,
+        row_75_no_more_descriptors,
+        row_75_a_tree_that_cannot_be,
+    ],
+    driven: driven![row_29_program_is_open_for_writing_for_a_moment, row_41_every_reason_not_to_run],
+    entries: &[("lie-down", lie_down)],
+    acts: &[("waiting-root", waiting_root), ("crowded", crowded), ("limited", limited)],
+};
+
+fn lie_down(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    actor.sleep_forever().map(|()| Vec::new())
+}
+
+/// `waiting-root UP GO BACK`: a root that spawns at the gate, by its template, and cancels when the second gate opens.
+fn waiting_root(words: &[String]) -> u8 {
+    let [up, go, back] = words else { return 125 };
+    let (up, go, back) = (up.clone(), go.clone(), back.clone());
+    be_root(&program().levels(1), false, move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            knock(&up, "u");
+            wait_at(&go);
+            nursery.spawn(Order::entry("lie-down", Vec::new()))?;
+            wait_at(&back);
+            actor.cancel();
+            Ok(Vec::new())
+        })
+    })
+}
+
+/// The newborn is held at its first instruction by a tracer, so it has neither a group nor a parent's death signal when it
+/// is to be killed.
+fn row_13_kill_before_the_child_has_a_group(bed: &Bed) {
+    let (up, go, back) = (bed.gate("up"), bed.gate("go"), bed.gate("back"));
+    let running = bed.start(bed.act("waiting-root", &[up.path(), go.path(), back.path()]));
+    up.hear(1);
+    let template = watch::below(running.pid()).first().expect("the template").pid;
+    let template = Pid::from_raw(template);
+    let options = ptrace::Options::PTRACE_O_TRACEFORK | ptrace::Options::PTRACE_O_TRACECLONE;
+    if ptrace::seize(template, options) == Err(Errno::EPERM) {
+        eprintln!("this process may not trace: nothing was shown");
+        go.open(1);
+        back.open(1);
+        running.finish().expect(1);
+        return;
+    }
+    go.open(1);
+    let born = WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED;
+    let event = waitid(Id::Pid(template), born).expect("the template's fork");
+    assert!(matches!(event, WaitStatus::PtraceEvent(..)), "{event:?}");
+    let newborn = Pid::from_raw(i32::try_from(ptrace::getevent(template).expect("a pid")).expect("a pid"));
+    assert!(matches!(
+        waitid(Id::Pid(newborn), born),
+        Ok(WaitStatus::PtraceEvent(..) | WaitStatus::Stopped(..))
+    ));
+    ptrace::detach(template, None).expect("a template that goes on");
+    let stat = windrow_std::unix::procfs::stat(newborn.as_raw()).expect("/proc").expect("the newborn");
+    assert_ne!(stat.pgrp, newborn.as_raw(), "it has a group already");
+    let pidfd = watch::open(newborn.as_raw());
+    back.open(1);
+    // Its tracer must take note of its death before its parent can.
+    watch::exited(&pidfd, Duration::from_secs(5));
+    let death = waitid(Id::Pid(newborn), born).expect("its death");
+    assert!(matches!(death, WaitStatus::Signaled(..) | WaitStatus::PtraceEvent(..)), "{death:?}");
+    let ended = running.finish();
+    assert!(ended.out.contains("end: Cancelled") && ended.out.contains("left: 0"), "{ended}");
+}
+
+/// Copies a program into the case's directory.
+fn copy_of(bed: &Bed, program: &str, name: &str) -> PathBuf {
+    let path = bed.path(name);
+    std::fs::copy(program, &path).expect("a copy");
+    path
+}
+
+fn row_29_program_is_open_for_writing(bed: &Bed) {
+    let path = copy_of(bed, "/bin/true", "busy");
+    let open = std::fs::File::options().append(true).open(&path).expect("the copy");
+    let ended = bed.windrow(["run".into(), "--".into(), path.clone().into_os_string()]).finish();
+    ended.expect(126);
+    assert!(ended.err.contains("busy"), "{ended}");
+    drop(open);
+    bed.windrow(["run".into(), "--".into(), path.into_os_string()]).finish().expect(0);
+}
+
+/// Most often such a file was just written by this very process. The attempts are 200 µs apart and more; the writer closes
+/// it after the first.
+fn row_29_program_is_open_for_writing_for_a_moment<D: Drive>(bed: &Bed) {
+    let path = copy_of(bed, "/bin/true", "busy");
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        let attempt = || {
+            let open = std::fs::File::options().append(true).open(&path).expect("the copy");
+            actor.nursery(|nursery| {
+                let writer = std::thread::spawn(move || drop(open));
+                let ended = nursery.spawn(Order::command(&path, [""; 0]))?.wait_gone();
+                let _ = writer.join();
+                ended
+            })
+        };
+        if (0..10).any(|_| attempt().is_ok()) { Ok(Vec::new()) } else { Err("it is never executed".into()) }
+    });
+    assert_eq!(ended.failures, []);
+}
+
+/// Every file that can't be executed, why, and with which status `windrow run` says so.
+fn not_to_run(bed: &Bed) -> Vec<(PathBuf, Errno, i32)> {
+    let wrong = bed.script("wrong-machine", "");
+    let mut header = std::fs::read("/bin/true").expect("a program");
+    header.truncate(4096);
+    // The machine's number in an ELF header: one that nobody has built.
+    header[18..20].copy_from_slice(&[0xfe, 0xfe]);
+    std::fs::write(&wrong, header).expect("a program for no machine");
+    let plain = bed.path("plain");
+    std::fs::write(&plain, "text").expect("a file");
+    let (one, other) = (bed.path("one"), bed.path("other"));
+    symlink(&other, &one).expect("a link");
+    symlink(&one, &other).expect("a link");
+    let interpreted = bed.script("bad-interpreter", "#!/nonexistent/interpreter\n");
+    vec![
+        (bed.path("missing"), Errno::ENOENT, 127),
+        (plain.clone(), Errno::EACCES, 126),
+        (wrong, Errno::ENOEXEC, 126),
+        (one, Errno::ELOOP, 126),
+        (interpreted, Errno::ENOENT, 127),
+        (plain.join("below"), Errno::ENOTDIR, 126),
+        (bed.path(""), Errno::EACCES, 126),
+    ]
+}
+
+fn row_41_exit_statuses_of_what_cannot_run(bed: &Bed) {
+    for (path, errno, status) in not_to_run(bed) {
+        let ended = bed.windrow(["run".into(), "--".into(), path.into_os_string()]).finish();
+        ended.expect(status);
+        assert!(ended.err.contains(&format!("os error {}", errno as i32)), "{ended}");
+        assert_eq!(ended.out, "", "{ended}");
+    }
+}
+
+fn row_41_every_reason_not_to_run<D: Drive>(bed: &Bed) {
+    let mut cases = not_to_run(bed);
+    cases.push(("/bin/true".into(), Errno::E2BIG, 126));
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        for (path, errno, _) in cases {
+            // Two megabytes in one argument are more than any kernel takes.
+            let args = if errno == Errno::E2BIG { vec!["a".repeat(2 << 20)] } else { Vec::new() };
+            let took = (0..3).map(|_| not_started(actor, Order::command(&path, args.clone()), errno)).min();
+            assert!(took <= Some(Duration::from_millis(100)), "{errno}: {took:?}");
+        }
+        Ok(Vec::new())
+    });
+    assert_eq!(ended.failures, []);
+}
+
+/// Tries once, and gives how long it took to learn that it failed.
+fn not_started(actor: &Actor, order: Order, errno: Errno) -> Duration {
+    let begin = Instant::now();
+    let ended = actor.nursery(|nursery| nursery.spawn(order)?.wait_gone());
+    let took = begin.elapsed();
+    let Err(Raised::Group(failures)) = ended else { panic!("{errno}: {ended:?}") };
+    let kinds: Vec<_> = failures.iter().map(|failure| failure.kind).collect();
+    assert_eq!(kinds, [Kind::NotStarted(errno as i32)], "{failures:?}");
+    took
+}
+
+fn row_75_a_tree_that_cannot_be(bed: &Bed) {
+    let limited = |limit: &str, number: &str| {
+        let windrow = bed.windrow_path();
+        let words =
+            [limit, number, &windrow.to_string_lossy(), "run", "--breadth", "40", "--depth", "1", "--json"];
+        let refused = bed.start(bed.act("limited", &words)).finish();
+        refused.expect(2);
+        assert!(refused.err.contains("error:") && refused.err.contains("hint:"), "{refused}");
+        assert_eq!(refused.out, "", "{refused}");
+        refused.err
+    };
+    assert!(limited("nofile", "64").contains("ulimit -n"));
+    assert!(limited("nproc", "10").contains("ulimit -u"));
+}
+
+/// `limited nproc|nofile NUMBER WORDS...`: may have no more than so many, and becomes the command.
+fn limited(words: &[String]) -> u8 {
+    let [what, number, words @ ..] = words else { return 125 };
+    let resource = if what == "nproc" { Resource::Nproc } else { Resource::Nofile };
+    let number = number.parse().ok();
+    setrlimit(resource, Rlimit { current: number, maximum: number }).expect("a limit");
+    become_command(words)
+}
+
+/// `crowded COUNT WORDS...`: opens descriptors that are inherited, and becomes the command.
+fn crowded(words: &[String]) -> u8 {
+    let [count, words @ ..] = words else { return 125 };
+    for _ in 0..count.parse().unwrap_or(0) {
+        let file = std::fs::File::open("/dev/null").expect("a file");
+        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).expect("its flags");
+        std::mem::forget(file);
+    }
+    become_command(words)
+}
+
+fn become_command(words: &[String]) -> u8 {
+    use std::os::unix::process::CommandExt;
+    let [program, args @ ..] = words else { return 125 };
+    eprintln!("error: {}", std::process::Command::new(program).args(args).exec());
+    127
+}
+
+/// A user whose processes are counted: root's are not.
+const NOBODY: &str = "--reuid=65534";
+
+fn row_75_no_more_processes(bed: &Bed) {
+    let gate = bed.gate("up");
+    // Copies, because the build's directory may not be open to others.
+    let windrow = copy_of(bed, &bed.windrow_path().to_string_lossy(), "windrow");
+    let tests = copy_of(bed, "/proc/self/exe", "tests");
+    let as_nobody = |words: &[&str]| {
+        let words = [NOBODY, "--clear-groups", "--"].iter().chain(words).map(ToString::to_string);
+        bed.launch("setpriv", words.collect::<Vec<_>>())
+    };
+    // With the other processes of this user the tree, which alone would be allowed, is too much.
+    let script =
+        format!("for n in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1000 & done; echo u >{}; wait", gate.path());
+    let others = as_nobody(&["sh", "-c", &script]).start();
+    gate.hear(2);
+    let windrow = windrow.to_string_lossy().into_owned();
+    let words =
+        ["--act", "limited", "nproc", "20", &windrow, "run", "--breadth", "14", "--depth", "1", "--json"];
+    let tests = tests.to_string_lossy().into_owned();
+    let words: Vec<_> = std::iter::once(tests.as_str()).chain(words).collect();
+    let ended = as_nobody(&words).finish();
+    for stamp in watch::below(others.pid()) {
+        watch::signal(stamp.pid, Signal::KILL);
+    }
+    others.finish();
+    assert_failed(&ended);
+}
+
+fn row_75_no_more_descriptors(bed: &Bed) {
+    let windrow = bed.windrow_path();
+    // Allowed are 60, of which 40 are somebody else's.
+    let limited = bed.act("limited", &["nofile", "60", &windrow.to_string_lossy()]);
+    let limited: Vec<_> = limited.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words = ["run", "--breadth", "10", "--depth", "1", "--json"];
+    let words: Vec<_> =
+        std::iter::once("40").chain(limited.iter().map(String::as_str)).chain(words).collect();
+    assert_failed(&bed.start(bed.act("crowded", &words)).finish());
+}
+
+fn assert_failed(ended: &Finished) {
+    ended.expect(1);
+    let summary = ended.json();
+    assert_eq!((summary["outcome"].as_str(), summary["left"].as_u64()), (Some("failed"), Some(0)), "{ended}");
+}

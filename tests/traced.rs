@@ -1,0 +1,64 @@
+//! A child that somebody else holds: it has exited, and its parent can't collect it.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::ptrace;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+use rustix::process::Signal;
+use windrow_std::{Actor, Order};
+
+use crate::harness::acts::be_root;
+use crate::harness::gate::knock;
+use crate::harness::{Bed, Module, cases, program, watch};
+
+pub(crate) const MODULE: Module = Module {
+    cases: cases![traced_child_is_given_up_by_name_and_does_not_spin],
+    acts: &[("root-of-one", root_of_one)],
+    ..Module::EMPTY
+};
+
+/// The most that the root may compute. It waits for 0.4 s while the pidfd of the dead is readable all the time.
+const CPU: Duration = Duration::from_millis(250);
+
+/// `root-of-one UP`: a root with one command, which ends when it is cancelled.
+fn root_of_one(words: &[String]) -> u8 {
+    let [up] = words else { return 125 };
+    let up = up.clone();
+    be_root(&program().levels(1), false, move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let child = nursery.spawn(Order::command("sleep", ["1000"]))?;
+            child.ready()?;
+            knock(&up, "u");
+            child.wait_gone().map(|_| Vec::new())
+        })
+    })
+}
+
+fn traced_child_is_given_up_by_name_and_does_not_spin(bed: &Bed) {
+    let up = bed.gate("up");
+    let running = bed.start(bed.act("root-of-one", &[up.path()]));
+    up.hear(1);
+    let sleeper = watch::named(running.pid(), "sleep")[0];
+    let sleeper = Pid::from_raw(sleeper);
+    if ptrace::seize(sleeper, ptrace::Options::empty()) == Err(Errno::EPERM) {
+        eprintln!("this process may not trace: nothing was shown");
+        running.signal(Signal::INT);
+        running.finish();
+        return;
+    }
+    running.signal(Signal::INT);
+    let ended = running.finish();
+    assert!(ended.out.contains("failure: Unkillable"), "{ended}");
+    assert!(ended.out.contains("left: 1"), "{ended}");
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("what the children used");
+    let used = usage.user_time() + usage.system_time();
+    let used =
+        Duration::from_micros(u64::try_from(used.tv_sec() * 1_000_000 + used.tv_usec()).expect("a span"));
+    assert!(used < CPU, "the root computed for {used:?}");
+    // It was dead all the time, and its tracer lets it go.
+    waitid(Id::Pid(sleeper), WaitPidFlag::WEXITED).expect("its death");
+    watch::collect_all(Duration::from_secs(5));
+}
