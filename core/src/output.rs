@@ -25,6 +25,12 @@ pub enum Output {
         /// The guardian's span between SIGTERM and SIGKILL, should this actor die without teardown.
         kill_after: Duration,
     },
+    /// A spawn was not answered in its whole boot time: whoever was asked for it is of no use, and is to be replaced.
+    /// Answer `NotStarted` for every spawn that is lost with it.
+    Unanswered {
+        /// Whose.
+        child: ActorId,
+    },
     /// Send a message. Fails as `LinkLost`.
     Send {
         /// To whom.

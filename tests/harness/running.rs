@@ -19,6 +19,9 @@ use super::{SOON, watch};
 /// How long an output may stay open after the program's exit.
 const HELD: Duration = Duration::from_secs(2);
 
+/// How soon a program that has exited is looked at again.
+const AGAIN: Duration = Duration::from_millis(20);
+
 /// A program to start. It has no input, and both outputs are read.
 #[derive(Debug)]
 pub(crate) struct Launch {
@@ -192,10 +195,13 @@ impl Running {
 
     /// Waits for something of it, and reads.
     fn turn(&mut self, end: Instant) {
-        let left = watch::timespec(end.saturating_duration_since(Instant::now()));
+        let exited = matches!(self.process.peek(), Ok(Some(_)));
+        let left = end.saturating_duration_since(Instant::now());
+        // One that exits just now has nothing to wake us: it is collected at the next look.
+        let left = watch::timespec(if exited { left.min(AGAIN) } else { left });
         let pipes = [&self.out, &self.err].into_iter().filter_map(|output| output.pipe.as_ref());
         let mut polled: Vec<_> = pipes.map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect();
-        if !matches!(self.process.peek(), Ok(Some(_))) {
+        if !exited {
             polled.push(PollFd::from_borrowed_fd(self.process.as_fd(), PollFlags::IN));
         }
         let _ = poll(&mut polled, Some(&left));

@@ -64,6 +64,8 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
         | Output::Describe { link: None, .. }
         | Output::Described(_)
         | Output::DescribedAll { .. }
+        // Whoever makes processes here always answers.
+        | Output::Unanswered { .. }
         | Output::Report(_) => {}
     }
     Ok(())

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::Step;
 use crate::deadlines::Timer;
 use crate::{
-    ActorId, Child, ChildChange, Event, Kind, Life, LifeChange, Payload, Reason, Signal, TaskChange,
+    ActorId, Child, ChildChange, Event, Kind, Life, LifeChange, Output, Payload, Reason, Signal, TaskChange,
 };
 
 impl Step<'_> {
@@ -35,6 +35,9 @@ impl Step<'_> {
         let leavings = child.leavings;
         if phase <= Child::Booting {
             self.plan(id, None);
+            if phase <= Child::Early {
+                self.emit(Output::Unanswered { child: id });
+            }
         } else {
             self.state.tally.escalations = self.state.tally.escalations.saturating_add(1);
         }

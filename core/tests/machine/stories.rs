@@ -55,6 +55,21 @@ fn term() -> Output {
 }
 
 #[test]
+fn who_answers_no_spawn_is_replaced_and_who_makes_a_slow_child_is_not() {
+    let lost = Output::Unanswered { child: ACTOR };
+    let mut story = Story::begin();
+    assert!(story.wait().contains(&lost));
+    assert_eq!(story.phase(), Some(Child::Withdrawn));
+    story.give(Input::NotStarted { child: ACTOR, errno: 11 });
+    assert_eq!(story.phase(), None);
+
+    let mut story = Story::begin();
+    story.give(Input::Started { child: ACTOR, stamp: stamp(ACTOR) });
+    assert!(!story.wait().contains(&lost));
+    assert_eq!(story.phase(), Some(Child::Stopping));
+}
+
+#[test]
 fn a_fact_is_taken_only_when_the_outputs_are_drained() {
     let mut machine = Machine::new(Config::root(ME, LEVELS, limits())).unwrap();
     machine.handle(START, Input::Tick).unwrap();

@@ -94,6 +94,13 @@ impl Maker {
         self.leaving.push((template, exit));
     }
 
+    /// Kills the template in service, which does not answer; its exit tells that it is to be replaced.
+    pub(crate) fn kill(&mut self) {
+        if let Some(template) = self.template() {
+            let _ = template.process().signal(Signal::KILL.as_raw());
+        }
+    }
+
     /// Tells whether this is the exit of the template in service, which nobody asked for.
     pub(crate) fn has_lost(&self, exit: Token) -> bool {
         self.template.as_ref().is_some_and(|serving| serving.exit == exit)

@@ -13,6 +13,7 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn perform(&mut self, output: Output) {
         match output {
             Output::Spawn { child, spec, kill_after } => self.start(child, spec, kill_after),
+            Output::Unanswered { .. } => self.maker.kill(),
             Output::Send { link, message } => self.send(link, message),
             Output::Flush { link } => self.ask_flush(link),
             Output::Close { link } => self.close(link),
