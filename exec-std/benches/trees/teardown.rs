@@ -98,7 +98,7 @@ fn child(template: &mut Template, id: u64) -> (Process, Link) {
     let kill_after = Duration::from_secs(1);
     template.spawn(Request { id, kill_after, channel: theirs, stdio: [None, None, None], title: IDLE });
     tell_child(&mut link, Message::Hello { versions: VERSIONS, actor: ActorId(u64::MAX) }, &[]);
-    let brief = postcard::to_allocvec(&(IDLE, IDLE, &[0_u8; 0][..])).expect("bytes");
+    let brief = postcard::to_allocvec(&(IDLE, IDLE, &[0_u8; 0][..], 0_u8)).expect("bytes");
     let spec = Message::Spec { levels: 0, limits: Limits::default(), payload: Payload(0) };
     tell_child(&mut link, spec, &brief);
     let _ = link.flush().expect("a socket");
