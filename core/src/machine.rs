@@ -59,7 +59,8 @@ impl Machine {
         if config.levels > LEVELS_MAX {
             return Err(BadLimits::TooDeep);
         }
-        let room = if config.has_parent { 64 } else { config.limits.outputs().min(4096) };
+        // A child's process is made anew for it, so its queue begins small: pages that are touched cost more than growth.
+        let room = if config.has_parent { 8 } else { config.limits.outputs().min(4096) };
         Ok(Self { state: State::new(&config), outputs: VecDeque::with_capacity(room) })
     }
 

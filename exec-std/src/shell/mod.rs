@@ -1,7 +1,7 @@
 //! The shell: it translates, performs and waits, and decides nothing.
 //!
 //! A turn takes all that is ready, turns it into facts, gives them to the machine, does what the machine says, and gives
-//! the tick last. The loop around it belongs to whoever drives it: [`drive`](crate::drive) blocks; others await.
+//! the tick last. The loop around it belongs to whoever drives it: [`Blocking`](crate::Blocking) blocks; others await.
 
 mod channel;
 mod domain;

@@ -4,6 +4,7 @@
 //! blocking and an async shell differ in.
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
@@ -40,6 +41,12 @@ pub trait Reactor {
     fn unwatch(&mut self, fd: BorrowedFd<'_>, token: Token);
 }
 
+/// How many descriptors one question to the kernel tells of: the buffer is a page, not more, in every process.
+const BATCH: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+
+/// How many one wait gives at the most, so that it ends whatever becomes ready meanwhile.
+const READY_MAX: usize = 1 << 15;
+
 /// The blocking loop's reactor.
 #[derive(Debug)]
 pub struct PollingReactor {
@@ -53,7 +60,7 @@ impl PollingReactor {
     /// # Errors
     /// The system's, when descriptors run out.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { poller: Poller::new()?, events: Events::new() })
+        Ok(Self { poller: Poller::new()?, events: Events::with_capacity(BATCH) })
     }
 
     /// Waits until something is ready or the time is over, and appends what is ready.
@@ -61,6 +68,23 @@ impl PollingReactor {
     /// # Errors
     /// The system's.
     pub fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let begin = ready.len();
+        self.fill(timeout, ready)?;
+        let Some(first) = ready.get(begin).map(|one| one.token) else { return Ok(()) };
+        // A full batch may not be all. The kernel goes on where it stopped, and comes round to the first in the end.
+        let mut last = begin;
+        while ready.len() == last + BATCH.get() && last < READY_MAX {
+            last = ready.len();
+            self.fill(Some(Duration::ZERO), ready)?;
+            if let Some(again) = ready[last..].iter().position(|one| one.token == first) {
+                ready.truncate(last + again);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         self.events.clear();
         match self.poller.wait(&mut self.events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
