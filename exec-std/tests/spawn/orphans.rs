@@ -225,18 +225,14 @@ fn stop(process: &Process) {
     waitid(WaitId::Pid(Pid::from_raw(process.pid()).unwrap()), WaitIdOptions::STOPPED).unwrap();
 }
 
-/// Collects whoever ends next.
+/// Waits for whoever ends next, and collects it; it must not be later than `end`.
 fn collect_any(end: Instant) -> (i32, Exit) {
-    loop {
-        if let Some((pid, status)) = wait(WaitOptions::NOHANG).unwrap() {
-            let exit = match (status.exit_status(), status.terminating_signal()) {
-                (Some(code), _) => Exit::Code(code),
-                (None, Some(signal)) => Exit::Signal(signal, false),
-                (None, None) => Exit::Unknown,
-            };
-            return (pid.as_raw_pid(), exit);
-        }
-        assert!(Instant::now() < end, "not all have ended");
-        thread::sleep(Duration::from_millis(1));
-    }
+    let (pid, status) = wait(WaitOptions::empty()).unwrap().expect("a child");
+    assert!(Instant::now() < end, "not all have ended in time");
+    let exit = match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal, false),
+        (None, None) => Exit::Unknown,
+    };
+    (pid.as_raw_pid(), exit)
 }
