@@ -2,7 +2,9 @@
 //!
 //! The rule: a timer has one deadline at the most, setting it replaces the old one, and both ways cost O(log n).
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,54 +27,170 @@ pub(crate) enum Timer {
     Status,
 }
 
-/// The index.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The index: a heap by time, and the place of each timer in it.
+///
+/// A timer that is cleared stays, at the end of time, until it is [forgotten](Self::forget): so a timer that is set again
+/// and again, as a child's is, allocates once. What its encoding and its equality know are the deadlines that can fire.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<(Timer, Instant)>", into = "Vec<(Timer, Instant)>")]
 pub(crate) struct Deadlines {
-    by_time: BTreeSet<(Instant, Timer)>,
-    by_timer: BTreeMap<Timer, Instant>,
+    heap: Vec<Entry>,
+    /// Each timer's slot, which it keeps while the heap moves it about.
+    slots: BTreeMap<Timer, usize>,
+    /// The place in the heap of each slot.
+    places: Vec<usize>,
+    free: Vec<usize>,
 }
+
+/// When, who, and the slot.
+type Entry = (Instant, Timer, usize);
 
 impl Deadlines {
     /// Sets a timer's deadline, or clears it.
     pub(crate) fn set(&mut self, timer: Timer, at: Option<Instant>) {
-        let old = match at {
-            Some(at) => self.by_timer.insert(timer, at),
-            None => self.by_timer.remove(&timer),
+        let at = at.unwrap_or(Instant::MAX);
+        let place = match self.place_of(timer) {
+            Some(place) => place,
+            None if at == Instant::MAX => return,
+            None => self.insert(timer),
         };
-        if old == at {
+        if let Some(entry) = self.heap.get_mut(place) {
+            entry.0 = at;
+        }
+        let place = self.rise(place);
+        self.sink(place);
+    }
+
+    /// Takes a timer out that will never be set again.
+    pub(crate) fn forget(&mut self, timer: Timer) {
+        let (Some(place), Some(slot)) = (self.place_of(timer), self.slots.remove(&timer)) else {
             return;
+        };
+        self.free.push(slot);
+        self.heap.swap_remove(place);
+        if place < self.heap.len() {
+            self.settled(place);
+            let place = self.rise(place);
+            self.sink(place);
         }
-        if let Some(old) = old {
-            self.by_time.remove(&(old, timer));
+    }
+
+    fn insert(&mut self, timer: Timer) -> usize {
+        let place = self.heap.len();
+        let slot = self.free.pop().unwrap_or(self.places.len());
+        if slot == self.places.len() {
+            self.places.push(place);
+            // Room for the day on which all are forgotten, so that a teardown allocates nothing here.
+            self.free.reserve(self.places.len());
         }
-        if let Some(at) = at.filter(|at| *at < Instant::MAX) {
-            self.by_time.insert((at, timer));
-        }
+        self.heap.push((Instant::MAX, timer, slot));
+        self.slots.insert(timer, slot);
+        self.settled(place);
+        place
+    }
+
+    fn place_of(&self, timer: Timer) -> Option<usize> {
+        self.places.get(*self.slots.get(&timer)?).copied()
     }
 
     /// Gives a timer's deadline.
     pub(crate) fn at(&self, timer: Timer) -> Option<Instant> {
-        self.by_timer.get(&timer).copied()
+        let (at, ..) = self.heap.get(self.place_of(timer)?)?;
+        Some(*at).filter(|at| *at < Instant::MAX)
     }
 
     /// Gives the earliest deadline.
     pub(crate) fn first(&self) -> Option<Instant> {
-        self.by_time.first().map(|(at, _)| *at)
+        self.heap.first().map(|(at, ..)| *at).filter(|at| *at < Instant::MAX)
     }
 
     /// Takes the first timer that is due, which then has no deadline any more.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<Timer> {
-        let (at, timer) = *self.by_time.first()?;
-        if at > now {
-            return None;
-        }
-        self.by_time.pop_first();
-        self.by_timer.remove(&timer);
+        let due = self.first().is_some_and(|at| at <= now);
+        let (_, timer, _) = *self.heap.first().filter(|_| due)?;
+        self.set(timer, None);
         Some(timer)
     }
 
-    /// Counts the deadlines that can fire.
-    pub(crate) fn len(&self) -> usize {
-        self.by_time.len()
+    /// Tells whether nothing can fire.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first().is_none()
+    }
+
+    /// Lists the deadlines that can fire, by timer.
+    fn armed(&self) -> impl Iterator<Item = (Timer, Instant)> + '_ {
+        self.slots.keys().filter_map(|timer| Some((*timer, self.at(*timer)?)))
+    }
+
+    fn rise(&mut self, mut place: usize) -> usize {
+        while let Some(above) = place.checked_sub(1).map(|before| before / 2) {
+            if self.heap.get(above) <= self.heap.get(place) {
+                break;
+            }
+            self.swap(place, above);
+            place = above;
+        }
+        place
+    }
+
+    fn sink(&mut self, mut place: usize) {
+        loop {
+            let left = place.saturating_mul(2).saturating_add(1);
+            let right = left.saturating_add(1);
+            let below = if self.heap.get(right).is_some_and(|other| Some(other) < self.heap.get(left)) {
+                right
+            } else {
+                left
+            };
+            if self.heap.get(below).is_none_or(|other| Some(other) >= self.heap.get(place)) {
+                return;
+            }
+            self.swap(place, below);
+            place = below;
+        }
+    }
+
+    fn swap(&mut self, one: usize, other: usize) {
+        self.heap.swap(one, other);
+        self.settled(one);
+        self.settled(other);
+    }
+
+    /// Notes where an entry stands now.
+    fn settled(&mut self, place: usize) {
+        let slot = self.heap.get(place).map(|(_, _, slot)| *slot);
+        if let Some(noted) = slot.and_then(|slot| self.places.get_mut(slot)) {
+            *noted = place;
+        }
+    }
+}
+
+impl PartialEq for Deadlines {
+    fn eq(&self, other: &Self) -> bool {
+        self.armed().eq(other.armed())
+    }
+}
+
+impl Eq for Deadlines {}
+
+impl Hash for Deadlines {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.armed().for_each(|armed| armed.hash(state));
+    }
+}
+
+impl From<Deadlines> for Vec<(Timer, Instant)> {
+    fn from(deadlines: Deadlines) -> Self {
+        deadlines.armed().collect()
+    }
+}
+
+impl From<Vec<(Timer, Instant)>> for Deadlines {
+    fn from(armed: Vec<(Timer, Instant)>) -> Self {
+        let mut deadlines = Self::default();
+        for (timer, at) in armed {
+            deadlines.set(timer, Some(at));
+        }
+        deadlines
     }
 }

@@ -217,7 +217,7 @@ impl State {
 
     /// Checks what the machine can see of itself; runs after every step in debug builds and in the simulator.
     pub(crate) fn broken_invariant(&self) -> Option<&'static str> {
-        if self.life == Life::Ended && self.deadlines.len() != 0 {
+        if self.life == Life::Ended && !self.deadlines.is_empty() {
             return Some("43: deadlines after the end");
         }
         if !self.loosened.is_empty() {

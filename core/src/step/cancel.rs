@@ -94,7 +94,8 @@ impl Step<'_> {
             if has_body {
                 self.emit(Output::CancelBody { scope, cause });
             }
-            let members: Vec<_> = self.state.members_of(scope).collect();
+            let mut members = Vec::with_capacity(self.state.members.len());
+            members.extend(self.state.members_of(scope));
             for member in members.iter().rev() {
                 if let Member::Scope(inner) = member
                     && self.state.scopes.get(inner).is_some_and(|inner| !inner.shield)

@@ -250,7 +250,7 @@ impl Step<'_> {
         };
         let (was_left, stamp, name) =
             (!self.state.members.contains(&(child.scope, Member::Child(id))), child.stamp, child.name);
-        self.state.deadlines.set(Timer::Child(id), None);
+        self.state.deadlines.forget(Timer::Child(id));
         if was_left {
             self.state.tally.left = self.state.tally.left.saturating_sub(1);
         } else {

@@ -56,7 +56,7 @@ impl Step<'_> {
             return;
         }
         let parent = record.parent;
-        self.state.deadlines.set(Timer::Scope(scope), None);
+        self.state.deadlines.forget(Timer::Scope(scope));
         if self.state.abandoned {
             self.hand_up(scope, parent);
         } else {

@@ -55,14 +55,11 @@ fn a_message_that_makes_no_record_allocates_nothing() {
 
     let counted = allocation_counter::measure(|| give(&mut machine, Input::Cancel { scope: ScopeId::ROOT }));
     println!("the cancel of {CHILDREN} children: {} allocations", counted.count_total);
-    // The deadlines' index gains an entry for each child; nodes hold up to eleven.
-    assert!(counted.count_total < CHILDREN, "a cancel allocates {} times", counted.count_total);
+    // The list of whom it reaches grows by doubling; nothing is allocated for each of them.
+    assert!(counted.count_total < CHILDREN / 4, "a cancel allocates {} times", counted.count_total);
 
-    // An ack moves a deadline in the index, which may split a node now and then.
-    let acks = count(&mut machine, "ack", |child| said(child, Message::Ack));
-    assert!(acks * 4 <= CHILDREN, "{acks} allocations for {CHILDREN} acks");
+    assert_eq!(count(&mut machine, "ack", |child| said(child, Message::Ack)), 0);
     assert_eq!(count(&mut machine, "a second ack", |child| said(child, Message::Ack)), 0);
     let bye = |child| said(child, Message::Bye(windrow_core::Tally::default()));
-    let byes = count(&mut machine, "bye", bye);
-    assert!(byes * 4 <= CHILDREN, "{byes} allocations for {CHILDREN} last words");
+    assert_eq!(count(&mut machine, "bye", bye), 0);
 }
