@@ -10,7 +10,7 @@
 //!     Ok(args.iter().map(|byte| byte * 2).collect())
 //! }
 //!
-//! fn main() -> std::io::Result<()> {
+//! fn main() -> std::io::Result<std::process::ExitCode> {
 //!     let program = Program::new().entry("double", double);
 //!     // In a process that was made as an actor of the tree this does not return.
 //!     let ended = program.run::<Blocking>(|actor| {
@@ -19,8 +19,11 @@
 //!             Ok(child.wait_gone()?.value.unwrap_or_default())
 //!         })
 //!     })?;
-//!     println!("{:?}, {} left", ended.outcome.end, ended.outcome.tally.left);
-//!     Ok(())
+//!     println!("{:?}, {} left", ended.value, ended.outcome.tally.left);
+//!     for failure in &ended.failures {
+//!         eprintln!("{failure}");
+//!     }
+//!     Ok(ended.status().into())
 //! }
 //! ```
 //!
@@ -55,4 +58,6 @@ pub use notice::Notice;
 pub use order::{Backend, Order};
 pub use program::{Entry, Program};
 pub use sandwich::Sandwich;
+pub use shell::Ended;
+pub use unix::stdio::Sink;
 pub use windrow_core as core;

@@ -41,8 +41,8 @@ impl Backend {
     /// Says which names there are.
     pub fn from_env() -> Result<Self, String> {
         match std::env::var("WINDROW_SPAWN") {
-            Ok(name) => Self::parse(&name),
-            Err(_) => Ok(Self::default()),
+            Ok(name) if !name.is_empty() => Self::parse(&name),
+            Ok(_) | Err(_) => Ok(Self::default()),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
-use windrow_core::{ActorId, Config, End, Limits};
+use windrow_core::{ActorId, Config, Limits};
 
 use crate::actor::Actor;
 use crate::drive::Drive;
@@ -153,7 +153,8 @@ impl Program {
                 Ok(Next::Seat(newborn)) => Seat::born(newborn),
                 Ok(Next::Exit(code)) => std::process::exit(code),
                 Err(error) => {
-                    eprintln!("error: an actor's loop can't go on\ncaused by: {error}");
+                    use std::io::Write;
+                    let _ = writeln!(io::stderr(), "error: an actor's loop can't go on\ncaused by: {error}");
                     std::process::exit(1);
                 }
             }
@@ -171,7 +172,7 @@ impl Program {
         };
         shell.own_signals()?;
         if let Some(ended) = drive.until_run(&mut shell)? {
-            return Ok(Next::Exit(code_of(&ended)));
+            return Ok(Next::Exit(i32::from(ended.status())));
         }
         if shell.machine().levels() > 0 {
             match Template::start(None) {
@@ -193,7 +194,7 @@ impl Program {
             Some(entry) => entry(actor, &args),
             None => Err(Raised::Error(format!("this program has no entry `{name}`"))),
         })?;
-        let code = code_of(&drive.until_done(&mut shell)?);
+        let code = i32::from(drive.until_done(&mut shell)?.status());
         // The exit, which follows at once, takes all this apart faster than we can, and the parent waits for it.
         std::mem::forget((drive, shell));
         Ok(Next::Exit(code))
@@ -254,14 +255,6 @@ fn rehearse() {
             }
             std::thread::yield_now();
         }
-    }
-}
-
-fn code_of(ended: &Ended) -> i32 {
-    match ended.outcome.end {
-        End::Failed => 1,
-        End::Forced => 130,
-        _ => 0,
     }
 }
 

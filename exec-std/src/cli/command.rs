@@ -7,7 +7,7 @@ use crate::shell::Ended;
 use crate::unix::stdio::Sink;
 use crate::{Drive, Order, Sandwich};
 
-use super::{Refusal, Run, tree};
+use super::{Refusal, Run, say, tree};
 
 /// windrow itself failed, as `env` and `timeout` say it.
 const OURS: u8 = 125;
@@ -41,7 +41,7 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let ended = ended.map_err(|error| Refusal::new("the loop can't go on", OURS).because(error))?;
     let exit = end.try_recv().ok().flatten();
     if ended.outcome.tally.left > 0 {
-        eprintln!("error: {} processes are left", ended.outcome.tally.left);
+        say(format_args!("error: {} processes are left", ended.outcome.tally.left));
     }
     code(&name, exit, &ended)
 }

@@ -59,10 +59,10 @@ struct Run {
     /// for the others the root cancels after 500 ms.
     #[arg(long, value_enum, default_value_t = Leaf::Fail, conflicts_with = "command")]
     leaf: Leaf,
-    /// Print one JSON object on one line of standard output at the end.
-    #[arg(long)]
+    /// Print one JSON object on one line of standard output at the end, and nothing else.
+    #[arg(long, conflicts_with = "command")]
     json: bool,
-    /// Share the terminal with the command instead of giving it a group of its own and no input.
+    /// Share the terminal with the command, instead of giving it a group of its own and no input from a terminal.
     #[arg(long, requires = "command")]
     tty: bool,
     /// A command to supervise in place of the tree.
@@ -95,15 +95,21 @@ impl Refusal {
     }
 
     fn tell(&self) -> ExitCode {
-        eprintln!("error: {}", self.error);
+        say(format_args!("error: {}", self.error));
         if let Some(cause) = &self.cause {
-            eprintln!("caused by: {cause}");
+            say(format_args!("caused by: {cause}"));
         }
         if let Some(hint) = &self.hint {
-            eprintln!("hint: {hint}");
+            say(format_args!("hint: {hint}"));
         }
         ExitCode::from(self.code)
     }
+}
+
+/// Says a line on standard error. If nobody can hear it, that changes nothing.
+pub(crate) fn say(line: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Runs the program `windrow` with a loop of one's choice.

@@ -1,5 +1,6 @@
 //! What a run came to: for people on standard error, for programs as one JSON object on standard output.
 
+use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::Failure;
@@ -8,6 +9,7 @@ use crate::shell::Ended;
 use serde::Serialize;
 
 use super::leaf::Leaf;
+use super::say;
 
 /// The summary. Spans are milliseconds.
 #[derive(Debug, Serialize)]
@@ -65,26 +67,30 @@ impl Summary {
         }
     }
 
-    pub(crate) fn tell(&self, json: bool, failures: &[Failure]) {
+    pub(crate) fn tell(&self, json: bool, failures: &[Failure]) -> io::Result<()> {
         if json {
-            match serde_json::to_string(self) {
-                Ok(line) => println!("{line}"),
-                Err(error) => eprintln!("error: the summary can't be written\ncaused by: {error}"),
-            }
-            return;
+            return self.print();
         }
         for failure in failures {
-            eprintln!("  {failure}");
+            say(format_args!("  {failure}"));
         }
-        eprintln!(
+        say(format_args!(
             "{}: {} actors, {} reaped, {} left; {} errors, {} cancelled, {} escalations",
             self.outcome, self.actors, self.reaped, self.left, self.errors, self.cancelled, self.escalations
-        );
+        ));
         let up = self.up_ms.map_or_else(|| String::from("never up"), |up| format!("up in {up:.1} ms"));
-        eprintln!(
+        say(format_args!(
             "{up}; down in {:.1} ms, of which {:.0} ms were waited for; the bound is {:.0} ms",
             self.cascade_ms, self.expected_ms, self.bound_ms
-        );
+        ));
+        Ok(())
+    }
+
+    fn print(&self) -> io::Result<()> {
+        let line = serde_json::to_string(self)?;
+        let mut out = io::stdout().lock();
+        writeln!(out, "{line}")?;
+        out.flush()
     }
 }
 

@@ -56,7 +56,8 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let times = times.lock().unwrap_or_else(PoisonError::into_inner);
     let took = times.fell.map_or(ended.took, |fell| fell.elapsed());
     let summary = Summary::new(run.leaf, &ended, times.up, took, shape.leaves);
-    summary.tell(run.json, &ended.failures);
+    let told = summary.tell(run.json, &ended.failures);
+    told.map_err(|error| Refusal::new("the summary can't be written", 1).because(error))?;
     Ok(summary.code())
 }
 

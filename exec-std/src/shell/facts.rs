@@ -212,6 +212,9 @@ impl<R: Reactor> Shell<R> {
     }
 
     fn task_ended(&mut self, now: Instant, task: TaskId, value: Vec<u8>) {
+        if self.parent.is_none() {
+            self.value.clone_from(&value);
+        }
         let payload = self.payloads.put(value);
         self.give(now, Input::TaskEnded { task, payload });
         self.board.write(|facts| {

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::SigSet;
-use windrow_core::{ActorId, Config, Input, Instant, Life, Link, Machine, Outcome, Refused, ScopeId};
+use windrow_core::{ActorId, Config, End, Input, Instant, Life, Link, Machine, Outcome, Refused, ScopeId};
 
 pub use intern::NAME_MAX;
 pub use reactor::{PollingReactor, Reactor, Ready, Token};
@@ -84,6 +84,8 @@ pub struct Shell<R> {
     brief: Vec<u8>,
     run: bool,
     raised: Vec<Failure>,
+    /// What the main task of a root returned.
+    value: Vec<u8>,
     status: status::Collected,
     outcome: Option<Outcome>,
 }
@@ -106,10 +108,24 @@ pub enum Turn {
 pub struct Ended {
     /// The machine's account.
     pub outcome: Outcome,
+    /// What a root's main task returned. A child's went to its parent.
+    pub value: Vec<u8>,
     /// The failures that reached a root. A child's went to its parent.
     pub failures: Vec<Failure>,
     /// How long the teardown took.
     pub took: Duration,
+}
+
+impl Ended {
+    /// Gives the exit status that says how it went: 0 if no failure was left, else 1, or 130 if it was forced to end.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        match self.outcome.end {
+            End::Failed => 1,
+            End::Forced => 130,
+            _ => 0,
+        }
+    }
 }
 
 /// Reads the clock that the machine lives by: the system's monotonic one.
@@ -166,6 +182,7 @@ impl<R: Reactor> Shell<R> {
             brief: Vec::new(),
             run: false,
             raised: Vec::new(),
+            value: Vec::new(),
             status: status::Collected::default(),
             outcome: None,
         };
@@ -308,6 +325,7 @@ impl<R: Reactor> Shell<R> {
         self.board.write(|facts| facts.over = true);
         self.board.publish();
         let took = now().since(outcome.began);
-        Ended { outcome, failures: std::mem::take(&mut self.raised), took }
+        let (value, failures) = (std::mem::take(&mut self.value), std::mem::take(&mut self.raised));
+        Ended { outcome, value, failures, took }
     }
 }
