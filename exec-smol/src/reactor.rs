@@ -57,37 +57,6 @@ struct Inbox {
 }
 
 impl SmolReactor {
-    /// Says that the main task is about to start: from the next wait on there may be other threads.
-    pub(crate) fn will_run(&mut self) {
-        self.stage = Stage::WillRun;
-    }
-
-    /// Waits until something is ready or the time is over, and appends what is ready.
-    pub(crate) fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
-        match self.stage {
-            Stage::Boot => return self.poll(timeout, ready),
-            Stage::WillRun => self.run()?,
-            Stage::Running => {}
-        }
-        let inbox = Rc::clone(&self.inbox);
-        let arrived = poll_fn(|context| {
-            if !inbox.ready.borrow().is_empty() {
-                return Poll::Ready(());
-            }
-            inbox.waiting.set(Some(context.waker().clone()));
-            Poll::Pending
-        });
-        match timeout {
-            None => block_on(self.executor.run(arrived)),
-            Some(Duration::ZERO) => block_on(self.executor.run(once())),
-            Some(span) => block_on(self.executor.run(or(arrived, async {
-                Timer::after(span).await;
-            }))),
-        }
-        ready.append(&mut self.inbox.ready.borrow_mut());
-        Ok(())
-    }
-
     fn poll(&self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let timeout = timeout.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
         let interest = |write| if write { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
@@ -155,6 +124,35 @@ impl Reactor for SmolReactor {
     fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
         self.unwatch(fd, token);
         self.watch(fd, token, write)
+    }
+
+    fn will_run(&mut self) {
+        self.stage = Stage::WillRun;
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        match self.stage {
+            Stage::Boot => return self.poll(timeout, ready),
+            Stage::WillRun => self.run()?,
+            Stage::Running => {}
+        }
+        let inbox = Rc::clone(&self.inbox);
+        let arrived = poll_fn(|context| {
+            if !inbox.ready.borrow().is_empty() {
+                return Poll::Ready(());
+            }
+            inbox.waiting.set(Some(context.waker().clone()));
+            Poll::Pending
+        });
+        match timeout {
+            None => block_on(self.executor.run(arrived)),
+            Some(Duration::ZERO) => block_on(self.executor.run(once())),
+            Some(span) => block_on(self.executor.run(or(arrived, async {
+                Timer::after(span).await;
+            }))),
+        }
+        ready.append(&mut self.inbox.ready.borrow_mut());
+        Ok(())
     }
 
     fn unwatch(&mut self, _fd: BorrowedFd<'_>, token: Token) {

@@ -1,9 +1,9 @@
-//! The loop around a shell. This one blocks in `polling`.
+//! The loop around a shell: one for all reactors. A drive says which reactor, and the one here blocks in `polling`.
 
 use std::io;
 use std::time::Duration;
 
-use crate::shell::{Ended, PollingReactor, Reactor, Ready, Shell, Turn, now};
+use crate::shell::{Ended, PollingReactor, Reactor, Shell, Turn, now};
 
 /// A loop: what waits, and how.
 pub trait Drive: Sized {
@@ -26,7 +26,28 @@ pub trait Drive: Sized {
     ///
     /// # Errors
     /// The system's.
-    fn next(&mut self, shell: &mut Shell<Self::Reactor>) -> io::Result<Turn>;
+    fn next(&mut self, shell: &mut Shell<Self::Reactor>) -> io::Result<Turn> {
+        let mut ready = Vec::new();
+        loop {
+            let timeout = shell.timeout(now());
+            shell.reactor().wait(timeout, &mut ready)?;
+            let now = now();
+            if shell.is_due(now) {
+                // What was there before the time was over comes before the timer.
+                shell.reactor().wait(Some(Duration::ZERO), &mut ready)?;
+            }
+            let turn = shell.turn(now, &ready);
+            ready.clear();
+            match turn? {
+                Turn::On => {}
+                Turn::Run => {
+                    shell.reactor().will_run();
+                    return Ok(Turn::Run);
+                }
+                Turn::Done(ended) => return Ok(Turn::Done(ended)),
+            }
+        }
+    }
 
     /// Takes turns until the main task is to be started, or the actor ends before.
     ///
@@ -51,36 +72,17 @@ pub trait Drive: Sized {
 
 /// The blocking loop.
 #[derive(Debug, Default)]
-pub struct Blocking {
-    ready: Vec<Ready>,
-}
+#[non_exhaustive]
+pub struct Blocking;
 
 impl Drive for Blocking {
     type Reactor = PollingReactor;
 
     fn new() -> io::Result<Self> {
-        Ok(Self::default())
+        Ok(Self)
     }
 
     fn reactor(&mut self) -> io::Result<PollingReactor> {
         PollingReactor::new()
-    }
-
-    fn next(&mut self, shell: &mut Shell<PollingReactor>) -> io::Result<Turn> {
-        loop {
-            let timeout = shell.timeout(now());
-            shell.reactor().wait(timeout, &mut self.ready)?;
-            let now = now();
-            if shell.is_due(now) {
-                // What was there before the time was over comes before the timer.
-                shell.reactor().wait(Some(Duration::ZERO), &mut self.ready)?;
-            }
-            let turn = shell.turn(now, &self.ready);
-            self.ready.clear();
-            match turn? {
-                Turn::On => {}
-                turn => return Ok(turn),
-            }
-        }
     }
 }

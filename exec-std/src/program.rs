@@ -170,7 +170,6 @@ impl Program {
         } else {
             Shell::new(config, reactor, Some(channel))?
         };
-        shell.own_signals()?;
         if let Some(ended) = drive.until_run(&mut shell)? {
             return Ok(Next::Exit(i32::from(ended.status())));
         }

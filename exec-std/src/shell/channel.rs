@@ -1,12 +1,14 @@
 //! One channel as the shell holds it: a framed link, its token, and what is still owed on it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
 
-use windrow_core::Message;
 use windrow_core::wire::{FRAME_MAX, HEAD_MAX, decode, encode};
+use windrow_core::{ActorId, Message};
 
 use super::reactor::{Reactor, Token};
+use super::records::Child;
 use crate::unix::link::{Filled, Flushed, Link};
 
 /// How often one channel is read in a turn before the others have theirs.
@@ -109,5 +111,18 @@ impl Channel {
             reactor.unwatch(self.link.as_fd(), self.token);
         }
         self.link.close();
+    }
+}
+
+/// Finds the channel that a link names, among those of a shell whose other parts are borrowed.
+pub(crate) fn channel_of<'a>(
+    link: windrow_core::Link,
+    parent: &'a mut Option<Channel>,
+    children: &'a mut BTreeMap<ActorId, Child>,
+) -> Option<&'a mut Channel> {
+    match link {
+        windrow_core::Link::Parent => parent.as_mut(),
+        windrow_core::Link::Child(id) => children.get_mut(&id)?.channel.as_mut(),
+        _ => None,
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use windrow_core::{ActorId, Census, Error, Exit, Input, Instant, Kind, Link, Message, Signal, TaskId};
 
-use super::channel::Read;
+use super::channel::{Read, channel_of};
 use super::reactor::{Reactor, Ready};
 use super::sources::Source;
 use super::{ASKS, Shell};
@@ -65,12 +65,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Reads a channel and turns every message into a fact.
     fn read(&mut self, link: Link, all: bool) {
-        let channel = match link {
-            Link::Parent => self.parent.as_mut(),
-            Link::Child(id) => self.children.get_mut(&id).and_then(|child| child.channel.as_mut()),
-            _ => None,
-        };
-        let Some(channel) = channel else { return };
+        let Some(channel) = channel_of(link, &mut self.parent, &mut self.children) else { return };
         let (facts, names, payloads, brief) =
             (&mut self.facts, &mut self.names, &mut self.payloads, &mut self.brief);
         let read = channel.read(&mut self.reactor, all, |mut message, bytes| {
@@ -234,12 +229,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     pub(super) fn flush(&mut self, link: Link) {
-        let channel = match link {
-            Link::Parent => self.parent.as_mut(),
-            Link::Child(id) => self.children.get_mut(&id).and_then(|child| child.channel.as_mut()),
-            _ => None,
-        };
-        let Some(channel) = channel else { return };
+        let Some(channel) = channel_of(link, &mut self.parent, &mut self.children) else { return };
         channel.dirty = false;
         match channel.flush(&mut self.reactor) {
             Ok(Flushed::Done) => {

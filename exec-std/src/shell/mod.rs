@@ -20,7 +20,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::sys::signal::SigSet;
 use windrow_core::{ActorId, Config, End, Input, Instant, Life, Link, Machine, Outcome, Refused, ScopeId};
 
 pub use intern::NAME_MAX;
@@ -30,7 +29,7 @@ use crate::board::{Ask, Board};
 use crate::failure::Failure;
 use crate::notice::Notices;
 use crate::order::{Backend, Order};
-use crate::unix::signals::{self, Signals};
+use crate::unix::signals::Signals;
 use crate::unix::waker::{Mailbox, Post};
 use channel::Channel;
 use domain::Domains;
@@ -251,15 +250,6 @@ impl<R: Reactor> Shell<R> {
     /// A machine begins its life with its first tick.
     fn is_unbegun(&self) -> bool {
         self.machine.life() == Life::Booting && self.machine.poll_timeout().is_none()
-    }
-
-    /// Lets this process hear only the signals that the shell takes: it was born with all of them blocked.
-    pub(crate) fn own_signals(&self) -> io::Result<()> {
-        let mut taken = SigSet::empty();
-        for signal in signals::TAKEN {
-            taken.add(nix::sys::signal::Signal::try_from(signal.as_raw())?);
-        }
-        Ok(taken.thread_set_mask()?)
     }
 
     /// Gives the loop what it waits with.

@@ -2,8 +2,9 @@
 
 use windrow_core::{ActorId, Error, Event, Input, Kind, Link, Message, Output, Signal};
 
-use super::Shell;
+use super::channel::channel_of;
 use super::reactor::Reactor;
+use super::{Channel, Shell};
 use crate::failure::Failure;
 use crate::notice::Notice;
 use crate::unix::process::Process;
@@ -95,12 +96,8 @@ impl<R: Reactor> Shell<R> {
         self.children.get_mut(&id).map(|child| std::mem::take(&mut child.brief)).unwrap_or_default()
     }
 
-    pub(super) fn channel(&mut self, link: Link) -> Option<&mut super::Channel> {
-        match link {
-            Link::Parent => self.parent.as_mut(),
-            Link::Child(id) => self.children.get_mut(&id)?.channel.as_mut(),
-            _ => None,
-        }
+    fn channel(&mut self, link: Link) -> Option<&mut Channel> {
+        channel_of(link, &mut self.parent, &mut self.children)
     }
 
     fn ask_flush(&mut self, link: Link) {

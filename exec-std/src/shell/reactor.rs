@@ -39,6 +39,13 @@ pub trait Reactor {
     fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()>;
     /// Watches a descriptor no more; called before it is closed.
     fn unwatch(&mut self, fd: BorrowedFd<'_>, token: Token);
+    /// Waits until something is ready or the time is over, and appends what is ready.
+    ///
+    /// # Errors
+    /// The system's.
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()>;
+    /// Hears that the main task is about to start: until then there must be no second thread.
+    fn will_run(&mut self) {}
 }
 
 /// How many descriptors one question to the kernel tells of: the buffer is a page, not more, in every process.
@@ -63,27 +70,6 @@ impl PollingReactor {
         Ok(Self { poller: Poller::new()?, events: Events::with_capacity(BATCH) })
     }
 
-    /// Waits until something is ready or the time is over, and appends what is ready.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
-        let begin = ready.len();
-        self.fill(timeout, ready)?;
-        let Some(first) = ready.get(begin).map(|one| one.token) else { return Ok(()) };
-        // A full batch may not be all. The kernel goes on where it stopped, and comes round to the first in the end.
-        let mut last = begin;
-        while ready.len() == last + BATCH.get() && last < READY_MAX {
-            last = ready.len();
-            self.fill(Some(Duration::ZERO), ready)?;
-            if let Some(again) = ready[last..].iter().position(|one| one.token == first) {
-                ready.truncate(last + again);
-                break;
-            }
-        }
-        Ok(())
-    }
-
     fn fill(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         self.events.clear();
         match self.poller.wait(&mut self.events, timeout) {
@@ -102,6 +88,23 @@ impl Reactor for PollingReactor {
 
     fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
         self.poller.modify_with_mode(fd, Event::new(token, true, write), PollMode::Level)
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let begin = ready.len();
+        self.fill(timeout, ready)?;
+        let Some(first) = ready.get(begin).map(|one| one.token) else { return Ok(()) };
+        // A full batch may not be all. The kernel goes on where it stopped, and comes round to the first in the end.
+        let mut last = begin;
+        while ready.len() == last + BATCH.get() && last < READY_MAX {
+            last = ready.len();
+            self.fill(Some(Duration::ZERO), ready)?;
+            if let Some(again) = ready[last..].iter().position(|one| one.token == first) {
+                ready.truncate(last + again);
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn unwatch(&mut self, fd: BorrowedFd<'_>, _token: Token) {
