@@ -18,6 +18,7 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a model names what it treats; the rest is the rest")]
 
+mod catalog;
 mod choices;
 mod deaths;
 mod event;
@@ -35,6 +36,7 @@ mod shell;
 mod timeline;
 mod world;
 
+pub use catalog::{HANGS, Hang};
 pub use choices::{Choice, Choices, Odometer, Source, Trace};
 pub use explain::{Explanation, Sink};
 pub use oracle::Violation;
