@@ -8,7 +8,7 @@ use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ActorId, Instant, ScopeId};
+use crate::{ActorId, ContextId, Instant, ScopeId};
 
 /// Whose deadline it is. At one instant they fire in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub(crate) enum Timer {
     Child(ActorId),
     /// Descriptions that have not come.
     Status,
+    /// A call that this actor made.
+    Call(ContextId),
 }
 
 /// The index: a heap by time, and the place of each timer in it.

@@ -65,6 +65,18 @@ pub enum Kind {
     Escaped(u32),
     /// A task outlived the actor's deadline.
     Abandoned(TaskId),
+    /// A call names no endpoint of the actor.
+    NoEndpoint,
+    /// The arguments of a call are not what its endpoint takes.
+    BadArguments,
+    /// An actor serves as many calls as it may.
+    Busy,
+    /// The far end of a context is gone, with this exit if it is known.
+    PeerLost(Option<Exit>),
+    /// The far end of a context was cancelled, and not by its caller.
+    Cancelled(Reason),
+    /// The far end of a context was cancelled and did not end in time.
+    Unanswered,
 }
 
 impl fmt::Display for Kind {
@@ -83,6 +95,13 @@ impl fmt::Display for Kind {
             Self::Unkillable => f.write_str("was killed and is still there"),
             Self::Escaped(count) => write!(f, "left {count} processes that outlived SIGKILL"),
             Self::Abandoned(task) => write!(f, "had to leave task {task} behind"),
+            Self::NoEndpoint => f.write_str("has no such endpoint"),
+            Self::BadArguments => f.write_str("was called with arguments that its endpoint does not take"),
+            Self::Busy => f.write_str("serves as many calls as it may"),
+            Self::PeerLost(Some(exit)) => write!(f, "is gone: {exit}"),
+            Self::PeerLost(None) => f.write_str("is gone"),
+            Self::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
+            Self::Unanswered => f.write_str("was cancelled and did not end in time"),
         }
     }
 }
@@ -152,6 +171,21 @@ pub enum Reason {
     Orphaned,
     /// A signal, by number.
     Signal(i32),
+    /// The caller that it was done for is gone.
+    PeerLost,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked => f.write_str("asked for"),
+            Self::Failure => f.write_str("an error"),
+            Self::Deadline => f.write_str("a deadline"),
+            Self::Orphaned => f.write_str("a lost parent"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::PeerLost => f.write_str("a lost caller"),
+        }
+    }
 }
 
 /// Who cancelled first, and why. It travels with the cancellation and never changes on the way.
@@ -171,6 +205,7 @@ impl fmt::Display for Cause {
             Reason::Deadline => write!(f, "a deadline of {}", self.canceller),
             Reason::Orphaned => write!(f, "{} lost its parent", self.canceller),
             Reason::Signal(signal) => write!(f, "signal {signal} at {}", self.canceller),
+            Reason::PeerLost => write!(f, "{} lost the caller", self.canceller),
         }
     }
 }

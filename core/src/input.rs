@@ -8,8 +8,8 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActorId, Cause, Error, Exit, Instant, Link, Message, NameId, Payload, PeerId, ScopeId, Spec, Stamp,
-    TaskId,
+    ActorId, Answer, Cause, ContextId, Error, Exit, Instant, Link, Message, NameId, Payload, PeerId, ScopeId,
+    Spec, Stamp, TaskId,
 };
 
 /// A signal that the machine knows by name.
@@ -88,6 +88,93 @@ pub enum Input {
     CancelChild {
         /// Which one.
         child: ActorId,
+    },
+
+    // Asks of contexts.
+    /// Lets others call an endpoint of this actor. One that is exposed already: success, and nothing happens.
+    Expose {
+        /// Its name.
+        endpoint: NameId,
+    },
+    /// Calls an endpoint of the actor at the far end of a channel. The number in the id must grow.
+    Call {
+        /// The new context.
+        context: ContextId,
+        /// The scope it belongs to, which does not close before the call has ended.
+        scope: ScopeId,
+        /// Whether a failure of the far side fails the scope; else it is only told.
+        linked: bool,
+        /// What is called.
+        endpoint: NameId,
+        /// The arguments.
+        payload: Payload,
+        /// By when the answer is wanted, if the scope's own deadline does not come first.
+        deadline: Option<Instant>,
+    },
+    /// Takes up a call that was offered. Its body runs in a new scope, whose id must grow.
+    Accept {
+        /// Which one.
+        context: ContextId,
+        /// The body's scope.
+        scope: ScopeId,
+        /// The scope that the call is served in, which does not close before the call has ended.
+        parent: ScopeId,
+    },
+    /// Tells the caller that the body has begun: once, and before its stream.
+    Begin {
+        /// Which call.
+        context: ContextId,
+        /// The first value.
+        payload: Payload,
+    },
+    /// Opens this end of a context's stream: once. The far end may send `window` items ahead.
+    OpenStream {
+        /// Whose.
+        context: ContextId,
+        /// How many items are taken ahead, within the actor's limit.
+        window: u32,
+        /// Whether the oldest item gives way when there is no room, instead of the sender's waiting.
+        lossy: bool,
+    },
+    /// Sends one item, against credit.
+    Push {
+        /// On which context's stream.
+        context: ContextId,
+        /// The item.
+        payload: Payload,
+    },
+    /// Says that no further item will be sent.
+    EndStream {
+        /// On which context's stream.
+        context: ContextId,
+    },
+    /// Cancels a context, from either end. One that is over: success, and nothing happens.
+    CancelContext {
+        /// Which one.
+        context: ContextId,
+    },
+
+    // Facts of contexts.
+    /// The body of a call met one of several errors; its answer is still to come.
+    ContextFailed {
+        /// Which call.
+        context: ContextId,
+        /// What.
+        error: Error,
+    },
+    /// The body of a call ended.
+    Finished {
+        /// Which call.
+        context: ContextId,
+        /// With what.
+        answer: Answer,
+    },
+    /// The user took items of a stream, so there is room for as many more.
+    Taken {
+        /// Whose.
+        context: ContextId,
+        /// How many.
+        items: u32,
     },
 
     // Facts of the user's tasks.
@@ -221,6 +308,14 @@ pub enum Refused {
     TooSlow,
     /// A limit is reached.
     Full,
+    /// No such channel is open.
+    ClosedLink,
+    /// The context is not there, or not in a state to which this could happen.
+    ClosedContext,
+    /// This end of the stream was opened before, or has ended.
+    ClosedStream,
+    /// There is no credit: the far end has no room for an item.
+    NoCredit,
 }
 
 impl fmt::Display for Refused {
@@ -236,7 +331,11 @@ impl fmt::Display for Refused {
             Self::StaleId => f.write_str("the id was given before"),
             Self::TooDeep => f.write_str("no generation may stand so deep: raise the root's levels"),
             Self::TooSlow => f.write_str("the child's spans don't fit into its parent's teardown bound"),
-            Self::Full => f.write_str("a limit on children, scopes or tasks is reached"),
+            Self::Full => f.write_str("a limit on children, scopes, tasks or contexts is reached"),
+            Self::ClosedLink => f.write_str("no channel to that actor is open"),
+            Self::ClosedContext => f.write_str("the context is over, or has not begun"),
+            Self::ClosedStream => f.write_str("the stream was opened before, or has ended"),
+            Self::NoCredit => f.write_str("the far end of the stream has no room for an item"),
         }
     }
 }

@@ -75,9 +75,11 @@ extern crate alloc;
 
 mod channel;
 mod child;
+mod context;
 mod deadlines;
 mod defect;
 mod error;
+mod flow;
 mod id;
 mod input;
 mod life;
@@ -99,8 +101,10 @@ pub mod wire;
 
 pub use channel::{Channel, ChannelChange};
 pub use child::{Child, ChildChange, Role, Spec};
+pub use context::{Answer, Callee, CalleeChange, Caller, CallerChange, ContextId, Ending, Side, Word};
 pub use defect::{Defect, Defects};
 pub use error::{Cause, Error, Exit, Kind, Path, Reason};
+pub use flow::{Half, HalfChange};
 pub use id::{ActorId, Link, NameId, Payload, PeerId, ScopeId, SpecId, Stamp, TaskId};
 pub use input::{Input, Refused, Signal};
 pub use life::{Life, LifeChange};

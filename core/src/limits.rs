@@ -79,6 +79,10 @@ pub struct Limits {
     pub tasks: u32,
     /// How many peers may be connected at once.
     pub peers: u32,
+    /// How many calls, made and served, may be open at once.
+    pub contexts: u32,
+    /// How many items a stream may take ahead.
+    pub window: u32,
     /// How many errors one scope keeps; the rest are counted.
     pub errors: u16,
 }
@@ -92,6 +96,8 @@ impl Default for Limits {
             scopes: 256,
             tasks: 1024,
             peers: 256,
+            contexts: 1024,
+            window: 64,
             errors: 64,
         }
     }
@@ -133,6 +139,7 @@ impl Limits {
     #[must_use]
     pub fn outputs(&self) -> usize {
         let records = self.children.saturating_mul(6).saturating_add(self.tasks).saturating_add(self.scopes);
+        let records = records.saturating_add(self.contexts.saturating_mul(3));
         let errors = u32::from(self.errors).saturating_mul(self.scopes);
         usize::try_from(records.saturating_add(self.peers).saturating_add(errors).saturating_add(16))
             .unwrap_or(usize::MAX)

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ActorId, Cause, Error, Limits, NameId, Payload, Stamp};
+use crate::{ActorId, Cause, Error, Limits, NameId, Payload, Side, Stamp, Word};
 
 /// The first and the last version of the messages that this build speaks.
 pub const VERSIONS: Versions = Versions { first: 1, last: 1 };
@@ -73,6 +73,15 @@ pub enum Message {
     Ask,
     /// Child to parent, and on up: the description of one actor.
     Status(Status),
+    /// Either way: a word between the two ends of a context.
+    Context {
+        /// The caller's number of it.
+        number: u32,
+        /// Which end speaks.
+        side: Side,
+        /// What it says.
+        word: Word,
+    },
 }
 
 impl Message {
@@ -82,6 +91,7 @@ impl Message {
             Self::Spec { payload, .. } | Self::Result(payload) => Some(payload),
             Self::Error(error) => Some(&mut error.payload),
             Self::Status(status) => Some(&mut status.payload),
+            Self::Context { word, .. } => word.payload_mut(),
             Self::Hello { .. }
             | Self::Ready
             | Self::Cancel { .. }

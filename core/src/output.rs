@@ -5,8 +5,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActorId, Cause, Census, Error, Exit, Instant, Link, Message, Payload, ScopeId, Signal, Spec, Status,
-    Tally, TaskId, Versions,
+    ActorId, Cause, Census, ContextId, Ending, Error, Exit, Instant, Link, Message, NameId, Payload, ScopeId,
+    Signal, Spec, Status, Tally, TaskId, Versions,
 };
 
 /// One thing to do. Append-only: a trace stores the variant's index.
@@ -105,6 +105,67 @@ pub enum Output {
         /// What.
         payload: Payload,
     },
+    /// Find a body for a call that came; answer with `Accept`. It may be withdrawn meanwhile.
+    Offer {
+        /// Which one.
+        context: ContextId,
+        /// What is called.
+        endpoint: NameId,
+        /// The arguments.
+        payload: Payload,
+    },
+    /// Find no body any more: the call is over before it was accepted.
+    Withdrawn {
+        /// Which one.
+        context: ContextId,
+    },
+    /// Hand a call's first value to its caller.
+    Begun {
+        /// Which one.
+        context: ContextId,
+        /// The value.
+        payload: Payload,
+    },
+    /// Keep an item for whoever reads the stream.
+    Item {
+        /// Whose.
+        context: ContextId,
+        /// The item.
+        payload: Payload,
+    },
+    /// Drop the oldest item that is kept, and count it; another follows.
+    DropOldest {
+        /// Whose stream.
+        context: ContextId,
+    },
+    /// Let the writer of a stream send so many more items.
+    Credited {
+        /// Whose.
+        context: ContextId,
+        /// How many.
+        items: u32,
+    },
+    /// Tell the reader of a stream that no further item comes; those that are kept come first.
+    StreamEnded {
+        /// Whose.
+        context: ContextId,
+    },
+    /// Hand one of several errors of a call to its caller; `Ended` follows.
+    ContextError {
+        /// Which call.
+        context: ContextId,
+        /// What.
+        error: Error,
+    },
+    /// Tell a call's owner how it ended.
+    Ended {
+        /// Which call.
+        context: ContextId,
+        /// How.
+        ending: Ending,
+    },
+    /// Drop bytes that nobody will ask for.
+    Discard(Payload),
     /// Remember a process of the tree, or forget it.
     Note {
         /// The child in whose subtree it is.
@@ -207,6 +268,8 @@ pub enum Stray {
     Scope(ScopeId),
     /// Of a task that is not there.
     Task(TaskId),
+    /// Of a context that is not there, or not in a state to which it could happen.
+    Context(ContextId),
     /// Of the actor itself, out of place.
     Own,
 }

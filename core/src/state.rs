@@ -9,12 +9,14 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::child::{ChildKey, ChildRecord};
+use crate::context::{CalleeRecord, CallerRecord};
 use crate::deadlines::{Deadlines, Timer};
+use crate::flow::Flow;
 use crate::scope::ScopeRecord;
 use crate::task::TaskRecord;
 use crate::{
-    ActorId, Cause, Channel, Config, Deadline, Defect, Defects, Instant, Life, Limits, On, Payload, PeerId,
-    Scope, ScopeId, Tally, TaskId, Until, Wait, Why,
+    ActorId, Cause, Channel, Config, ContextId, Deadline, Defect, Defects, Instant, Life, Limits, Link,
+    NameId, On, Payload, PeerId, Scope, ScopeId, Side, Tally, TaskId, Until, Wait, Why,
 };
 
 /// The state of one machine.
@@ -38,6 +40,16 @@ pub(crate) struct State {
     pub(crate) tasks: BTreeMap<TaskId, TaskRecord>,
     pub(crate) children: BTreeMap<ChildKey, ChildRecord>,
     pub(crate) peers: BTreeSet<PeerId>,
+    /// What others may call.
+    pub(crate) endpoints: BTreeSet<NameId>,
+    /// Calls that this actor made.
+    pub(crate) callers: BTreeMap<ContextId, CallerRecord>,
+    /// Calls that it serves.
+    pub(crate) callees: BTreeMap<ContextId, CalleeRecord>,
+    /// The last call that came on each channel.
+    pub(crate) served: BTreeMap<Link, u32>,
+    /// The parent's id, once it has greeted.
+    pub(crate) parent_id: ActorId,
     /// What stands in which scope.
     pub(crate) members: BTreeSet<(ScopeId, Member)>,
     /// Scopes that lost a member, or their body, in this step.
@@ -46,6 +58,7 @@ pub(crate) struct State {
     pub(crate) last_scope: ScopeId,
     pub(crate) last_task: TaskId,
     pub(crate) last_child: ActorId,
+    pub(crate) last_call: u32,
     /// Signals of the user's that were counted.
     pub(crate) signals: u8,
     /// Living processes that are nobody's; `None` until the shell has looked.
@@ -64,6 +77,7 @@ pub(crate) enum Member {
     Scope(ScopeId),
     Task(TaskId),
     Child(ActorId),
+    Context(ContextId),
 }
 
 /// A request for the status of the whole tree that began in this process.
@@ -99,12 +113,18 @@ impl State {
             tasks: BTreeMap::new(),
             children: BTreeMap::new(),
             peers: BTreeSet::new(),
+            endpoints: BTreeSet::new(),
+            callers: BTreeMap::new(),
+            callees: BTreeMap::new(),
+            served: BTreeMap::new(),
+            parent_id: ActorId::default(),
             members: BTreeSet::new(),
             loosened: BTreeSet::new(),
             deadlines: Deadlines::default(),
             last_scope: ScopeId::ROOT,
             last_task: TaskId::MAIN,
             last_child: ActorId::default(),
+            last_call: 0,
             signals: 0,
             strangers: None,
             abandoned: false,
@@ -122,6 +142,38 @@ impl State {
 
     pub(crate) fn parent_is_open(&self) -> bool {
         matches!(self.parent, Some(Channel::Open | Channel::Drained))
+    }
+
+    /// Tells whether words can pass on a channel.
+    pub(crate) fn is_open(&self, link: Link) -> bool {
+        match link {
+            Link::Parent => self.parent == Some(Channel::Open),
+            Link::Child(id) => self.children.get(&id).is_some_and(|child| child.channel == Channel::Open),
+            Link::Peer(peer) => self.peers.contains(&peer),
+        }
+    }
+
+    pub(crate) fn has_context(&self, id: ContextId) -> bool {
+        self.callers.contains_key(&id) || self.callees.contains_key(&id)
+    }
+
+    pub(crate) fn is_full_of_contexts(&self) -> bool {
+        let most = usize::try_from(self.limits.contexts).unwrap_or(usize::MAX);
+        self.callers.len().saturating_add(self.callees.len()) >= most
+    }
+
+    pub(crate) fn flow(&self, id: ContextId) -> Option<&Flow> {
+        match id.side {
+            Side::Caller => self.callers.get(&id).map(|call| &call.flow),
+            Side::Callee => self.callees.get(&id).map(|call| &call.flow),
+        }
+    }
+
+    pub(crate) fn flow_mut(&mut self, id: ContextId) -> Option<&mut Flow> {
+        match id.side {
+            Side::Caller => self.callers.get_mut(&id).map(|call| &mut call.flow),
+            Side::Callee => self.callees.get_mut(&id).map(|call| &mut call.flow),
+        }
     }
 
     pub(crate) fn members_of(&self, scope: ScopeId) -> impl Iterator<Item = Member> + '_ {
@@ -158,7 +210,34 @@ impl State {
                     why: Why::Scope(scope.phase),
                 }
             });
-        children.chain(tasks).chain(scopes).chain(self.own_waits())
+        children.chain(tasks).chain(scopes).chain(self.context_waits()).chain(self.own_waits())
+    }
+
+    fn context_waits(&self) -> impl Iterator<Item = Wait> + '_ {
+        let callers = self.callers.iter().map(|(id, call)| Wait {
+            who: self.me,
+            on: On::Context(*id),
+            since: call.since,
+            until: self.call_until(*id),
+            why: Why::Caller(call.phase),
+        });
+        let callees = self.callees.iter().map(|(id, call)| Wait {
+            who: self.me,
+            on: On::Context(*id),
+            since: call.since,
+            until: self.tasks_until(),
+            why: Why::Callee(call.phase),
+        });
+        callers.chain(callees)
+    }
+
+    /// Says by when a call is given up: by its own deadline, and in a teardown with the tasks.
+    fn call_until(&self, id: ContextId) -> Until {
+        let own = self.deadlines.at(Timer::Call(id));
+        match self.tasks_until() {
+            Until::Teardown(deadline) => Until::Teardown(deadline.or_at(own.unwrap_or(Instant::MAX))),
+            Until::Running(_) => Until::Running(own),
+        }
     }
 
     /// Says by when the tasks are given up: never while the actor runs.
@@ -197,10 +276,8 @@ impl State {
         let on = |on| Wait { who: self.me, on, since: self.since, until, why: Why::Life(self.life) };
         let shield_kept = self.has(Defect::ParentShieldKept) && self.root_is_closed();
         let waits = match self.life {
-            Life::Booting => [Some(on(On::Link(crate::Link::Parent))), None],
-            Life::Running | Life::Cancelling if shield_kept => {
-                [Some(on(On::Link(crate::Link::Parent))), None]
-            }
+            Life::Booting => [Some(on(On::Link(Link::Parent))), None],
+            Life::Running | Life::Cancelling if shield_kept => [Some(on(On::Link(Link::Parent))), None],
             Life::Running | Life::Cancelling | Life::Ended => [None, None],
             Life::ShieldBroken => {
                 let peers = u32::try_from(self.peers.len()).unwrap_or(u32::MAX);
@@ -209,7 +286,7 @@ impl State {
                     (self.strangers != Some(0)).then(|| on(On::Strangers)),
                 ]
             }
-            Life::Flushing => [Some(on(On::Link(crate::Link::Parent))), None],
+            Life::Flushing => [Some(on(On::Link(Link::Parent))), None],
             Life::Exiting => [Some(on(On::Guardian)), None],
         };
         waits.into_iter().flatten()

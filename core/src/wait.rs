@@ -5,7 +5,9 @@
 
 use core::fmt;
 
-use crate::{ActorId, Child, Deadline, Instant, Life, Link, Scope, ScopeId, Task, TaskId};
+use crate::{
+    ActorId, Callee, Caller, Child, ContextId, Deadline, Instant, Life, Link, Scope, ScopeId, Task, TaskId,
+};
 
 /// One open wait of one actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +42,8 @@ pub enum On {
     Strangers,
     /// The guardian's exit.
     Guardian,
+    /// Something of a context.
+    Context(ContextId),
 }
 
 /// How long a wait may last.
@@ -75,6 +79,10 @@ pub enum Why {
     Scope(Scope),
     /// For the actor itself.
     Life(Life),
+    /// For the one who serves a call.
+    Caller(Caller),
+    /// For the body of a call that is served.
+    Callee(Callee),
 }
 
 impl fmt::Display for Wait {
@@ -91,11 +99,28 @@ impl fmt::Display for Wait {
             (On::Peers(count), _) => write!(f, "{count} peers to be gone")?,
             (On::Strangers, _) => f.write_str("processes that are nobody's")?,
             (On::Guardian, _) => f.write_str("its guardian to exit")?,
+            (On::Context(context), Why::Caller(phase)) => write!(f, "{} of {context}", phase.awaited())?,
+            (On::Context(context), Why::Callee(Callee::Offered)) => write!(f, "a body for {context}")?,
+            (On::Context(context), _) => write!(f, "the body of {context}")?,
         }
         write!(f, " since {}", self.since)?;
         match self.until.at() {
             Some(at) if at < Instant::MAX => write!(f, " until {at}"),
             Some(_) | None => f.write_str(" without a deadline"),
+        }
+    }
+}
+
+impl Caller {
+    /// Says what is awaited of the far side in this state.
+    #[must_use]
+    pub fn awaited(self) -> &'static str {
+        match self {
+            Self::Calling => "the first word",
+            Self::Running => "the answer",
+            Self::Cancelling => "the ack of the cancellation",
+            Self::Acked => "the answer after the ack",
+            Self::Ended => "nothing",
         }
     }
 }

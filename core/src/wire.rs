@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use crate::{ActorId, Message, Payload};
+use crate::{ActorId, Answer, Message, Payload, Word};
 
 /// The longest frame that a channel takes before its far side has greeted.
 pub const FRAME_MAX_UNGREETED: usize = 4 * 1024;
@@ -82,6 +82,11 @@ pub fn decode(body: &[u8]) -> Result<(Message, &[u8]), BadFrame> {
     let (message, rest) = postcard::take_from_bytes::<Message>(body).map_err(|_| BadFrame::NoMessage)?;
     // Nobody has the id zero, and no path is longer than the deepest tree.
     let unsound = matches!(message, Message::Hello { actor: ActorId(0), .. })
-        || matches!(message, Message::Error(error) if !error.path.is_sound());
+        || matches!(
+            message,
+            Message::Error(error)
+                | Message::Context { word: Word::Error(error) | Word::Answer(Answer::Failed(error)), .. }
+            if !error.path.is_sound()
+        );
     if unsound { Err(BadFrame::NoMessage) } else { Ok((message, rest)) }
 }

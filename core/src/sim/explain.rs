@@ -151,7 +151,7 @@ fn sink_of(world: &World<'_>, node: usize, wait: &Wait) -> Option<(Sink, String)
             }
             Some((Sink::SilentEnvironment, format!("only the user's code in {me} could end that")))
         }
-        On::Link(_) | On::Strangers | On::Guardian => {
+        On::Link(_) | On::Strangers | On::Guardian | On::Context(_) => {
             Some((Sink::SilentEnvironment, format!("nobody answers {me}")))
         }
     }

@@ -66,6 +66,17 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
         | Output::DescribedAll { .. }
         // Whoever makes processes here always answers.
         | Output::Unanswered { .. }
+        // Nobody calls anybody here yet.
+        | Output::Offer { .. }
+        | Output::Withdrawn { .. }
+        | Output::Begun { .. }
+        | Output::Item { .. }
+        | Output::DropOldest { .. }
+        | Output::Credited { .. }
+        | Output::StreamEnded { .. }
+        | Output::ContextError { .. }
+        | Output::Ended { .. }
+        | Output::Discard(_)
         | Output::Report(_) => {}
     }
     Ok(())

@@ -6,12 +6,14 @@ use core::time::Duration;
 use super::Step;
 use crate::child::{ChildRecord, Rung};
 use crate::deadlines::Timer;
+use crate::flow::Flow;
 use crate::scope::ScopeRecord;
 use crate::state::{Member, State};
 use crate::task::TaskRecord;
 use crate::{
-    ActorId, Cause, Channel, Child, Input, Instant, Life, Link, Message, NameId, Output, Payload, Reason,
-    Refused, Role, Scope, ScopeChange, ScopeId, Spec, Stamp, Task, TaskId, Times,
+    ActorId, Callee, CalleeChange, Caller, Cause, Channel, Child, ContextId, Half, Input, Instant, Life,
+    Link, Message, NameId, Output, Payload, Reason, Refused, Role, Scope, ScopeChange, ScopeId, Side, Spec,
+    Stamp, Task, TaskId, Times,
 };
 
 /// Turns an ask down, or lets it through. Facts and the tick always pass.
@@ -46,6 +48,34 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
             check(state.life != Life::Ended, Refused::Ended)?;
             check(child <= state.last_child, Refused::UnknownScope)
         }
+        Input::Expose { .. } => check(state.endpoints.len() < size(state.limits.contexts), Refused::Full),
+        Input::Call { context, scope, .. } => {
+            check_open(state, scope)?;
+            check(context.side == Side::Caller && context.number > state.last_call, Refused::StaleId)?;
+            check(state.is_open(context.link), Refused::ClosedLink)?;
+            check(!state.is_full_of_contexts(), Refused::Full)
+        }
+        Input::Accept { context, scope, parent } => {
+            check_open(state, parent)?;
+            check(scope > state.last_scope, Refused::StaleId)?;
+            check(state.scopes.len() < size(state.limits.scopes), Refused::Full)?;
+            check_callee(state, context, CalleeChange::Accepted)
+        }
+        Input::Begin { context, .. } => check_callee(state, context, CalleeChange::Begun),
+        Input::OpenStream { context, .. } => {
+            let flow = check_streams(state, context)?;
+            check(!flow.is_opened(), Refused::ClosedStream)
+        }
+        Input::Push { context, .. } => {
+            let flow = check_streams(state, context)?;
+            check(flow.out == Half::Open, Refused::ClosedStream)?;
+            check(flow.credit > 0, Refused::NoCredit)
+        }
+        Input::EndStream { context } => {
+            let flow = check_streams(state, context)?;
+            check(flow.out == Half::Open, Refused::ClosedStream)
+        }
+        Input::CancelContext { context } => check_context(state, context),
         _ => Ok(()),
     }
 }
@@ -83,6 +113,40 @@ fn levels_of(spec: &Spec, below: u8) -> u8 {
         Role::Actor => spec.levels.unwrap_or(below),
         Role::Command => 0,
     }
+}
+
+/// A context that was there once may be cancelled for ever after.
+fn check_context(state: &State, context: ContextId) -> Result<(), Refused> {
+    let last = match context.side {
+        Side::Caller => state.last_call,
+        Side::Callee => state.served.get(&context.link).copied().unwrap_or(0),
+    };
+    check(context.number <= last, Refused::ClosedContext)
+}
+
+fn check_callee(state: &State, context: ContextId, change: CalleeChange) -> Result<(), Refused> {
+    let call = state.callees.get(&context).ok_or(Refused::ClosedContext)?;
+    if matches!(call.phase, Callee::Cancelling | Callee::Unheard) {
+        return Err(Refused::Cancelled(call.cause));
+    }
+    check(call.phase.next(change).is_some(), Refused::ClosedContext)
+}
+
+/// Items pass once both ends have begun, and until one of them is told to end.
+fn check_streams(state: &State, context: ContextId) -> Result<Flow, Refused> {
+    let (begun, cause) = match context.side {
+        Side::Caller => {
+            let call = state.callers.get(&context).ok_or(Refused::ClosedContext)?;
+            (call.phase == Caller::Running, call.cause)
+        }
+        Side::Callee => {
+            let call = state.callees.get(&context).ok_or(Refused::ClosedContext)?;
+            (call.phase == Callee::Begun, call.cause)
+        }
+    };
+    check(cause.is_none(), Refused::Cancelled(cause))?;
+    check(begun, Refused::ClosedContext)?;
+    state.flow(context).copied().ok_or(Refused::ClosedContext)
 }
 
 fn size(count: u32) -> usize {

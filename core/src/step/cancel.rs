@@ -37,6 +37,7 @@ impl Step<'_> {
         self.arm_own();
         self.report(Event::Cancelling(cause));
         self.spread(ScopeId::ROOT, cause);
+        self.decline_offers();
         self.replan_all();
     }
 
@@ -63,7 +64,7 @@ impl Step<'_> {
         let times = self.state.limits.times;
         let deadline = self.state.deadline;
         let flush_at = deadline.before(times.flush);
-        if !self.state.tasks.is_empty() || self.state.scopes.len() > 1 {
+        if self.has_users() {
             self.state.deadlines.set(Timer::Tasks, Some(flush_at));
         }
         if self.state.scopes.values().any(|scope| scope.shield && !scope.phase.is_cancelled()) {
@@ -73,6 +74,11 @@ impl Step<'_> {
         if self.state.life.is_teardown() {
             self.arm_life();
         }
+    }
+
+    /// Tells whether user code is still at work here, or waited for.
+    pub(super) fn has_users(&self) -> bool {
+        !self.state.tasks.is_empty() || self.state.scopes.len() > 1 || !self.state.callers.is_empty()
     }
 
     /// Cancels a scope and what stands in it, in id order, with an explicit stack. A shield stops it.
@@ -108,6 +114,7 @@ impl Step<'_> {
                     Member::Scope(_) => {}
                     Member::Task(task) => self.cancel_task(task, cause),
                     Member::Child(child) => self.begin_ladder(child, Some(cause)),
+                    Member::Context(context) => self.cancel_context(context, cause),
                 }
             }
         }
@@ -138,11 +145,9 @@ impl Step<'_> {
         }
     }
 
-    /// Takes an error that began in this actor, in user code or in a child's end.
+    /// Takes an error from this actor's user code, from a child's end or from the far end of a context.
     pub(super) fn failed(&mut self, scope: ScopeId, mut error: Error) {
-        if error.origin == self.state.me && error.path.hops().is_empty() {
-            self.state.tally.errors = self.state.tally.errors.saturating_add(1);
-        }
+        self.state.tally.errors = self.state.tally.errors.saturating_add(1);
         if error.canceller.is_none() {
             error.canceller =
                 self.state.scopes.get(&scope).and_then(|s| s.cause).map(|cause| cause.canceller);

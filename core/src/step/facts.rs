@@ -76,6 +76,7 @@ impl Step<'_> {
         if !explained {
             self.blame(id, if ready { Kind::Died(exit) } else { Kind::BootDied(exit) });
         }
+        self.end_link(crate::Link::Child(id), Some(exit));
     }
 
     pub(super) fn ignored(&mut self, id: ActorId, signal: Signal) {

@@ -126,6 +126,7 @@ impl Step<'_> {
                 self.plan(id, None);
                 self.hold(id, |times| times.kill);
                 self.signal(id, Signal::Kill);
+                self.end_link(Link::Child(id), None);
             }
             Child::Sweeping => self.enter_sweeping(id),
             Child::Purging => {
@@ -299,7 +300,6 @@ impl Step<'_> {
         }
         child.blamed = true;
         let scope = child.scope;
-        self.state.tally.errors = self.state.tally.errors.saturating_add(1);
         self.failed(scope, Error::new(kind, id, Payload::default()));
     }
 

@@ -13,6 +13,13 @@ impl Step<'_> {
     }
 
     pub(super) fn received(&mut self, link: Link, message: Message) {
+        if let Message::Context { number, side, word } = message {
+            if self.state.is_open(link) {
+                return self.heard(link, number, side, word);
+            }
+            self.discard(word);
+            return self.stray(Stray::Link(link));
+        }
         match link {
             Link::Parent => self.parent_said(message),
             Link::Child(id) => self.child_said(id, message),
@@ -22,7 +29,10 @@ impl Step<'_> {
 
     fn parent_said(&mut self, message: Message) {
         match (message, self.state.parent) {
-            (Message::Hello { versions, .. }, Some(Channel::Opening)) => self.greeted_by_parent(versions),
+            (Message::Hello { versions, actor }, Some(Channel::Opening)) => {
+                self.state.parent_id = actor;
+                self.greeted_by_parent(versions);
+            }
             (Message::Spec { levels, limits, payload }, Some(Channel::Open))
                 if self.state.life == crate::Life::Booting =>
             {
@@ -176,8 +186,9 @@ impl Step<'_> {
             }
             Link::Peer(peer) => {
                 if !self.state.peers.remove(&peer) {
-                    self.stray(Stray::Link(link));
+                    return self.stray(Stray::Link(link));
                 }
+                self.end_link(link, None);
             }
         }
     }
@@ -189,11 +200,15 @@ impl Step<'_> {
             None => return self.stray(Stray::Link(Link::Parent)),
         }
         self.emit(Output::Close { link: Link::Parent });
+        if self.state.life.is_teardown() {
+            self.end_link(Link::Parent, None);
+        }
         if self.state.life.is_teardown() || self.state.has(Defect::OrphanIgnored) {
             return;
         }
         let bound = self.state.limits.times.bound(self.state.levels);
         self.cancel_actor(self.cause(Reason::Orphaned), bound);
+        self.end_link(Link::Parent, None);
     }
 
     pub(super) fn flushed(&mut self, link: Link) {

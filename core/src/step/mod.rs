@@ -13,19 +13,25 @@
 //! | `settle` | when scopes close and the actor's life goes on |
 //! | `tick` | what a deadline does |
 //! | `status` | who is asked for a description |
+//! | `contexts` | how a call begins, is cancelled and ends |
+//! | `words` | what the far end of a context says |
+//! | `streams` | which item may pass |
 
 mod asks;
 mod cancel;
+mod contexts;
 mod facts;
 mod ladder;
 mod messages;
 mod settle;
 mod status;
+mod streams;
 mod tick;
+mod words;
 
 use crate::deadlines::Timer;
 use crate::state::State;
-use crate::{Event, Input, Instant, Life, Link, Message, Output, Refused, Stray};
+use crate::{Event, Input, Instant, Life, Link, Message, Output, Reason, Refused, Stray};
 
 /// Takes one input to the state that follows and emits what is to be done.
 pub(crate) fn step(
@@ -87,6 +93,19 @@ impl Step<'_> {
             Input::Spawn { child, scope, spec } => self.spawn(child, scope, spec),
             Input::Cancel { scope } => self.cancel(scope),
             Input::CancelChild { child } => self.cancel_child(child),
+            Input::Expose { endpoint } => self.expose(endpoint),
+            Input::Call { context, scope, linked, endpoint, payload, deadline } => {
+                self.call(context, scope, linked, (endpoint, payload), deadline);
+            }
+            Input::Accept { context, scope, parent } => self.accept(context, scope, parent),
+            Input::Begin { context, payload } => self.begin_context(context, payload),
+            Input::OpenStream { context, window, lossy } => self.open_stream(context, window, lossy),
+            Input::Push { context, payload } => self.push(context, payload),
+            Input::EndStream { context } => self.end_stream(context),
+            Input::CancelContext { context } => self.cancel_context(context, self.cause(Reason::Asked)),
+            Input::ContextFailed { context, error } => self.context_failed(context, error),
+            Input::Finished { context, answer } => self.finished(context, answer),
+            Input::Taken { context, items } => self.taken(context, items),
             Input::Failed { scope, error } => self.failed(scope, error),
             Input::TaskEnded { task, payload } => self.task_ended(task, payload),
             Input::Started { child, stamp } => self.started(child, stamp),

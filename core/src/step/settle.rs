@@ -31,7 +31,7 @@ impl Step<'_> {
     /// Takes back the deadlines of tasks and shields that are no more: a resolved wait's timer never fires.
     fn disarm(&mut self) {
         let armed = |timer| self.state.deadlines.at(timer).is_some();
-        let resolved = armed(Timer::Tasks) && self.state.tasks.is_empty() && self.state.scopes.len() <= 1;
+        let resolved = armed(Timer::Tasks) && !self.has_users();
         let shielded = |scope: &ScopeRecord| scope.shield && !scope.phase.is_cancelled();
         let broken = armed(Timer::Shields) && !self.state.scopes.values().any(shielded);
         if resolved {
@@ -102,11 +102,8 @@ impl Step<'_> {
         };
         if scope != ScopeId::ROOT {
             // Whoever owns the scope handles them or fails them again, and then they are counted again.
-            let me = self.state.me;
-            let own =
-                errors.iter().filter(|error| error.origin == me && error.path.hops().is_empty()).count();
-            let own = u32::try_from(own).unwrap_or(u32::MAX);
-            self.state.tally.errors = self.state.tally.errors.saturating_sub(own);
+            let handed = u32::try_from(errors.len()).unwrap_or(u32::MAX);
+            self.state.tally.errors = self.state.tally.errors.saturating_sub(handed);
         }
         for error in errors {
             self.emit(Output::Raise { scope, error });
@@ -183,6 +180,7 @@ impl Step<'_> {
         self.arm_life();
         self.state.deadlines.set(Timer::Tasks, None);
         self.state.deadlines.set(Timer::Shields, None);
+        self.decline_offers();
         self.emit(Output::Clear);
     }
 

@@ -20,6 +20,7 @@ impl Step<'_> {
                 Timer::Shields => self.break_shields(),
                 Timer::Life => self.life_over(),
                 Timer::Status => self.describe_no_more(),
+                Timer::Call(context) => self.call_over(context),
             }
         }
     }
@@ -77,6 +78,7 @@ impl Step<'_> {
         }
         self.state.abandoned = true;
         self.break_shields();
+        self.abandon_contexts();
         let scopes: Vec<_> = self.state.scopes.keys().copied().collect();
         for scope in scopes {
             self.leave(scope);

@@ -6,8 +6,9 @@ use windrow_core::wire::{
     BadFrame, FRAME_MAX, FRAME_MAX_UNGREETED, HEAD_MAX, PREFIX, check_length, decode, encode,
 };
 use windrow_core::{
-    ActorId, Cause, Census, Error, Event, Exit, Input, Kind, LEVELS_MAX, Limits, Link, Message, NameId,
-    Output, Payload, Reason, ScopeId, Stamp, Status, Tally, TaskId, Times, VERSIONS, Versions,
+    ActorId, Answer, Cause, Census, Error, Event, Exit, Input, Kind, LEVELS_MAX, Limits, Link, Message,
+    NameId, Output, Payload, Reason, ScopeId, Side, Stamp, Status, Tally, TaskId, Times, VERSIONS, Versions,
+    Word,
 };
 
 use super::setups::{ACTOR, ME, START, limits, said, spec, stamp, told};
@@ -37,6 +38,12 @@ fn kinds() -> Vec<Kind> {
         Kind::Unkillable,
         Kind::Escaped(u32::MAX),
         Kind::Abandoned(TaskId(u32::MAX)),
+        Kind::NoEndpoint,
+        Kind::BadArguments,
+        Kind::Busy,
+        Kind::PeerLost(Some(Exit::Code(i32::MIN))),
+        Kind::Cancelled(Reason::Signal(i32::MIN)),
+        Kind::Unanswered,
     ]
 }
 
@@ -50,6 +57,8 @@ fn messages() -> Vec<Message> {
         scopes: count,
         tasks: count,
         peers: count,
+        contexts: count,
+        window: count,
         errors: u16::MAX,
     };
     let reasons =
@@ -82,7 +91,29 @@ fn messages() -> Vec<Message> {
     );
     all.extend(kinds().into_iter().map(|kind| Message::Error(longest_error(kind))));
     all.push(Message::Error(Error::new(Kind::Failed, ActorId(0), Payload::default())));
+    for side in [Side::Caller, Side::Callee] {
+        all.extend(words().into_iter().map(|word| Message::Context { number: u32::MAX, side, word }));
+    }
     all
+}
+
+/// Every variant of a word, as large as it gets.
+fn words() -> Vec<Word> {
+    let cause = Cause { canceller: ActorId(u64::MAX), reason: Reason::Signal(i32::MIN) };
+    let none = Payload::default();
+    vec![
+        Word::Call { endpoint: NameId(u32::MAX), left: Some(FULL), payload: none },
+        Word::Begun(none),
+        Word::Item(none),
+        Word::Credit(u32::MAX),
+        Word::End,
+        Word::Cancel(cause),
+        Word::Ack,
+        Word::Error(longest_error(Kind::Failed)),
+        Word::Answer(Answer::Returned(none)),
+        Word::Answer(Answer::Failed(longest_error(Kind::Panicked))),
+        Word::Answer(Answer::Cancelled(cause)),
+    ]
 }
 
 fn largest_tally() -> Tally {

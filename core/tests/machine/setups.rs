@@ -34,6 +34,8 @@ pub(crate) fn limits() -> Limits {
         scopes: 3,
         tasks: 2,
         peers: 1,
+        contexts: 2,
+        window: 2,
         errors: 2,
     }
 }

@@ -1,7 +1,8 @@
 //! What must hold of every table, and how it is shown.
 
 use windrow_core::{
-    Channel, ChannelChange, Child, ChildChange, Life, LifeChange, Scope, ScopeChange, Task, TaskChange,
+    Callee, CalleeChange, Caller, CallerChange, Channel, ChannelChange, Child, ChildChange, Half, HalfChange,
+    Life, LifeChange, Scope, ScopeChange, Task, TaskChange,
 };
 
 /// One table as plain numbers; a state is its place in the list of states.
@@ -50,6 +51,9 @@ tables! {
     scope: Scope, ScopeChange;
     task: Task, TaskChange;
     life: Life, LifeChange;
+    caller: Caller, CallerChange;
+    callee: Callee, CalleeChange;
+    half: Half, HalfChange;
 }
 
 impl Table {

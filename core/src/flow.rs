@@ -1,0 +1,101 @@
+//! The stream inside a context, as one end sees it: two directions, each with credit.
+//!
+//! The rule: an item is sent only against credit, and credit is given only for room, so the memory of both ends is
+//! bounded and a slow reader slows its writer alone. Items are counted; their bytes are the shell's.
+
+use serde::{Deserialize, Serialize};
+
+use crate::table::table;
+
+table! {
+    /// Where one direction of a stream is in its life.
+    Half {
+        /// It was not opened.
+        Idle
+        /// Items may pass.
+        Open
+        /// No further item will.
+        Ended
+    }
+    /// What can move one direction of a stream.
+    HalfChange {
+        /// This end opened the stream.
+        Opened
+        /// Its sender said that there is no more.
+        Ended
+    }
+
+    Idle + Opened => Open;
+    Idle + Ended  => Ended;
+    Open + Ended  => Ended;
+}
+
+/// Both directions, as one end sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Flow {
+    /// What this end sends.
+    pub(crate) out: Half,
+    /// How many items it may still send.
+    pub(crate) credit: u32,
+    /// What this end receives.
+    pub(crate) into: Half,
+    /// How many items it takes at once; the oldest gives way to one more in a lossy stream.
+    pub(crate) window: u32,
+    pub(crate) lossy: bool,
+    /// Items that are here and not taken.
+    held: u32,
+    /// Items that were taken and not yet given back as credit.
+    taken: u32,
+}
+
+/// What an item that came does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It fits.
+    Kept,
+    /// It fits, because the oldest is dropped.
+    Displaced,
+    /// It was sent without credit.
+    Unasked,
+}
+
+impl Flow {
+    /// A stream that nobody opened.
+    pub(crate) const IDLE: Self =
+        Self { out: Half::Idle, credit: 0, into: Half::Idle, window: 0, lossy: false, held: 0, taken: 0 };
+
+    /// Tells whether this end has opened the stream.
+    pub(crate) fn is_opened(self) -> bool {
+        self.window > 0
+    }
+
+    /// Takes in one item.
+    pub(crate) fn arrive(&mut self) -> Arrival {
+        if self.into != Half::Open {
+            return Arrival::Unasked;
+        }
+        if self.held < self.window {
+            self.held = self.held.saturating_add(1);
+            return Arrival::Kept;
+        }
+        if self.lossy { Arrival::Displaced } else { Arrival::Unasked }
+    }
+
+    /// Counts items that left the window, and gives the credit that is due for them: half a window at a time, so that
+    /// credit costs few messages and a fast reader's writer never waits.
+    pub(crate) fn leave(&mut self, items: u32) -> Option<u32> {
+        self.taken = self.taken.saturating_add(items);
+        if self.taken < self.window.div_ceil(2) || self.into != Half::Open {
+            return None;
+        }
+        Some(core::mem::take(&mut self.taken))
+    }
+
+    /// Counts items that the user took.
+    pub(crate) fn take(&mut self, items: u32) -> Option<u32> {
+        let items = items.min(self.held);
+        self.held = self.held.saturating_sub(items);
+        // A lossy stream gave its credit when they came.
+        if self.lossy { None } else { self.leave(items) }
+    }
+}

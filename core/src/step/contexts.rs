@@ -1,0 +1,311 @@
+//! Calls, from either end: how they begin, how they are cancelled, how they end.
+//!
+//! What the far end says stands in `words`, the items of a stream in `streams`.
+
+use alloc::vec::Vec;
+
+use super::Step;
+use crate::context::CallerRecord;
+use crate::deadlines::Timer;
+use crate::flow::Flow;
+use crate::state::Member;
+use crate::{
+    ActorId, Answer, Callee, CalleeChange, Caller, CallerChange, Cause, ContextId, Ending, Error, Event,
+    Exit, Instant, Kind, Link, Message, NameId, Output, Payload, Reason, ScopeId, Side, Stray, Word,
+};
+
+impl Step<'_> {
+    pub(super) fn expose(&mut self, endpoint: NameId) {
+        self.state.endpoints.insert(endpoint);
+    }
+
+    pub(super) fn call(
+        &mut self,
+        context: ContextId,
+        scope: ScopeId,
+        linked: bool,
+        word: (NameId, Payload),
+        deadline: Option<Instant>,
+    ) {
+        let (endpoint, payload) = word;
+        let deadline = deadline.into_iter().chain(self.deadline_of(scope)).min();
+        let (now, phase) = (self.state.now, Caller::Calling);
+        let record = CallerRecord { phase, scope, linked, since: now, cause: None, flow: Flow::IDLE };
+        self.state.last_call = context.number;
+        self.state.callers.insert(context, record);
+        self.state.members.insert((scope, Member::Context(context)));
+        self.state.deadlines.set(Timer::Call(context), deadline);
+        let left = deadline.map(|deadline| deadline.since(now));
+        self.say(context, Word::Call { endpoint, left, payload });
+    }
+
+    /// Gives the earliest deadline of a scope and those around it, up to a shield.
+    fn deadline_of(&self, scope: ScopeId) -> Option<Instant> {
+        let (mut least, mut next) = (None, Some(scope));
+        while let Some(record) = next.and_then(|scope| self.state.scopes.get(&scope)) {
+            least = least.into_iter().chain(record.deadline).min();
+            next = record.parent.filter(|_| !record.shield);
+        }
+        least
+    }
+
+    pub(super) fn accept(&mut self, context: ContextId, scope: ScopeId, parent: ScopeId) {
+        let Some(record) = self.state.callees.get_mut(&context) else {
+            return;
+        };
+        let Some(next) = record.phase.next(CalleeChange::Accepted) else {
+            return;
+        };
+        record.phase = next;
+        record.scopes = Some((parent, scope));
+        let deadline = record.deadline;
+        self.state.members.insert((parent, Member::Context(context)));
+        self.open_scope(scope, parent, false, deadline);
+    }
+
+    pub(super) fn begin_context(&mut self, context: ContextId, payload: Payload) {
+        if self.change_callee(context, CalleeChange::Begun) {
+            self.say(context, Word::Begun(payload));
+        }
+    }
+
+    /// Cancels a context from this side. The first cause wins.
+    pub(super) fn cancel_context(&mut self, context: ContextId, cause: Cause) {
+        match context.side {
+            Side::Caller => self.cancel_call(context, cause),
+            Side::Callee => self.cancel_body(context, cause),
+        }
+    }
+
+    fn cancel_call(&mut self, context: ContextId, cause: Cause) {
+        let Some(call) = self.state.callers.get_mut(&context) else {
+            return;
+        };
+        let Some(next) = call.phase.next(CallerChange::Cancelled) else {
+            return;
+        };
+        call.phase = next;
+        call.cause = Some(cause);
+        let until = self.state.now.after(self.state.limits.times.ack);
+        self.state.deadlines.set(Timer::Call(context), Some(until));
+        self.say(context, Word::Cancel(cause));
+    }
+
+    /// Cancels the body of a call, or the call that has no body yet.
+    pub(super) fn cancel_body(&mut self, context: ContextId, cause: Cause) {
+        if !self.change_callee(context, CalleeChange::Cancelled) {
+            return;
+        }
+        let Some(call) = self.state.callees.get_mut(&context) else {
+            return;
+        };
+        call.cause = Some(cause);
+        match call.scopes {
+            Some((_, body)) => self.spread(body, cause),
+            None => self.end_callee(context, Answer::Cancelled(cause)),
+        }
+    }
+
+    /// The actor serves no call that nobody has taken up: it is ending.
+    pub(super) fn decline_offers(&mut self) {
+        let cause = self.ending_cause();
+        let offered: Vec<_> = self
+            .state
+            .callees
+            .iter()
+            .filter(|(_, call)| call.phase == Callee::Offered)
+            .map(|(context, _)| *context)
+            .collect();
+        for context in offered {
+            self.cancel_body(context, cause);
+        }
+    }
+
+    /// Says why this actor takes no further call.
+    pub(super) fn ending_cause(&self) -> Cause {
+        self.state.cause.unwrap_or_else(|| self.cause(Reason::Asked))
+    }
+
+    /// A call's time is over: the whole of it, or the time for what should follow its cancellation.
+    pub(super) fn call_over(&mut self, context: ContextId) {
+        let Some(call) = self.state.callers.get(&context) else {
+            return;
+        };
+        if call.phase.next(CallerChange::Expired).is_some() {
+            self.end_caller(context, CallerChange::Expired, Ending::Unanswered);
+        } else {
+            self.cancel_call(context, self.cause(Reason::Deadline));
+        }
+    }
+
+    /// What the body of a call ended with goes to its caller, or into the account of what nobody could be told.
+    pub(super) fn finished(&mut self, context: ContextId, answer: Answer) {
+        let Some(call) = self.state.callees.get(&context).filter(|call| call.scopes.is_some()) else {
+            return self.stray(Stray::Context(context));
+        };
+        let (phase, cause) = (call.phase, call.cause);
+        if !self.change_callee(context, CalleeChange::Finished) {
+            return self.stray(Stray::Context(context));
+        }
+        let answer = match (answer, cause) {
+            (Answer::Cancelled(_), Some(first)) => Answer::Cancelled(first),
+            (answer, _) => answer,
+        };
+        if phase == Callee::Unheard && matches!(answer, Answer::Failed(_)) {
+            self.state.tally.errors = self.state.tally.errors.saturating_add(1);
+            self.state.tally.lost = self.state.tally.lost.saturating_add(1);
+            self.report(Event::Undelivered(1));
+        }
+        self.end_callee(context, answer);
+    }
+
+    pub(super) fn context_failed(&mut self, context: ContextId, error: Error) {
+        match self.state.callees.get(&context).map(|call| call.phase) {
+            None | Some(Callee::Offered | Callee::Ended) => self.stray(Stray::Context(context)),
+            Some(Callee::Unheard) => {
+                self.state.tally.errors = self.state.tally.errors.saturating_add(1);
+                self.state.tally.lost = self.state.tally.lost.saturating_add(1);
+                self.report(Event::Undelivered(1));
+            }
+            Some(Callee::Serving | Callee::Begun | Callee::Cancelling) => {
+                self.say(context, Word::Error(error));
+            }
+        }
+    }
+
+    /// Ends a call at its caller: told, or raised where it belongs, and never both.
+    pub(super) fn end_caller(&mut self, context: ContextId, change: CallerChange, ending: Ending) {
+        let Some(call) = self.state.callers.get(&context) else {
+            return;
+        };
+        let (phase, scope, linked) = (call.phase, call.scope, call.linked);
+        if phase.next(change).is_none() {
+            return;
+        }
+        self.state.callers.remove(&context);
+        self.state.deadlines.forget(Timer::Call(context));
+        self.state.members.remove(&(scope, Member::Context(context)));
+        self.state.loosened.insert(scope);
+        let raised = self.raised_by(context.link, phase, &ending).filter(|_| linked);
+        let Some(error) = raised else {
+            return self.emit(Output::Ended { context, ending });
+        };
+        // The error stands in the scope; whoever waits for the answer is cancelled by it like the rest of the scope.
+        let cause = Cause { canceller: error.origin, reason: Reason::Failure };
+        self.emit(Output::Ended { context, ending: Ending::Answered(Answer::Cancelled(cause)) });
+        self.failed(scope, error);
+    }
+
+    /// Tells what error an ending is: a cancellation that was asked for here is none, one from elsewhere is.
+    fn raised_by(&self, link: Link, phase: Caller, ending: &Ending) -> Option<Error> {
+        let asked = matches!(phase, Caller::Cancelling | Caller::Acked);
+        let far = self.far(link);
+        let error = |kind| Error::new(kind, far, Payload::default());
+        match *ending {
+            Ending::Answered(Answer::Failed(error)) => Some(error),
+            Ending::Unanswered => Some(error(Kind::Unanswered)),
+            Ending::Answered(Answer::Cancelled(cause)) if !asked => {
+                Some(Error { canceller: Some(cause.canceller), ..error(Kind::Cancelled(cause.reason)) })
+            }
+            Ending::Lost(exit) if !asked => Some(error(Kind::PeerLost(exit))),
+            Ending::Answered(_) | Ending::Lost(_) => None,
+        }
+    }
+
+    /// Ends a call at the one who serves it, and tells the caller if it can still hear.
+    pub(super) fn end_callee(&mut self, context: ContextId, answer: Answer) {
+        let Some(call) = self.state.callees.remove(&context) else {
+            return;
+        };
+        match call.scopes {
+            Some((parent, _)) => {
+                self.state.members.remove(&(parent, Member::Context(context)));
+                self.state.loosened.insert(parent);
+            }
+            None => self.emit(Output::Withdrawn { context }),
+        }
+        self.say(context, Word::Answer(answer));
+    }
+
+    /// The actor goes on without the calls that its tasks were at: they end with its process.
+    pub(super) fn abandon_contexts(&mut self) {
+        let cause = self.ending_cause();
+        let callers: Vec<_> = self.state.callers.keys().copied().collect();
+        for context in callers {
+            self.cancel_call(context, cause);
+            self.end_caller(context, CallerChange::Expired, Ending::Unanswered);
+        }
+        let callees: Vec<_> = self.state.callees.keys().copied().collect();
+        for context in callees {
+            if self.change_callee(context, CalleeChange::Expired) {
+                self.end_callee(context, Answer::Cancelled(cause));
+            }
+        }
+    }
+
+    /// The far end of a channel is gone, and with it all that was under way on it: no call outlives its peer.
+    pub(super) fn end_link(&mut self, link: Link, exit: Option<Exit>) {
+        let (first, last) = (ContextId::caller(link, 0), ContextId::callee(link, u32::MAX));
+        let callers: Vec<_> = self.state.callers.range(first..=last).map(|(context, _)| *context).collect();
+        for context in callers {
+            self.end_caller(context, CallerChange::Lost, Ending::Lost(exit));
+        }
+        let callees: Vec<_> = self.state.callees.range(first..=last).map(|(context, _)| *context).collect();
+        for context in callees {
+            self.lose_caller(context);
+        }
+        self.state.served.remove(&link);
+    }
+
+    fn lose_caller(&mut self, context: ContextId) {
+        let cause = self.cause(Reason::PeerLost);
+        if !self.change_callee(context, CalleeChange::Lost) {
+            return;
+        }
+        let Some(call) = self.state.callees.get_mut(&context) else {
+            return;
+        };
+        let cause = *call.cause.get_or_insert(cause);
+        match call.scopes {
+            Some((_, body)) => self.spread(body, cause),
+            None => self.end_callee(context, Answer::Cancelled(cause)),
+        }
+    }
+
+    /// Applies a row of the callee's table, if there is one.
+    pub(super) fn change_callee(&mut self, context: ContextId, change: CalleeChange) -> bool {
+        let Some(call) = self.state.callees.get_mut(&context) else {
+            return false;
+        };
+        let Some(next) = call.phase.next(change) else {
+            return false;
+        };
+        call.phase = next;
+        true
+    }
+
+    /// Says a word to the far end of a context, if it can hear.
+    pub(super) fn say(&mut self, context: ContextId, word: Word) {
+        if self.state.is_open(context.link) {
+            self.send(context.link, Message::Context { number: context.number, side: context.side, word });
+        } else {
+            self.discard(word);
+        }
+    }
+
+    /// Drops the bytes that belong to a word.
+    pub(super) fn discard(&mut self, mut word: Word) {
+        if let Some(payload) = word.payload_mut().map(|payload| *payload).filter(|p| *p != Payload(0)) {
+            self.emit(Output::Discard(payload));
+        }
+    }
+
+    /// Names the actor at the far end of a channel.
+    pub(super) fn far(&self, link: Link) -> ActorId {
+        match link {
+            Link::Parent => self.state.parent_id,
+            Link::Child(child) => child,
+            Link::Peer(_) => ActorId::default(),
+        }
+    }
+}
