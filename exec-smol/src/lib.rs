@@ -15,28 +15,77 @@
 
 mod reactor;
 
+use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
+use std::time::Duration;
 
-use smol::future::yield_now;
+use async_io::{Timer, block_on};
+use smol::future::{or, yield_now};
 use windrow_std::Drive;
+use windrow_std::shell::Ready;
 
 pub use reactor::SmolReactor;
 pub use windrow_std as shell;
 
 /// The loop on smol.
+///
+/// `async-io` has a thread of its own, and a process must have one thread until its template is forked. So until the
+/// actor's main task starts, which is after that, the few descriptors of a boot are waited for with `poll`.
 #[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Smol;
+pub struct Smol {
+    reactor: SmolReactor,
+    stage: Stage,
+}
+
+/// How descriptors are waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// With `poll`: there must be no second thread yet.
+    #[default]
+    Boot,
+    /// With `poll` still, but the next wait is the first that may have one.
+    WillRun,
+    /// With `async-io`.
+    Running,
+}
 
 impl Drive for Smol {
     type Reactor = SmolReactor;
 
     fn new() -> io::Result<Self> {
-        Ok(Self)
+        Ok(Self::default())
     }
 
     fn reactor(&mut self) -> io::Result<SmolReactor> {
-        Ok(SmolReactor::default())
+        Ok(self.reactor.clone())
+    }
+
+    fn will_run(&mut self) {
+        self.stage = Stage::WillRun;
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        match self.stage {
+            Stage::Boot => return self.reactor.poll(timeout, ready),
+            Stage::WillRun => {
+                self.stage = Stage::Running;
+                self.reactor.run()?;
+            }
+            Stage::Running => {}
+        }
+        let (reactor, executor) = (&self.reactor, self.reactor.executor());
+        let arrived =
+            poll_fn(|context| if reactor.has_ready(context) { Poll::Ready(()) } else { Poll::Pending });
+        match timeout {
+            None => block_on(executor.run(arrived)),
+            Some(Duration::ZERO) => block_on(executor.run(once())),
+            Some(span) => block_on(executor.run(or(arrived, async {
+                Timer::after(span).await;
+            }))),
+        }
+        reactor.take_ready(ready);
+        Ok(())
     }
 }
 

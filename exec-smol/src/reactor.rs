@@ -1,50 +1,38 @@
-//! Watching descriptors with `async-io`: a task for each, on an executor of this thread.
-//!
-//! `async-io` has a thread of its own, and a process must have one thread until its template is forked. So until the
-//! actor's main task starts, which is after that, the few descriptors of a boot are waited for with `poll`.
+//! Watching descriptors with `async-io`: a task for each, on an executor that the loop runs while it waits.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use async_io::{Async, Timer, block_on};
+use async_io::Async;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use smol::future::or;
-use smol::{LocalExecutor, Task};
+use smol::{Executor, Task};
 use windrow_std::shell::{Reactor, Ready, Token};
 
-use crate::once;
-
-/// What the shell watches, and who watches it.
-#[derive(Default)]
+/// What a shell watches, and who watches it. Copies of it are one.
+#[derive(Clone, Default)]
 pub struct SmolReactor {
-    watched: BTreeMap<Token, Watched>,
-    executor: LocalExecutor<'static>,
-    inbox: Rc<Inbox>,
-    stage: Stage,
+    watched: Arc<Mutex<Watched>>,
+    executor: Arc<Executor<'static>>,
+    inbox: Arc<Mutex<Inbox>>,
 }
 
-/// How descriptors are waited for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
-    /// With `poll`: there must be no second thread yet.
-    #[default]
-    Boot,
-    /// With `poll` still, but the next wait is the first that may have one.
-    WillRun,
-    /// With `async-io`.
-    Running,
-}
-
+/// The descriptors, by token.
+#[derive(Default)]
 struct Watched {
+    by_token: BTreeMap<Token, One>,
+    /// There may be other threads, so tasks watch; before, whoever waits does.
+    running: bool,
+}
+
+struct One {
     /// A copy, so that it can be owned here; it goes when the watching does, before the shell closes its own.
-    fd: Rc<OwnedFd>,
+    fd: Arc<OwnedFd>,
     write: bool,
     task: Option<Task<()>>,
 }
@@ -52,21 +40,42 @@ struct Watched {
 /// Where watching tasks put what is ready, and the loop that waits for it.
 #[derive(Default)]
 struct Inbox {
-    ready: RefCell<Vec<Ready>>,
-    waiting: Cell<Option<Waker>>,
+    ready: Vec<Ready>,
+    waiting: Option<Waker>,
 }
 
 impl SmolReactor {
-    fn poll(&self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+    pub(crate) fn executor(&self) -> &Executor<'static> {
+        &self.executor
+    }
+
+    /// Tells whether something is ready; if not, whoever asks is woken when something is.
+    pub(crate) fn has_ready(&self, context: &Context<'_>) -> bool {
+        let mut inbox = lock(&self.inbox);
+        if inbox.ready.is_empty() {
+            inbox.waiting = Some(context.waker().clone());
+        }
+        !inbox.ready.is_empty()
+    }
+
+    pub(crate) fn take_ready(&self, ready: &mut Vec<Ready>) {
+        ready.append(&mut lock(&self.inbox).ready);
+    }
+
+    pub(crate) fn poll(&self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let timeout = timeout.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
         let interest = |write| if write { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
-        let mut polled: Vec<_> =
-            self.watched.values().map(|one| PollFd::new(&one.fd, interest(one.write))).collect();
+        let watched: Vec<_> = lock(&self.watched)
+            .by_token
+            .iter()
+            .map(|(token, one)| (*token, Arc::clone(&one.fd), interest(one.write)))
+            .collect();
+        let mut polled: Vec<_> = watched.iter().map(|(_, fd, interest)| PollFd::new(fd, *interest)).collect();
         match poll(&mut polled, timeout.as_ref()) {
             Err(rustix::io::Errno::INTR) => return Ok(()),
             found => found?,
         };
-        for (token, polled) in self.watched.keys().zip(&polled) {
+        for ((token, ..), polled) in watched.iter().zip(&polled) {
             let found = polled.revents();
             if !found.is_empty() {
                 ready.push(Ready { token: *token, writable: found.contains(PollFlags::OUT) });
@@ -75,49 +84,47 @@ impl SmolReactor {
         Ok(())
     }
 
-    fn run(&mut self) -> io::Result<()> {
-        self.stage = Stage::Running;
-        for (token, watched) in &mut self.watched {
-            watched.task = Some(report(&self.executor, &self.inbox, *token, &watched.fd, watched.write)?);
+    /// Gives each watched descriptor its task.
+    pub(crate) fn run(&self) -> io::Result<()> {
+        let mut watched = lock(&self.watched);
+        watched.running = true;
+        for (token, one) in &mut watched.by_token {
+            one.task = Some(self.report(*token, &one.fd, one.write)?);
         }
         Ok(())
     }
-}
 
-/// Starts the task that says when a descriptor is ready. It says it again at the next wait if the shell did not take all.
-fn report(
-    executor: &LocalExecutor<'static>,
-    inbox: &Rc<Inbox>,
-    token: Token,
-    fd: &Rc<OwnedFd>,
-    write: bool,
-) -> io::Result<Task<()>> {
-    let source = Async::new_nonblocking(Rc::clone(fd))?;
-    let inbox = Rc::clone(inbox);
-    Ok(executor.spawn(async move {
-        loop {
-            let readable = async { source.readable().await.map(|()| false) };
-            let writable = async { source.writable().await.map(|()| true) };
-            let found = if write { or(writable, readable).await } else { readable.await };
-            // A descriptor that can't be watched any more is looked at, which tells why.
-            let failed = found.is_err();
-            inbox.ready.borrow_mut().push(Ready { token, writable: found.unwrap_or(false) });
-            if let Some(waker) = inbox.waiting.take() {
-                waker.wake();
+    /// Starts the task that says when a descriptor is ready. It says it again at the next wait if the shell did not take
+    /// all.
+    fn report(&self, token: Token, fd: &Arc<OwnedFd>, write: bool) -> io::Result<Task<()>> {
+        let source = Async::new_nonblocking(Arc::clone(fd))?;
+        let inbox = Arc::clone(&self.inbox);
+        Ok(self.executor.spawn(async move {
+            loop {
+                let readable = async { source.readable().await.map(|()| false) };
+                let writable = async { source.writable().await.map(|()| true) };
+                let found = if write { or(writable, readable).await } else { readable.await };
+                // A descriptor that can't be watched any more is looked at, which tells why.
+                let failed = found.is_err();
+                let mut inbox = lock(&inbox);
+                inbox.ready.push(Ready { token, writable: found.unwrap_or(false) });
+                if let Some(waker) = inbox.waiting.take() {
+                    waker.wake();
+                }
+                if failed {
+                    return;
+                }
             }
-            if failed {
-                return;
-            }
-        }
-    }))
+        }))
+    }
 }
 
 impl Reactor for SmolReactor {
     fn watch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
-        let fd = Rc::new(fd.try_clone_to_owned()?);
-        let running = self.stage == Stage::Running;
-        let task = running.then(|| report(&self.executor, &self.inbox, token, &fd, write)).transpose()?;
-        self.watched.insert(token, Watched { fd, write, task });
+        let fd = Arc::new(fd.try_clone_to_owned()?);
+        let mut watched = lock(&self.watched);
+        let task = watched.running.then(|| self.report(token, &fd, write)).transpose()?;
+        watched.by_token.insert(token, One { fd, write, task });
         Ok(())
     }
 
@@ -126,46 +133,19 @@ impl Reactor for SmolReactor {
         self.watch(fd, token, write)
     }
 
-    fn will_run(&mut self) {
-        self.stage = Stage::WillRun;
-    }
-
-    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
-        match self.stage {
-            Stage::Boot => return self.poll(timeout, ready),
-            Stage::WillRun => self.run()?,
-            Stage::Running => {}
-        }
-        let inbox = Rc::clone(&self.inbox);
-        let arrived = poll_fn(|context| {
-            if !inbox.ready.borrow().is_empty() {
-                return Poll::Ready(());
-            }
-            inbox.waiting.set(Some(context.waker().clone()));
-            Poll::Pending
-        });
-        match timeout {
-            None => block_on(self.executor.run(arrived)),
-            Some(Duration::ZERO) => block_on(self.executor.run(once())),
-            Some(span) => block_on(self.executor.run(or(arrived, async {
-                Timer::after(span).await;
-            }))),
-        }
-        ready.append(&mut self.inbox.ready.borrow_mut());
-        Ok(())
-    }
-
     fn unwatch(&mut self, _fd: BorrowedFd<'_>, token: Token) {
         // The task, and with it its copy of the descriptor, goes here.
-        self.watched.remove(&token);
+        drop(lock(&self.watched).by_token.remove(&token));
     }
+}
+
+/// Nothing that runs under these locks can panic half way.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for SmolReactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SmolReactor")
-            .field("watched", &self.watched.len())
-            .field("stage", &self.stage)
-            .finish()
+        f.debug_struct("SmolReactor").field("watched", &lock(&self.watched).by_token.len()).finish()
     }
 }

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use windrow_core::{ActorId, Cause, End, Exit, Refused, ScopeId, TaskId};
 
-use crate::board::{Ask, Board, ChildFacts, Facts, Failed, Output};
+use crate::board::{Board, ChildFacts, Facts, Failed, Output};
 use crate::failure::Raised;
 use crate::order::Order;
-use crate::unix::waker::Post;
+use crate::shell::{Asks, Desk};
 
 thread_local! {
     /// The scopes whose bodies this thread is in, the innermost last.
@@ -29,12 +29,12 @@ pub struct Actor {
     levels: u8,
     task: TaskId,
     board: Arc<Board>,
-    post: Post<Ask>,
+    desk: Arc<dyn Desk>,
 }
 
 impl Actor {
-    pub(crate) fn new(id: ActorId, name: &str, levels: u8, board: Arc<Board>, post: Post<Ask>) -> Self {
-        Self { id, name: name.into(), levels, task: TaskId::MAIN, board, post }
+    pub(crate) fn new(id: ActorId, name: &str, levels: u8, board: Arc<Board>, desk: Arc<dyn Desk>) -> Self {
+        Self { id, name: name.into(), levels, task: TaskId::MAIN, board, desk }
     }
 
     /// Gives the actor's id.
@@ -76,7 +76,7 @@ impl Actor {
     ) -> Result<T, Raised> {
         let parent = self.body();
         let Scope { shield, timeout } = scope;
-        let scope = self.ask(|reply| Ask::OpenScope { parent, shield, timeout, reply })?;
+        let scope = self.ask(|shell| shell.open_scope(parent, shield, timeout))?;
         let nursery = Nursery { actor: self, scope };
         BODIES.with_borrow_mut(|bodies| bodies.push(scope));
         let ended = catch_unwind(AssertUnwindSafe(|| body(&nursery)));
@@ -88,11 +88,11 @@ impl Actor {
                 None
             }
             Err(panic) => {
-                self.tell(Ask::Failed { scope, failed: panicked(&*panic) });
+                self.tell(|shell| shell.failed(scope, panicked(&*panic)));
                 None
             }
         };
-        self.tell(Ask::Leave { scope });
+        self.tell(|shell| shell.leave(scope));
         self.close(scope, value)
     }
 
@@ -148,7 +148,7 @@ impl Actor {
 
     /// Cancels this actor: all its scopes but the shielded ones.
     pub fn cancel(&self) {
-        self.tell(Ask::Cancel { scope: ScopeId::ROOT });
+        self.tell(|shell| shell.cancel(ScopeId::ROOT));
     }
 
     /// Stops the driver at its next word to the user's threads, for ever: what a bug of ours, or a stopped thread, would
@@ -170,11 +170,11 @@ impl Actor {
                 Vec::new()
             }
             Err(panic) => {
-                self.tell(Ask::Failed { scope: ScopeId::ROOT, failed: panicked(&*panic) });
+                self.tell(|shell| shell.failed(ScopeId::ROOT, panicked(&*panic)));
                 Vec::new()
             }
         };
-        self.tell(Ask::TaskEnded { task: self.task, value });
+        self.tell(|shell| shell.task_ended(self.task, value));
     }
 
     fn fail(&self, scope: ScopeId, raised: Raised) {
@@ -182,12 +182,12 @@ impl Actor {
             // It is absorbed by whoever cancelled.
             Raised::Cancelled(_) => {}
             Raised::Error(text) => {
-                self.tell(Ask::Failed { scope, failed: Failed::Here { panicked: false, text } });
+                self.tell(|shell| shell.failed(scope, Failed::Here { panicked: false, text }));
             }
             Raised::Group(failures) => {
                 for failure in failures {
                     let failed = Failed::Below { error: failure.error, text: failure.text };
-                    self.tell(Ask::Failed { scope, failed });
+                    self.tell(|shell| shell.failed(scope, failed));
                 }
             }
         }
@@ -205,23 +205,30 @@ impl Actor {
         BODIES.with_borrow(|bodies| bodies.last().copied()).unwrap_or(ScopeId::ROOT)
     }
 
-    fn ask<T>(
-        &self,
-        ask: impl FnOnce(std::sync::mpsc::Sender<Result<T, Refused>>) -> Ask,
-    ) -> Result<T, Raised> {
-        let (reply, answer) = channel();
-        self.tell(ask(reply));
-        match answer.recv() {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(Refused::Cancelled(Some(cause)))) => Err(Raised::Cancelled(cause)),
-            Ok(Err(refused)) => Err(Raised::Error(refused.to_string())),
-            Err(_) => Err(Raised::Cancelled(self.gone())),
+    /// Asks the machine at once, on this thread.
+    pub(crate) fn ask<T>(&self, ask: impl FnOnce(&mut dyn Asks) -> Result<T, Refused>) -> Result<T, Raised> {
+        let mut answer = Err(Refused::Ended);
+        self.tell(|shell| answer = ask(shell));
+        self.answered(answer)
+    }
+
+    fn answered<T>(&self, answer: Result<T, Refused>) -> Result<T, Raised> {
+        match answer {
+            Ok(value) => Ok(value),
+            Err(Refused::Cancelled(Some(cause))) => Err(Raised::Cancelled(cause)),
+            Err(Refused::Ended) => Err(Raised::Cancelled(self.gone())),
+            Err(refused) => Err(Raised::Error(refused.to_string())),
         }
     }
 
-    /// Posts an ask. The driver outlives its user; if it is gone, so is the process.
-    fn tell(&self, ask: Ask) {
-        let _ = self.post.send(ask);
+    /// Says something that is never refused. If the actor is over, so is its process.
+    pub(crate) fn tell(&self, say: impl FnOnce(&mut dyn Asks)) {
+        let mut say = Some(say);
+        self.desk.at(&mut |shell| {
+            if let Some(say) = say.take() {
+                say(shell);
+            }
+        });
     }
 
     fn gone(&self) -> Cause {
@@ -268,13 +275,16 @@ impl Nursery<'_> {
     pub fn spawn(&self, order: Order) -> Result<Handle, Raised> {
         let scope = self.scope;
         let order = Box::new(order);
-        let id = self.actor.ask(|reply| Ask::Spawn { scope, order, reply })?;
+        let (reply, answer) = channel();
+        self.actor.tell(|shell| shell.order_soon((scope, order, reply)));
+        let gone = || Err(Refused::Ended);
+        let id = self.actor.answered(answer.recv().unwrap_or_else(|_| gone()))?;
         Ok(Handle { id, actor: self.actor.clone() })
     }
 
     /// Cancels the nursery: all its children and its body.
     pub fn cancel(&self) {
-        self.actor.tell(Ask::Cancel { scope: self.scope });
+        self.actor.tell(|shell| shell.cancel(self.scope));
     }
 }
 
@@ -333,7 +343,7 @@ impl Handle {
 
     /// Cancels the child alone.
     pub fn cancel(&self) {
-        self.actor.tell(Ask::CancelChild { child: self.id });
+        self.actor.tell(|shell| shell.cancel_child(self.id));
     }
 
     fn wait<T>(&self, mut found: impl FnMut(&ChildFacts) -> Option<T>) -> Result<T, Raised> {

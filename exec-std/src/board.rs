@@ -1,51 +1,16 @@
-//! What the driver and the user's threads share: a mailbox one way, a board of facts the other.
+//! A board of facts: what the machine told, for the user's threads to read and to wait for.
 //!
-//! The rule: a user's thread waits on the board and never on the driver's stack; the driver writes the board and never
-//! waits for a user's thread.
+//! The rule: a user's thread waits on the board and never holds anything while it does; whoever drives the machine writes
+//! the board and never waits for a reader.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use windrow_core::{ActorId, Cause, End, Error, Exit, Refused, ScopeId, TaskId};
+use windrow_core::{ActorId, Cause, End, Error, Exit, ScopeId, TaskId};
 
 use crate::failure::Failure;
-use crate::order::Order;
-
-/// What a user's thread asks of the driver.
-#[derive(Debug)]
-pub(crate) enum Ask {
-    OpenScope {
-        parent: ScopeId,
-        shield: bool,
-        timeout: Option<std::time::Duration>,
-        reply: Sender<Result<ScopeId, Refused>>,
-    },
-    Leave {
-        scope: ScopeId,
-    },
-    Spawn {
-        scope: ScopeId,
-        order: Box<Order>,
-        reply: Sender<Result<ActorId, Refused>>,
-    },
-    Cancel {
-        scope: ScopeId,
-    },
-    CancelChild {
-        child: ActorId,
-    },
-    Failed {
-        scope: ScopeId,
-        failed: Failed,
-    },
-    TaskEnded {
-        task: TaskId,
-        value: Vec<u8>,
-    },
-}
 
 /// A failure on its way into the machine.
 #[derive(Debug)]

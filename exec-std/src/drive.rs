@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::shell::{Ended, PollingReactor, Reactor, Shell, Turn, now};
+use crate::shell::{Ended, PollingReactor, Reactor, Ready, Shared, Turn, Waiter, now};
 
 /// A loop: what waits, and how.
 pub trait Drive: Sized {
@@ -22,26 +22,38 @@ pub trait Drive: Sized {
     /// The system's.
     fn reactor(&mut self) -> io::Result<Self::Reactor>;
 
+    /// Waits until something is ready or the time is over, and appends what is ready.
+    ///
+    /// # Errors
+    /// The system's.
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()>;
+
+    /// Hears that the main task is about to start: until then there must be no second thread.
+    fn will_run(&mut self) {}
+
     /// Takes turns until one says something, waiting between them.
     ///
     /// # Errors
     /// The system's.
-    fn next(&mut self, shell: &mut Shell<Self::Reactor>) -> io::Result<Turn> {
+    fn next(&mut self, shared: &Shared<Self::Reactor>) -> io::Result<Turn> {
         let mut ready = Vec::new();
         loop {
-            let timeout = shell.timeout(now());
-            shell.reactor().wait(timeout, &mut ready)?;
-            let now = now();
-            if shell.is_due(now) {
-                // What was there before the time was over comes before the timer.
-                shell.reactor().wait(Some(Duration::ZERO), &mut ready)?;
-            }
-            let turn = shell.turn(now, &ready);
+            let timeout = shared.drive(|shell| shell.sleep(now())).flatten();
+            self.wait(timeout, &mut ready)?;
+            let turn = shared.drive(|shell| {
+                shell.awake();
+                let now = now();
+                if shell.is_due(now) {
+                    // What was there before the time was over comes before the timer.
+                    self.wait(Some(Duration::ZERO), &mut ready)?;
+                }
+                shell.turn(now, &ready)
+            });
             ready.clear();
-            match turn? {
+            match turn.unwrap_or(Ok(Turn::On))? {
                 Turn::On => {}
                 Turn::Run => {
-                    shell.reactor().will_run();
+                    self.will_run();
                     return Ok(Turn::Run);
                 }
                 Turn::Done(ended) => return Ok(Turn::Done(ended)),
@@ -53,17 +65,18 @@ pub trait Drive: Sized {
     ///
     /// # Errors
     /// The system's.
-    fn until_run(&mut self, shell: &mut Shell<Self::Reactor>) -> io::Result<Option<Ended>> {
-        self.next(shell).map(Option::from)
+    fn until_run(&mut self, shared: &Shared<Self::Reactor>) -> io::Result<Option<Ended>> {
+        self.next(shared).map(Option::from)
     }
 
     /// Takes turns until the actor ends.
     ///
     /// # Errors
     /// The system's.
-    fn until_done(&mut self, shell: &mut Shell<Self::Reactor>) -> io::Result<Ended> {
+    fn until_done(&mut self, shared: &Shared<Self::Reactor>) -> io::Result<Ended> {
         loop {
-            if let Turn::Done(ended) = self.next(shell)? {
+            if let Turn::Done(ended) = self.next(shared)? {
+                shared.close();
                 return Ok(ended);
             }
         }
@@ -71,18 +84,23 @@ pub trait Drive: Sized {
 }
 
 /// The blocking loop.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Blocking;
+#[derive(Debug)]
+pub struct Blocking {
+    waiter: Waiter,
+}
 
 impl Drive for Blocking {
     type Reactor = PollingReactor;
 
     fn new() -> io::Result<Self> {
-        Ok(Self)
+        Ok(Self { waiter: Waiter::new()? })
     }
 
     fn reactor(&mut self) -> io::Result<PollingReactor> {
-        PollingReactor::new()
+        Ok(self.waiter.reactor())
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        self.waiter.wait(timeout, ready)
     }
 }

@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
@@ -16,7 +17,7 @@ use crate::drive::Drive;
 use crate::failure::Raised;
 use crate::notice::Notice;
 use crate::order::{Backend, Brief};
-use crate::shell::{Ended, Reactor, Shell, Turn};
+use crate::shell::{Ended, Reactor, Shared, Shell, Turn};
 use crate::unix::exec::take_channel;
 use crate::unix::sys;
 use crate::unix::template::{self, Newborn, Role, StartError, Template};
@@ -124,26 +125,29 @@ impl Program {
         let mut drive = D::new()?;
         let mut shell = Shell::new(config, drive.reactor()?, None)?;
         shell.set_backend(self.backend);
-        drive.until_run(&mut shell)?;
+        let shared = Arc::new(Shared::new(shell));
+        drive.until_run(&shared)?;
         rehearse();
-        match Template::start(self.preload) {
-            Ok(Role::Actor(template)) => shell.set_template(template)?,
+        let template = match Template::start(self.preload) {
+            Ok(Role::Actor(template)) => template,
             Ok(Role::Newborn(newborn)) => {
                 // What the root had open is closed here already; its numbers mean other things now.
-                std::mem::forget((drive, shell, root, watch));
+                std::mem::forget((drive, shared, root, watch));
                 self.sit::<D>(Seat::born(newborn));
             }
             // A program with threads gets a clean template by starting itself again.
             Err(StartError::Threads) => {
-                let template =
-                    Template::reexec().map_err(|error| io::Error::from_raw_os_error(error.errno))?;
-                shell.set_template(template)?;
+                Template::reexec().map_err(|error| io::Error::from_raw_os_error(error.errno))?
             }
             Err(StartError::Io(error)) => return Err(error),
-        }
-        watch(shell.notices().watch());
-        start_user(&shell, "root", move |actor| root(actor))?;
-        drive.until_done(&mut shell)
+        };
+        let notices = shared.drive(|shell| {
+            shell.set_template(template)?;
+            io::Result::Ok(shell.notices().watch())
+        });
+        watch(notices.ok_or(io::ErrorKind::NotConnected)??);
+        start_user(&shared, "root", move |actor| root(actor))?;
+        drive.until_done(&shared)
     }
 
     /// Takes one seat after the other: a child's, and in each process that its template forks the next child's.
@@ -165,37 +169,43 @@ impl Program {
         let Seat { id, channel, forked } = seat;
         let mut drive = D::new()?;
         let (config, reactor) = (Config::child(id), drive.reactor()?);
-        let mut shell = if forked {
+        let shell = if forked {
             Shell::born(config, reactor, channel)?
         } else {
             Shell::new(config, reactor, Some(channel))?
         };
-        if let Some(ended) = drive.until_run(&mut shell)? {
+        let shared = Arc::new(Shared::new(shell));
+        if let Some(ended) = drive.until_run(&shared)? {
             return Ok(Next::Exit(i32::from(ended.status())));
         }
-        if shell.machine().levels() > 0 {
+        let told = shared.drive(|shell| (shell.machine().levels(), shell.brief().to_vec()));
+        let (levels, brief) = told.unwrap_or_default();
+        if levels > 0 {
             match Template::start(None) {
-                Ok(Role::Actor(template)) => shell.set_template(template)?,
+                Ok(Role::Actor(template)) => {
+                    shared.drive(|shell| shell.set_template(template)).transpose()?;
+                }
                 Ok(Role::Newborn(newborn)) => {
-                    std::mem::forget((drive, shell));
+                    std::mem::forget((drive, shared));
                     return Ok(Next::Seat(newborn));
                 }
                 Err(error) => return Err(io::Error::other(error)),
             }
         }
-        let brief = shell.brief().to_vec();
         let brief: Brief<'_> = postcard::from_bytes(&brief).map_err(io::Error::other)?;
-        shell.set_name(brief.name);
-        shell.set_backend(brief.backend);
+        shared.drive(|shell| {
+            shell.set_name(brief.name);
+            shell.set_backend(brief.backend);
+        });
         let entry = self.entries.iter().find(|(name, _)| *name == brief.entry).map(|(_, entry)| *entry);
         let (name, args) = (brief.entry.to_owned(), brief.args.to_vec());
-        start_user(&shell, brief.name, move |actor| match entry {
+        start_user(&shared, brief.name, move |actor| match entry {
             Some(entry) => entry(actor, &args),
             None => Err(Raised::Error(format!("this program has no entry `{name}`"))),
         })?;
-        let code = i32::from(drive.until_done(&mut shell)?.status());
+        let code = i32::from(drive.until_done(&shared)?.status());
         // The exit, which follows at once, takes all this apart faster than we can, and the parent waits for it.
-        std::mem::forget((drive, shell));
+        std::mem::forget((drive, shared));
         Ok(Next::Exit(code))
     }
 }
@@ -222,12 +232,14 @@ enum Next {
 
 /// Starts the main task on a thread of its own. Its end is told to the machine, however it ends.
 fn start_user<R: Reactor>(
-    shell: &Shell<R>,
+    shared: &Arc<Shared<R>>,
     name: &str,
     body: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static,
 ) -> io::Result<()> {
-    let machine = shell.machine();
-    let actor = Actor::new(machine.actor(), name, machine.levels(), shell.board(), shell.post());
+    let told = shared.drive(|shell| (shell.machine().actor(), shell.machine().levels(), shell.board()));
+    let (id, levels, board) = told.ok_or(io::ErrorKind::NotConnected)?;
+    let desk = Arc::clone(shared);
+    let actor = Actor::new(id, name, levels, board, desk);
     std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         let ended = catch_unwind(AssertUnwindSafe(|| body(&actor)));
         actor.finish(ended);

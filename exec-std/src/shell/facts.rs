@@ -2,24 +2,24 @@
 
 use std::io;
 
-use windrow_core::{ActorId, Census, Error, Exit, Input, Instant, Kind, Link, Message, Signal, TaskId};
+use windrow_core::{ActorId, Census, Error, Exit, Input, Instant, Kind, Link, Message, Signal};
 
+use super::Shell;
 use super::channel::{Read, channel_of};
 use super::reactor::{Reactor, Ready};
 use super::sources::Source;
-use super::{ASKS, Shell};
-use crate::board::{Ask, Failed};
+use crate::board::Failed;
 use crate::notice::Notice;
 use crate::unix::link::Flushed;
 use crate::unix::process;
 
 impl<R: Reactor> Shell<R> {
-    pub(super) fn take(&mut self, now: Instant, ready: Ready) -> io::Result<()> {
+    pub(super) fn take(&mut self, ready: Ready) -> io::Result<()> {
         match self.sources.get(ready.token) {
             // It was closed by an earlier one of the same batch.
             None => {}
             Some(Source::Signals) => self.take_signals()?,
-            Some(Source::Asks) => self.take_asks(now)?,
+            Some(Source::Waker) => drop(self.waker.clear()?),
             Some(Source::Parent) => self.take_link(Link::Parent, ready.writable),
             Some(Source::ChildLink(id)) => self.take_link(Link::Child(id), ready.writable),
             Some(Source::ChildExit(id)) => self.take_exit(id),
@@ -154,49 +154,16 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    /// Takes the user's asks. Each is given to the machine at once, because its answer is a refusal or none.
-    fn take_asks(&mut self, now: Instant) -> io::Result<()> {
-        for _ in 0..ASKS {
-            let Some(ask) = self.asks.try_recv()? else { break };
+    /// Makes the children that threads have ordered.
+    pub(super) fn take_orders(&mut self, now: Instant) {
+        for (scope, order, reply) in std::mem::take(&mut self.ordered) {
             self.settle(now);
-            self.ask(now, ask);
-        }
-        Ok(())
-    }
-
-    fn ask(&mut self, now: Instant, ask: Ask) {
-        // A thread that has stopped waiting for its answer needs none.
-        match ask {
-            Ask::OpenScope { parent, shield, timeout, reply } => {
-                let scope = windrow_core::ScopeId(self.last_scope + 1);
-                let deadline = timeout.map(|timeout| now.after(timeout));
-                let answer = match self.give(now, Input::OpenScope { scope, parent, shield, deadline }) {
-                    None => {
-                        self.last_scope += 1;
-                        self.board.write(|facts| {
-                            facts.scopes.insert(scope, Default::default());
-                        });
-                        Ok(scope)
-                    }
-                    Some(refused) => Err(refused),
-                };
-                let _ = reply.send(answer);
-            }
-            Ask::Leave { scope } => drop(self.give(now, Input::Leave { scope })),
-            Ask::Spawn { scope, order, reply } => {
-                let _ = reply.send(self.order(now, scope, order));
-            }
-            Ask::Cancel { scope } => drop(self.give(now, Input::Cancel { scope })),
-            Ask::CancelChild { child } => drop(self.give(now, Input::CancelChild { child })),
-            Ask::Failed { scope, failed } => {
-                let error = self.error_of(failed);
-                self.give(now, Input::Failed { scope, error });
-            }
-            Ask::TaskEnded { task, value } => self.task_ended(now, task, value),
+            // A thread that has stopped waiting for its answer needs none.
+            let _ = reply.send(self.order(now, scope, order));
         }
     }
 
-    fn error_of(&mut self, failed: Failed) -> Error {
+    pub(super) fn error_of(&mut self, failed: Failed) -> Error {
         match failed {
             Failed::Here { panicked, text } => {
                 let kind = if panicked { Kind::Panicked } else { Kind::Failed };
@@ -204,17 +171,6 @@ impl<R: Reactor> Shell<R> {
             }
             Failed::Below { error, text } => Error { payload: self.payloads.put(text), ..error },
         }
-    }
-
-    fn task_ended(&mut self, now: Instant, task: TaskId, value: Vec<u8>) {
-        if self.parent.is_none() {
-            self.value.clone_from(&value);
-        }
-        let payload = self.payloads.put(value);
-        self.give(now, Input::TaskEnded { task, payload });
-        self.board.write(|facts| {
-            facts.tasks.remove(&task);
-        });
     }
 
     /// Remembers which process an actor below is, for the day on which its parent dies.

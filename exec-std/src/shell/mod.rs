@@ -1,9 +1,11 @@
 //! The shell: it translates, performs and waits, and decides nothing.
 //!
 //! A turn takes all that is ready, turns it into facts, gives them to the machine, does what the machine says, and gives
-//! the tick last. The loop around it belongs to whoever drives it: [`Blocking`](crate::Blocking) blocks; others await.
+//! the tick last. Threads share it at a [desk](Shared). The loop around it belongs to whoever drives it: [`Blocking`](crate::Blocking) blocks; others await.
 
+mod asks;
 mod channel;
+mod desk;
 mod domain;
 mod facts;
 mod intern;
@@ -22,16 +24,20 @@ use std::time::Duration;
 
 use windrow_core::{ActorId, Config, End, Input, Instant, Life, Link, Machine, Outcome, Refused, ScopeId};
 
+pub use desk::Shared;
 pub use intern::NAME_MAX;
+pub(crate) use reactor::Waiter;
 pub use reactor::{PollingReactor, Reactor, Ready, Token};
 
-use crate::board::{Ask, Board};
+use crate::board::Board;
 use crate::failure::Failure;
 use crate::notice::Notices;
 use crate::order::{Backend, Order};
 use crate::unix::signals::Signals;
-use crate::unix::waker::{Mailbox, Post};
+use crate::unix::waker::Waker;
 use channel::Channel;
+use desk::Ordered;
+pub(crate) use desk::{Asks, Desk};
 use domain::Domains;
 use intern::{Names, Payloads};
 use maker::Maker;
@@ -44,13 +50,6 @@ const ROUNDS: usize = 64;
 /// How often a process that has exited and can't be collected is looked at again.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// How many asks one turn takes.
-const ASKS: usize = 256;
-
-/// How many asks wait for the driver before the next one's thread waits too. The queue's slots are written when it is
-/// made, in every process that begins: a page for a few of them, and no more.
-const POSTED: usize = 32;
-
 /// One actor's shell.
 #[derive(Debug)]
 pub struct Shell<R> {
@@ -58,7 +57,7 @@ pub struct Shell<R> {
     reactor: R,
     sources: Sources,
     signals: Signals,
-    asks: Mailbox<Ask>,
+    waker: Waker,
     board: Arc<Board>,
     notices: Notices,
     names: Names,
@@ -71,6 +70,10 @@ pub struct Shell<R> {
     domains: Domains,
     /// Orders on their way through the machine, by the number of their spec.
     orders: BTreeMap<u32, Box<Order>>,
+    /// Orders that wait for the driver, who alone makes processes.
+    ordered: Vec<Ordered>,
+    /// Until when the driver means to wait, while it does; `None` in it is until something is ready.
+    asleep: Option<Option<Instant>>,
     /// Facts that outputs answered at once.
     facts: VecDeque<Input>,
     /// Channels that something was queued on in this turn.
@@ -161,7 +164,7 @@ impl<R: Reactor> Shell<R> {
             reactor,
             sources: Sources::default(),
             signals,
-            asks: Mailbox::new(POSTED)?,
+            waker: Waker::new()?,
             board: Arc::default(),
             notices: Notices::default(),
             names: Names::default(),
@@ -173,6 +176,8 @@ impl<R: Reactor> Shell<R> {
             children: BTreeMap::new(),
             domains: Domains::default(),
             orders: BTreeMap::new(),
+            ordered: Vec::new(),
+            asleep: None,
             facts: VecDeque::new(),
             unflushed: Vec::new(),
             stuck: Vec::new(),
@@ -193,8 +198,8 @@ impl<R: Reactor> Shell<R> {
         use std::os::fd::AsFd;
         let token = self.sources.insert(Source::Signals);
         self.reactor.watch(self.signals.as_fd(), token, false)?;
-        let token = self.sources.insert(Source::Asks);
-        self.reactor.watch(self.asks.as_fd(), token, false)?;
+        let token = self.sources.insert(Source::Waker);
+        self.reactor.watch(self.waker.as_fd(), token, false)?;
         if let Some(fd) = channel {
             let token = self.sources.insert(Source::Parent);
             let channel = Channel::new(crate::unix::link::Link::new(fd), token);
@@ -214,8 +219,9 @@ impl<R: Reactor> Shell<R> {
     /// The system's, when the loop itself can't go on.
     pub fn turn(&mut self, now: Instant, ready: &[Ready]) -> io::Result<Turn> {
         for one in ready {
-            self.take(now, *one)?;
+            self.take(*one)?;
         }
+        self.take_orders(now);
         self.look_at_stuck();
         self.settle(now);
         if self.is_unbegun() || self.is_due(now) {
@@ -225,7 +231,6 @@ impl<R: Reactor> Shell<R> {
         self.flush_all();
         self.settle(now);
         self.sources.end_batch();
-        self.board.publish();
         if let Some(outcome) = self.outcome.take() {
             return Ok(Turn::Done(self.end(outcome)));
         }
@@ -237,7 +242,8 @@ impl<R: Reactor> Shell<R> {
     pub fn timeout(&self, now: Instant) -> Option<Duration> {
         let due = self.machine.poll_timeout().map(|due| due.since(now));
         let retry = (!self.stuck.is_empty()).then_some(RETRY);
-        let at_once = (!self.facts.is_empty() || self.is_unbegun()).then_some(Duration::ZERO);
+        let busy = !self.facts.is_empty() || !self.ordered.is_empty() || self.outcome.is_some();
+        let at_once = (busy || self.is_unbegun()).then_some(Duration::ZERO);
         [due, retry, at_once].into_iter().flatten().min()
     }
 
@@ -252,17 +258,24 @@ impl<R: Reactor> Shell<R> {
         self.machine.life() == Life::Booting && self.machine.poll_timeout().is_none()
     }
 
-    /// Gives the loop what it waits with.
-    pub fn reactor(&mut self) -> &mut R {
-        &mut self.reactor
+    /// Notes until when the driver waits, from now on.
+    pub(crate) fn sleep(&mut self, now: Instant) -> Option<Duration> {
+        let timeout = self.timeout(now);
+        self.asleep = Some(timeout.map(|timeout| now.after(timeout)));
+        timeout
+    }
+
+    /// Notes that the driver waits no more.
+    pub(crate) fn awake(&mut self) {
+        self.asleep = None;
     }
 
     pub(crate) fn board(&self) -> Arc<Board> {
         Arc::clone(&self.board)
     }
 
-    pub(crate) fn post(&self) -> Post<Ask> {
-        self.asks.post()
+    pub(crate) fn waker(&self) -> Waker {
+        self.waker.clone()
     }
 
     pub(crate) fn notices(&mut self) -> &mut Notices {
@@ -313,7 +326,6 @@ impl<R: Reactor> Shell<R> {
             self.maker.kill_leaving();
         }
         self.board.write(|facts| facts.over = true);
-        self.board.publish();
         let took = now().since(outcome.began);
         let (value, failures) = (std::mem::take(&mut self.value), std::mem::take(&mut self.raised));
         Ended { outcome, value, failures, took }

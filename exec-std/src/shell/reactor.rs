@@ -3,9 +3,11 @@
 //! A loop tells the shell which descriptors are ready, and the shell tells the loop which to watch. That is all that a
 //! blocking and an async shell differ in.
 
+use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use polling::{Event, Events, PollMode, Poller};
@@ -26,7 +28,7 @@ pub struct Ready {
 }
 
 /// What a loop must be able to do for the shell. Interest is level-triggered: what is not taken is reported again.
-pub trait Reactor {
+pub trait Reactor: Send + fmt::Debug + 'static {
     /// Watches a descriptor for input, and for room to write if asked to.
     ///
     /// # Errors
@@ -39,13 +41,6 @@ pub trait Reactor {
     fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()>;
     /// Watches a descriptor no more; called before it is closed.
     fn unwatch(&mut self, fd: BorrowedFd<'_>, token: Token);
-    /// Waits until something is ready or the time is over, and appends what is ready.
-    ///
-    /// # Errors
-    /// The system's.
-    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()>;
-    /// Hears that the main task is about to start: until then there must be no second thread.
-    fn will_run(&mut self) {}
 }
 
 /// How many descriptors one question to the kernel tells of: the buffer is a page, not more, in every process.
@@ -54,20 +49,26 @@ const BATCH: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 /// How many one wait gives at the most, so that it ends whatever becomes ready meanwhile.
 const READY_MAX: usize = 1 << 15;
 
-/// The blocking loop's reactor.
-#[derive(Debug)]
+/// The blocking loop's reactor: what its shell registers with, while the loop waits elsewhere.
+#[derive(Clone, Debug)]
 pub struct PollingReactor {
-    poller: Poller,
+    poller: Arc<Poller>,
+}
+
+/// The blocking loop's way to wait.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    poller: Arc<Poller>,
     events: Events,
 }
 
-impl PollingReactor {
-    /// Makes a reactor that watches nothing.
-    ///
-    /// # Errors
-    /// The system's, when descriptors run out.
-    pub fn new() -> io::Result<Self> {
-        Ok(Self { poller: Poller::new()?, events: Events::with_capacity(BATCH) })
+impl Waiter {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self { poller: Arc::new(Poller::new()?), events: Events::with_capacity(BATCH) })
+    }
+
+    pub(crate) fn reactor(&self) -> PollingReactor {
+        PollingReactor { poller: Arc::clone(&self.poller) }
     }
 
     fn fill(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
@@ -79,18 +80,9 @@ impl PollingReactor {
         ready.extend(self.events.iter().map(|event| Ready { token: event.key, writable: event.writable }));
         Ok(())
     }
-}
 
-impl Reactor for PollingReactor {
-    fn watch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
-        sys::poller_add(&self.poller, fd, Event::new(token, true, write), PollMode::Level)
-    }
-
-    fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
-        self.poller.modify_with_mode(fd, Event::new(token, true, write), PollMode::Level)
-    }
-
-    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+    /// Waits until something is ready or the time is over, and appends what is ready.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let begin = ready.len();
         self.fill(timeout, ready)?;
         let Some(first) = ready.get(begin).map(|one| one.token) else { return Ok(()) };
@@ -105,6 +97,16 @@ impl Reactor for PollingReactor {
             }
         }
         Ok(())
+    }
+}
+
+impl Reactor for PollingReactor {
+    fn watch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
+        sys::poller_add(&self.poller, fd, Event::new(token, true, write), PollMode::Level)
+    }
+
+    fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
+        self.poller.modify_with_mode(fd, Event::new(token, true, write), PollMode::Level)
     }
 
     fn unwatch(&mut self, fd: BorrowedFd<'_>, _token: Token) {

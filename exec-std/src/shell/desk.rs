@@ -1,0 +1,119 @@
+//! Where the user's threads and the driver meet: one lock around the shell, held for a turn and never while waiting.
+//!
+//! The rule: whoever has something to say to the machine says it at once, on its own thread, and does what follows; so a
+//! call leaves the process without waking anybody. The driver goes first, is woken when it must do more or sooner, and
+//! alone makes processes: the kernel ties a child's life to the thread that made it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use windrow_core::{ActorId, Instant, Refused, ScopeId, TaskId};
+
+use super::reactor::Reactor;
+use super::{Shell, now};
+use crate::board::{Board, Failed};
+use crate::order::Order;
+use crate::unix::waker::Waker;
+
+/// A shell that threads share.
+#[derive(Debug)]
+pub struct Shared<R> {
+    /// Gone when the actor is.
+    shell: Mutex<Option<Shell<R>>>,
+    board: Arc<Board>,
+    waker: Waker,
+    /// The driver wants the lock.
+    wanted: AtomicBool,
+}
+
+/// A child that was ordered, and where the answer goes.
+pub(crate) type Ordered = (ScopeId, Box<Order>, Sender<Result<ActorId, Refused>>);
+
+/// What a user's thread may do with the shell while it has it.
+pub(crate) trait Asks {
+    fn open_scope(
+        &mut self,
+        parent: ScopeId,
+        shield: bool,
+        timeout: Option<Duration>,
+    ) -> Result<ScopeId, Refused>;
+    fn leave(&mut self, scope: ScopeId);
+    /// Leaves an order for the driver.
+    fn order_soon(&mut self, ordered: Ordered);
+    fn cancel(&mut self, scope: ScopeId);
+    fn cancel_child(&mut self, child: ActorId);
+    fn failed(&mut self, scope: ScopeId, failed: Failed);
+    fn task_ended(&mut self, task: TaskId, value: Vec<u8>);
+}
+
+/// The way to a shell, whatever its loop is.
+pub(crate) trait Desk: Send + Sync + std::fmt::Debug {
+    /// Lends the shell to `ask` and does what follows. Nothing happens when the actor is over.
+    fn at(&self, ask: &mut dyn FnMut(&mut dyn Asks));
+}
+
+impl<R: Reactor> Shared<R> {
+    /// Puts a shell where threads can share it.
+    #[must_use]
+    pub fn new(shell: Shell<R>) -> Self {
+        let (board, waker) = (shell.board(), shell.waker());
+        Self { shell: Mutex::new(Some(shell)), board, waker, wanted: AtomicBool::new(false) }
+    }
+
+    /// Lends the shell to the driver.
+    pub(crate) fn drive<T>(&self, turn: impl FnOnce(&mut Shell<R>) -> T) -> Option<T> {
+        self.wanted.store(true, Ordering::Relaxed);
+        let mut guard = self.lock();
+        self.wanted.store(false, Ordering::Relaxed);
+        let turned = guard.as_mut().map(turn);
+        drop(guard);
+        self.board.publish();
+        turned
+    }
+
+    /// Takes the shell away for good: nobody has anything to say to it any more.
+    pub(crate) fn close(&self) {
+        drop(self.lock().take());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Shell<R>>> {
+        self.shell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R: Reactor> Desk for Shared<R> {
+    fn at(&self, ask: &mut dyn FnMut(&mut dyn Asks)) {
+        // The lock is not fair, and the driver brings what a busy thread may be waiting for.
+        while self.wanted.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        let mut guard = self.lock();
+        let Some(shell) = guard.as_mut() else { return };
+        shell.settle(now());
+        ask(shell);
+        let wake = shell.end_ask(now());
+        drop(guard);
+        self.board.publish();
+        if wake {
+            self.waker.wake();
+        }
+    }
+}
+
+impl<R: Reactor> Shell<R> {
+    /// Does what follows from what a thread said, and tells whether the driver must look sooner than it means to.
+    fn end_ask(&mut self, now: Instant) -> bool {
+        self.settle(now);
+        self.flush_all();
+        self.settle(now);
+        let Some(asleep) = self.asleep else { return false };
+        let busy = !self.ordered.is_empty() || self.outcome.is_some();
+        let sooner = self.timeout(now).is_some_and(|left| asleep.is_none_or(|until| now.after(left) < until));
+        if busy || sooner {
+            self.asleep = None;
+        }
+        busy || sooner
+    }
+}
