@@ -47,8 +47,8 @@ pub(super) struct World<'a> {
     /// Living and dead actors, by place; commands have none.
     pub(super) actors: Vec<Option<Actor>>,
     pub(super) pids: Vec<Option<Pid>>,
-    /// What came for each while its driver could not take it, or was not there yet.
-    mailboxes: Vec<VecDeque<Event>>,
+    /// What came for each while its driver could not take it, or was not there yet, with its place in the order.
+    mailboxes: Vec<VecDeque<(u64, Event)>>,
     pub(super) wires: Vec<Wire>,
     /// When the parent hears of each start.
     pub(super) told: Vec<Instant>,
@@ -197,7 +197,7 @@ impl<'a> World<'a> {
         if self.events.first_key_value().is_some_and(|((when, _), _)| *when <= self.now) {
             let key = self.choose_event();
             if let Some(event) = self.events.remove(&key) {
-                self.happen(event)?;
+                self.happen(key.1, event)?;
             }
             return Ok(true);
         }
@@ -248,22 +248,22 @@ impl<'a> World<'a> {
         actor.machine.poll_timeout()
     }
 
-    fn happen(&mut self, event: Event) -> Result<(), Violation> {
+    fn happen(&mut self, sequence: u64, event: Event) -> Result<(), Violation> {
         match event {
             Event::Fact { node, fact } => {
-                if self.defer(node, event) || !self.passes(node, &fact) {
+                if self.defer(node, sequence, event) || !self.passes(node, &fact) {
                     return Ok(());
                 }
                 self.give(node, fact)?.ok();
                 self.after_fact(node, &fact);
             }
             Event::Look { node } => {
-                if !self.defer(node, event) {
+                if !self.defer(node, sequence, event) {
                     self.look(node);
                 }
             }
             Event::Cue { node, cue } => {
-                if !self.defer(node, event) {
+                if !self.defer(node, sequence, event) {
                     self.play(node, cue)?;
                 }
             }
@@ -283,9 +283,9 @@ impl<'a> World<'a> {
     }
 
     /// Keeps an event for a driver that can't take it yet, and drops it if that can never be.
-    fn defer(&mut self, node: usize, event: Event) -> bool {
+    fn defer(&mut self, node: usize, sequence: u64, event: Event) -> bool {
         let Some(actor) = self.actors[node].as_ref() else {
-            self.mailboxes[node].push_back(event);
+            self.mailboxes[node].push_back((sequence, event));
             return true;
         };
         let process = self.kernel.at(actor.pid);
@@ -293,7 +293,7 @@ impl<'a> World<'a> {
             return true;
         }
         if process.stopped || !actor.begun {
-            self.mailboxes[node].push_back(event);
+            self.mailboxes[node].push_back((sequence, event));
             return true;
         }
         false
@@ -311,9 +311,10 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// What waited comes in its old order, also among what comes at this very time.
     pub(super) fn open_mailbox(&mut self, node: usize) {
-        for event in core::mem::take(&mut self.mailboxes[node]) {
-            self.at(self.now, event);
+        for (sequence, event) in core::mem::take(&mut self.mailboxes[node]) {
+            self.events.insert((self.now, sequence), event);
         }
     }
 

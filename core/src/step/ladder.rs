@@ -60,7 +60,8 @@ impl Step<'_> {
         (kill_at.before(child.times.stop), kill_at, end_at)
     }
 
-    /// Too little time skips rungs, never SIGKILL; who can't hear a message is stopped.
+    /// Too little time skips rungs, never SIGKILL; who can't hear a message is stopped. One that has not greeted yet hears
+    /// it as soon as it does: the cancel waits for it behind greeting and spec, and nobody waits for the handshake.
     pub(super) fn first_rung(&self, id: ActorId) -> ChildChange {
         let Some((child, ladder)) = self.state.children.get(&id).and_then(|c| Some((c, c.ladder?))) else {
             return ChildChange::Hurried;
@@ -68,7 +69,7 @@ impl Step<'_> {
         if ladder.kill_at <= self.state.now {
             return ChildChange::Condemned;
         }
-        let hears = child.role == Role::Command || child.channel == Channel::Open;
+        let hears = child.role == Role::Command || child.channel != Channel::Closed;
         let left = ladder.stop_at.before(child.times.hop).since(self.state.now);
         if hears && !left.is_zero() { ChildChange::Cancelled } else { ChildChange::Hurried }
     }
@@ -121,6 +122,9 @@ impl Step<'_> {
                 self.plan(id, None);
                 self.hold(id, |times| times.stop);
                 self.signal(id, Signal::Term);
+                if from == Child::Booting {
+                    self.send_cancel(id);
+                }
             }
             Child::Killing => {
                 self.plan(id, None);
@@ -200,6 +204,9 @@ impl Step<'_> {
         let Some((child, ladder)) = self.state.children.get(&id).and_then(|c| Some((c, c.ladder?))) else {
             return;
         };
+        if child.channel == Channel::Closed {
+            return;
+        }
         let next = match child.rung.until() {
             Some(until) if child.phase == Child::Stopping => until,
             _ => ladder.stop_at,

@@ -93,7 +93,6 @@ impl Step<'_> {
         }
     }
 
-    /// A child that greets after its cancel gets the cancel.
     fn greeted_by_child(&mut self, id: ActorId, versions: Versions) {
         let common = VERSIONS.common(versions);
         let Some(child) = self.state.children.get_mut(&id) else {
@@ -104,9 +103,6 @@ impl Step<'_> {
             return self.mute(id, Kind::Mismatch([versions.first, versions.last, ours.first, ours.last]));
         }
         child.channel = Channel::Open;
-        if child.phase == Child::Stopping {
-            self.send_cancel(id);
-        }
     }
 
     /// Arrival is state: a child may be ready before its starter says that it exists.

@@ -6,7 +6,7 @@ use windrow_core::{
 };
 
 use super::lives::Node;
-use super::setups::{said, stamp};
+use super::setups::{hello, said, stamp};
 use super::watch::ensure;
 
 /// How the world answers.
@@ -69,7 +69,7 @@ fn next(node: &Node, mood: Mood) -> Option<(Instant, Input)> {
         .waits()
         .filter_map(|wait| {
             let input = match mood {
-                Mood::Prompt => prompt(&wait),
+                Mood::Prompt => prompt(node, &wait),
                 Mood::Deaf => deaf(&wait),
                 Mood::Dead => None,
             }?;
@@ -88,9 +88,9 @@ fn next(node: &Node, mood: Mood) -> Option<(Instant, Input)> {
     }
 }
 
-fn prompt(wait: &Wait) -> Option<Input> {
+fn prompt(node: &Node, wait: &Wait) -> Option<Input> {
     match (wait.on, wait.why) {
-        (On::Child(child), Why::Child(phase)) => prompt_child(child, phase),
+        (On::Child(child), Why::Child(phase)) => prompt_child(node, child, phase),
         (On::Task(task), Why::Task(Task::Cancelled)) => Some(ended(task)),
         (On::Scope(scope), Why::Scope(windrow_core::Scope::Cancelled)) => Some(Input::Leave { scope }),
         (On::Strangers, _) => Some(Input::Cleared { alive: 0 }),
@@ -104,10 +104,13 @@ fn ended(task: TaskId) -> Input {
     Input::TaskEnded { task, payload: Payload(6) }
 }
 
-fn prompt_child(child: ActorId, phase: Child) -> Option<Input> {
+fn prompt_child(node: &Node, child: ActorId, phase: Child) -> Option<Input> {
     let exited = |exit| Some(Input::Exited { child, exit });
     match phase {
         Child::Starting | Child::Early | Child::Withdrawn => deaf_child(child, phase),
+        Child::Asked if !node.watch.kids.get(&child).is_some_and(|kid| kid.open) => {
+            Some(said(child, hello(child)))
+        }
         Child::Asked => Some(said(child, Message::Ack)),
         Child::Acked if child == super::setups::ACTOR => Some(said(child, Message::Bye(Tally::default()))),
         Child::Acked => exited(Exit::Signal(2)),

@@ -79,6 +79,23 @@ fn a_fact_is_taken_only_when_the_outputs_are_drained() {
     assert_eq!(machine.poll_timeout(), Some(START));
 }
 
+/// The cancel waits for a booting child behind greeting and spec; nobody waits for a greeting that does not come.
+#[test]
+fn a_child_that_boots_is_asked_and_not_stopped() {
+    let mut story = Story::begin();
+    story.give(Input::Started { child: ACTOR, stamp: stamp(ACTOR) });
+    let outputs = story.give(Input::CancelChild { child: ACTOR });
+    let asks = |output: &Output| matches!(output, Output::Send { message: Message::Cancel { .. }, .. });
+    assert!(matches!(outputs[..], [ref ask] if asks(ask)), "{outputs:?}");
+    let mut silent = Story { machine: story.machine.clone(), now: story.now };
+    for message in [hello(ACTOR), Message::Ready, Message::Ack] {
+        assert_eq!(story.give(said(ACTOR, message)), [], "it is asked once");
+    }
+    assert_eq!(story.phase(), Some(Child::Acked));
+    assert!(silent.wait().contains(&term()));
+    assert_eq!(silent.now.since(START), limits().times.ack);
+}
+
 #[test]
 fn a_child_that_speaks_garbage_before_its_start_is_withdrawn() {
     let mut story = Story::begin();
