@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::state::State;
 use crate::{
-    ActorId, BadLimits, Defects, Input, Instant, LEVELS_MAX, Life, Limits, Output, Refused, Wait, step,
+    ActorId, BadLimits, Defects, Input, Instant, LEVELS_MAX, Life, Limits, Link, Output, Refused, Wait, step,
 };
 
 /// What a machine is made of.
@@ -121,6 +121,12 @@ impl Machine {
     #[must_use]
     pub fn actor(&self) -> ActorId {
         self.state.me
+    }
+
+    /// Names the actor at the far end of a channel; zero if it has not greeted.
+    #[must_use]
+    pub fn far(&self, link: Link) -> ActorId {
+        self.state.far(link)
     }
 
     /// Gives how many generations may stand below the actor.

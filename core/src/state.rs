@@ -153,6 +153,24 @@ impl State {
         }
     }
 
+    /// Tells whether the far end of a channel takes calls: a child does once it is ready.
+    pub(crate) fn can_call(&self, link: Link) -> bool {
+        let ready = match link {
+            Link::Child(id) => self.children.get(&id).is_some_and(|child| child.ready),
+            Link::Parent | Link::Peer(_) => true,
+        };
+        ready && self.is_open(link)
+    }
+
+    /// Names the actor at the far end of a channel.
+    pub(crate) fn far(&self, link: Link) -> ActorId {
+        match link {
+            Link::Parent => self.parent_id,
+            Link::Child(child) => child,
+            Link::Peer(_) => ActorId::default(),
+        }
+    }
+
     pub(crate) fn has_context(&self, id: ContextId) -> bool {
         self.callers.contains_key(&id) || self.callees.contains_key(&id)
     }

@@ -6,15 +6,17 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use windrow_core::{ActorId, Cause, End, Exit, Refused, ScopeId, TaskId};
+use windrow_core::{ActorId, Cause, End, Kind, Link, Reason, Refused, ScopeId, TaskId};
 
-use crate::board::{Board, ChildFacts, Facts, Failed, Output};
+use crate::board::{Board, Facts, Failed};
+use crate::endpoint::{Service, bad};
 use crate::failure::Raised;
-use crate::order::Order;
-use crate::shell::{Asks, Desk};
+use crate::nursery::{Handle, Nursery, Scope};
+use crate::portal::Portal;
+use crate::serve::{Offer, Serving};
+use crate::shell::{Asks, Desk, Held};
 
 thread_local! {
     /// The scopes whose bodies this thread is in, the innermost last.
@@ -74,12 +76,25 @@ impl Actor {
         scope: Scope,
         body: impl FnOnce(&Nursery<'_>) -> Result<T, Raised>,
     ) -> Result<T, Raised> {
+        self.scoped(scope, |scope| body(&Nursery::new(self, scope)))
+    }
+
+    /// Opens a scope, runs `body` in it, and waits until nothing of it is left.
+    pub(crate) fn scoped<T>(
+        &self,
+        scope: Scope,
+        body: impl FnOnce(ScopeId) -> Result<T, Raised>,
+    ) -> Result<T, Raised> {
         let parent = self.body();
         let Scope { shield, timeout } = scope;
         let scope = self.ask(|shell| shell.open_scope(parent, shield, timeout))?;
-        let nursery = Nursery { actor: self, scope };
+        self.in_scope(scope, || body(scope))
+    }
+
+    /// Runs the body of a scope, and waits until nothing of the scope is left.
+    fn in_scope<T>(&self, scope: ScopeId, body: impl FnOnce() -> Result<T, Raised>) -> Result<T, Raised> {
         BODIES.with_borrow_mut(|bodies| bodies.push(scope));
-        let ended = catch_unwind(AssertUnwindSafe(|| body(&nursery)));
+        let ended = catch_unwind(AssertUnwindSafe(body));
         BODIES.with_borrow_mut(|bodies| bodies.pop());
         let value = match ended {
             Ok(Ok(value)) => Some(value),
@@ -96,6 +111,18 @@ impl Actor {
         self.close(scope, value)
     }
 
+    /// Takes up a call and stays with it to its end.
+    pub(crate) fn serve(&self, offer: &Offer) {
+        let context = offer.context;
+        // A call that is over by now needs nobody.
+        let Ok((scope, slot)) = self.ask(|shell| shell.accept(context)) else { return };
+        let serving = Serving::new(self, context, slot);
+        let ended = self.in_scope(scope, || offer.handler.serve(&serving, &offer.args));
+        // An answer waits for its turn like an item; nothing but the actor's end may keep it.
+        let _ = self.wait_for_link(context.link);
+        self.tell(|shell| shell.finish(context, ended));
+    }
+
     /// Waits until nothing of the scope is left. Nothing interrupts this wait: the machine bounds it.
     fn close<T>(&self, scope: ScopeId, value: Option<T>) -> Result<T, Raised> {
         let closed = self.board.wait(None, |facts| {
@@ -108,6 +135,12 @@ impl Actor {
         let Some(facts) = closed.flatten() else { return Err(Raised::Cancelled(self.gone())) };
         match (facts.closed, value) {
             (Some(End::Failed), _) => Err(Raised::Group(facts.raised)),
+            // What this actor asked for itself is no error of a body that went well.
+            (Some(End::Cancelled(Cause { canceller, reason: Reason::Asked })), Some(value))
+                if canceller == self.id =>
+            {
+                Ok(value)
+            }
             (Some(End::Cancelled(cause)), _) => Err(Raised::Cancelled(cause)),
             (_, Some(value)) => Ok(value),
             (_, None) => Err(Raised::Cancelled(self.gone())),
@@ -146,6 +179,20 @@ impl Actor {
         }
     }
 
+    /// Lets others call the endpoints of a service, from now on.
+    ///
+    /// # Errors
+    /// More endpoints than the actor may have.
+    pub fn expose(&self, service: &Service) -> Result<(), Raised> {
+        self.ask(|shell| shell.expose(service))
+    }
+
+    /// Gives a portal to the actor that made this one. A root has none, and calls through it say so.
+    #[must_use]
+    pub fn parent(&self) -> Portal {
+        Portal::new(self.clone(), Link::Parent)
+    }
+
     /// Cancels this actor: all its scopes but the shielded ones.
     pub fn cancel(&self) {
         self.tell(|shell| shell.cancel(ScopeId::ROOT));
@@ -181,7 +228,8 @@ impl Actor {
         match raised {
             // It is absorbed by whoever cancelled.
             Raised::Cancelled(_) => {}
-            Raised::Error(text) => {
+            raised @ (Raised::Error(_) | Raised::TimedOut) => {
+                let text = raised.to_string();
                 self.tell(|shell| shell.failed(scope, Failed::Here { panicked: false, text }));
             }
             Raised::Group(failures) => {
@@ -194,14 +242,14 @@ impl Actor {
     }
 
     /// Says by what the present body of this thread is cancelled: the innermost nursery's state, or else the task's.
-    fn cancelled_by(&self, facts: &Facts) -> Option<Cause> {
+    pub(crate) fn cancelled_by(&self, facts: &Facts) -> Option<Cause> {
         match BODIES.with_borrow(|bodies| bodies.last().copied()) {
             Some(scope) => facts.scopes.get(&scope).and_then(|scope| scope.cancelled),
             None => facts.tasks.get(&self.task).copied().flatten(),
         }
     }
 
-    fn body(&self) -> ScopeId {
+    pub(crate) fn body(&self) -> ScopeId {
         BODIES.with_borrow(|bodies| bodies.last().copied()).unwrap_or(ScopeId::ROOT)
     }
 
@@ -212,7 +260,7 @@ impl Actor {
         self.answered(answer)
     }
 
-    fn answered<T>(&self, answer: Result<T, Refused>) -> Result<T, Raised> {
+    pub(crate) fn answered<T>(&self, answer: Result<T, Refused>) -> Result<T, Raised> {
         match answer {
             Ok(value) => Ok(value),
             Err(Refused::Cancelled(Some(cause))) => Err(Raised::Cancelled(cause)),
@@ -231,129 +279,65 @@ impl Actor {
         });
     }
 
-    fn gone(&self) -> Cause {
-        Cause { canceller: self.id, reason: windrow_core::Reason::Asked }
-    }
-}
-
-/// How a nursery is opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Scope {
-    shield: bool,
-    timeout: Option<Duration>,
-}
-
-impl Scope {
-    /// Shields the nursery from cancellations from outside, until the actor's own deadline.
-    #[must_use]
-    pub fn shield(mut self) -> Self {
-        self.shield = true;
-        self
+    /// Gives what was said, or `None` once it may be said again.
+    pub(crate) fn unheld<T>(&self, link: Link, said: Result<T, Held>) -> Result<Option<T>, Raised> {
+        match said {
+            Ok(value) => Ok(Some(value)),
+            Err(Held::Congested) => self.wait_for_link(link).map(|()| None),
+            Err(Held::TooLong(length)) => Err(Raised::Error(format!(
+                "{length} bytes are more than one message holds: send them as a stream"
+            ))),
+            Err(Held::Refused(refused)) => self.answered(Err(refused)),
+        }
     }
 
-    /// Cancels the nursery after this time.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-}
-
-/// A scope that owns child actors.
-#[derive(Debug)]
-pub struct Nursery<'a> {
-    actor: &'a Actor,
-    scope: ScopeId,
-}
-
-impl Nursery<'_> {
-    /// Spawns a child and returns at once.
-    ///
-    /// # Errors
-    /// The cancellation of the nursery, or why the order was refused.
-    pub fn spawn(&self, order: Order) -> Result<Handle, Raised> {
-        let scope = self.scope;
-        let order = Box::new(order);
-        let (reply, answer) = channel();
-        self.actor.tell(|shell| shell.order_soon((scope, order, reply)));
-        let gone = || Err(Refused::Ended);
-        let id = self.actor.answered(answer.recv().unwrap_or_else(|_| gone()))?;
-        Ok(Handle { id, actor: self.actor.clone() })
-    }
-
-    /// Cancels the nursery: all its children and its body.
-    pub fn cancel(&self) {
-        self.actor.tell(|shell| shell.cancel(self.scope));
-    }
-}
-
-/// A handle on one child.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    id: ActorId,
-    actor: Actor,
-}
-
-/// How a child ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ChildEnd {
-    /// How its process exited; `None` if it was given up.
-    pub exit: Option<Exit>,
-    /// What its entry returned, if it ended well.
-    pub value: Option<Vec<u8>>,
-    /// What was captured of its output.
-    pub output: Output,
-}
-
-impl Handle {
-    /// Gives the child's id.
-    #[must_use]
-    pub fn id(&self) -> ActorId {
-        self.id
-    }
-
-    /// Waits until the child is ready. One that is already gone is not.
-    ///
-    /// # Errors
-    /// The cancellation of the nursery, as by the failure of the child.
-    pub fn ready(&self) -> Result<(), Raised> {
-        self.wait(|child| (child.up || child.gone).then_some(())).map(drop)
-    }
-
-    /// Waits until the child is gone.
-    ///
-    /// # Errors
-    /// The cancellation of the nursery, as by the failure of the child.
-    pub fn wait_gone(&self) -> Result<ChildEnd, Raised> {
-        self.wait(|child| {
-            let ChildFacts { exit, result, output, .. } = child.clone();
-            child.gone.then_some(ChildEnd { exit, value: result, output })
-        })
-    }
-
-    /// Says how the child ended, if it has.
-    #[must_use]
-    pub fn end(&self) -> Option<ChildEnd> {
-        let facts = self.actor.board.look();
-        let child = facts.children.get(&self.id).filter(|child| child.gone)?;
-        Some(ChildEnd { exit: child.exit, value: child.result.clone(), output: child.output.clone() })
-    }
-
-    /// Cancels the child alone.
-    pub fn cancel(&self) {
-        self.actor.tell(|shell| shell.cancel_child(self.id));
-    }
-
-    fn wait<T>(&self, mut found: impl FnMut(&ChildFacts) -> Option<T>) -> Result<T, Raised> {
-        let found = self.actor.board.wait(None, |facts| {
-            if let Some(value) = facts.children.get(&self.id).and_then(&mut found) {
-                return Some(Ok(value));
+    /// Waits until a channel's send buffer is short.
+    fn wait_for_link(&self, link: Link) -> Result<(), Raised> {
+        let short = self.board.wait(None, |facts| {
+            if !facts.congested.contains(&link) {
+                return Some(Ok(()));
             }
-            self.actor.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause)))
+            self.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause)))
         });
-        found.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))
+        short.unwrap_or_else(|| Err(Raised::Cancelled(self.gone())))
+    }
+
+    /// Says by what the present body of this thread is cancelled, or that the actor is over.
+    pub(crate) fn cancelled_now(&self) -> Option<Cause> {
+        let facts = self.board.look();
+        self.cancelled_by(&facts).or_else(|| facts.over.then(|| self.gone()))
+    }
+
+    pub(crate) fn board(&self) -> &Board {
+        &self.board
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.board.look().over
+    }
+
+    pub(crate) fn is_booting(&self, child: ActorId) -> bool {
+        self.board.look().children.get(&child).is_some_and(|child| !child.up && !child.gone)
+    }
+
+    pub(crate) fn handle(&self, id: ActorId) -> Handle {
+        Handle::new(self.clone(), id)
+    }
+
+    /// Names the actor at the far end of a channel.
+    pub(crate) fn far(&self, link: Link) -> ActorId {
+        let mut far = ActorId::default();
+        self.tell(|shell| far = shell.far(link));
+        far
+    }
+
+    /// Says that the far end of a channel sent what is not what was expected.
+    pub(crate) fn misspoken(&self, link: Link, error: &postcard::Error) -> Raised {
+        bad(Kind::Protocol, self.far(link), error)
+    }
+
+    pub(crate) fn gone(&self) -> Cause {
+        Cause { canceller: self.id, reason: Reason::Asked }
     }
 }
 

@@ -3,12 +3,12 @@
 //! The rule: a user's thread waits on the board and never holds anything while it does; whoever drives the machine writes
 //! the board and never waits for a reader.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use windrow_core::{ActorId, Cause, End, Error, Exit, ScopeId, TaskId};
+use windrow_core::{ActorId, Cause, End, Error, Exit, Link, ScopeId, TaskId};
 
 use crate::failure::Failure;
 
@@ -27,6 +27,8 @@ pub(crate) struct Facts {
     pub(crate) tasks: BTreeMap<TaskId, Option<Cause>>,
     pub(crate) scopes: BTreeMap<ScopeId, ScopeFacts>,
     pub(crate) children: BTreeMap<ActorId, ChildFacts>,
+    /// Channels whose send buffers are long.
+    pub(crate) congested: BTreeSet<Link>,
     /// The driver is gone; nothing here will ever change again.
     pub(crate) over: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use windrow_core::{ActorId, Cause, Error, Kind};
+use windrow_core::{ActorId, Cause, Error, Kind, Payload};
 
 /// One failure and the way it took.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Makes the failure of an actor as it is seen from here.
+    pub(crate) fn of(kind: Kind, origin: ActorId, text: impl Into<String>) -> Self {
+        Self::new(Error::new(kind, origin, Payload(0)), text.into().into_bytes())
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.origin, self.kind)?;
@@ -54,8 +61,10 @@ pub enum Raised {
     Cancelled(Cause),
     /// User code failed, with these words.
     Error(String),
-    /// Failures from below: at least one.
+    /// Failures from below, or from the far end of a call: at least one.
     Group(Vec<Failure>),
+    /// The time that this call of ours was given is over.
+    TimedOut,
 }
 
 impl Raised {
@@ -71,6 +80,7 @@ impl fmt::Display for Raised {
         match self {
             Self::Cancelled(cause) => write!(f, "cancelled: {cause}"),
             Self::Error(text) => f.write_str(text),
+            Self::TimedOut => f.write_str("timed out"),
             // A group of one collapses.
             Self::Group(failures) if failures.len() == 1 => failures[0].fmt(f),
             Self::Group(failures) => {

@@ -74,6 +74,12 @@ impl Order {
         Self::new(entry.clone(), What::Entry { entry, args: args.into() }, Sink::Inherit)
     }
 
+    /// Orders an actor that serves: the named service of this program.
+    #[must_use]
+    pub fn service(service: impl Into<String>) -> Self {
+        Self::entry(service, [])
+    }
+
     /// Orders any command. It is asked to end with SIGINT.
     #[must_use]
     pub fn command<A: Into<OsString>>(

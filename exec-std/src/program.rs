@@ -14,10 +14,11 @@ use windrow_core::{ActorId, Config, Limits};
 
 use crate::actor::Actor;
 use crate::drive::Drive;
+use crate::endpoint::Service;
 use crate::failure::Raised;
 use crate::notice::Notice;
 use crate::order::{Backend, Brief};
-use crate::shell::{Ended, Reactor, Shared, Shell, Turn};
+use crate::shell::{Asks, Ended, Reactor, Shared, Shell, Turn};
 use crate::unix::exec::take_channel;
 use crate::unix::sys;
 use crate::unix::template::{self, Newborn, Role, StartError, Template};
@@ -36,6 +37,7 @@ pub type Entry = fn(&Actor, &[u8]) -> Result<Vec<u8>, Raised>;
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     entries: Vec<(&'static str, Entry)>,
+    services: Vec<Service>,
     preload: Option<fn()>,
     levels: u8,
     limits: Limits,
@@ -53,6 +55,13 @@ impl Program {
     #[must_use]
     pub fn entry(mut self, name: &'static str, entry: Entry) -> Self {
         self.entries.push((name, entry));
+        self
+    }
+
+    /// Adds a service that children can be spawned as: they expose its endpoints and live until they are cancelled.
+    #[must_use]
+    pub fn service(mut self, service: Service) -> Self {
+        self.services.push(service);
         self
     }
 
@@ -198,10 +207,17 @@ impl Program {
             shell.set_backend(brief.backend);
         });
         let entry = self.entries.iter().find(|(name, _)| *name == brief.entry).map(|(_, entry)| *entry);
+        let service = self.services.iter().find(|service| service.name() == brief.entry);
+        // Before anything that came is looked at, so that whoever calls a service that is up finds it.
+        if let Some(service) = service {
+            shared.drive(|shell| shell.expose(service));
+        }
+        let serves = service.is_some();
         let (name, args) = (brief.entry.to_owned(), brief.args.to_vec());
         start_user(&shared, brief.name, move |actor| match entry {
             Some(entry) => entry(actor, &args),
-            None => Err(Raised::Error(format!("this program has no entry `{name}`"))),
+            None if serves => actor.sleep_forever().map(|()| Vec::new()),
+            None => Err(Raised::Error(format!("this program has no entry and no service `{name}`"))),
         })?;
         let code = i32::from(drive.until_done(&shared)?.status());
         // The exit, which follows at once, takes all this apart faster than we can, and the parent waits for it.
@@ -240,6 +256,7 @@ fn start_user<R: Reactor>(
     let (id, levels, board) = told.ok_or(io::ErrorKind::NotConnected)?;
     let desk = Arc::clone(shared);
     let actor = Actor::new(id, name, levels, board, desk);
+    shared.drive(|shell| shell.set_actor(actor.clone()));
     std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         let ended = catch_unwind(AssertUnwindSafe(|| body(&actor)));
         actor.finish(ended);

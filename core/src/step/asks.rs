@@ -52,7 +52,7 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
         Input::Call { context, scope, .. } => {
             check_open(state, scope)?;
             check(context.side == Side::Caller && context.number > state.last_call, Refused::StaleId)?;
-            check(state.is_open(context.link), Refused::ClosedLink)?;
+            check(state.can_call(context.link), Refused::ClosedLink)?;
             check(!state.is_full_of_contexts(), Refused::Full)
         }
         Input::Accept { context, scope, parent } => {

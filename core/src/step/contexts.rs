@@ -10,8 +10,8 @@ use crate::deadlines::Timer;
 use crate::flow::Flow;
 use crate::state::Member;
 use crate::{
-    ActorId, Answer, Callee, CalleeChange, Caller, CallerChange, Cause, ContextId, Ending, Error, Event,
-    Exit, Instant, Kind, Link, Message, NameId, Output, Payload, Reason, ScopeId, Side, Stray, Word,
+    Answer, Callee, CalleeChange, Caller, CallerChange, Cause, ContextId, Ending, Error, Event, Exit,
+    Instant, Kind, Link, Message, NameId, Output, Payload, Reason, ScopeId, Side, Stray, Word,
 };
 
 impl Step<'_> {
@@ -199,7 +199,7 @@ impl Step<'_> {
     /// Tells what error an ending is: a cancellation that was asked for here is none, one from elsewhere is.
     fn raised_by(&self, link: Link, phase: Caller, ending: &Ending) -> Option<Error> {
         let asked = matches!(phase, Caller::Cancelling | Caller::Acked);
-        let far = self.far(link);
+        let far = self.state.far(link);
         let error = |kind| Error::new(kind, far, Payload::default());
         match *ending {
             Ending::Answered(Answer::Failed(error)) => Some(error),
@@ -297,15 +297,6 @@ impl Step<'_> {
     pub(super) fn discard(&mut self, mut word: Word) {
         if let Some(payload) = word.payload_mut().map(|payload| *payload).filter(|p| *p != Payload(0)) {
             self.emit(Output::Discard(payload));
-        }
-    }
-
-    /// Names the actor at the far end of a channel.
-    pub(super) fn far(&self, link: Link) -> ActorId {
-        match link {
-            Link::Parent => self.state.parent_id,
-            Link::Child(child) => child,
-            Link::Peer(_) => ActorId::default(),
         }
     }
 }

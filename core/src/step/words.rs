@@ -130,7 +130,7 @@ impl Step<'_> {
             return;
         };
         let (scope, linked) = (call.scope, call.linked);
-        error.path.push(self.far(context.link));
+        error.path.push(self.state.far(context.link));
         if linked {
             self.failed(scope, error);
         } else {
@@ -140,7 +140,7 @@ impl Step<'_> {
 
     fn answered(&mut self, context: ContextId, mut answer: Answer) {
         if let Answer::Failed(error) = &mut answer {
-            error.path.push(self.far(context.link));
+            error.path.push(self.state.far(context.link));
         }
         self.end_caller(context, CallerChange::Answered, Ending::Answered(answer));
     }

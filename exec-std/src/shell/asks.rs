@@ -1,13 +1,23 @@
 //! What a user's thread asks, given to the machine at once: the answer is a refusal or none.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use windrow_core::{ActorId, Input, Refused, ScopeId, TaskId};
+use windrow_core::wire::{FRAME_MAX, HEAD_MAX};
+use windrow_core::{
+    ActorId, Answer, ContextId, Error, Input, Kind, Link, NameId, Payload, Refused, ScopeId, TaskId,
+};
 
-use super::desk::{Asks, Ordered};
+use super::desk::{Asks, Held, Ordered};
 use super::reactor::Reactor;
 use super::{Shell, now};
 use crate::board::Failed;
+use crate::endpoint::Service;
+use crate::failure::Raised;
+use crate::talk::Slot;
+
+/// How many bytes may travel behind a word.
+const BYTES_MAX: usize = FRAME_MAX - HEAD_MAX;
 
 impl<R: Reactor> Asks for Shell<R> {
     fn open_scope(
@@ -55,6 +65,103 @@ impl<R: Reactor> Asks for Shell<R> {
             facts.tasks.remove(&task);
         });
     }
+
+    fn expose(&mut self, service: &Service) -> Result<(), Refused> {
+        for (name, handler) in service.handlers() {
+            let endpoint = self.names.intern(name);
+            self.ask(Input::Expose { endpoint })?;
+            self.handlers.insert(endpoint, handler);
+        }
+        Ok(())
+    }
+
+    fn call(
+        &mut self,
+        link: Link,
+        scope: ScopeId,
+        linked: bool,
+        bytes: &[u8],
+        timeout: Option<Duration>,
+    ) -> Result<(ContextId, Arc<Slot>), Held> {
+        self.check_room(link, bytes)?;
+        let context = ContextId::caller(link, self.last_call + 1);
+        let deadline = timeout.map(|timeout| now().after(timeout));
+        let payload = self.payloads.put_copy(bytes);
+        // What is called stands in the bytes.
+        let call = Input::Call { context, scope, linked, endpoint: NameId(0), payload, deadline };
+        self.ask_with(payload, call)?;
+        self.last_call += 1;
+        Ok((context, self.slot(context)))
+    }
+
+    fn accept(&mut self, context: ContextId) -> Result<(ScopeId, Arc<Slot>), Refused> {
+        let scope = ScopeId(self.last_scope + 1);
+        self.ask(Input::Accept { context, scope, parent: ScopeId::ROOT })?;
+        self.last_scope += 1;
+        self.board.write(|facts| drop(facts.scopes.insert(scope, Default::default())));
+        Ok((scope, self.slot(context)))
+    }
+
+    fn begin(&mut self, context: ContextId, first: Vec<u8>) -> Result<(), Refused> {
+        let payload = self.payloads.put(first);
+        self.ask_with(payload, Input::Begin { context, payload })
+    }
+
+    fn finish(&mut self, context: ContextId, ended: Result<Vec<u8>, Raised>) {
+        let answer = match ended {
+            Ok(value) => Answer::Returned(self.payloads.put(value)),
+            Err(Raised::Cancelled(cause)) => Answer::Cancelled(cause),
+            Err(raised) => {
+                let mut errors = self.errors_of(raised);
+                let last = errors.pop();
+                for error in errors {
+                    self.tell(Input::ContextFailed { context, error });
+                }
+                let nameless = || Error::new(Kind::Failed, self.machine.actor(), Payload(0));
+                Answer::Failed(last.unwrap_or_else(nameless))
+            }
+        };
+        self.tell(Input::Finished { context, answer });
+        self.slots.remove(&context);
+    }
+
+    fn open_stream(&mut self, context: ContextId, window: u32, lossy: bool) -> Result<(), Refused> {
+        self.ask(Input::OpenStream { context, window, lossy })
+    }
+
+    fn push(&mut self, context: ContextId, item: &[u8]) -> Result<(), Held> {
+        self.check_room(context.link, item)?;
+        let payload = self.payloads.put_copy(item);
+        self.ask_with(payload, Input::Push { context, payload })?;
+        if let Some(slot) = self.slots.get(&context) {
+            let mut talk = slot.look();
+            talk.credit = talk.credit.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    fn end_stream(&mut self, context: ContextId) {
+        self.tell(Input::EndStream { context });
+    }
+
+    fn taken(&mut self, context: ContextId, items: u32) {
+        self.tell(Input::Taken { context, items });
+    }
+
+    fn cancel_context(&mut self, context: ContextId) {
+        self.tell(Input::CancelContext { context });
+    }
+
+    fn cancel_actor(&mut self, link: Link) -> Result<(), Refused> {
+        match link {
+            Link::Child(child) => self.ask(Input::CancelChild { child }),
+            _ => Err(Refused::ClosedLink),
+        }
+    }
+
+    fn far(&self, link: Link) -> ActorId {
+        self.machine.far(link)
+    }
 }
 
 impl<R: Reactor> Shell<R> {
@@ -62,6 +169,33 @@ impl<R: Reactor> Shell<R> {
         match self.give(now(), input) {
             None => Ok(()),
             Some(refused) => Err(refused),
+        }
+    }
+
+    /// Checks that bytes fit into a frame, and the frame into the channel's send buffer.
+    fn check_room(&mut self, link: Link, bytes: &[u8]) -> Result<(), Held> {
+        if bytes.len() > BYTES_MAX {
+            return Err(Held::TooLong(bytes.len()));
+        }
+        if self.is_congested(link) { Err(Held::Congested) } else { Ok(()) }
+    }
+
+    /// Asks with bytes, which are dropped if it is refused.
+    fn ask_with(&mut self, payload: Payload, input: Input) -> Result<(), Refused> {
+        self.ask(input).inspect_err(|_| {
+            let bytes = self.payloads.take(payload);
+            self.payloads.recycle(bytes);
+        })
+    }
+
+    /// Turns what a body raised into errors on their way.
+    fn errors_of(&mut self, raised: Raised) -> Vec<Error> {
+        match raised {
+            Raised::Group(failures) => failures
+                .into_iter()
+                .map(|failure| self.error_of(Failed::Below { error: failure.error, text: failure.text }))
+                .collect(),
+            raised => vec![self.error_of(Failed::Here { panicked: false, text: raised.to_string() })],
         }
     }
 

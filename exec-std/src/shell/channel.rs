@@ -14,6 +14,9 @@ use crate::unix::link::{Filled, Flushed, Link};
 /// How often one channel is read in a turn before the others have theirs.
 const FILLS: usize = 16;
 
+/// How much may wait to be sent before those who send items wait.
+const CONGESTED: usize = 256 << 10;
+
 /// A channel to the parent or to a child.
 #[derive(Debug)]
 pub(crate) struct Channel {
@@ -25,6 +28,8 @@ pub(crate) struct Channel {
     pub(crate) dirty: bool,
     watches_write: bool,
     ended: bool,
+    /// Somebody was told to wait until less waits to be sent.
+    congested: bool,
 }
 
 /// What one reading of a channel came to.
@@ -40,7 +45,15 @@ pub(crate) enum Read {
 
 impl Channel {
     pub(crate) fn new(link: Link, token: Token) -> Self {
-        Self { link, token, flush_asked: false, dirty: false, watches_write: false, ended: false }
+        Self {
+            link,
+            token,
+            flush_asked: false,
+            dirty: false,
+            watches_write: false,
+            ended: false,
+            congested: false,
+        }
     }
 
     pub(crate) fn watch(&self, reactor: &mut impl Reactor) -> io::Result<()> {
@@ -52,6 +65,19 @@ impl Channel {
         let mut buffer = [0; HEAD_MAX];
         let head = encode(message, &mut buffer).map_err(drop)?;
         self.link.queue(head, bytes).map_err(drop)
+    }
+
+    /// Tells whether so much waits to be sent that no further item should.
+    pub(crate) fn is_congested(&mut self) -> bool {
+        self.congested |= self.link.waiting() > CONGESTED;
+        self.congested
+    }
+
+    /// Tells whether little enough waits again, once after it was congested.
+    pub(crate) fn eases(&mut self) -> bool {
+        let eases = self.congested && self.link.waiting() <= CONGESTED / 2;
+        self.congested &= !eases;
+        eases
     }
 
     /// Sends what the socket takes, and asks for room if that was not all. Gives whether all is sent.

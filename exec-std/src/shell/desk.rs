@@ -9,12 +9,15 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use windrow_core::{ActorId, Instant, Refused, ScopeId, TaskId};
+use windrow_core::{ActorId, ContextId, Instant, Link, Refused, ScopeId, TaskId};
 
 use super::reactor::Reactor;
 use super::{Shell, now};
 use crate::board::{Board, Failed};
+use crate::endpoint::Service;
+use crate::failure::Raised;
 use crate::order::Order;
+use crate::talk::Slot;
 use crate::unix::waker::Waker;
 
 /// A shell that threads share.
@@ -31,6 +34,22 @@ pub struct Shared<R> {
 /// A child that was ordered, and where the answer goes.
 pub(crate) type Ordered = (ScopeId, Box<Order>, Sender<Result<ActorId, Refused>>);
 
+/// Why a word was not said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    Refused(Refused),
+    /// The channel's send buffer is long: wait until it is shorter.
+    Congested,
+    /// It is longer than a frame.
+    TooLong(usize),
+}
+
+impl From<Refused> for Held {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
 /// What a user's thread may do with the shell while it has it.
 pub(crate) trait Asks {
     fn open_scope(
@@ -46,6 +65,28 @@ pub(crate) trait Asks {
     fn cancel_child(&mut self, child: ActorId);
     fn failed(&mut self, scope: ScopeId, failed: Failed);
     fn task_ended(&mut self, task: TaskId, value: Vec<u8>);
+    fn expose(&mut self, service: &Service) -> Result<(), Refused>;
+    /// Calls what `bytes` begin with the name of.
+    fn call(
+        &mut self,
+        link: Link,
+        scope: ScopeId,
+        linked: bool,
+        bytes: &[u8],
+        timeout: Option<Duration>,
+    ) -> Result<(ContextId, Arc<Slot>), Held>;
+    /// Takes a call up: gives the scope of its body.
+    fn accept(&mut self, context: ContextId) -> Result<(ScopeId, Arc<Slot>), Refused>;
+    fn begin(&mut self, context: ContextId, first: Vec<u8>) -> Result<(), Refused>;
+    fn finish(&mut self, context: ContextId, ended: Result<Vec<u8>, Raised>);
+    fn open_stream(&mut self, context: ContextId, window: u32, lossy: bool) -> Result<(), Refused>;
+    fn push(&mut self, context: ContextId, item: &[u8]) -> Result<(), Held>;
+    fn end_stream(&mut self, context: ContextId);
+    fn taken(&mut self, context: ContextId, items: u32);
+    fn cancel_context(&mut self, context: ContextId);
+    fn cancel_actor(&mut self, link: Link) -> Result<(), Refused>;
+    /// Names the actor at the far end of a channel.
+    fn far(&self, link: Link) -> ActorId;
 }
 
 /// The way to a shell, whatever its loop is.
@@ -108,6 +149,7 @@ impl<R: Reactor> Shell<R> {
         self.settle(now);
         self.flush_all();
         self.settle(now);
+        self.publish();
         let Some(asleep) = self.asleep else { return false };
         let busy = !self.ordered.is_empty() || self.outcome.is_some();
         let sooner = self.timeout(now).is_some_and(|left| asleep.is_none_or(|until| now.after(left) < until));

@@ -4,10 +4,10 @@ use std::io;
 
 use windrow_core::{ActorId, Census, Error, Exit, Input, Instant, Kind, Link, Message, Signal};
 
-use super::Shell;
 use super::channel::{Read, channel_of};
 use super::reactor::{Reactor, Ready};
 use super::sources::Source;
+use super::{Shell, talk};
 use crate::board::Failed;
 use crate::notice::Notice;
 use crate::unix::link::Flushed;
@@ -72,6 +72,7 @@ impl<R: Reactor> Shell<R> {
             match &mut message {
                 Message::Census(census) => census.name = names.intern(&String::from_utf8_lossy(bytes)),
                 Message::Spec { .. } => *brief = bytes.to_vec(),
+                Message::Context { word, .. } => talk::keep(word, bytes, names, payloads),
                 message => {
                     if let Some(payload) = message.payload_mut() {
                         *payload = payloads.put(bytes);
@@ -187,7 +188,12 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn flush(&mut self, link: Link) {
         let Some(channel) = channel_of(link, &mut self.parent, &mut self.children) else { return };
         channel.dirty = false;
-        match channel.flush(&mut self.reactor) {
+        let flushed = channel.flush(&mut self.reactor);
+        if channel.eases() {
+            self.uncongest(link);
+        }
+        let Some(channel) = channel_of(link, &mut self.parent, &mut self.children) else { return };
+        match flushed {
             Ok(Flushed::Done) => {
                 if std::mem::take(&mut channel.flush_asked) {
                     self.facts.push_back(Input::Flushed { link });

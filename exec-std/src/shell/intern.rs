@@ -38,6 +38,11 @@ impl Names {
         id
     }
 
+    /// Gives the number of a name that is remembered.
+    pub(crate) fn find(&self, name: &str) -> Option<NameId> {
+        self.by_name.get(name).copied()
+    }
+
     pub(crate) fn name(&self, id: NameId) -> &str {
         self.by_id.get(id.0 as usize).map_or("", |name| name)
     }
@@ -53,7 +58,12 @@ pub(crate) fn clip(name: &str) -> &str {
 pub(crate) struct Payloads {
     texts: BTreeMap<u32, Vec<u8>>,
     last: u32,
+    /// Buffers to be used again.
+    spare: Vec<Vec<u8>>,
 }
+
+/// How many buffers are kept, and how long one may be, for another use.
+const SPARE: (usize, usize) = (32, 16 << 10);
 
 impl Payloads {
     pub(crate) fn put(&mut self, text: impl Into<Vec<u8>>) -> Payload {
@@ -64,6 +74,21 @@ impl Payloads {
         self.last = self.last.wrapping_add(1).max(1);
         self.texts.insert(self.last, text);
         Payload(self.last)
+    }
+
+    /// Keeps a copy of bytes, without an allocation in the long run.
+    pub(crate) fn put_copy(&mut self, bytes: &[u8]) -> Payload {
+        let mut buffer = self.spare.pop().unwrap_or_default();
+        buffer.extend_from_slice(bytes);
+        self.put(buffer)
+    }
+
+    /// Gives back the buffer of a text that is done with.
+    pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
+        if self.spare.len() < SPARE.0 && (1..=SPARE.1).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
     }
 
     pub(crate) fn take(&mut self, payload: Payload) -> Vec<u8> {

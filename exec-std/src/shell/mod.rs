@@ -16,28 +16,36 @@ mod records;
 mod sources;
 mod start;
 mod status;
+mod talk;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use windrow_core::{ActorId, Config, End, Input, Instant, Life, Link, Machine, Outcome, Refused, ScopeId};
+use windrow_core::{
+    ActorId, Config, ContextId, End, Input, Instant, Life, Link, Machine, NameId, Outcome, Refused, ScopeId,
+};
 
 pub use desk::Shared;
 pub use intern::NAME_MAX;
+pub(crate) use intern::clip;
 pub(crate) use reactor::Waiter;
 pub use reactor::{PollingReactor, Reactor, Ready, Token};
 
+use crate::actor::Actor;
 use crate::board::Board;
+use crate::endpoint::Handler;
 use crate::failure::Failure;
 use crate::notice::Notices;
 use crate::order::{Backend, Order};
+use crate::serve::Servers;
+use crate::talk::Slot;
 use crate::unix::signals::Signals;
 use crate::unix::waker::Waker;
 use channel::Channel;
 use desk::Ordered;
-pub(crate) use desk::{Asks, Desk};
+pub(crate) use desk::{Asks, Desk, Held};
 use domain::Domains;
 use intern::{Names, Payloads};
 use maker::Maker;
@@ -90,6 +98,17 @@ pub struct Shell<R> {
     value: Vec<u8>,
     status: status::Collected,
     outcome: Option<Outcome>,
+    /// The contexts that this actor's users hold.
+    slots: BTreeMap<ContextId, Arc<Slot>>,
+    /// Those of them that this turn has written to.
+    touched: Vec<Arc<Slot>>,
+    /// This turn has cancelled something.
+    cancelled: bool,
+    handlers: BTreeMap<NameId, Arc<dyn Handler>>,
+    servers: Arc<Servers>,
+    /// What threads that serve calls are given.
+    actor: Option<Actor>,
+    last_call: u32,
 }
 
 /// Where a shell's turn left the actor.
@@ -189,6 +208,13 @@ impl<R: Reactor> Shell<R> {
             value: Vec::new(),
             status: status::Collected::default(),
             outcome: None,
+            slots: BTreeMap::new(),
+            touched: Vec::new(),
+            cancelled: false,
+            handlers: BTreeMap::new(),
+            servers: Arc::default(),
+            actor: None,
+            last_call: 0,
         };
         shell.watch_own(channel)?;
         Ok(shell)
@@ -231,6 +257,7 @@ impl<R: Reactor> Shell<R> {
         self.flush_all();
         self.settle(now);
         self.sources.end_batch();
+        self.publish();
         if let Some(outcome) = self.outcome.take() {
             return Ok(Turn::Done(self.end(outcome)));
         }
@@ -270,6 +297,11 @@ impl<R: Reactor> Shell<R> {
         self.asleep = None;
     }
 
+    /// Gives the threads that will serve calls what they need.
+    pub(crate) fn set_actor(&mut self, actor: Actor) {
+        self.actor = Some(actor);
+    }
+
     pub(crate) fn board(&self) -> Arc<Board> {
         Arc::clone(&self.board)
     }
@@ -291,7 +323,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     pub(crate) fn set_name(&mut self, name: &str) {
-        self.name = intern::clip(name).to_owned();
+        self.name = clip(name).to_owned();
     }
 
     pub(crate) fn set_backend(&mut self, backend: Backend) {
@@ -326,6 +358,8 @@ impl<R: Reactor> Shell<R> {
             self.maker.kill_leaving();
         }
         self.board.write(|facts| facts.over = true);
+        self.slots.values().for_each(|slot| slot.notify());
+        self.actor = None;
         let took = now().since(outcome.began);
         let (value, failures) = (std::mem::take(&mut self.value), std::mem::take(&mut self.raised));
         Ended { outcome, value, failures, took }

@@ -23,11 +23,13 @@ impl<R: Reactor> Shell<R> {
             Output::Reap { child } => self.reap(child),
             Output::Run => self.run = true,
             Output::CancelTask { task, cause } => {
+                self.cancelled = true;
                 self.board.write(|facts| {
                     facts.tasks.insert(task, Some(cause));
                 });
             }
             Output::CancelBody { scope, cause } => {
+                self.cancelled = true;
                 self.board.write(|facts| facts.scopes.entry(scope).or_default().cancelled = Some(cause));
             }
             Output::Raise { scope, error } => {
@@ -54,8 +56,8 @@ impl<R: Reactor> Shell<R> {
             Output::Release => self.release(),
             Output::Report(event) => self.report(event),
             Output::Done(outcome) => self.outcome = Some(outcome),
-            // A newer machine may ask for what this shell does not know; its own deadline then moves it on.
-            _ => {}
+            // Of a newer machine's this shell may know nothing; its own deadline then moves it on.
+            talk => self.perform_talk(talk),
         }
     }
 
@@ -69,6 +71,7 @@ impl<R: Reactor> Shell<R> {
         let Some(channel) = self.channel(to) else { return };
         let queued = channel.queue(message, &bytes);
         let fresh = !std::mem::replace(&mut channel.dirty, true);
+        self.payloads.recycle(bytes);
         if queued.is_err() {
             self.facts.push_back(Input::LinkLost { link: to });
         }
@@ -96,7 +99,7 @@ impl<R: Reactor> Shell<R> {
         self.children.get_mut(&id).map(|child| std::mem::take(&mut child.brief)).unwrap_or_default()
     }
 
-    fn channel(&mut self, link: Link) -> Option<&mut Channel> {
+    pub(super) fn channel(&mut self, link: Link) -> Option<&mut Channel> {
         channel_of(link, &mut self.parent, &mut self.children)
     }
 

@@ -24,7 +24,7 @@ pub const LIMIT_BEFORE: usize = 4 << 10;
 pub const LIMIT_AFTER: usize = 64 << 10;
 
 /// How many bytes may wait to be sent unless [`Link::set_bound`] says otherwise: a few of the longest frames.
-pub const SEND_BOUND: usize = 256 << 10;
+pub const SEND_BOUND: usize = 1 << 20;
 
 /// A framed, nonblocking stream.
 #[derive(Debug)]
@@ -115,6 +115,12 @@ impl Link {
     /// what follows it in the stream cannot be told apart any more.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
         self.inbox.next_frame()
+    }
+
+    /// Returns how many bytes wait to be sent.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.outbox.waiting().len()
     }
 
     /// Ends the stream in both directions for everybody, also for holders of an inherited copy of this end.

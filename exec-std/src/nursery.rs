@@ -1,0 +1,147 @@
+//! Nurseries and the children in them: what user code opens, orders, waits for and cancels.
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use windrow_core::{ActorId, Exit, Link, Refused, ScopeId};
+
+use crate::actor::Actor;
+use crate::board::{ChildFacts, Output};
+use crate::failure::Raised;
+use crate::order::Order;
+use crate::portal::Portal;
+
+/// How a nursery is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Scope {
+    pub(crate) shield: bool,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Scope {
+    /// Shields the nursery from cancellations from outside, until the actor's own deadline.
+    #[must_use]
+    pub fn shield(mut self) -> Self {
+        self.shield = true;
+        self
+    }
+
+    /// Cancels the nursery after this time.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+/// A scope that owns child actors.
+#[derive(Debug)]
+pub struct Nursery<'a> {
+    actor: &'a Actor,
+    scope: ScopeId,
+}
+
+impl<'a> Nursery<'a> {
+    pub(crate) fn new(actor: &'a Actor, scope: ScopeId) -> Self {
+        Self { actor, scope }
+    }
+
+    /// Spawns a child and returns at once.
+    ///
+    /// # Errors
+    /// The cancellation of the nursery, or why the order was refused.
+    pub fn spawn(&self, order: Order) -> Result<Handle, Raised> {
+        let scope = self.scope;
+        let order = Box::new(order);
+        let (reply, answer) = channel();
+        self.actor.tell(|shell| shell.order_soon((scope, order, reply)));
+        let gone = || Err(Refused::Ended);
+        let id = self.actor.answered(answer.recv().unwrap_or_else(|_| gone()))?;
+        Ok(Handle::new(self.actor.clone(), id))
+    }
+
+    /// Cancels the nursery: all its children and its body.
+    pub fn cancel(&self) {
+        self.actor.tell(|shell| shell.cancel(self.scope));
+    }
+}
+
+/// A handle on one child.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    id: ActorId,
+    actor: Actor,
+}
+
+/// How a child ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChildEnd {
+    /// How its process exited; `None` if it was given up.
+    pub exit: Option<Exit>,
+    /// What its entry returned, if it ended well.
+    pub value: Option<Vec<u8>>,
+    /// What was captured of its output.
+    pub output: Output,
+}
+
+impl Handle {
+    pub(crate) fn new(actor: Actor, id: ActorId) -> Self {
+        Self { id, actor }
+    }
+
+    /// Gives the child's id.
+    #[must_use]
+    pub fn id(&self) -> ActorId {
+        self.id
+    }
+
+    /// Gives a portal to the child.
+    #[must_use]
+    pub fn portal(&self) -> Portal {
+        Portal::new(self.actor.clone(), Link::Child(self.id))
+    }
+
+    /// Waits until the child is ready. One that is already gone is not.
+    ///
+    /// # Errors
+    /// The cancellation of the nursery, as by the failure of the child.
+    pub fn ready(&self) -> Result<(), Raised> {
+        self.wait(|child| (child.up || child.gone).then_some(())).map(drop)
+    }
+
+    /// Waits until the child is gone.
+    ///
+    /// # Errors
+    /// The cancellation of the nursery, as by the failure of the child.
+    pub fn wait_gone(&self) -> Result<ChildEnd, Raised> {
+        self.wait(|child| {
+            let ChildFacts { exit, result, output, .. } = child.clone();
+            child.gone.then_some(ChildEnd { exit, value: result, output })
+        })
+    }
+
+    /// Says how the child ended, if it has.
+    #[must_use]
+    pub fn end(&self) -> Option<ChildEnd> {
+        let facts = self.actor.board().look();
+        let child = facts.children.get(&self.id).filter(|child| child.gone)?;
+        Some(ChildEnd { exit: child.exit, value: child.result.clone(), output: child.output.clone() })
+    }
+
+    /// Cancels the child alone.
+    pub fn cancel(&self) {
+        self.actor.tell(|shell| shell.cancel_child(self.id));
+    }
+
+    fn wait<T>(&self, mut found: impl FnMut(&ChildFacts) -> Option<T>) -> Result<T, Raised> {
+        let found = self.actor.board().wait(None, |facts| {
+            if let Some(value) = facts.children.get(&self.id).and_then(&mut found) {
+                return Some(Ok(value));
+            }
+            self.actor.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause)))
+        });
+        found.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))
+    }
+}

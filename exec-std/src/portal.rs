@@ -1,0 +1,275 @@
+//! Calling another actor: a portal leads to it, a context links a task here with one there.
+//!
+//! The rule: no call outlives its peer, its scope or its deadline. A call that this side cancels is absorbed; what the far
+//! end fails with is raised here, with its kind, its text and the way it took.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use windrow_core::{ContextId, Kind, Link, Reason, Refused, ScopeId};
+
+use crate::actor::Actor;
+use crate::endpoint::{Endpoint, decode, encode};
+use crate::failure::{Failure, Raised};
+use crate::nursery::Scope;
+use crate::shell::Held;
+use crate::stream::{Ahead, Stream};
+use crate::talk::{Over, Slot};
+
+/// A handle on another actor, to call what it exposes.
+#[derive(Clone, Debug)]
+pub struct Portal {
+    actor: Actor,
+    link: Link,
+}
+
+impl Portal {
+    pub(crate) fn new(actor: Actor, link: Link) -> Self {
+        Self { actor, link }
+    }
+
+    /// Calls an endpoint and waits for its result.
+    ///
+    /// # Errors
+    /// What the far end failed with; that it is gone; the cancellation of the scope that this thread is in.
+    pub fn call<A, R>(&self, endpoint: Endpoint<A, R>, args: &A) -> Result<R, Raised>
+    where
+        A: Serialize,
+        R: DeserializeOwned,
+    {
+        self.call_by(endpoint, args, None)
+    }
+
+    /// Calls an endpoint and waits for its result, but not for longer than a time. The far end hears how much is left,
+    /// and so does whatever it calls in turn.
+    ///
+    /// # Errors
+    /// The same as [`call`](Self::call), and [`Raised::TimedOut`].
+    pub fn call_within<A, R>(
+        &self,
+        timeout: Duration,
+        endpoint: Endpoint<A, R>,
+        args: &A,
+    ) -> Result<R, Raised>
+    where
+        A: Serialize,
+        R: DeserializeOwned,
+    {
+        self.call_by(endpoint, args, Some(timeout))
+    }
+
+    fn call_by<A, R>(
+        &self,
+        endpoint: Endpoint<A, R>,
+        args: &A,
+        timeout: Option<Duration>,
+    ) -> Result<R, Raised>
+    where
+        A: Serialize,
+        R: DeserializeOwned,
+    {
+        let (context, slot) = self.begin(self.actor.body(), false, endpoint.name(), args, timeout)?;
+        // The machine ends the call with its scope, its time or its peer; nothing else may end this wait.
+        let over = slot.wait(None, |talk| {
+            talk.over
+                .take()
+                .map(|over| (over, std::mem::take(&mut talk.errors)))
+                .map(Some)
+                .or_else(|| self.actor.is_over().then_some(None))
+        });
+        let Some((over, errors)) = over.flatten() else {
+            return Err(Raised::Cancelled(self.actor.gone()));
+        };
+        let bytes = self.result_of(over, errors)?;
+        decode(&bytes).map_err(|error| self.actor.misspoken(context.link, &error))
+    }
+
+    /// Gives what a call returned, or why it did not.
+    fn result_of(&self, over: Over, mut errors: Vec<Failure>) -> Result<Vec<u8>, Raised> {
+        let far = self.actor.far(self.link);
+        // An error is never masked by the cancellation that it, or something else, caused.
+        if let Over::Failed(failure) = over {
+            errors.push(*failure);
+            return Err(Raised::Group(errors));
+        }
+        if let (Over::Returned(bytes), true) = (&over, errors.is_empty()) {
+            return Ok(bytes.clone());
+        }
+        if let Some(cause) = self.actor.cancelled_now() {
+            return Err(Raised::Cancelled(cause));
+        }
+        let failure = match over {
+            Over::Returned(_) | Over::Failed(_) => return Err(Raised::Group(errors)),
+            Over::Cancelled(cause)
+                if cause.reason == Reason::Deadline && cause.canceller == self.actor.id() =>
+            {
+                return Err(Raised::TimedOut);
+            }
+            Over::Cancelled(cause) => Failure {
+                canceller: Some(cause.canceller),
+                ..Failure::of(Kind::Cancelled(cause.reason), far, "")
+            },
+            Over::Lost(exit) => Failure::of(Kind::PeerLost(exit), far, ""),
+            Over::Unanswered => Failure::of(Kind::Unanswered, far, ""),
+        };
+        errors.push(failure);
+        Err(Raised::Group(errors))
+    }
+
+    /// Calls an endpoint and links `body` here with its code there: a failure of either cancels the other, and this
+    /// returns when both have ended.
+    ///
+    /// # Errors
+    /// The failures of both, or the cancellation of the scope around.
+    pub fn context<A, R, T>(
+        &self,
+        endpoint: Endpoint<A, R>,
+        args: &A,
+        body: impl FnOnce(&Context<'_, R>) -> Result<T, Raised>,
+    ) -> Result<T, Raised>
+    where
+        A: Serialize,
+        R: DeserializeOwned,
+    {
+        self.context_with(Scope::default(), endpoint, args, body)
+    }
+
+    /// Opens a context with a deadline or a shield of its own. See [`context`](Self::context).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn context_with<A, R, T>(
+        &self,
+        scope: Scope,
+        endpoint: Endpoint<A, R>,
+        args: &A,
+        body: impl FnOnce(&Context<'_, R>) -> Result<T, Raised>,
+    ) -> Result<T, Raised>
+    where
+        A: Serialize,
+        R: DeserializeOwned,
+    {
+        self.actor.scoped(scope, |scope| {
+            let (id, slot) = self.begin(scope, true, endpoint.name(), args, None)?;
+            body(&Context { actor: &self.actor, id, slot, types: std::marker::PhantomData })
+        })
+    }
+
+    /// Cancels the whole actor at the far end, whoever's child it is. All who have a context with it hear that this actor
+    /// asked for that.
+    ///
+    /// # Errors
+    /// No channel to it is open.
+    pub fn cancel_actor(&self) -> Result<(), Raised> {
+        self.actor.ask(|shell| shell.cancel_actor(self.link))
+    }
+
+    /// Sends the call. A child that still boots is waited for.
+    fn begin<A: Serialize>(
+        &self,
+        scope: ScopeId,
+        linked: bool,
+        name: &str,
+        args: &A,
+        timeout: Option<Duration>,
+    ) -> Result<(ContextId, Arc<Slot>), Raised> {
+        let name = crate::shell::clip(name);
+        let mut bytes = Vec::with_capacity(1 + name.len());
+        bytes.push(u8::try_from(name.len()).unwrap_or(0));
+        bytes.extend_from_slice(name.as_bytes());
+        let bytes = encode(args, bytes)?;
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        loop {
+            let mut begun = Err(Held::Refused(Refused::Ended));
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            self.actor.tell(|shell| begun = shell.call(self.link, scope, linked, &bytes, left));
+            match (begun, self.link) {
+                (Err(Held::Refused(Refused::ClosedLink)), Link::Child(child))
+                    if self.actor.is_booting(child) =>
+                {
+                    self.actor.handle(child).ready()?;
+                }
+                (begun, link) => {
+                    if let Some(begun) = self.actor.unheld(link, begun)? {
+                        return Ok(begun);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One end of a context, in the hands of the body that opened it.
+#[derive(Debug)]
+pub struct Context<'a, R> {
+    actor: &'a Actor,
+    id: ContextId,
+    slot: Arc<Slot>,
+    types: std::marker::PhantomData<fn() -> R>,
+}
+
+impl<'a, R: DeserializeOwned> Context<'a, R> {
+    /// Waits until the far end has begun, and gives its first value.
+    ///
+    /// # Errors
+    /// The cancellation, as by the far end's failure; or that it ended without having begun.
+    pub fn begun<T: DeserializeOwned>(&self) -> Result<T, Raised> {
+        let begun = self.slot.wait(None, |talk| {
+            if let Some(bytes) = talk.begun.take() {
+                return Some(Ok(bytes));
+            }
+            if let Some(Over::Returned(_)) = talk.over {
+                return Some(Err(Raised::Error(String::from("the far end returned before it had begun"))));
+            }
+            self.actor.cancelled_now().map(|cause| Err(Raised::Cancelled(cause)))
+        });
+        let bytes = begun.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))?;
+        decode(&bytes).map_err(|error| self.actor.misspoken(self.id.link, &error))
+    }
+
+    /// Opens the stream, after [`begun`](Self::begun) and once: items of type `Out` to the far end, of type `In` from it.
+    ///
+    /// # Errors
+    /// The cancellation, or that it was opened before.
+    pub fn stream<Out, In>(&self) -> Result<Stream<'a, Out, In>, Raised>
+    where
+        Out: Serialize,
+        In: DeserializeOwned,
+    {
+        self.stream_with(Ahead::default())
+    }
+
+    /// Opens the stream with a say in how much is taken ahead. See [`stream`](Self::stream).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn stream_with<Out, In>(&self, ahead: Ahead) -> Result<Stream<'a, Out, In>, Raised>
+    where
+        Out: Serialize,
+        In: DeserializeOwned,
+    {
+        Stream::open(self.actor, self.id, Arc::clone(&self.slot), ahead)
+    }
+
+    /// Waits for the result.
+    ///
+    /// # Errors
+    /// The cancellation, as by the far end's failure or by [`cancel`](Self::cancel).
+    pub fn result(&self) -> Result<R, Raised> {
+        let result = self.slot.wait(None, |talk| match talk.over.take() {
+            Some(Over::Returned(bytes)) => Some(Ok(bytes)),
+            Some(Over::Cancelled(cause)) => Some(Err(Raised::Cancelled(cause))),
+            Some(_) => Some(Err(Raised::Cancelled(self.actor.gone()))),
+            None => self.actor.cancelled_now().map(|cause| Err(Raised::Cancelled(cause))),
+        });
+        let bytes = result.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))?;
+        decode(&bytes).map_err(|error| self.actor.misspoken(self.id.link, &error))
+    }
+
+    /// Cancels the far end. That it ends then is no error here. Cancelling again, or what is over, does nothing.
+    pub fn cancel(&self) {
+        self.actor.tell(|shell| shell.cancel_context(self.id));
+    }
+}

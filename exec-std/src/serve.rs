@@ -1,0 +1,166 @@
+//! Serving calls: threads that take up what is offered, one call each, and what a call's code sees of it.
+//!
+//! The rule: the thread that takes a call up stays with it to its end. Threads are made when none is idle and go when
+//! there is nothing for them, so a quiet actor has none.
+
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use windrow_core::ContextId;
+
+use crate::actor::Actor;
+use crate::endpoint::{Handler, encode};
+use crate::failure::Raised;
+use crate::stream::{Ahead, Stream};
+use crate::talk::Slot;
+
+/// How long a thread stays that has nothing to do.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// A call that came, and the code for it.
+pub(crate) struct Offer {
+    pub(crate) context: ContextId,
+    pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) args: Vec<u8>,
+}
+
+/// The threads of an actor that serve calls.
+#[derive(Default)]
+pub(crate) struct Servers {
+    state: Mutex<State>,
+    offered: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    offers: VecDeque<Offer>,
+    idle: usize,
+    /// Offers that nobody was woken or made for yet.
+    fresh: usize,
+}
+
+impl Servers {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn offer(&self, offer: Offer) {
+        let mut state = self.lock();
+        state.offers.push_back(offer);
+        state.fresh += 1;
+    }
+
+    pub(crate) fn withdraw(&self, context: ContextId) {
+        self.lock().offers.retain(|offer| offer.context != context);
+    }
+
+    /// Sees that every offer has a thread that will take it up.
+    pub(crate) fn publish(self: &Arc<Self>, actor: &Actor) {
+        let (mut threads, wakes) = {
+            let mut state = self.lock();
+            let fresh = std::mem::take(&mut state.fresh);
+            let wakes = fresh.min(state.idle);
+            (state.offers.len().min(fresh).saturating_sub(state.idle), wakes)
+        };
+        for _ in 0..wakes {
+            self.offered.notify_one();
+        }
+        while threads > 0 {
+            threads -= 1;
+            let (servers, actor) = (Arc::clone(self), actor.clone());
+            let thread = std::thread::Builder::new().name(String::from("serving"));
+            // Without a thread the offer waits for one that becomes idle.
+            drop(thread.spawn(move || servers.serve(&actor)));
+        }
+    }
+
+    fn serve(&self, actor: &Actor) {
+        while let Some(offer) = self.next() {
+            actor.serve(&offer);
+        }
+    }
+
+    fn next(&self) -> Option<Offer> {
+        let mut state = self.lock();
+        loop {
+            if let Some(offer) = state.offers.pop_front() {
+                return Some(offer);
+            }
+            state.idle += 1;
+            let (waited, timeout) =
+                self.offered.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            state = waited;
+            state.idle -= 1;
+            if timeout.timed_out() && state.offers.is_empty() {
+                return None;
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Servers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.lock();
+        f.debug_struct("Servers").field("offers", &state.offers.len()).field("idle", &state.idle).finish()
+    }
+}
+
+/// One call, as the code that serves it sees it. It is the [`Actor`] too, whose blocking calls end early when the call is
+/// cancelled.
+#[derive(Debug)]
+pub struct Serving<'a> {
+    actor: &'a Actor,
+    context: ContextId,
+    slot: Arc<Slot>,
+}
+
+impl<'a> Serving<'a> {
+    pub(crate) fn new(actor: &'a Actor, context: ContextId, slot: Arc<Slot>) -> Self {
+        Self { actor, context, slot }
+    }
+
+    /// Tells the caller that the work has begun, with a first value: once, and before the stream.
+    ///
+    /// # Errors
+    /// The cancellation, or that it was told before.
+    pub fn begin<T: Serialize>(&self, first: &T) -> Result<(), Raised> {
+        let bytes = encode(first, Vec::new())?;
+        self.actor.ask(|shell| shell.begin(self.context, bytes))
+    }
+
+    /// Opens the stream, after [`begin`](Self::begin) and once: items of type `Out` to the caller, of type `In` from it.
+    ///
+    /// # Errors
+    /// The cancellation, or that it was opened before.
+    pub fn stream<Out, In>(&self) -> Result<Stream<'a, Out, In>, Raised>
+    where
+        Out: Serialize,
+        In: DeserializeOwned,
+    {
+        self.stream_with(Ahead::default())
+    }
+
+    /// Opens the stream with a say in how much is taken ahead. See [`stream`](Self::stream).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn stream_with<Out, In>(&self, ahead: Ahead) -> Result<Stream<'a, Out, In>, Raised>
+    where
+        Out: Serialize,
+        In: DeserializeOwned,
+    {
+        Stream::open(self.actor, self.context, Arc::clone(&self.slot), ahead)
+    }
+}
+
+impl Deref for Serving<'_> {
+    type Target = Actor;
+
+    fn deref(&self) -> &Actor {
+        self.actor
+    }
+}

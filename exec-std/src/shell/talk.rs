@@ -1,0 +1,129 @@
+//! Contexts in the shell: the bytes of words, the slots of users, the threads that serve.
+
+use std::sync::Arc;
+
+use windrow_core::{Answer, ContextId, Ending, Link, NameId, Output, Payload, Word};
+
+use super::Shell;
+use super::intern::{Names, Payloads};
+use super::reactor::Reactor;
+use crate::failure::Failure;
+use crate::serve::Offer;
+use crate::talk::{Over, Slot, Talk};
+
+/// Keeps the bytes behind a word for the machine's number. A call's begin with the endpoint's name, which is looked up and
+/// never remembered: a stranger may call anything.
+pub(super) fn keep(word: &mut Word, bytes: &[u8], names: &Names, payloads: &mut Payloads) {
+    let mut bytes = bytes;
+    if let Word::Call { endpoint, .. } = word {
+        let named =
+            bytes.split_first().and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)));
+        let (name, args) = named.unwrap_or_default();
+        *endpoint = std::str::from_utf8(name).ok().and_then(|name| names.find(name)).unwrap_or(NameId(0));
+        bytes = args;
+    }
+    if let Some(payload) = word.payload_mut() {
+        *payload = payloads.put_copy(bytes);
+    }
+}
+
+impl<R: Reactor> Shell<R> {
+    /// Does what an output about a context says.
+    pub(super) fn perform_talk(&mut self, output: Output) {
+        match output {
+            Output::Offer { context, endpoint, payload } => self.offer(context, endpoint, payload),
+            Output::Withdrawn { context } => self.servers.withdraw(context),
+            Output::Begun { context, payload } => {
+                let bytes = self.payloads.take(payload);
+                self.note_talk(context, |talk| talk.begun = Some(bytes));
+            }
+            Output::Item { context, payload } => {
+                let bytes = self.payloads.take(payload);
+                self.note_talk(context, |talk| talk.items.push(&bytes));
+                self.payloads.recycle(bytes);
+            }
+            Output::DropOldest { context } => self.note_talk(context, |talk| {
+                talk.items.pop();
+                talk.dropped += 1;
+            }),
+            Output::Credited { context, items } => {
+                self.note_talk(context, |talk| talk.credit = talk.credit.saturating_add(items));
+            }
+            Output::StreamEnded { context } => self.note_talk(context, |talk| talk.ended = true),
+            Output::ContextError { context, error } => {
+                let failure = Failure::new(error, self.payloads.take(error.payload));
+                self.note_talk(context, |talk| talk.errors.push(failure));
+            }
+            Output::Ended { context, ending } => self.end_talk(context, ending),
+            Output::Discard(payload) => {
+                let bytes = self.payloads.take(payload);
+                self.payloads.recycle(bytes);
+            }
+            _ => {}
+        }
+    }
+
+    fn offer(&mut self, context: ContextId, endpoint: NameId, payload: Payload) {
+        let args = self.payloads.take(payload);
+        if let Some(handler) = self.handlers.get(&endpoint) {
+            self.servers.offer(Offer { context, handler: Arc::clone(handler), args });
+        }
+    }
+
+    fn end_talk(&mut self, context: ContextId, ending: Ending) {
+        let over = match ending {
+            Ending::Answered(Answer::Returned(payload)) => Over::Returned(self.payloads.take(payload)),
+            Ending::Answered(Answer::Failed(error)) => {
+                Over::Failed(Box::new(Failure::new(error, self.payloads.take(error.payload))))
+            }
+            Ending::Answered(Answer::Cancelled(cause)) => Over::Cancelled(cause),
+            Ending::Lost(exit) => Over::Lost(exit),
+            _ => Over::Unanswered,
+        };
+        self.note_talk(context, |talk| talk.over = Some(over));
+        self.slots.remove(&context);
+    }
+
+    /// Writes into a context's slot, and remembers to wake whoever waits there.
+    fn note_talk(&mut self, context: ContextId, note: impl FnOnce(&mut Talk)) {
+        let Some(slot) = self.slots.get(&context) else { return };
+        note(&mut slot.look());
+        self.touched.push(Arc::clone(slot));
+    }
+
+    /// Tells users whether a channel's send buffer is so long that they should wait before they add to it.
+    pub(super) fn is_congested(&mut self, link: Link) -> bool {
+        let Some(channel) = self.channel(link) else { return false };
+        let congested = channel.is_congested();
+        if congested {
+            self.board.write(|facts| {
+                facts.congested.insert(link);
+            });
+        }
+        congested
+    }
+
+    pub(super) fn uncongest(&self, link: Link) {
+        self.board.write(|facts| {
+            facts.congested.remove(&link);
+        });
+    }
+
+    /// Wakes whoever waits for what this turn has written.
+    pub(super) fn publish(&mut self) {
+        // A cancellation may concern anybody who waits for anything.
+        if std::mem::take(&mut self.cancelled) {
+            self.slots.values().for_each(|slot| slot.notify());
+        }
+        self.touched.drain(..).for_each(|slot| slot.notify());
+        if let Some(actor) = &self.actor {
+            self.servers.publish(actor);
+        }
+    }
+
+    pub(super) fn slot(&mut self, context: ContextId) -> Arc<Slot> {
+        let slot = Arc::<Slot>::default();
+        self.slots.insert(context, Arc::clone(&slot));
+        slot
+    }
+}

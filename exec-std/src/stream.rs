@@ -1,0 +1,202 @@
+//! The stream inside a context: items both ways, in order, each way with an end of its own.
+//!
+//! The rule: who sends waits for room at the far end, so both ends hold a bounded number of items, and a slow reader slows
+//! its writer and nobody else. A blocking call here is a checkpoint.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use windrow_core::{ContextId, Refused};
+
+use crate::actor::Actor;
+use crate::endpoint::{decode, encode};
+use crate::failure::Raised;
+use crate::shell::Held;
+use crate::talk::{Items, Over, Slot, Talk};
+
+/// How many items a stream takes ahead of its reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    items: u32,
+    lossy: bool,
+}
+
+impl Default for Ahead {
+    fn default() -> Self {
+        Self { items: 64, lossy: false }
+    }
+}
+
+impl Ahead {
+    /// Takes so many items ahead, within the actor's limit; then the sender waits.
+    #[must_use]
+    pub fn items(items: u32) -> Self {
+        Self { items, lossy: false }
+    }
+
+    /// Keeps the last so many items; older ones give way, and are counted. The sender never waits.
+    #[must_use]
+    pub fn last(items: u32) -> Self {
+        Self { items, lossy: true }
+    }
+}
+
+/// One end of a stream: sends `Out`, receives `In`, and iterates over what it receives.
+///
+/// Dropping it ends what it sends; the far end's reader sees the end.
+#[derive(Debug)]
+pub struct Stream<'a, Out, In> {
+    actor: &'a Actor,
+    context: ContextId,
+    slot: Arc<Slot>,
+    /// Items that this reader has fetched.
+    fetched: Items,
+    /// Items that it took and has not said so yet.
+    taken: u32,
+    /// After how many it says so.
+    tell_after: u32,
+    finished: bool,
+    types: PhantomData<fn(Out) -> In>,
+}
+
+impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
+    pub(crate) fn open(
+        actor: &'a Actor,
+        context: ContextId,
+        slot: Arc<Slot>,
+        ahead: Ahead,
+    ) -> Result<Self, Raised> {
+        actor.ask(|shell| shell.open_stream(context, ahead.items, ahead.lossy))?;
+        let tell_after = (ahead.items / 4).max(1);
+        let fetched = Items::default();
+        Ok(Self { actor, context, slot, fetched, taken: 0, tell_after, finished: false, types: PhantomData })
+    }
+
+    /// Sends one item, and waits while the far end has no room for it.
+    ///
+    /// # Errors
+    /// The cancellation; that the stream has ended; or that the item is longer than a frame, which harms nothing else.
+    pub fn send(&mut self, item: &Out) -> Result<(), Raised> {
+        let item = encode(item, Vec::new())?;
+        loop {
+            let mut sent = Err(Held::Refused(Refused::Ended));
+            self.actor.tell(|shell| sent = shell.push(self.context, &item));
+            match sent {
+                Err(Held::Refused(Refused::NoCredit)) => self.wait_for_room()?,
+                sent => {
+                    if let Some(sent) = self.actor.unheld(self.context.link, sent)? {
+                        return Ok(sent);
+                    }
+                }
+            }
+        }
+    }
+
+    fn wait_for_room(&self) -> Result<(), Raised> {
+        let room = self.slot.wait(None, |talk| {
+            if talk.credit > 0 || talk.over.is_some() {
+                return Some(Ok(()));
+            }
+            self.actor.cancelled_now().map(|cause| Err(Raised::Cancelled(cause)))
+        });
+        room.unwrap_or(Ok(()))
+    }
+
+    /// Receives the next item; `None` when the far end has sent its last.
+    ///
+    /// # Errors
+    /// The cancellation, an item that is no `In`, or the failure of the far end, after the items before it.
+    pub fn recv(&mut self) -> Result<Option<In>, Raised> {
+        self.recv_until(None)
+    }
+
+    /// Receives the next item within a time.
+    ///
+    /// # Errors
+    /// The same as [`recv`](Self::recv), and [`Raised::TimedOut`].
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<In>, Raised> {
+        self.recv_until(Instant::now().checked_add(timeout))
+    }
+
+    fn recv_until(&mut self, until: Option<Instant>) -> Result<Option<In>, Raised> {
+        if self.fetched.is_empty() && !self.fetch(until)? {
+            return Ok(None);
+        }
+        let Some(bytes) = self.fetched.pop() else { return Ok(None) };
+        let item = decode(bytes).map_err(|error| self.actor.misspoken(self.context.link, &error))?;
+        self.taken += 1;
+        if self.taken >= self.tell_after {
+            self.tell_taken();
+        }
+        Ok(Some(item))
+    }
+
+    /// Fetches all items that are there, or waits for some. Gives whether there are any.
+    fn fetch(&mut self, until: Option<Instant>) -> Result<bool, Raised> {
+        self.tell_taken();
+        self.fetched.rewind();
+        let fetched = &mut self.fetched;
+        let found = self.slot.wait(until, |talk| {
+            if !talk.items.is_empty() {
+                std::mem::swap(&mut talk.items, fetched);
+                return Some(Ok(true));
+            }
+            if talk.ended {
+                return Some(Ok(false));
+            }
+            ended(talk).or_else(|| self.actor.cancelled_now().map(|cause| Err(Raised::Cancelled(cause))))
+        });
+        found.unwrap_or(Err(Raised::TimedOut))
+    }
+
+    /// Says that there is room for what was taken.
+    fn tell_taken(&mut self) {
+        let items = std::mem::take(&mut self.taken);
+        if items > 0 {
+            self.actor.tell(|shell| shell.taken(self.context, items));
+        }
+    }
+
+    /// Tells how many items gave way to later ones so far.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.slot.look().dropped
+    }
+}
+
+impl<Out, In> Stream<'_, Out, In> {
+    /// Says that no further item will be sent. What comes can still be received.
+    pub fn finish(&mut self) {
+        if !std::mem::replace(&mut self.finished, true) {
+            self.actor.tell(|shell| shell.end_stream(self.context));
+        }
+    }
+}
+
+/// Says what a context that is over means for the reader of its stream.
+fn ended(talk: &Talk) -> Option<Result<bool, Raised>> {
+    match talk.over.as_ref()? {
+        // It returned without a word about its stream.
+        Over::Returned(_) => Some(Ok(false)),
+        Over::Cancelled(cause) => Some(Err(Raised::Cancelled(*cause))),
+        Over::Failed(failure) => Some(Err(Raised::Group(vec![(**failure).clone()]))),
+        Over::Lost(_) | Over::Unanswered => Some(Ok(false)),
+    }
+}
+
+impl<Out: Serialize, In: DeserializeOwned> Iterator for Stream<'_, Out, In> {
+    type Item = Result<In, Raised>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.recv().transpose()
+    }
+}
+
+impl<Out, In> Drop for Stream<'_, Out, In> {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

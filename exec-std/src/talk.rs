@@ -1,0 +1,153 @@
+//! One context as its user sees it: what came for it, and a place to wait.
+//!
+//! The rule: whoever drives the machine writes here and never waits; a reader waits here and holds nothing. The answer and
+//! the end of the stream have places of their own, which no number of items can fill.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use windrow_core::{Cause, Exit};
+
+use crate::failure::Failure;
+
+/// A context, shared by its user's thread and whoever drives the machine.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    talk: Mutex<Talk>,
+    changed: Condvar,
+}
+
+/// What came.
+#[derive(Debug, Default)]
+pub(crate) struct Talk {
+    /// The far end's first value.
+    pub(crate) begun: Option<Vec<u8>>,
+    /// Items that are here and not taken.
+    pub(crate) items: Items,
+    /// Items that gave way to later ones.
+    pub(crate) dropped: u64,
+    /// No further item comes.
+    pub(crate) ended: bool,
+    /// How many items may be sent.
+    pub(crate) credit: u32,
+    /// Errors that came before the answer.
+    pub(crate) errors: Vec<Failure>,
+    /// How it ended.
+    pub(crate) over: Option<Over>,
+    waiting: u32,
+}
+
+/// How a call ended for its caller.
+#[derive(Clone, Debug)]
+pub(crate) enum Over {
+    Returned(Vec<u8>),
+    Failed(Box<Failure>),
+    Cancelled(Cause),
+    Lost(Option<Exit>),
+    Unanswered,
+}
+
+impl Slot {
+    /// Looks at what came. A thread that panicked while it looked has changed nothing.
+    pub(crate) fn look(&self) -> MutexGuard<'_, Talk> {
+        self.talk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `found` finds something, or the time is over.
+    pub(crate) fn wait<T>(
+        &self,
+        until: Option<Instant>,
+        mut found: impl FnMut(&mut Talk) -> Option<T>,
+    ) -> Option<T> {
+        let mut talk = self.look();
+        loop {
+            if let Some(value) = found(&mut talk) {
+                return Some(value);
+            }
+            talk.waiting += 1;
+            talk = match until {
+                None => self.changed.wait(talk).unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    let (waited, _) =
+                        self.changed.wait_timeout(talk, left).unwrap_or_else(PoisonError::into_inner);
+                    waited
+                }
+            };
+            talk.waiting -= 1;
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return found(&mut talk);
+            }
+        }
+    }
+
+    /// Wakes whoever waits.
+    pub(crate) fn notify(&self) {
+        if self.look().waiting > 0 {
+            self.changed.notify_all();
+        }
+    }
+}
+
+/// Items in the order in which they came, in one buffer that is used again.
+#[derive(Debug, Default)]
+pub(crate) struct Items {
+    bytes: Vec<u8>,
+    lengths: VecDeque<usize>,
+    start: usize,
+}
+
+impl Items {
+    pub(crate) fn push(&mut self, item: &[u8]) {
+        // A byte is moved at most as often as one has left.
+        if self.start > self.bytes.len() / 2 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+        self.bytes.extend_from_slice(item);
+        self.lengths.push_back(item.len());
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<&[u8]> {
+        let length = self.lengths.pop_front()?;
+        let from = self.start;
+        self.start += length;
+        self.bytes.get(from..self.start)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lengths.is_empty()
+    }
+
+    /// Forgets what was taken, all at once.
+    pub(crate) fn rewind(&mut self) {
+        if self.lengths.is_empty() {
+            self.bytes.clear();
+            self.start = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_come_out_as_they_went_in_and_the_buffer_stays_small() {
+        let mut items = Items::default();
+        let (mut pushed, mut popped) = (0_u32, 0_u32);
+        for round in 0..10_000_u32 {
+            for _ in 0..round % 4 {
+                items.push(&pushed.to_le_bytes()[..(pushed % 5) as usize]);
+                pushed += 1;
+            }
+            while pushed - popped > round % 3 {
+                let expected = &popped.to_le_bytes()[..(popped % 5) as usize];
+                assert_eq!(items.pop(), Some(expected));
+                popped += 1;
+            }
+        }
+        assert!(items.bytes.capacity() < 1024, "{}", items.bytes.capacity());
+    }
+}
