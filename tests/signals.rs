@@ -23,16 +23,19 @@ pub(crate) const MODULE: Module = Module {
         row_56_three_signals_while_running,
         row_56_two_signals_while_stopping,
         row_56_signals_while_starting,
+        row_56_one_action_on_two_ways,
         row_67_ctrl_c_at_a_command,
         row_67_ctrl_c_at_a_command_with_the_terminal,
+        row_67_one_signal_at_the_group_of_a_command,
         row_67_ctrl_c_at_a_tree,
     ],
     entries: &[("slow-to-end", slow_to_end)],
-    acts: &[("slow-root", slow_root), ("spinning-root", spinning_root)],
+    acts: &[("slow-root", slow_root), ("patient-root", patient_root), ("spinning-root", spinning_root)],
     driven: driven![row_14_members_outlive_their_leader_in_a_root],
 };
 
 const INT: i32 = 2;
+const USR2: i32 = 12;
 const TERM: i32 = 15;
 const KILL: i32 = 9;
 
@@ -259,6 +262,50 @@ fn row_56_signals_while_starting(bed: &Bed) {
         assert!(forced || ended.out.contains("end: Cancelled"), "{ended}");
         assert!(forced || ended.out.contains("left: 0"), "{ended}");
     }
+}
+
+fn row_56_one_action_on_two_ways(bed: &Bed) {
+    let gate = bed.gate("up");
+    let mut running = bed.start(bed.act("patient-root", &[gate.path()]));
+    assert_eq!(gate.hear(1), b"u");
+    for heard in [b"i".as_slice(), b""] {
+        running.signal(Signal::TERM);
+        assert_eq!(gate.hear(heard.len()), heard);
+        // The account comes after what the signal did.
+        running.signal(Signal::USR1);
+        let told = running.err_text().len();
+        running.until("account", |running| running.err_text()[told..].contains("after its ack"));
+    }
+    assert_eq!(gate.hear(0), b"");
+    let own = windrow_std::unix::procfs::name(running.pid()).expect("a name");
+    let [command] = watch::named(running.pid(), &own)[..] else { panic!("not one command") };
+    watch::signal(command, Signal::USR2);
+    let ended = running.finish();
+    assert!(ended.out.contains("end: Cancelled"), "{ended}");
+}
+
+/// `patient-root UP`: a root whose signals are one action for ten seconds, above a command that counts its own.
+fn patient_root(words: &[String]) -> u8 {
+    let mut limits = windrow_core::Limits::default();
+    (limits.times.hop, limits.times.ack) = (Duration::from_secs(10), Duration::from_secs(10));
+    let own = std::env::current_exe().expect("this program");
+    let words = ["--act", "count-signals"].into_iter().map(String::from).chain(words.iter().cloned());
+    let counting = Order::command(own, words.chain([USR2.to_string()])).name("count-signals");
+    be_root(&program().levels(1).limits(limits), false, move |actor: &Actor| {
+        actor.nursery(|nursery| nursery.spawn(counting)?.wait_gone().map(|_| Vec::new()))
+    })
+}
+
+fn row_67_one_signal_at_the_group_of_a_command(bed: &Bed) {
+    let (pty, gate) = (Pty::new(), bed.gate("up"));
+    let mut words = vec![bed.windrow_path().into_os_string(), "run".into(), "--tty".into(), "--".into()];
+    words.extend(bed.act("count-signals", &[gate.path(), &TERM.to_string()]));
+    let running = pty.start(bed, words);
+    assert_eq!(gate.hear(1), b"u");
+    let group = rustix::process::Pid::from_raw(running.pid()).expect("a pid");
+    rustix::process::kill_process_group(group, Signal::INT).expect("a group to signal");
+    running.finish().expect(7);
+    assert_eq!(gate.hear(2), b"it");
 }
 
 fn row_67_ctrl_c_at_a_command(bed: &Bed) {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// The spans of a teardown. An actor passes its own to its children unless a spec says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Times {
-    /// A message there and back between two loops.
+    /// A message there and back between two loops. The same signal again within it is the same action of the user's.
     pub hop: Duration,
     /// How long a child may take to acknowledge a cancel.
     pub ack: Duration,

@@ -16,7 +16,7 @@ use crate::scope::ScopeRecord;
 use crate::task::TaskRecord;
 use crate::{
     ActorId, Cause, Channel, Config, ContextId, Deadline, Defect, Defects, Instant, Life, Limits, Link,
-    NameId, On, Payload, PeerId, Scope, ScopeId, Side, Tally, TaskId, Until, Wait, Why,
+    NameId, On, Payload, PeerId, Scope, ScopeId, Side, Signal, Tally, TaskId, Until, Wait, Why,
 };
 
 /// The state of one machine.
@@ -59,8 +59,8 @@ pub(crate) struct State {
     pub(crate) last_task: TaskId,
     pub(crate) last_child: ActorId,
     pub(crate) last_call: u32,
-    /// Signals of the user's that were counted.
-    pub(crate) signals: u8,
+    /// The user's signals that were counted, and when: each is one action of the user's.
+    pub(crate) actions: Vec<(Signal, Instant)>,
     /// Living processes that are nobody's; `None` until the shell has looked.
     pub(crate) strangers: Option<u32>,
     /// The tasks were given up: nobody is there any more to take a scope's errors.
@@ -125,7 +125,7 @@ impl State {
             last_task: TaskId::MAIN,
             last_child: ActorId::default(),
             last_call: 0,
-            signals: 0,
+            actions: Vec::new(),
             strangers: None,
             abandoned: false,
             result: Payload::default(),

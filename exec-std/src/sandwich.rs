@@ -4,6 +4,7 @@
 //! passes on the exit status, and knows nothing else; the inner one is the root actor, and a subreaper too.
 
 use std::io;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -22,6 +23,9 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// How often the outer process looks again while it sweeps.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+
+/// The pid of the outer half, in an inner one that shares the terminal's group with it.
+static OUTER: AtomicI32 = AtomicI32::new(0);
 
 /// The outer half of a program that is its own outer process.
 #[derive(Debug)]
@@ -45,6 +49,13 @@ impl Sandwich {
         Self::divide(false)
     }
 
+    /// Tells whether what this process was sent went to its whole group: from the terminal, which has no pid, or from
+    /// somebody who knows the group. Nobody but the outer half knows the inner one alone.
+    pub(crate) fn is_from_group(sender: i32) -> bool {
+        let outer = Pid::from_raw(OUTER.load(Ordering::Relaxed));
+        sender == 0 || outer.is_some_and(|outer| getppid() == Some(outer) && sender != outer.as_raw_pid())
+    }
+
     fn divide(own_group: bool) -> io::Result<()> {
         set_child_subreaper(Some(getpid()))?;
         let outer = getpid();
@@ -63,6 +74,8 @@ impl Sandwich {
 fn inner(outer: Pid, own_group: bool) -> io::Result<()> {
     if own_group {
         setpgid(None, None)?;
+    } else {
+        OUTER.store(outer.as_raw_pid(), Ordering::Relaxed);
     }
     set_parent_process_death_signal(Some(Signal::TERM))?;
     set_child_subreaper(Some(getpid()))?;

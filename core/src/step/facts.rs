@@ -147,13 +147,23 @@ impl Step<'_> {
         if signal == Signal::Term && self.state.parent.is_some() {
             return self.cancel_actor(cause, bound);
         }
-        self.state.signals = self.state.signals.saturating_add(1);
-        match self.state.signals {
+        if self.is_repeat(signal) {
+            return;
+        }
+        self.state.actions.push((signal, self.state.now));
+        match self.state.actions.len() {
             1 => self.cancel_actor(cause, bound),
             2 => self.cancel_actor(cause, times.kill.saturating_add(times.flush)),
             _ => {
                 self.live(LifeChange::Forced);
             }
         }
+    }
+
+    /// One action counts once. It may come on two ways: to a process and to its group, or by a relay as well. The later
+    /// one is then no more than a message behind the first, so the same signal again within `hop` is the same action.
+    fn is_repeat(&self, signal: Signal) -> bool {
+        let (now, hop) = (self.state.now, self.state.limits.times.hop);
+        self.state.actions.iter().any(|(known, at)| *known == signal && now < at.after(hop))
     }
 }

@@ -157,7 +157,7 @@ fn a_later_cancel_with_less_time_shortens_every_plan() {
     story.give(said(ACTOR, Message::Ack));
     story.give(Input::Cancel { scope: ScopeId::ROOT });
     story.give(Input::Signalled(Signal::Int));
-    story.give(Input::Signalled(Signal::Int));
+    story.give(Input::Signalled(Signal::Term));
     let began = story.now;
     let mut killed = None;
     for _ in 0..50 {
@@ -167,6 +167,26 @@ fn a_later_cancel_with_less_time_shortens_every_plan() {
         }
     }
     assert_eq!(killed, Some(ms(0)));
+}
+
+/// A signal to a process, to its group and by a relay is one action; the same one later, or another one, is the second.
+#[test]
+fn one_action_counts_once() {
+    let killed =
+        |outputs: &[Output]| outputs.contains(&Output::Signal { child: ACTOR, signal: Signal::Kill });
+    let (int, hop) = (Input::Signalled(Signal::Int), limits().times.hop);
+    let mut story = Story::up();
+    story.give(int);
+    story.now = START.after(hop - ms(1));
+    assert_eq!(story.give(int), [], "the same action");
+    let mut other = Story { machine: story.machine.clone(), now: story.now };
+    other.give(Input::Signalled(Signal::Term));
+    assert!(killed(&other.wait()), "another signal is another action");
+    story.now = START.after(hop);
+    story.give(int);
+    assert!(killed(&story.wait()), "the window does not grow with each repeat");
+    story.give(Input::Signalled(Signal::Hup));
+    assert_eq!(story.machine.life(), Life::Ended);
 }
 
 #[test]

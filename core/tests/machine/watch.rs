@@ -31,7 +31,8 @@ pub(crate) struct Watch {
     /// By how much ticks came too late since then.
     pub(crate) late: Duration,
     pub(crate) done: Option<Instant>,
-    signals: u8,
+    /// The user's signals, one of each action.
+    signals: Vec<(Signal, Instant)>,
     has_parent: bool,
     pub(crate) kids: BTreeMap<ActorId, Kid>,
 }
@@ -133,8 +134,12 @@ impl Watch {
             && seen.before.life != Life::Ended
             && (signal != Signal::Term || !self.has_parent)
         {
-            self.signals += 1;
-            if self.signals == 2 {
+            let again = |(known, at): &(Signal, Instant)| *known == signal && seen.now < at.after(times.hop);
+            let counted = !self.signals.iter().any(again);
+            if counted {
+                self.signals.push((signal, seen.now));
+            }
+            if counted && self.signals.len() == 2 {
                 asked |= seen.before.life.is_teardown();
                 left = hurry;
             }
@@ -164,7 +169,7 @@ impl Watch {
         };
         let life = seen.machine.life();
         ensure!(!urgent || life.is_teardown(), "23: {:?} did not end a life that is {life:?}", seen.input);
-        let third = self.signals >= 3;
+        let third = self.signals.len() >= 3;
         ensure!(!third || life == Life::Ended, "the third signal did not end a life that is {life:?}");
         Ok(())
     }

@@ -10,6 +10,7 @@ use super::sources::Source;
 use super::{Shell, talk};
 use crate::board::Failed;
 use crate::notice::Notice;
+use crate::sandwich::Sandwich;
 use crate::unix::link::Flushed;
 use crate::unix::process;
 
@@ -41,9 +42,8 @@ impl<R: Reactor> Shell<R> {
             let fact = if received.signal == Sys::USR1 {
                 Input::StatusAsked
             } else if received.signal == Sys::INT {
-                // What has no sender came from the terminal, which sends it to its whole group.
-                let told =
-                    self.children.values_mut().filter(|child| received.sender == 0 && child.at_terminal);
+                let grouped = Sandwich::is_from_group(received.sender);
+                let told = self.children.values_mut().filter(|child| grouped && child.at_terminal);
                 told.for_each(|child| child.interrupted = true);
                 Input::Signalled(Signal::Int)
             } else if received.signal == Sys::HUP {

@@ -37,7 +37,7 @@ pub(crate) struct Child {
     pub(crate) in_flight: bool,
     /// It is in our group, which is the terminal's.
     pub(crate) at_terminal: bool,
-    /// The terminal has sent it SIGINT.
+    /// It has got SIGINT with the rest of its group.
     pub(crate) interrupted: bool,
 }
 
