@@ -98,10 +98,10 @@ fn eager_root(words: &[String]) -> u8 {
     })
 }
 
-struct Gated {
-    running: Running,
-    up: Gate,
-    go: Gate,
+pub(crate) struct Gated {
+    pub(crate) running: Running,
+    pub(crate) up: Gate,
+    pub(crate) go: Gate,
 }
 
 impl Gated {
@@ -109,14 +109,14 @@ impl Gated {
         bed.act("gated-root", &[up.path(), go.path(), divided, &boot.to_string()])
     }
 
-    fn start(bed: &Bed, divided: &str, boot: u32) -> Self {
+    pub(crate) fn start(bed: &Bed, divided: &str, boot: u32) -> Self {
         let (up, go) = (bed.gate(&format!("up-{divided}")), bed.gate(&format!("go-{divided}")));
         let running = bed.start(Self::words(bed, &up, &go, divided, boot));
         up.hear(1);
         Self { running, up, go }
     }
 
-    fn template(&self) -> i32 {
+    pub(crate) fn template(&self) -> i32 {
         only_template(self.running.pid())
     }
 

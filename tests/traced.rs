@@ -1,21 +1,23 @@
-//! A child that somebody else holds: it has exited, and its parent can't collect it.
+//! Processes that somebody else holds: a child that has exited and can't be collected, a template amid its fork.
 
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use rustix::process::Signal;
+use windrow_std::unix::procfs;
 use windrow_std::{Actor, Order};
 
 use crate::harness::acts::be_root;
 use crate::harness::gate::knock;
 use crate::harness::{Bed, Module, cases, program, watch};
+use crate::templates::Gated;
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![traced_child_is_given_up_by_name_and_does_not_spin],
+    cases: cases![traced_child_is_given_up_by_name_and_does_not_spin, row_31_killed_with_a_child_half_made,],
     acts: &[("root-of-one", root_of_one)],
     ..Module::EMPTY
 };
@@ -61,4 +63,47 @@ fn traced_child_is_given_up_by_name_and_does_not_spin(bed: &Bed) {
     // It was dead all the time, and its tracer lets it go.
     waitid(Id::Pid(sleeper), WaitPidFlag::WEXITED).expect("its death");
     watch::collect_all(Duration::from_secs(5));
+}
+
+/// The template dies between its fork and its answer. The child goes on and is an actor, or has died with it.
+fn row_31_killed_with_a_child_half_made(bed: &Bed) {
+    for (lives, divided) in [(true, "alone"), (false, "divided")] {
+        let gated = Gated::start(bed, divided, 10_000);
+        let template = Pid::from_raw(gated.template());
+        if ptrace::seize(template, ptrace::Options::PTRACE_O_TRACECLONE) == Err(Errno::EPERM) {
+            eprintln!("this process may not trace: nothing was shown");
+        } else {
+            let child = amid_its_fork(template, &gated);
+            let (killed, other) = if lives { (template, child) } else { (child, template) };
+            kill(killed);
+            if lives {
+                ptrace::detach(other, None).expect("a child that goes on")
+            } else {
+                kill(other)
+            }
+            assert_eq!(gated.up.hear(1), if lives { b"u" } else { b"n" });
+            let known = || procfs::stat(child.as_raw()).expect("/proc").is_some();
+            watch::observe("it is collected, if it is dead", || known() == lives);
+        }
+        gated.running.signal(Signal::INT);
+        let ended = gated.running.finish();
+        assert!(ended.out.contains("end: Cancelled") && ended.out.contains("left: 0"), "{ended}");
+        watch::collect_all(Duration::from_secs(1));
+    }
+}
+
+/// Lets a root spawn, and gives the child at its first instant; its template stands still behind the fork.
+fn amid_its_fork(template: Pid, gated: &Gated) -> Pid {
+    gated.go.open(1);
+    let stopped = waitpid(template, Some(WaitPidFlag::__WALL)).expect("its fork");
+    assert!(matches!(stopped, WaitStatus::PtraceEvent(..)), "{stopped:?}");
+    let child = ptrace::getevent(template).expect("the child's pid");
+    let child = Pid::from_raw(i32::try_from(child).expect("a pid"));
+    waitpid(child, Some(WaitPidFlag::__WALL)).expect("a child that stands still");
+    child
+}
+
+fn kill(traced: Pid) {
+    watch::signal(traced.as_raw(), Signal::KILL);
+    waitid(Id::Pid(traced), WaitPidFlag::WEXITED | WaitPidFlag::__WALL).expect("its death");
 }

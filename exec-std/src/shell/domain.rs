@@ -192,6 +192,12 @@ impl<R: Reactor> Shell<R> {
         !matches!(waitid(WaitId::All, options), Err(rustix::io::Errno::CHILD))
     }
 
+    /// Gives the pids of all children that are known and not collected, templates included.
+    pub(super) fn own_pids(&self) -> BTreeSet<i32> {
+        let children = self.children.values().filter_map(|child| Some(child.process.as_ref()?.pid()));
+        children.chain(self.maker.pids()).chain(self.domains.orphans.keys().copied()).collect()
+    }
+
     fn adopt_strangers(&mut self) {
         let leaders: BTreeMap<i32, ActorId> = self
             .domains
@@ -199,17 +205,12 @@ impl<R: Reactor> Shell<R> {
             .keys()
             .filter_map(|id| Some((self.children.get(id)?.process.as_ref()?.pid(), *id)))
             .collect();
-        let own: BTreeSet<i32> = self
-            .children
-            .values()
-            .filter_map(|child| Some(child.process.as_ref()?.pid()))
-            .chain(self.maker.pids())
-            .collect();
+        let own = self.own_pids();
         // While the template owes an answer, an unknown child may be the one that it is about to tell of.
-        let owed = self.children.values().any(|child| child.in_flight);
+        let owed = self.children.values().any(|child| child.in_flight.is_some());
         let Ok(found) = self.domains.scan.children().map(<[i32]>::to_vec) else { return };
         for pid in found {
-            if own.contains(&pid) || self.domains.orphans.contains_key(&pid) {
+            if own.contains(&pid) {
                 continue;
             }
             let Ok(Some(stat)) = self.domains.scan.stat(pid) else { continue };

@@ -1,7 +1,6 @@
 //! Who makes the children by fork: the template, and what to do when it is gone.
 //!
-//! A template that died is replaced by re-executing the program, and is handed the living children to guard. A spawn that
-//! it had not answered has failed as far as we can know; should the child be there, its channel tells it that we are not.
+//! A template that died is replaced by re-executing the program, and is handed the living children to guard.
 
 use std::io;
 use std::os::fd::AsFd;

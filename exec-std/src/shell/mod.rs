@@ -8,6 +8,7 @@ mod channel;
 mod desk;
 mod domain;
 mod facts;
+mod found;
 mod intern;
 mod maker;
 mod perform;

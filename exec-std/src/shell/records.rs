@@ -33,8 +33,8 @@ pub(crate) struct Child {
     pub(crate) kill_after: Duration,
     /// Its exit was seen.
     pub(crate) seen: bool,
-    /// Its spawn waits for the template's answer.
-    pub(crate) in_flight: bool,
+    /// While its spawn waits for the template's answer: the far end of its channel, which only it can have, by inode.
+    pub(crate) in_flight: Option<u64>,
     /// It is in our group, which is the terminal's.
     pub(crate) at_terminal: bool,
     /// It has got SIGINT with the rest of its group.
@@ -53,7 +53,7 @@ impl Child {
             brief: Vec::new(),
             kill_after,
             seen: false,
-            in_flight: false,
+            in_flight: None,
             at_terminal: order.is_at_terminal(),
             interrupted: false,
         }

@@ -23,7 +23,7 @@ use crate::unix::stdio::{Sink, null};
 use crate::unix::template::{Answer, Request, Template};
 
 /// The error of a spawn that nobody can do: `EAGAIN`, because it may be tried again.
-const AGAIN: i32 = 11;
+pub(super) const AGAIN: i32 = 11;
 
 impl<R: Reactor> Shell<R> {
     /// Puts a user's order to the machine. What is refused has no trace.
@@ -71,8 +71,8 @@ impl<R: Reactor> Shell<R> {
                 let channel = self.open_channel(id, &mut child)?;
                 let by_template = backend == Backend::Fork && self.maker.template().is_some();
                 if by_template {
+                    child.in_flight = Some(rustix::fs::fstat(&channel)?.st_ino);
                     self.fork(id, &order, kill_after, channel, stdio);
-                    child.in_flight = true;
                     Ok(None)
                 } else {
                     exec_actor(id, &order, channel, stdio).map(Some)
@@ -132,7 +132,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// A process exists: from here on its exit is awaited.
-    fn started(&mut self, id: ActorId, process: Process) -> io::Result<()> {
+    pub(super) fn started(&mut self, id: ActorId, process: Process) -> io::Result<()> {
         // Ancestors tell a dead child's leavings by it. A root has none, and a look into `/proc` is slow.
         let stamp = self.parent.is_some().then(|| procfs::Stamp::of(process.pid()).ok().flatten()).flatten();
         let stamp = Stamp {
@@ -141,7 +141,7 @@ impl<R: Reactor> Shell<R> {
         };
         let token = watch_exit(&process, Source::ChildExit(id), &mut self.reactor, &mut self.sources)?;
         let Some(child) = self.children.get_mut(&id) else { return Ok(()) };
-        let by_template = std::mem::take(&mut child.in_flight);
+        let by_template = child.in_flight.take().is_some();
         if let Some(template) = self.maker.template().filter(|_| !by_template) {
             template.guard(id.0, &process, child.kill_after);
         }
@@ -166,21 +166,18 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    fn not_started(&mut self, child: ActorId, errno: i32) {
+    pub(super) fn not_started(&mut self, child: ActorId, errno: i32) {
         if let Some(child) = self.children.get_mut(&child) {
-            child.in_flight = false;
+            child.in_flight = None;
         }
         self.facts.push_back(Input::NotStarted { child, errno });
     }
 
-    /// The template is dead: a new one guards the living, and what it had not answered has failed.
+    /// The template is dead: a new one guards the living. What it had not answered it has done, or not.
     pub(super) fn replace_template(&mut self) {
+        let dead = self.maker.template().map(|template| template.pid());
         self.maker.retire(&mut self.reactor, &mut self.sources);
-        let unanswered: Vec<_> =
-            self.children.iter().filter(|(_, child)| child.in_flight).map(|(id, _)| *id).collect();
-        for child in unanswered {
-            self.not_started(child, AGAIN);
-        }
+        self.find_unanswered(dead);
         // Without a new one children are made by exec, and nobody guards them: a worse tree, but a tree.
         let Ok(mut template) = Template::reexec() else { return };
         for (id, child) in &self.children {

@@ -122,6 +122,16 @@ pub fn name(pid: i32) -> Option<String> {
     Some(String::from_utf8_lossy(comm).chars().map(shown).collect())
 }
 
+/// Says whether the process has this socket open, by its inode. One that is gone, or can't be looked into, has not.
+#[must_use]
+pub fn has_socket(pid: i32, inode: u64) -> bool {
+    let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    let socket = format!("socket:[{inode}]");
+    entries
+        .flatten()
+        .any(|entry| std::fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == socket.as_str()))
+}
+
 /// A process, told apart from a later one with the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stamp {
