@@ -18,6 +18,7 @@ pub(crate) const MODULE: Module = Module {
         row_37_command_waits_out_every_rung,
         row_52_status_during_teardown,
         row_52_status_while_user_code_spins,
+        row_52_status_of_one_that_is_silent,
         row_56_one_signal_while_running,
         row_56_two_signals_while_running,
         row_56_three_signals_while_running,
@@ -131,7 +132,7 @@ fn row_52_status_during_teardown(bed: &Bed) {
     running.until_err("the slow one");
     running.until("account of the teardown", |running| {
         let told = running.err_text();
-        told.contains("waits for") && told.contains("until") && told.contains("Cancelling")
+        told.contains("waits for") && told.contains(", within ") && told.contains("Cancelling")
     });
     go.open(1);
     let ended = running.finish();
@@ -173,6 +174,23 @@ fn row_52_status_while_user_code_spins(bed: &Bed) {
     let ended = running.finish();
     ended.expect(1);
     assert!(ended.out.contains("Abandoned") || ended.out.contains("end: Cancelled"), "{ended}");
+}
+
+fn row_52_status_of_one_that_is_silent(bed: &Bed) {
+    let (up, go) = (bed.gate("up"), bed.gate("go"));
+    let mut running = bed.start(bed.act("slow-root", &[up.path(), go.path()]));
+    assert_eq!(up.hear(1), b"u");
+    let [silent] = watch::named(running.pid(), "the slow one")[..] else { panic!("not one slow one") };
+    crate::templates::stop(silent);
+    running.signal(Signal::USR1);
+    running.until("name", |running| {
+        let told = running.err_text();
+        told.lines().any(|line| line.starts_with("  the slow one a") && line.contains(": no answer since "))
+    });
+    watch::signal(silent, Signal::CONT);
+    running.signal(Signal::INT);
+    go.open(1);
+    running.finish().expect(1);
 }
 
 /// `spinning-root UP`: a root that computes for ever.

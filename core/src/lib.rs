@@ -114,5 +114,5 @@ pub use message::{Census, Message, Status, Tally, VERSIONS, Versions};
 pub use output::{End, Event, Outcome, Output, Stray};
 pub use scope::{Scope, ScopeChange};
 pub use task::{Task, TaskChange};
-pub use time::{Deadline, Instant};
+pub use time::{Deadline, Instant, Span};
 pub use wait::{On, Until, Wait, Why};

@@ -45,6 +45,22 @@ impl fmt::Display for Instant {
     }
 }
 
+/// A span as it is told: as exact as anybody needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "a duration, to be written out")]
+pub struct Span(pub Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        match millis {
+            0..1000 => write!(f, "{millis} ms"),
+            1000..60_000 => write!(f, "{}.{} s", millis / 1000, millis % 1000 / 100),
+            _ => write!(f, "{} s", millis / 1000),
+        }
+    }
+}
+
 /// A point in time by which a teardown wait ends. It is always finite: there is no way to write "never".
 ///
 /// ```compile_fail

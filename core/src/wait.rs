@@ -6,7 +6,8 @@
 use core::fmt;
 
 use crate::{
-    ActorId, Callee, Caller, Child, ContextId, Deadline, Instant, Life, Link, Scope, ScopeId, Task, TaskId,
+    ActorId, Callee, Caller, Child, ContextId, Deadline, Instant, Life, Link, Scope, ScopeId, Span, Task,
+    TaskId,
 };
 
 /// One open wait of one actor.
@@ -85,8 +86,21 @@ pub enum Why {
     Callee(Callee),
 }
 
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Wait {
+    /// Tells of the wait as it stands at `now`: by its age and by what is left of its time.
+    #[must_use]
+    pub fn seen_at(self, now: Instant) -> impl fmt::Display {
+        fmt::from_fn(move |f| {
+            self.subject(f)?;
+            write!(f, " since {} ago", Span(now.since(self.since)))?;
+            match self.until.at() {
+                Some(at) if at < Instant::MAX => write!(f, ", within {}", Span(at.since(now))),
+                Some(_) | None => f.write_str(", without a deadline"),
+            }
+        })
+    }
+
+    fn subject(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} waits for ", self.who)?;
         match (self.on, self.why) {
             (On::Child(child), Why::Child(phase)) => write!(f, "{} of child {child}", phase.awaited())?,
@@ -103,6 +117,13 @@ impl fmt::Display for Wait {
             (On::Context(context), Why::Callee(Callee::Offered)) => write!(f, "a body for {context}")?,
             (On::Context(context), _) => write!(f, "the body of {context}")?,
         }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.subject(f)?;
         write!(f, " since {}", self.since)?;
         match self.until.at() {
             Some(at) if at < Instant::MAX => write!(f, " until {at}"),
@@ -126,6 +147,12 @@ impl Caller {
 }
 
 impl Child {
+    /// Tells whether a child in this state is asked for a description, if its channel is open.
+    #[must_use]
+    pub fn is_asked(self) -> bool {
+        matches!(self, Self::Up | Self::Asked | Self::Acked)
+    }
+
     /// Says what is awaited of a child in this state.
     #[must_use]
     pub fn awaited(self) -> &'static str {

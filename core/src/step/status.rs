@@ -5,7 +5,7 @@
 use super::Step;
 use crate::deadlines::Timer;
 use crate::state::StatusRound;
-use crate::{ActorId, Channel, Child, Link, Message, Output, Role, Status};
+use crate::{ActorId, Channel, Link, Message, Output, Role, Status};
 
 impl Step<'_> {
     /// Somebody asked this process: the answers are collected here.
@@ -22,13 +22,12 @@ impl Step<'_> {
 
     /// Describes this actor and asks the children that can hear.
     pub(super) fn describe(&mut self, link: Option<Link>) -> u32 {
-        let hears = |phase| matches!(phase, Child::Up | Child::Asked | Child::Acked);
         let children: alloc::vec::Vec<_> = self
             .state
             .children
             .iter()
             .filter(|(_, child)| {
-                child.role == Role::Actor && child.channel == Channel::Open && hears(child.phase)
+                child.role == Role::Actor && child.channel == Channel::Open && child.phase.is_asked()
             })
             .map(|(id, _)| *id)
             .collect();

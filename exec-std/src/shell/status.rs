@@ -1,77 +1,135 @@
-//! The description of a tree: every actor, parent before child, each with what it waits for.
+//! The description of a tree: every actor, parent before child, each with what it waits for. Who does not answer is named.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use windrow_core::{ActorId, Link, Message, Status};
+use serde::{Deserialize, Serialize};
+use windrow_core::{ActorId, Instant, Link, Message, On, Span, Status, Why};
 
-use super::Shell;
 use super::reactor::Reactor;
+use super::{Shell, now};
+
+/// How many waits one description tells.
+const WAITS: usize = 64;
+
+/// How many children one description names: with names of 64 bytes each they fit into a frame.
+const NAMED: usize = 512;
 
 /// Descriptions that were collected for whoever asked this process.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
-    own: String,
-    below: BTreeMap<ActorId, Vec<(ActorId, String)>>,
+    asked_at: Instant,
+    told: BTreeMap<ActorId, Description>,
+}
+
+/// What an actor says of itself, and who below it was asked in turn.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Description {
+    text: String,
+    asked: Vec<(u64, String)>,
 }
 
 impl<R: Reactor> Shell<R> {
     pub(super) fn describe(&mut self, link: Option<Link>, asked: u32) {
-        let text = self.description();
+        let (actor, asked_at) = (self.machine.actor(), now());
+        let description = self.description(asked_at);
         let Some(link) = link else {
-            self.status = Collected { own: text, below: BTreeMap::new() };
+            self.status = Collected { asked_at, told: BTreeMap::from([(actor, description)]) };
             return;
         };
-        let payload = self.payloads.put(text);
-        let actor = self.machine.actor();
+        // Plain data always fits into a growing vector.
+        let payload = self.payloads.put(postcard::to_allocvec(&description).unwrap_or_default());
         // The parent knows itself; it fills in who asked.
         self.send(link, Message::Status(Status { actor, parent: ActorId(0), asked, payload }));
     }
 
     /// Describes this actor: who it is, what it waits for.
-    fn description(&self) -> String {
-        let mut text = String::new();
+    fn description(&self, now: Instant) -> Description {
         let (id, life) = (self.machine.actor(), self.machine.life());
-        let pid = std::process::id();
-        // Writing into a string can't fail.
-        let _ = write!(text, "{} {id} pid {pid} {life:?}", self.name);
-        for wait in self.machine.waits().take(64) {
-            let _ = write!(text, "\n  {wait}");
-            if let windrow_core::On::Child(child) = wait.on {
-                let name = self.children.get(&child).map_or("", |child| child.name.as_str());
-                let _ = write!(text, " ({name})");
+        let mut text = format!("{} {id} pid {} {life:?}", self.name, std::process::id());
+        let mut asked = Vec::new();
+        for (at, wait) in self.machine.waits().enumerate() {
+            let child = match wait.on {
+                On::Child(id) => self.children.get(&id).map(|child| (id, child)),
+                _ => None,
+            };
+            if at < WAITS {
+                // Writing into a string can't fail.
+                let _ = write!(text, "\n  {}", wait.seen_at(now));
+                let _ = child.map(|(_, child)| write!(text, " ({})", child.name));
+            }
+            if let (Some((id, child)), Why::Child(phase)) = (child, wait.why)
+                && phase.is_asked()
+                && child.channel.is_some()
+                && asked.len() < NAMED
+            {
+                asked.push((id.0, child.name.clone()));
             }
         }
-        text
+        Description { text, asked }
     }
 
     pub(super) fn described(&mut self, status: &Status) {
-        let text = String::from_utf8_lossy(&self.payloads.take(status.payload)).into_owned();
-        self.status.below.entry(status.parent).or_default().push((status.actor, text));
+        let bytes = self.payloads.take(status.payload);
+        self.status.told.insert(status.actor, postcard::from_bytes(&bytes).unwrap_or_default());
     }
 
     /// Prints the tree to standard error without ever waiting for whoever reads it.
     pub(super) fn print_status(&mut self, silent: u32) {
-        let collected = std::mem::take(&mut self.status);
+        let text = std::mem::take(&mut self.status).tell(self.machine.actor(), silent, now());
+        std::thread::spawn(move || drop(std::io::stderr().write_all(text.as_bytes())));
+    }
+}
+
+impl Collected {
+    /// Tells the tree below and with `root`; `silent` did not answer.
+    fn tell(mut self, root: ActorId, mut silent: u32, now: Instant) -> String {
         let mut text = String::new();
-        indent(&mut text, 0, &collected.own);
-        let mut stack = vec![(self.machine.actor(), 1)];
-        while let Some((parent, depth)) = stack.pop() {
-            for (actor, description) in collected.below.get(&parent).into_iter().flatten() {
-                indent(&mut text, depth, description);
-                stack.push((*actor, depth + 1));
+        let mut stack = vec![(0, root, String::new())];
+        while let Some((depth, actor, name)) = stack.pop() {
+            if let Some(description) = self.told.remove(&actor) {
+                indent(&mut text, depth, &description.text);
+                let below = description.asked.into_iter().rev();
+                stack.extend(below.map(|(id, name)| (depth + 1, ActorId(id), name)));
+            } else {
+                silent = silent.saturating_sub(1);
+                let age = Span(now.since(self.asked_at));
+                indent(&mut text, depth, &format!("{name} {actor}: no answer since {age} ago"));
             }
         }
         if silent > 0 {
-            let _ = writeln!(text, "{silent} actors gave no answer");
+            let _ = writeln!(text, "{silent} more gave no answer");
         }
-        std::thread::spawn(move || drop(std::io::stderr().write_all(text.as_bytes())));
+        text
     }
 }
 
 fn indent(text: &mut String, depth: usize, description: &str) {
     for line in description.lines() {
         let _ = writeln!(text, "{:1$}{line}", "", depth * 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_silent_is_named_in_its_place() {
+        let told = |name: &str, asked: &[(u64, &str)]| Description {
+            text: format!("{name} waits"),
+            asked: asked.iter().map(|(id, name)| (*id, (*name).to_owned())).collect(),
+        };
+        let told = BTreeMap::from([
+            (ActorId(1), told("root", &[(2, "one"), (3, "two"), (5, "three")])),
+            (ActorId(2), told("one", &[(4, "deaf")])),
+            (ActorId(5), told("three", &[])),
+        ]);
+        let collected = Collected { asked_at: Instant(0), told };
+        let text = collected.tell(ActorId(1), 2, Instant(1_250_000_000));
+        let expected = "root waits\n  one waits\n    deaf a4: no answer since 1.2 s ago\n  \
+                        two a3: no answer since 1.2 s ago\n  three waits\n";
+        assert_eq!(text, expected);
     }
 }
