@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use windrow_core::{Exit, Kind};
+use windrow_core::{Event, Exit, Kind, Signal};
 use windrow_std::unix::stdio::Sink;
-use windrow_std::{Actor, ChildEnd, Drive, Order, Raised};
+use windrow_std::{Actor, ChildEnd, Drive, Notice, Order, Raised};
 
 use crate::harness::{Bed, Module, driven, watch};
 
@@ -14,6 +14,7 @@ pub(crate) const MODULE: Module = Module {
     driven: driven![
         row_15_output_nobody_reads,
         row_17_grandchild_keeps_stdout,
+        row_17_leak_is_told_before_the_end,
         row_18_many_spawns_at_once_with_capture,
         row_21_last_words_after_signal,
         row_21_last_words_are_in_the_failure,
@@ -80,6 +81,29 @@ fn row_17_grandchild_keeps_stdout<D: Drive>(bed: &Bed) {
     assert!(took < Duration::from_secs(1), "the end of the child waited {took:?} for its grandchild");
     assert_eq!(ended.outcome.tally.left, 0);
     watch::exited(&told.recv().expect("the grandchild"), Duration::ZERO);
+}
+
+/// The grandchild is deaf to SIGTERM, so the end of the child waits for its SIGKILL; the leak is told before that.
+fn row_17_leak_is_told_before_the_end<D: Drive>(bed: &Bed) {
+    let (up, never) = (bed.gate("up"), bed.gate("never"));
+    let script = format!("(trap '' TERM; echo u >{}; read x <{}) & read y <{0}", up.path(), never.path());
+    let (sender, watched) = channel();
+    let ended = bed.program().levels(1).run_watched::<D>(
+        move |actor: &Actor| {
+            actor.nursery(|nursery| nursery.spawn(shell(&script))?.wait_gone().map(|_| Vec::new()))
+        },
+        |notices| drop(sender.send(notices)),
+    );
+    assert_eq!(ended.expect("a root").outcome.tally.left, 0);
+    let notices = watched.recv().expect("a watcher");
+    let told = notices.try_iter().filter_map(|notice| match notice {
+        Notice::Event(Event::Exited(..)) => Some("exited"),
+        Notice::Leaks { .. } => Some("leaks"),
+        Notice::Event(Event::Escalated(_, Signal::Kill)) => Some("killed"),
+        Notice::Went { .. } => Some("went"),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), ["exited", "leaks", "killed", "went"]);
 }
 
 fn row_18_many_spawns_at_once_with_capture<D: Drive>(bed: &Bed) {

@@ -25,6 +25,11 @@ pub enum Notice {
         /// Who.
         actor: ActorId,
     },
+    /// Something holds the output of a child of the root's open, 200 ms after its exit, or at its end if that is sooner.
+    Leaks {
+        /// Whose.
+        actor: ActorId,
+    },
     /// Anything else that the root's own machine tells.
     Event(Event),
 }

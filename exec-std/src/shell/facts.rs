@@ -7,7 +7,7 @@ use windrow_core::{ActorId, Census, Error, Exit, Input, Instant, Kind, Link, Mes
 use super::channel::{Read, channel_of};
 use super::reactor::{Reactor, Ready};
 use super::sources::Source;
-use super::{Shell, talk};
+use super::{LEAK, Shell, now, talk};
 use crate::board::Failed;
 use crate::notice::Notice;
 use crate::sandwich::Sandwich;
@@ -107,8 +107,11 @@ impl<R: Reactor> Shell<R> {
     }
 
     fn exited(&mut self, child: ActorId, exit: process::Exit) {
-        if let Some(child) = self.children.get_mut(&child) {
-            child.seen = true;
+        if let Some(record) = self.children.get_mut(&child) {
+            record.seen = true;
+            if record.drain(&mut self.reactor, &mut self.sources) {
+                self.leaks.push_back((now().after(LEAK), child));
+            }
         }
         let exit = match exit {
             process::Exit::Code(code) => Exit::Code(code),
@@ -126,6 +129,16 @@ impl<R: Reactor> Shell<R> {
                 Ok(Some(_)) if child.seen => self.reap(id),
                 Ok(Some(exit)) => self.exited(id, exit),
                 Ok(None) | Err(_) => self.stuck.push(id),
+            }
+        }
+    }
+
+    /// Tells of those whose output something else has held open for too long.
+    pub(super) fn look_at_leaks(&mut self, now: Instant) {
+        while let Some((_, id)) = self.leaks.pop_front_if(|(at, _)| *at <= now) {
+            let child = self.children.get_mut(&id);
+            if child.is_some_and(|child| child.drain(&mut self.reactor, &mut self.sources)) {
+                self.notices.send(Notice::Leaks { actor: id });
             }
         }
     }

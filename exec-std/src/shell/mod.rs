@@ -59,6 +59,9 @@ const ROUNDS: usize = 64;
 /// How often a process that has exited and can't be collected is looked at again.
 const RETRY: Duration = Duration::from_millis(20);
 
+/// How long after a child's exit something else may hold its output open before that is told as a leak.
+const LEAK: Duration = Duration::from_millis(200);
+
 /// One actor's shell.
 #[derive(Debug)]
 pub struct Shell<R> {
@@ -89,6 +92,8 @@ pub struct Shell<R> {
     unflushed: Vec<Link>,
     /// Children that have exited and can't be collected yet.
     stuck: Vec<ActorId>,
+    /// Children that have exited while their output is open, and when that is a leak.
+    leaks: VecDeque<(Instant, ActorId)>,
     last_scope: u32,
     last_order: u32,
     /// What the parent sent behind the spec.
@@ -201,6 +206,7 @@ impl<R: Reactor> Shell<R> {
             facts: VecDeque::new(),
             unflushed: Vec::new(),
             stuck: Vec::new(),
+            leaks: VecDeque::new(),
             last_scope: ScopeId::ROOT.0,
             last_order: 0,
             brief: Vec::new(),
@@ -250,6 +256,7 @@ impl<R: Reactor> Shell<R> {
         }
         self.take_orders(now);
         self.look_at_stuck();
+        self.look_at_leaks(now);
         self.settle(now);
         if self.is_unbegun() || self.is_due(now) {
             self.give(now, Input::Tick);
@@ -270,9 +277,10 @@ impl<R: Reactor> Shell<R> {
     pub fn timeout(&self, now: Instant) -> Option<Duration> {
         let due = self.machine.poll_timeout().map(|due| due.since(now));
         let retry = (!self.stuck.is_empty()).then_some(RETRY);
+        let leak = self.leaks.front().map(|(at, _)| at.since(now));
         let busy = !self.facts.is_empty() || !self.ordered.is_empty() || self.outcome.is_some();
         let at_once = (busy || self.is_unbegun()).then_some(Duration::ZERO);
-        [due, retry, at_once].into_iter().flatten().min()
+        [due, retry, leak, at_once].into_iter().flatten().min()
     }
 
     /// Tells whether this turn will end with a tick that fires a timer.

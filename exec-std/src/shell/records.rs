@@ -59,6 +59,15 @@ impl Child {
         }
     }
 
+    /// Empties its pipes as far as they go, and tells whether one is still open.
+    pub(crate) fn drain(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) -> bool {
+        let captured = [&mut self.stdout, &mut self.stderr].into_iter().flatten();
+        captured.fold(false, |open, captured| {
+            captured.drain(reactor, sources);
+            open | captured.pump.is_open()
+        })
+    }
+
     /// Takes what is left of its output, and says what it came to. A pipe that is still open is held by something that it
     /// left behind: that delays nothing.
     pub(crate) fn last_output(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) -> Output {
