@@ -13,11 +13,15 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use windrow_core::{End, Exit, Kind};
 use windrow_std::{Actor, Backend, Drive, Order, Raised};
 
-use crate::harness::acts::be_root;
+use crate::harness::acts::{PRELOAD, be_root};
 use crate::harness::{Bed, Module, cases, driven, program};
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![row_27_one_poller_in_each_child, row_28_unexpected_descriptors,],
+    cases: cases![
+        row_27_one_poller_in_each_child,
+        row_28_unexpected_descriptors,
+        row_28_unexpected_descriptors_are_named,
+    ],
     driven: driven![
         row_26_entropy_differs,
         row_32_children_are_their_parents_own,
@@ -159,6 +163,22 @@ fn row_28_unexpected_descriptors(bed: &Bed) {
             assert!(rest.iter().all(|line| line.contains(" socket:[")), "{told}");
             assert_eq!(rest.len(), sockets, "{told}");
         }
+    }
+}
+
+/// In a debug build what no child will have is named: what was made to be inherited, and what the preload opened.
+fn row_28_unexpected_descriptors_are_named(bed: &Bed) {
+    let mut words = bed.act("open-handed-root", &["fork"]).into_iter();
+    let launch = bed.launch(words.next().expect("this program"), words).env(PRELOAD, "open");
+    let ended = launch.start().finish();
+    ended.expect(0);
+    for file in ["socket:[", "/memfd:unexpected", "unexpected (deleted)", "pipe:[", "/proc/version"] {
+        let named = ended.err.lines().any(|line| {
+            line.starts_with("warning: descriptor ")
+                && line.contains(file)
+                && line.contains("no child by fork")
+        });
+        assert_eq!(named, cfg!(debug_assertions), "{file}: {ended}");
     }
 }
 

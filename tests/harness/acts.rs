@@ -9,7 +9,7 @@ use windrow_std::{Actor, Blocking, Program, Raised, Sandwich};
 
 use super::{Act, Module, gate, pty};
 
-/// Chooses what the preload of every template does: `block`, `panic`, or nothing.
+/// Chooses what the preload of every template does: `block`, `panic`, `open`, or nothing.
 pub(crate) const PRELOAD: &str = "WINDROW_TESTS_PRELOAD";
 
 pub(super) fn play(modules: &[Module], name: &str, words: &[String]) -> ExitCode {
@@ -25,6 +25,7 @@ pub(super) fn preload() {
         Ok("block") => loop {
             std::thread::park();
         },
+        Ok("open") => std::mem::forget(std::fs::File::open("/proc/version").expect("a file")),
         Ok("panic") => panic!("the preload panics, as it was told to"),
         _ => {}
     }

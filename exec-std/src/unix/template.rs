@@ -30,6 +30,7 @@ mod guardian;
 mod packet;
 mod role;
 mod serve;
+mod unexpected;
 
 /// Tells a re-executed program that it is a template, and whose.
 pub(super) const VARIABLE: &str = "WINDROW_TEMPLATE";

@@ -22,6 +22,7 @@ use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open, setpgid};
 use super::Newborn;
 use super::guardian::Guardian;
 use super::packet::{self, Fds, Packet, Received, Title};
+use super::unexpected::Unexpected;
 use crate::unix::prelude;
 use crate::unix::sys::{self, Kin, Side};
 
@@ -61,12 +62,14 @@ struct Server {
 
 impl Server {
     fn new(socket: OwnedFd, actor: i32, preload: Option<fn()>) -> io::Result<Self> {
+        Unexpected::Inherited.tell(socket.as_fd());
         let socket = sys::keep_only(socket, [None, None, None])?;
         setpgid(None, None)?;
         rustix::thread::set_name(TITLE)?;
         if let Some(preload) = preload {
             preload();
             settle();
+            Unexpected::Opened.tell(socket.as_fd());
         }
         // After the hook, which may have installed handlers.
         sys::reset_dispositions();
