@@ -34,6 +34,7 @@ pub(crate) const MODULE: Module = Module {
         ("lineage", lineage),
     ],
     acts: &[("open-handed-root", open_handed_root)],
+    ..Module::EMPTY
 };
 
 /// Gives 16 bytes from the system and what a fresh `RandomState` makes of nothing.

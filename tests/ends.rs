@@ -29,6 +29,7 @@ pub(crate) const MODULE: Module = Module {
     ],
     entries: &[("stay", stay), ("echo-at-gate", echo_at_gate)],
     acts: &[("leaving-root", leaving_root), ("reuse-root", reuse_root), ("racing-root", racing_root)],
+    ..Module::EMPTY
 };
 
 /// Knocks, and stays until cancelled.

@@ -5,6 +5,7 @@
 
 mod boot;
 mod born;
+mod calls;
 mod cli;
 mod deaths;
 mod ends;
@@ -14,6 +15,7 @@ mod output;
 mod shells;
 mod signals;
 mod spawn;
+mod streams;
 mod templates;
 mod threads;
 mod traced;
@@ -24,6 +26,7 @@ use std::process::ExitCode;
 const MODULES: &[harness::Module] = &[
     boot::MODULE,
     born::MODULE,
+    calls::MODULE,
     cli::MODULE,
     deaths::MODULE,
     ends::MODULE,
@@ -32,6 +35,7 @@ const MODULES: &[harness::Module] = &[
     shells::MODULE,
     signals::MODULE,
     spawn::MODULE,
+    streams::MODULE,
     templates::MODULE,
     threads::MODULE,
     traced::MODULE,

@@ -33,6 +33,7 @@ pub(crate) const MODULE: Module = Module {
     entries: &[("slow-to-end", slow_to_end)],
     acts: &[("slow-root", slow_root), ("patient-root", patient_root), ("spinning-root", spinning_root)],
     driven: driven![row_14_members_outlive_their_leader_in_a_root],
+    ..Module::EMPTY
 };
 
 const INT: i32 = 2;

@@ -28,6 +28,7 @@ pub(crate) const MODULE: Module = Module {
     driven: driven![row_29_program_is_open_for_writing_for_a_moment, row_41_every_reason_not_to_run],
     entries: &[("lie-down", lie_down)],
     acts: &[("waiting-root", waiting_root), ("crowded", crowded), ("limited", limited)],
+    ..Module::EMPTY
 };
 
 fn lie_down(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {

@@ -25,6 +25,7 @@ pub(crate) const MODULE: Module = Module {
     ],
     entries: &[("hello", hello), ("unruly", unruly)],
     acts: &[("refused-root", refused_root), ("locked-root", locked_root), ("threaded-root", threaded_root)],
+    ..Module::EMPTY
 };
 
 #[expect(clippy::unnecessary_wraps, reason = "it is an entry")]

@@ -153,10 +153,10 @@ impl State {
         }
     }
 
-    /// Tells whether the far end of a channel takes calls: a child does once it is ready.
+    /// Tells whether the far end of a channel takes calls: a child does once it is ready, and until it has exited.
     pub(crate) fn can_call(&self, link: Link) -> bool {
         let ready = match link {
-            Link::Child(id) => self.children.get(&id).is_some_and(|child| child.ready),
+            Link::Child(id) => self.children.get(&id).is_some_and(|child| child.ready && !child.exited),
             Link::Parent | Link::Peer(_) => true,
         };
         ready && self.is_open(link)

@@ -41,6 +41,7 @@ struct State {
     idle: usize,
     /// Offers that nobody was woken or made for yet.
     fresh: usize,
+    over: bool,
 }
 
 impl Servers {
@@ -56,6 +57,12 @@ impl Servers {
 
     pub(crate) fn withdraw(&self, context: ContextId) {
         self.lock().offers.retain(|offer| offer.context != context);
+    }
+
+    /// Lets all threads go: nobody will be served any more.
+    pub(crate) fn close(&self) {
+        self.lock().over = true;
+        self.offered.notify_all();
     }
 
     /// Sees that every offer has a thread that will take it up.
@@ -87,6 +94,9 @@ impl Servers {
     fn next(&self) -> Option<Offer> {
         let mut state = self.lock();
         loop {
+            if state.over {
+                return None;
+            }
             if let Some(offer) = state.offers.pop_front() {
                 return Some(offer);
             }

@@ -69,10 +69,18 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
         slot: Arc<Slot>,
         ahead: Ahead,
     ) -> Result<Self, Raised> {
-        actor.ask(|shell| shell.open_stream(context, ahead.items, ahead.lossy))?;
+        let mut opened = Err(Refused::Ended);
+        actor.tell(|shell| opened = shell.open_stream(context, ahead.items, ahead.lossy));
+        // One whose far end has returned meanwhile is a stream that has ended.
+        let returned = matches!(slot.look().over, Some(Over::Returned(_)));
+        let over = opened == Err(Refused::ClosedContext) && returned && !slot.look().opened;
+        if !over {
+            actor.answered(opened)?;
+        }
+        slot.look().opened = true;
         let tell_after = (ahead.items / 4).max(1);
         let fetched = Items::default();
-        Ok(Self { actor, context, slot, fetched, taken: 0, tell_after, finished: false, types: PhantomData })
+        Ok(Self { actor, context, slot, fetched, taken: 0, tell_after, finished: over, types: PhantomData })
     }
 
     /// Sends one item, and waits while the far end has no room for it.

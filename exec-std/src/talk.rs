@@ -33,6 +33,8 @@ pub(crate) struct Talk {
     pub(crate) credit: u32,
     /// Errors that came before the answer.
     pub(crate) errors: Vec<Failure>,
+    /// This end has opened its stream.
+    pub(crate) opened: bool,
     /// How it ended.
     pub(crate) over: Option<Over>,
     waiting: u32,

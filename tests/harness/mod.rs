@@ -54,7 +54,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use windrow_smol::Smol;
-use windrow_std::{Blocking, Entry, Program};
+use windrow_std::{Blocking, Entry, Program, Service};
 
 pub(crate) use bed::Bed;
 pub(crate) use gate::Gate;
@@ -126,12 +126,14 @@ pub(crate) struct Module {
     pub(crate) driven: &'static [Case],
     /// What its actors run.
     pub(crate) entries: &'static [(&'static str, Entry)],
+    /// What its actors serve.
+    pub(crate) services: &'static [fn() -> Service],
     /// Its acts.
     pub(crate) acts: &'static [(&'static str, Act)],
 }
 
 impl Module {
-    pub(crate) const EMPTY: Self = Self { cases: &[], driven: &[], entries: &[], acts: &[] };
+    pub(crate) const EMPTY: Self = Self { cases: &[], driven: &[], entries: &[], services: &[], acts: &[] };
 }
 
 /// Lists cases that start programs.
@@ -191,7 +193,10 @@ fn take_seat() {
 pub(crate) fn program() -> Program {
     let modules = MODULES.get().copied().unwrap_or_default();
     let entries = modules.iter().flat_map(|module| module.entries);
-    entries.fold(Program::new().preload(acts::preload), |program, (name, entry)| program.entry(name, *entry))
+    let services = modules.iter().flat_map(|module| module.services);
+    let program = Program::new().preload(acts::preload);
+    let program = entries.fold(program, |program, (name, entry)| program.entry(name, *entry));
+    services.fold(program, |program, service| program.service(service()))
 }
 
 fn cases_of(modules: &'static [Module]) -> impl Iterator<Item = &'static Case> {

@@ -61,6 +61,8 @@ impl Step<'_> {
         let deadline = record.deadline;
         self.state.members.insert((parent, Member::Context(context)));
         self.open_scope(scope, parent, false, deadline);
+        // What the body calls in turn has no more time than this; what fires is the call's own timer.
+        self.state.deadlines.set(Timer::Scope(scope), None);
     }
 
     pub(super) fn begin_context(&mut self, context: ContextId, payload: Payload) {
@@ -100,7 +102,9 @@ impl Step<'_> {
             return;
         };
         call.cause = Some(cause);
-        match call.scopes {
+        let scopes = call.scopes;
+        self.state.deadlines.set(Timer::Call(context), None);
+        match scopes {
             Some((_, body)) => self.spread(body, cause),
             None => self.end_callee(context, Answer::Cancelled(cause)),
         }
@@ -126,8 +130,13 @@ impl Step<'_> {
         self.state.cause.unwrap_or_else(|| self.cause(Reason::Asked))
     }
 
-    /// A call's time is over: the whole of it, or the time for what should follow its cancellation.
+    /// A call's time is over: the whole of it, or the time for what should follow its cancellation. The deadline is the
+    /// caller's, on whichever side it passes first.
     pub(super) fn call_over(&mut self, context: ContextId) {
+        if context.side == Side::Callee {
+            let canceller = self.state.far(context.link);
+            return self.cancel_body(context, Cause { canceller, reason: Reason::Deadline });
+        }
         let Some(call) = self.state.callers.get(&context) else {
             return;
         };
@@ -204,10 +213,11 @@ impl Step<'_> {
         match *ending {
             Ending::Answered(Answer::Failed(error)) => Some(error),
             Ending::Unanswered => Some(error(Kind::Unanswered)),
-            Ending::Answered(Answer::Cancelled(cause)) if !asked => {
+            Ending::Answered(Answer::Cancelled(cause)) if !asked && cause.canceller != self.state.me => {
                 Some(Error { canceller: Some(cause.canceller), ..error(Kind::Cancelled(cause.reason)) })
             }
             Ending::Lost(exit) if !asked => Some(error(Kind::PeerLost(exit))),
+            // A deadline of this side's that the far end was the first to see is its own, too.
             Ending::Answered(_) | Ending::Lost(_) => None,
         }
     }
@@ -217,6 +227,7 @@ impl Step<'_> {
         let Some(call) = self.state.callees.remove(&context) else {
             return;
         };
+        self.state.deadlines.forget(Timer::Call(context));
         match call.scopes {
             Some((parent, _)) => {
                 self.state.members.remove(&(parent, Member::Context(context)));

@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use super::Step;
 use crate::context::CalleeRecord;
+use crate::deadlines::Timer;
 use crate::flow::Flow;
 use crate::{
     Answer, Callee, CallerChange, Cause, ContextId, Ending, Error, Kind, Life, Link, NameId, Output, Payload,
@@ -83,7 +84,9 @@ impl Step<'_> {
             cause: None,
             flow: Flow::IDLE,
         };
+        let deadline = record.deadline;
         self.state.callees.insert(context, record);
+        self.state.deadlines.set(Timer::Call(context), deadline);
         self.emit(Output::Offer { context, endpoint, payload });
     }
 
@@ -121,7 +124,7 @@ impl Step<'_> {
         };
         if let Some(next) = call.phase.next(CallerChange::Acknowledged) {
             call.phase = next;
-            self.state.deadlines.set(crate::deadlines::Timer::Call(context), Some(until));
+            self.state.deadlines.set(Timer::Call(context), Some(until));
         }
     }
 

@@ -18,7 +18,6 @@ use crate::endpoint::Service;
 use crate::failure::Raised;
 use crate::order::Order;
 use crate::talk::Slot;
-use crate::unix::waker::Waker;
 
 /// A shell that threads share.
 #[derive(Debug)]
@@ -26,7 +25,6 @@ pub struct Shared<R> {
     /// Gone when the actor is.
     shell: Mutex<Option<Shell<R>>>,
     board: Arc<Board>,
-    waker: Waker,
     /// The driver wants the lock.
     wanted: AtomicBool,
 }
@@ -99,8 +97,8 @@ impl<R: Reactor> Shared<R> {
     /// Puts a shell where threads can share it.
     #[must_use]
     pub fn new(shell: Shell<R>) -> Self {
-        let (board, waker) = (shell.board(), shell.waker());
-        Self { shell: Mutex::new(Some(shell)), board, waker, wanted: AtomicBool::new(false) }
+        let board = shell.board();
+        Self { shell: Mutex::new(Some(shell)), board, wanted: AtomicBool::new(false) }
     }
 
     /// Lends the shell to the driver.
@@ -134,28 +132,25 @@ impl<R: Reactor> Desk for Shared<R> {
         let Some(shell) = guard.as_mut() else { return };
         shell.settle(now());
         ask(shell);
-        let wake = shell.end_ask(now());
+        shell.end_ask(now());
         drop(guard);
         self.board.publish();
-        if wake {
-            self.waker.wake();
-        }
     }
 }
 
 impl<R: Reactor> Shell<R> {
-    /// Does what follows from what a thread said, and tells whether the driver must look sooner than it means to.
-    fn end_ask(&mut self, now: Instant) -> bool {
+    /// Does what follows from what a thread said, and wakes the driver if it must look sooner than it means to.
+    fn end_ask(&mut self, now: Instant) {
         self.settle(now);
         self.flush_all();
         self.settle(now);
         self.publish();
-        let Some(asleep) = self.asleep else { return false };
+        let Some(asleep) = self.asleep else { return };
         let busy = !self.ordered.is_empty() || self.outcome.is_some();
         let sooner = self.timeout(now).is_some_and(|left| asleep.is_none_or(|until| now.after(left) < until));
         if busy || sooner {
             self.asleep = None;
+            self.waker.wake();
         }
-        busy || sooner
     }
 }

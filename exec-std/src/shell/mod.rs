@@ -315,10 +315,6 @@ impl<R: Reactor> Shell<R> {
         Arc::clone(&self.board)
     }
 
-    pub(crate) fn waker(&self) -> Waker {
-        self.waker.clone()
-    }
-
     pub(crate) fn notices(&mut self) -> &mut Notices {
         &mut self.notices
     }
@@ -369,6 +365,7 @@ impl<R: Reactor> Shell<R> {
         self.board.write(|facts| facts.over = true);
         self.slots.values().for_each(|slot| slot.notify());
         self.actor = None;
+        self.servers.close();
         let took = now().since(outcome.began);
         let (value, failures) = (std::mem::take(&mut self.value), std::mem::take(&mut self.raised));
         Ended { outcome, value, failures, took }

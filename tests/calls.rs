@@ -1,0 +1,308 @@
+//! Calls between actors: what comes back when it goes well, when it does not, and when one of the two is gone.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use windrow_core::{End, Exit, Kind};
+use windrow_std::shell::Ended;
+use windrow_std::{Actor, Drive, Endpoint, Failure, Order, Portal, Program, Raised, Service};
+
+use crate::harness::{Bed, Module, driven};
+
+pub(crate) const MODULE: Module = Module {
+    driven: driven![
+        a_call_brings_back_its_result,
+        a_child_calls_its_parent,
+        calls_at_the_same_time_do_not_wait_for_each_other,
+        nothing_else_is_callable,
+        a_failure_comes_back_with_its_kind_and_its_words,
+        row_48_what_is_too_long_harms_nothing_else,
+        a_deadline_travels_with_nested_calls,
+        a_cancelled_scope_cancels_its_calls,
+        a_context_links_both_ends,
+        an_end_that_was_asked_for_is_no_error,
+        a_killed_peer_ends_every_kind_of_wait,
+        row_76_every_way_to_die_in_a_call_is_told_apart,
+    ],
+    entries: &[("asker", asker)],
+    services: &[desk],
+    ..Module::EMPTY
+};
+
+const ECHO: Endpoint<String, String> = Endpoint::new("echo");
+const FAIL: Endpoint<String, ()> = Endpoint::new("fail");
+const WAIT: Endpoint<(), u64> = Endpoint::new("wait");
+const NEST: Endpoint<(), String> = Endpoint::new("nest");
+const PID: Endpoint<(), i32> = Endpoint::new("pid");
+const HOLD: Endpoint<u32, ()> = Endpoint::new("hold");
+
+/// What most cases call.
+fn desk() -> Service {
+    Service::new("desk")
+        .on(ECHO, |_, text| Ok(text))
+        .on(FAIL, |_, how: String| match how.as_str() {
+            "panic" => panic!("it panics, as it was told to"),
+            "exit" => std::process::exit(7),
+            "abort" => std::process::abort(),
+            "overflow" => Err(Raised::from(overflow(0).to_string())),
+            _ => Err(Raised::from(how)),
+        })
+        // How long it could wait, in milliseconds, before it was cancelled.
+        .on(WAIT, |serving, ()| {
+            let begin = Instant::now();
+            let _ = serving.sleep_forever();
+            Ok(u64::try_from(begin.elapsed().as_millis()).unwrap_or(0))
+        })
+        // Calls its parent's endpoint, which never answers by itself.
+        .on(NEST, |serving, ()| {
+            let begin = Instant::now();
+            let ended = serving.parent().call(WAIT, &());
+            assert!(begin.elapsed() < Duration::from_secs(5), "the deadline did not come along");
+            ended.map(|_| String::from("the parent answered"))
+        })
+        .on(PID, |_, ()| Ok(rustix::process::getpid().as_raw_nonzero().get()))
+        // Begins, opens its stream, and takes nothing.
+        .on(HOLD, |serving, first| {
+            if first > 0 {
+                serving.begin(&first)?;
+            }
+            let _stream = if first > 1 { Some(serving.stream::<u32, u32>()?) } else { None };
+            serving.sleep_forever()
+        })
+}
+
+#[expect(unconditional_recursion, reason = "the stack is to overflow")]
+fn overflow(depth: u64) -> u64 {
+    let frame = std::hint::black_box([depth; 512]);
+    overflow(depth + 1) + frame[usize::try_from(depth % 512).unwrap_or(0)]
+}
+
+/// Runs a root with one child that serves the desk, and gives what came of it.
+fn with_desk<D: Drive>(
+    bed: &Bed,
+    body: impl Fn(&Actor, &Portal) -> Result<(), Raised> + Send + 'static,
+) -> Ended {
+    let program: Program = bed.program();
+    bed.run::<D>(&program, move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let child = nursery.spawn(Order::service("desk"))?.portal();
+            body(actor, &child)?;
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    })
+}
+
+#[track_caller]
+fn well(ended: &Ended) {
+    let (end, tally) = (ended.outcome.end, ended.outcome.tally);
+    assert_eq!((end, tally.left, tally.lost, tally.escalations), (End::Well, 0, 0, 0), "{ended:?}");
+}
+
+#[track_caller]
+fn failure(raised: Raised) -> Failure {
+    match raised {
+        Raised::Group(mut failures) if failures.len() == 1 => failures.remove(0),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn a_call_brings_back_its_result<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |_, desk| {
+        for round in 0..100 {
+            let text = "hay".repeat(round * 100);
+            assert_eq!(desk.call(ECHO, &text)?, text);
+        }
+        Ok(())
+    }));
+}
+
+/// Calls its parent and gives what it answered.
+fn asker(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let text = String::from_utf8_lossy(args).into_owned();
+    actor.parent().call(ECHO, &text).map(String::into_bytes)
+}
+
+fn a_child_calls_its_parent<D: Drive>(bed: &Bed) {
+    let ended = bed.run::<D>(&bed.program(), |actor: &Actor| {
+        actor.expose(&desk())?;
+        actor.nursery(|nursery| {
+            let child = nursery.spawn(Order::entry("asker", "up and down"))?;
+            assert_eq!(child.wait_gone()?.value.as_deref(), Some(&b"up and down"[..]));
+            Ok(Vec::new())
+        })
+    });
+    well(&ended);
+}
+
+/// As many as there are: were they served one after the other, the first would wait for ever.
+fn calls_at_the_same_time_do_not_wait_for_each_other<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |actor, desk| {
+        actor.nursery_with(windrow_std::Scope::default(), |nursery| {
+            let waiting: Vec<_> = (0..16)
+                .map(|_| {
+                    let desk = desk.clone();
+                    std::thread::spawn(move || desk.call_within(Duration::from_millis(400), WAIT, &()))
+                })
+                .collect();
+            for _ in 0..50 {
+                assert_eq!(desk.call(ECHO, &String::from("quick"))?, "quick");
+            }
+            for thread in waiting {
+                assert_eq!(thread.join().expect("a thread that ends"), Err(Raised::TimedOut));
+            }
+            let _ = nursery;
+            Ok(())
+        })
+    }));
+}
+
+fn nothing_else_is_callable<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |actor, desk| {
+        const NOWHERE: Endpoint<(), ()> = Endpoint::new("nowhere");
+        const CANCEL: Endpoint<(), ()> = Endpoint::new("cancel");
+        const NAMELESS: Endpoint<(), ()> = Endpoint::new("");
+        const NUMBERS: Endpoint<(u64, u64), String> = Endpoint::new("echo");
+        for endpoint in [NOWHERE, CANCEL, NAMELESS] {
+            let failed = failure(desk.call(endpoint, &()).expect_err("an endpoint that is not there"));
+            assert_eq!(failed.kind, Kind::NoEndpoint);
+        }
+        let failed = failure(desk.call(NUMBERS, &(u64::MAX, 0)).expect_err("arguments of another kind"));
+        assert_eq!(failed.kind, Kind::BadArguments);
+        // A root has nobody above it.
+        assert!(actor.parent().call(ECHO, &String::new()).is_err());
+        Ok(())
+    }));
+}
+
+fn a_failure_comes_back_with_its_kind_and_its_words<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |_, desk| {
+        let failed = failure(desk.call(FAIL, &String::from("no hay today")).expect_err("a failure"));
+        assert_eq!((failed.kind, failed.text.as_str()), (Kind::Failed, "no hay today"));
+        let failed = failure(desk.call(FAIL, &String::from("panic")).expect_err("a panic"));
+        assert_eq!(failed.kind, Kind::Panicked);
+        assert!(failed.text.contains("as it was told to"), "{failed}");
+        // It lives, and serves.
+        assert_eq!(desk.call(ECHO, &String::from("still here"))?, "still here");
+        Ok(())
+    }));
+}
+
+fn row_48_what_is_too_long_harms_nothing_else<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |_, desk| {
+        let Err(Raised::Error(text)) = desk.call(ECHO, &"x".repeat(1 << 17)) else {
+            panic!("an argument that no frame holds")
+        };
+        assert!(text.contains("one message"), "{text}");
+        assert_eq!(desk.call(ECHO, &String::from("intact"))?, "intact");
+        Ok(())
+    }));
+}
+
+fn a_deadline_travels_with_nested_calls<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |actor, desk| {
+        // The child calls back here, and nobody answers: only the deadline that came along ends that.
+        actor.expose(&Service::new("above").on(WAIT, |serving, ()| {
+            let begin = Instant::now();
+            let _ = serving.sleep_forever();
+            assert!(begin.elapsed() < Duration::from_secs(5), "no deadline came along");
+            Ok(0)
+        }))?;
+        let begin = Instant::now();
+        let ended = desk.call_within(Duration::from_millis(200), NEST, &());
+        assert_eq!(ended, Err(Raised::TimedOut));
+        assert!(begin.elapsed() >= Duration::from_millis(200));
+        assert_eq!(desk.call(ECHO, &String::from("after"))?, "after");
+        Ok(())
+    }));
+}
+
+fn a_cancelled_scope_cancels_its_calls<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |actor, desk| {
+        let short = windrow_std::Scope::default().timeout(Duration::from_millis(100));
+        let ended = actor.nursery_with(short, |_| desk.call(WAIT, &()));
+        assert!(ended.is_err_and(|raised| raised.is_cancelled()));
+        assert_eq!(desk.call(ECHO, &String::from("after"))?, "after");
+        Ok(())
+    }));
+}
+
+fn a_context_links_both_ends<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |actor, desk| {
+        // The far end fails: the body is cancelled where it sleeps, and the failure is raised once.
+        let ended: Result<(), Raised> = desk.context(FAIL, &String::from("far"), |_| actor.sleep_forever());
+        assert_eq!(failure(ended.expect_err("a failure")).text, "far");
+        // The body fails: the far end is cancelled, and the context ends with the body's words.
+        let ended: Result<(), Raised> = desk.context(WAIT, &(), |_| Err("near".into()));
+        assert_eq!(failure(ended.expect_err("a failure")).text, "near");
+        // Neither does: the body may wait for the result.
+        assert_eq!(desk.context(ECHO, &String::from("both"), |context| context.result())?, "both");
+        Ok(())
+    }));
+}
+
+fn an_end_that_was_asked_for_is_no_error<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |_, desk| {
+        let begun = desk.context(HOLD, &1, |context| {
+            let begun: u32 = context.begun()?;
+            context.cancel();
+            context.cancel();
+            Ok(begun)
+        })?;
+        assert_eq!(begun, 1);
+        Ok(())
+    }));
+}
+
+/// A way of waiting for a child, which is killed meanwhile.
+type Way = fn(&Actor, &Portal) -> Result<(), Raised>;
+
+const WAYS: &[Way] = &[
+    |_, desk| desk.call(WAIT, &()).map(drop),
+    |_, desk| desk.context(HOLD, &0, |context| context.begun::<u32>().map(drop)),
+    |_, desk| desk.context(HOLD, &1, |context| context.begun::<u32>().and_then(|_| context.result())),
+    |_, desk| {
+        desk.context(HOLD, &2, |context| {
+            context.begun::<u32>()?;
+            context.stream::<u32, u32>()?.recv().map(drop)
+        })
+    },
+    |_, desk| {
+        desk.context(HOLD, &2, |context| {
+            context.begun::<u32>()?;
+            let mut stream = context.stream::<u32, u32>()?;
+            // It takes nothing, so this waits for room before long.
+            loop {
+                stream.send(&7)?;
+            }
+        })
+    },
+];
+
+fn a_killed_peer_ends_every_kind_of_wait<D: Drive>(bed: &Bed) {
+    for (place, way) in WAYS.iter().enumerate() {
+        let ended = with_desk::<D>(bed, move |actor, desk| {
+            let pid = desk.call(PID, &())?;
+            let (actor, desk) = (actor.clone(), desk.clone());
+            let waiting = std::thread::spawn(move || way(&actor, &desk));
+            // In time for the call to be on its way, and no part of what is asserted: whenever it dies, every wait ends.
+            let _ = Pid::from_raw(pid).map(|pid| kill_process(pid, Signal::KILL));
+            let raised = waiting.join().expect("a thread that ends").expect_err("a loss");
+            assert!(matches!(raised, Raised::Cancelled(_) | Raised::Group(_)), "{raised:?}");
+            Err(raised)
+        });
+        assert_eq!(ended.outcome.end, End::Failed, "way {place}: {ended:?}");
+        let died = ended.failures.iter().filter(|failure| failure.kind == Kind::Died(Exit::Signal(9)));
+        assert_eq!(died.count(), 1, "way {place}: {ended:?}");
+        assert_eq!(ended.outcome.tally.left, 0);
+    }
+}
+
+fn row_76_every_way_to_die_in_a_call_is_told_apart<D: Drive>(bed: &Bed) {
+    for (how, exit) in [("exit", Exit::Code(7)), ("abort", Exit::Signal(6)), ("overflow", Exit::Signal(6))] {
+        let ended = with_desk::<D>(bed, move |_, desk| desk.call(FAIL, &String::from(how)));
+        let kinds: Vec<_> = ended.failures.iter().map(|failure| failure.kind).collect();
+        assert!(kinds.contains(&Kind::Died(exit)), "{how}: {ended:?}");
+        assert!(kinds.len() == 1 || kinds.contains(&Kind::PeerLost(Some(exit))), "{how}: {ended:?}");
+    }
+}

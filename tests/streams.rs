@@ -1,0 +1,232 @@
+//! Streams: items both ways, in order, each way with its own end, and memory that no slow reader makes grow.
+
+use std::time::Duration;
+
+use windrow_core::{End, Kind};
+use windrow_std::{Actor, Ahead, Drive, Endpoint, Order, Portal, Raised, Service};
+
+use crate::harness::{Bed, Module, driven};
+
+pub(crate) const MODULE: Module = Module {
+    driven: driven![
+        items_come_in_order_and_each_way_ends_by_itself,
+        what_was_sent_before_the_answer_is_read_before_the_end,
+        a_stream_is_opened_once_and_after_the_beginning,
+        a_writer_waits_for_its_reader_and_for_nobody_else,
+        a_lossy_stream_keeps_the_last_items_and_counts_the_rest,
+        a_reader_waits_no_longer_than_it_wants_to,
+        a_long_item_travels_and_a_longer_one_is_refused,
+        a_failure_follows_the_items_before_it,
+    ],
+    services: &[mill],
+    ..Module::EMPTY
+};
+
+const SQUARES: Endpoint<(), u64> = Endpoint::new("squares");
+const COUNT: Endpoint<u32, ()> = Endpoint::new("count");
+const TAKE: Endpoint<u32, u64> = Endpoint::new("take");
+const BREAK: Endpoint<u32, ()> = Endpoint::new("break");
+const MIRROR: Endpoint<(), usize> = Endpoint::new("mirror");
+
+fn mill() -> Service {
+    Service::new("mill")
+        // Squares what comes, and returns the sum when there is no more.
+        .on(SQUARES, |serving, ()| {
+            serving.begin(&())?;
+            let mut stream = serving.stream::<u64, u64>()?;
+            let mut sum = 0;
+            while let Some(number) = stream.recv()? {
+                sum += number;
+                stream.send(&(number * number))?;
+            }
+            Ok(sum)
+        })
+        // Counts to a number and returns at once.
+        .on(COUNT, |serving, to| {
+            serving.begin(&to)?;
+            let mut stream = serving.stream::<u32, ()>()?;
+            (0..to).try_for_each(|number| stream.send(&number))
+        })
+        // Takes so many items, and no more until the other end has ended.
+        .on(TAKE, |serving, items| {
+            serving.begin(&())?;
+            let mut stream = serving.stream::<(), u64>()?;
+            for _ in 0..items {
+                stream.recv()?;
+            }
+            serving.sleep_forever().map(|()| 0)
+        })
+        .on(BREAK, |serving, after| {
+            serving.begin(&())?;
+            let mut stream = serving.stream::<u32, ()>()?;
+            (0..after).try_for_each(|number| stream.send(&number))?;
+            Err("the mill broke".into())
+        })
+        .on(MIRROR, |serving, ()| {
+            serving.begin(&())?;
+            let mut stream = serving.stream::<Vec<u8>, Vec<u8>>()?;
+            let mut bytes = 0;
+            while let Some(item) = stream.recv()? {
+                bytes += item.len();
+                stream.send(&item)?;
+            }
+            Ok(bytes)
+        })
+}
+
+fn with_mill<D: Drive>(bed: &Bed, body: impl Fn(&Actor, &Portal) -> Result<(), Raised> + Send + 'static) {
+    let ended = bed.run::<D>(&bed.program(), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let mill = nursery.spawn(Order::service("mill"))?.portal();
+            body(actor, &mill)?;
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    let (end, tally) = (ended.outcome.end, ended.outcome.tally);
+    assert_eq!((end, tally.left, tally.lost, tally.escalations), (End::Well, 0, 0, 0), "{ended:?}");
+}
+
+fn items_come_in_order_and_each_way_ends_by_itself<D: Drive>(bed: &Bed) {
+    with_mill::<D>(bed, |_, mill| {
+        const ITEMS: u64 = 2000;
+        let sum = mill.context(SQUARES, &(), |context| {
+            context.begun::<()>()?;
+            let mut stream = context.stream::<u64, u64>()?;
+            for number in 0..ITEMS {
+                stream.send(&number)?;
+                // In step with a window that is much smaller than what is sent.
+                assert_eq!(stream.recv()?, Some(number * number));
+            }
+            // This way ends; the other one is still open, and the answer waits behind it.
+            stream.finish();
+            assert_eq!(stream.recv()?, None);
+            assert_eq!(stream.recv()?, None);
+            context.result()
+        })?;
+        assert_eq!(sum, (0..ITEMS).sum::<u64>());
+        Ok(())
+    });
+}
+
+fn what_was_sent_before_the_answer_is_read_before_the_end<D: Drive>(bed: &Bed) {
+    with_mill::<D>(bed, |_, mill| {
+        for to in [0, 1, 63, 64, 65, 1000] {
+            mill.context(COUNT, &to, |context| {
+                assert_eq!(context.begun::<u32>()?, to);
+                let mut stream = context.stream::<(), u32>()?;
+                let read = stream.by_ref().collect::<Result<Vec<_>, _>>()?;
+                assert_eq!(read, (0..to).collect::<Vec<_>>());
+                context.result()
+            })?;
+        }
+        Ok(())
+    });
+}
+
+fn a_stream_is_opened_once_and_after_the_beginning<D: Drive>(bed: &Bed) {
+    with_mill::<D>(bed, |_, mill| {
+        mill.context(COUNT, &3, |context| {
+            context.begun::<u32>()?;
+            let stream = context.stream::<(), u32>()?;
+            assert!(matches!(context.stream::<(), u32>(), Err(Raised::Error(_))), "a second opening");
+            assert_eq!(stream.count(), 3);
+            assert!(matches!(context.stream::<(), u32>(), Err(Raised::Error(_))), "an opening after the end");
+            Ok(())
+        })
+    });
+}
+
+fn a_writer_waits_for_its_reader_and_for_nobody_else<D: Drive>(bed: &Bed) {
+    with_mill::<D>(bed, |_, mill| {
+        mill.context(TAKE, &10, |slow| {
+            slow.begun::<()>()?;
+            let mut full = slow.stream::<u64, ()>()?;
+            let (sender, sent) = std::sync::mpsc::channel();
+            std::thread::scope(|threads| {
+                threads.spawn(move || {
+                    let mut count = 0_u64;
+                    while full.send(&count).is_ok() {
+                        count += 1;
+                        let _ = sender.send(count);
+                    }
+                });
+                // A neighbour on the same channel goes on meanwhile, far beyond what the full one may send.
+                mill.context(COUNT, &20_000, |context| {
+                    context.begun::<u32>()?;
+                    assert_eq!(context.stream::<(), u32>()?.count(), 20_000);
+                    Ok(())
+                })?;
+                slow.cancel();
+                Ok::<_, Raised>(())
+            })?;
+            let sent = sent.iter().last().unwrap_or(0);
+            // The ten that were taken, and two windows: one here on its way and one there.
+            assert!((64..=10 + 2 * 64).contains(&sent), "{sent} items were sent to a reader of ten");
+            Ok(())
+        })
+    });
+}
+
+fn a_lossy_stream_keeps_the_last_items_and_counts_the_rest<D: Drive>(bed: &Bed) {
+    with_mill::<D>(bed, |_, mill| {
+        mill.context(COUNT, &1000, |context| {
+            context.begun::<u32>()?;
+            let mut stream = context.stream_with::<(), u32>(Ahead::last(8))?;
+            // It never waits for us, so it is done while we have read nothing.
+            context.result()?;
+            let last = stream.by_ref().collect::<Result<Vec<_>, _>>()?;
+            assert_eq!(last, (992..1000).collect::<Vec<_>>());
+            assert_eq!(stream.dropped(), 992);
+            Ok(())
+        })
+    });
+}
+
+fn a_reader_waits_no_longer_than_it_wants_to<D: Drive>(bed: &Bed) {
+    with_mill::<D>(bed, |_, mill| {
+        mill.context(TAKE, &1, |context| {
+            context.begun::<()>()?;
+            let mut stream = context.stream::<u64, ()>()?;
+            assert_eq!(stream.recv_timeout(Duration::from_millis(20)), Err(Raised::TimedOut));
+            context.cancel();
+            Ok(())
+        })
+    });
+}
+
+fn a_long_item_travels_and_a_longer_one_is_refused<D: Drive>(bed: &Bed) {
+    with_mill::<D>(bed, |_, mill| {
+        mill.context(MIRROR, &(), |context| {
+            context.begun::<()>()?;
+            let mut stream = context.stream::<Vec<u8>, Vec<u8>>()?;
+            for length in [0, 1, 4096, 65_000] {
+                let item = vec![7; length];
+                stream.send(&item)?;
+                assert_eq!(stream.recv()?, Some(item));
+            }
+            assert!(matches!(stream.send(&vec![7; 1 << 16]), Err(Raised::Error(_))));
+            stream.finish();
+            assert_eq!(context.result()?, 1 + 4096 + 65_000);
+            Ok(())
+        })
+    });
+}
+
+fn a_failure_follows_the_items_before_it<D: Drive>(bed: &Bed) {
+    with_mill::<D>(bed, |_, mill| {
+        let mut read = Vec::new();
+        let ended: Result<(), Raised> = mill.context(BREAK, &5, |context| {
+            context.begun::<()>()?;
+            for item in context.stream::<(), u32>()? {
+                read.push(item?);
+            }
+            Ok(())
+        });
+        let Err(Raised::Group(failures)) = ended else { panic!("{ended:?}") };
+        assert_eq!(failures.iter().map(|failure| failure.kind).collect::<Vec<_>>(), [Kind::Failed]);
+        assert_eq!(failures[0].text, "the mill broke");
+        assert_eq!(read, [0, 1, 2, 3, 4]);
+        Ok(())
+    });
+}
