@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::os::fd::OwnedFd;
+use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,7 +19,9 @@ use windrow_std::unix::template::Template;
 
 use crate::Case;
 use crate::cases::shell;
-use crate::rig::{self, Channel, KILL_AFTER, SOON, ask, child, collect, template, wait_readable};
+use crate::rig::{
+    self, Channel, KILL_AFTER, SOON, ask, child, collect, kill, start_role, template, wait_readable,
+};
 
 pub(crate) const ALL: &[Case] = &[
     ("children_of_a_killed_actor_are_ended", children_of_a_killed_actor_are_ended),
@@ -65,7 +66,7 @@ fn a_leaked_socket_does_not_hide_the_actors_death() {
 
 /// Kills an actor with a family, and returns those that were not ended: strangers that nobody guards.
 fn expect_ended(role: &str) -> Vec<(String, Pid)> {
-    let (mut actor, lines) = start(role);
+    let (mut actor, lines) = start_role(role, &[]);
     let mut names = BTreeMap::new();
     for line in lines {
         if line == "ready" {
@@ -75,8 +76,7 @@ fn expect_ended(role: &str) -> Vec<(String, Pid)> {
         names.insert(pid.parse::<i32>().unwrap(), name.to_owned());
     }
     let killed = Instant::now();
-    actor.signal(Signal::KILL.as_raw()).unwrap();
-    collect(&mut actor);
+    kill(&mut actor);
     let expected = names.values().filter(|name| *name != "stranger").count();
     let mut ended = BTreeMap::new();
     let mut members = 0;
@@ -153,13 +153,12 @@ fn replaced() {
 
 fn a_death_amid_spawns_leaves_nothing() {
     for spared in 0..20 {
-        let (mut actor, mut lines) = start("spawning");
+        let (mut actor, mut lines) = start_role("spawning", &[]);
         // The later the kill, the more of them have come to life.
         for _ in 0..spared {
             lines.next().unwrap();
         }
-        actor.signal(Signal::KILL.as_raw()).unwrap();
-        collect(&mut actor);
+        kill(&mut actor);
         let end = Instant::now() + SOON;
         while wait(WaitOptions::NOHANG).is_ok() {
             assert!(Instant::now() < end, "something lives on");
@@ -178,10 +177,9 @@ fn spawning() {
 }
 
 fn an_executed_actor_is_told_of_its_parents_death() {
-    let (mut actor, mut lines) = start("parent");
+    let (mut actor, mut lines) = start_role("parent", &[]);
     let pid: i32 = lines.next().unwrap().parse().unwrap();
-    actor.signal(Signal::KILL.as_raw()).unwrap();
-    collect(&mut actor);
+    kill(&mut actor);
     assert_eq!(collect_any(Instant::now() + SOON), (pid, Exit::Signal(15, false)));
 }
 
@@ -196,18 +194,6 @@ fn parent() {
     loop {
         thread::park();
     }
-}
-
-fn start(role: &str) -> (Process, impl Iterator<Item = String>) {
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    let mut command = Command::new("/proc/self/exe");
-    command.arg("role").arg(role).stdio[1] = Some(writer);
-    let actor = exec::spawn(command).unwrap();
-    (actor, lines(reader))
-}
-
-fn lines(reader: OwnedFd) -> impl Iterator<Item = String> {
-    BufReader::new(File::from(reader)).lines().map(Result::unwrap)
 }
 
 /// Starts a script, and waits for its first byte.

@@ -1,11 +1,14 @@
 //! What the cases have in common: a template with its actor's side, children to talk to, and waits that end.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Signal;
+use windrow_std::unix::exec::{self, Command};
 use windrow_std::unix::process::{Exit, Process};
 use windrow_std::unix::template::{Answer, Request, Role, Template};
 
@@ -75,6 +78,24 @@ pub(crate) fn collect(process: &mut Process) -> Exit {
     let exit = process.collect().unwrap().unwrap();
     assert_eq!(seen, Some(exit));
     exit
+}
+
+/// Kills a process, and waits for its end.
+pub(crate) fn kill(process: &mut Process) {
+    process.signal(Signal::KILL.as_raw()).unwrap();
+    assert_eq!(collect(process), Exit::Signal(9, false));
+}
+
+/// Starts this program in another role, and returns the lines that it writes.
+pub(crate) fn start_role(role: &str, args: &[&str]) -> (Process, impl Iterator<Item = String> + use<>) {
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let mut command = Command::new("/proc/self/exe");
+    command.arg("role").arg(role).stdio[1] = Some(writer);
+    args.iter().for_each(|arg| {
+        command.arg(*arg);
+    });
+    let process = exec::spawn(command).unwrap();
+    (process, BufReader::new(File::from(reader)).lines().map(Result::unwrap))
 }
 
 pub(crate) fn wait_readable(fd: &impl AsFd, limit: Duration) -> bool {
