@@ -9,4 +9,5 @@ pub mod stdio;
 #[doc(hidden)]
 pub mod sys;
 pub mod template;
+pub mod token;
 pub mod waker;
