@@ -1,9 +1,11 @@
 //! The Unix primitives that every shell uses.
 pub mod exec;
 pub mod link;
+pub mod peer;
 mod prelude;
 pub mod process;
 pub mod procfs;
+pub mod rundir;
 pub mod signals;
 pub mod stdio;
 #[doc(hidden)]

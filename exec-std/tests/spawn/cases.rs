@@ -294,13 +294,15 @@ pub(crate) fn shell(script: &str) -> Command {
     command
 }
 
-/// A directory that is gone at the end of the case.
-struct Scratch(PathBuf);
+/// A directory of our own that is gone at the end of the case.
+pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let path = std::env::temp_dir().join(format!("windrow-spawn-{}", getpid().as_raw_pid()));
         fs::create_dir(&path).unwrap();
+        // Whatever the umask is.
+        fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
         std::io::stdout().flush().unwrap();
         Self(path)
     }

@@ -1,4 +1,4 @@
-//! Making processes, with real ones.
+//! Making processes and what they have in common, with real ones.
 //!
 //! Each case runs in a process of its own with one thread, since that is what may fork a template. It becomes
 //! the subreaper of what it makes, and at its end must have no child left. A case that hangs is killed with
@@ -14,12 +14,17 @@ mod cases;
 mod child;
 mod measure;
 mod orphans;
+mod peers;
+mod places;
 mod rig;
 
 /// How long one case may take on a loaded machine; each takes well under a second.
 const LIMIT: Duration = Duration::from_secs(30);
 
 type Case = (&'static str, fn());
+
+/// What this program does as another process of a case, with its arguments.
+type Part = (&'static str, fn(&[&str]));
 
 fn main() -> ExitCode {
     if let Some(newborn) = template::from_env(None) {
@@ -28,7 +33,7 @@ fn main() -> ExitCode {
     let args: Vec<_> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["case", name] => run_case(name),
-        ["role", name] => orphans::run(name),
+        ["role", name, ref rest @ ..] => run_role(name, rest),
         ["child"] => child::run_executed(),
         ["measure"] => measure::run(),
         _ => return run_all(&args),
@@ -37,7 +42,15 @@ fn main() -> ExitCode {
 }
 
 fn all() -> impl Iterator<Item = Case> {
-    cases::ALL.iter().chain(orphans::ALL).copied()
+    [cases::ALL, orphans::ALL, places::ALL, peers::ALL].concat().into_iter()
+}
+
+fn run_role(name: &str, args: &[&str]) {
+    let roles = [places::ROLES, peers::ROLES].concat();
+    match roles.into_iter().find(|(known, _)| *known == name) {
+        Some((_, role)) => role(args),
+        None => orphans::run(name),
+    }
 }
 
 fn run_case(name: &str) {
