@@ -6,6 +6,7 @@ mod prelude;
 pub mod process;
 pub mod procfs;
 pub mod rundir;
+pub mod segment;
 pub mod signals;
 pub mod stdio;
 #[doc(hidden)]

@@ -22,6 +22,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 use rustix::rand::{GetRandomFlags, getrandom};
 
+pub(crate) use leavings::segments;
 use leavings::{Leavings, remove};
 use place::{own, readable, walk};
 pub(crate) use record::{File, Inode};
@@ -230,6 +231,11 @@ impl RunDir {
     /// Gives a name for what is being made and has no name yet. It belongs to this process's record.
     pub(crate) fn draft(&self) -> String {
         self.0.record.draft()
+    }
+
+    /// Gives the name that a segment of this directory has in `/dev/shm`.
+    pub(crate) fn segment_name(&self, name: &str) -> io::Result<String> {
+        Ok(format!("{}.{}", self.0.name, checked(name)?))
     }
 
     /// Writes a name down, then makes it, and removes it when the returned value goes.

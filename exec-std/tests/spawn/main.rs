@@ -12,11 +12,13 @@ use windrow_std::unix::template;
 
 mod cases;
 mod child;
+mod leavings;
 mod measure;
 mod orphans;
 mod peers;
 mod places;
 mod rig;
+mod segments;
 
 /// How long one case may take on a loaded machine; each takes well under a second.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -42,11 +44,11 @@ fn main() -> ExitCode {
 }
 
 fn all() -> impl Iterator<Item = Case> {
-    [cases::ALL, orphans::ALL, places::ALL, peers::ALL].concat().into_iter()
+    [cases::ALL, orphans::ALL, places::ALL, leavings::ALL, peers::ALL, segments::ALL].concat().into_iter()
 }
 
 fn run_role(name: &str, args: &[&str]) {
-    let roles = [places::ROLES, peers::ROLES].concat();
+    let roles = [places::ROLES, leavings::ROLES, peers::ROLES, segments::ROLES].concat();
     match roles.into_iter().find(|(known, _)| *known == name) {
         Some((_, role)) => role(args),
         None => orphans::run(name),
