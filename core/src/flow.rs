@@ -74,7 +74,9 @@ impl Flow {
         if self.into != Half::Open {
             return Arrival::Unasked;
         }
-        if self.held < self.window {
+        // The room of an item that was taken is not there again before it was given back as credit.
+        let used = if self.lossy { self.held } else { self.held.saturating_add(self.taken) };
+        if used < self.window {
             self.held = self.held.saturating_add(1);
             return Arrival::Kept;
         }

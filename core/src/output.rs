@@ -246,7 +246,7 @@ pub enum Event {
     Abandoned(TaskId),
     /// The actor's teardown began.
     Cancelling(Cause),
-    /// Errors could not be delivered to the parent; the number counts them.
+    /// Errors could not be delivered to the parent, or to a caller; the number counts them.
     Undelivered(u32),
     /// A fact fits nothing known.
     Stray(Stray),

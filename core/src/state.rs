@@ -15,8 +15,8 @@ use crate::flow::Flow;
 use crate::scope::ScopeRecord;
 use crate::task::TaskRecord;
 use crate::{
-    ActorId, Cause, Channel, Config, ContextId, Deadline, Defect, Defects, Instant, Life, Limits, Link,
-    NameId, On, Payload, PeerId, Scope, ScopeId, Side, Signal, Tally, TaskId, Until, Wait, Why,
+    ActorId, Cause, Channel, Child, Config, ContextId, Deadline, Defect, Defects, Instant, Life, Limits,
+    Link, NameId, On, Payload, PeerId, Scope, ScopeId, Side, Signal, Tally, TaskId, Until, Wait, Why,
 };
 
 /// The state of one machine.
@@ -144,11 +144,14 @@ impl State {
         matches!(self.parent, Some(Channel::Open | Channel::Drained))
     }
 
-    /// Tells whether words can pass on a channel.
+    /// Tells whether words can pass on a channel. Nobody hears what is said to the dead, or to who is being killed.
     pub(crate) fn is_open(&self, link: Link) -> bool {
         match link {
             Link::Parent => self.parent == Some(Channel::Open),
-            Link::Child(id) => self.children.get(&id).is_some_and(|child| child.channel == Channel::Open),
+            Link::Child(id) => self
+                .children
+                .get(&id)
+                .is_some_and(|child| child.channel == Channel::Open && child.phase < Child::Killing),
             Link::Peer(peer) => self.peers.contains(&peer),
         }
     }

@@ -48,7 +48,11 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
             check(state.life != Life::Ended, Refused::Ended)?;
             check(child <= state.last_child, Refused::UnknownScope)
         }
-        Input::Expose { .. } => check(state.endpoints.len() < size(state.limits.contexts), Refused::Full),
+        Input::Expose { endpoint } => {
+            check(state.life != Life::Ended, Refused::Ended)?;
+            let room = state.endpoints.len() < size(state.limits.contexts);
+            check(room || state.endpoints.contains(&endpoint), Refused::Full)
+        }
         Input::Call { context, scope, .. } => {
             check_open(state, scope)?;
             check(context.side == Side::Caller && context.number > state.last_call, Refused::StaleId)?;
@@ -115,13 +119,14 @@ fn levels_of(spec: &Spec, below: u8) -> u8 {
     }
 }
 
-/// A context that was there once may be cancelled for ever after.
+/// A context that was there once may be cancelled for ever after, also when its channel is forgotten.
 fn check_context(state: &State, context: ContextId) -> Result<(), Refused> {
+    check(state.life != Life::Ended, Refused::Ended)?;
     let last = match context.side {
-        Side::Caller => state.last_call,
-        Side::Callee => state.served.get(&context.link).copied().unwrap_or(0),
+        Side::Caller => Some(&state.last_call),
+        Side::Callee => state.served.get(&context.link),
     };
-    check(context.number <= last, Refused::ClosedContext)
+    check(last.is_none_or(|last| context.number <= *last), Refused::ClosedContext)
 }
 
 fn check_callee(state: &State, context: ContextId, change: CalleeChange) -> Result<(), Refused> {

@@ -78,7 +78,10 @@ impl Step<'_> {
 
     /// Tells whether user code is still at work here, or waited for.
     pub(super) fn has_users(&self) -> bool {
-        !self.state.tasks.is_empty() || self.state.scopes.len() > 1 || !self.state.callers.is_empty()
+        !self.state.tasks.is_empty()
+            || self.state.scopes.len() > 1
+            || !self.state.callers.is_empty()
+            || !self.state.callees.is_empty()
     }
 
     /// Cancels a scope and what stands in it, in id order, with an explicit stack. A shield stops it.
@@ -160,13 +163,14 @@ impl Step<'_> {
         let room = usize::from(self.state.limits.errors);
         let Some(record) = self.state.scopes.get_mut(&scope) else {
             self.state.tally.lost = self.state.tally.lost.saturating_add(1);
-            self.stray(Stray::Scope(scope));
-            return;
+            self.discard(error.payload);
+            return self.stray(Stray::Scope(scope));
         };
         if record.errors.len() < room {
             record.errors.push(error);
         } else {
             record.lost = record.lost.saturating_add(1);
+            self.discard(error.payload);
         }
         self.cancel_scope(scope, Cause { canceller: error.origin, reason: Reason::Failure });
     }

@@ -149,36 +149,24 @@ impl Step<'_> {
 
     /// What the body of a call ended with goes to its caller, or into the account of what nobody could be told.
     pub(super) fn finished(&mut self, context: ContextId, answer: Answer) {
-        let Some(call) = self.state.callees.get(&context).filter(|call| call.scopes.is_some()) else {
-            return self.stray(Stray::Context(context));
-        };
-        let (phase, cause) = (call.phase, call.cause);
         if !self.change_callee(context, CalleeChange::Finished) {
-            return self.stray(Stray::Context(context));
+            self.stray(Stray::Context(context));
+            return self.waste(Word::Answer(answer));
         }
-        let answer = match (answer, cause) {
+        let first = self.state.callees.get(&context).and_then(|call| call.cause);
+        let answer = match (answer, first) {
             (Answer::Cancelled(_), Some(first)) => Answer::Cancelled(first),
             (answer, _) => answer,
         };
-        if phase == Callee::Unheard && matches!(answer, Answer::Failed(_)) {
-            self.state.tally.errors = self.state.tally.errors.saturating_add(1);
-            self.state.tally.lost = self.state.tally.lost.saturating_add(1);
-            self.report(Event::Undelivered(1));
-        }
         self.end_callee(context, answer);
     }
 
     pub(super) fn context_failed(&mut self, context: ContextId, error: Error) {
-        match self.state.callees.get(&context).map(|call| call.phase) {
-            None | Some(Callee::Offered | Callee::Ended) => self.stray(Stray::Context(context)),
-            Some(Callee::Unheard) => {
-                self.state.tally.errors = self.state.tally.errors.saturating_add(1);
-                self.state.tally.lost = self.state.tally.lost.saturating_add(1);
-                self.report(Event::Undelivered(1));
-            }
-            Some(Callee::Serving | Callee::Begun | Callee::Cancelling) => {
-                self.say(context, Word::Error(error));
-            }
+        if self.state.callees.get(&context).is_some_and(|call| call.scopes.is_some()) {
+            self.say(context, Word::Error(error));
+        } else {
+            self.stray(Stray::Context(context));
+            self.waste(Word::Error(error));
         }
     }
 
@@ -191,11 +179,14 @@ impl Step<'_> {
         if phase.next(change).is_none() {
             return;
         }
+        // A call whose time was over before its end came is as good as cancelled, though no tick has said so yet.
+        let late = self.state.deadlines.at(Timer::Call(context)).is_some_and(|at| at <= self.state.now);
+        let asked = late || matches!(phase, Caller::Cancelling | Caller::Acked);
         self.state.callers.remove(&context);
         self.state.deadlines.forget(Timer::Call(context));
         self.state.members.remove(&(scope, Member::Context(context)));
         self.state.loosened.insert(scope);
-        let raised = self.raised_by(context.link, phase, &ending).filter(|_| linked);
+        let raised = self.raised_by(context.link, asked, &ending).filter(|_| linked);
         let Some(error) = raised else {
             return self.emit(Output::Ended { context, ending });
         };
@@ -206,8 +197,7 @@ impl Step<'_> {
     }
 
     /// Tells what error an ending is: a cancellation that was asked for here is none, one from elsewhere is.
-    fn raised_by(&self, link: Link, phase: Caller, ending: &Ending) -> Option<Error> {
-        let asked = matches!(phase, Caller::Cancelling | Caller::Acked);
+    fn raised_by(&self, link: Link, asked: bool, ending: &Ending) -> Option<Error> {
         let far = self.state.far(link);
         let error = |kind| Error::new(kind, far, Payload::default());
         match *ending {
@@ -300,14 +290,24 @@ impl Step<'_> {
         if self.state.is_open(context.link) {
             self.send(context.link, Message::Context { number: context.number, side: context.side, word });
         } else {
-            self.discard(word);
+            self.waste(word);
         }
     }
 
+    /// Drops a word that nobody hears. An error among them is counted aloud.
+    fn waste(&mut self, word: Word) {
+        if matches!(word, Word::Error(_) | Word::Answer(Answer::Failed(_))) {
+            self.state.tally.errors = self.state.tally.errors.saturating_add(1);
+            self.state.tally.lost = self.state.tally.lost.saturating_add(1);
+            self.report(Event::Undelivered(1));
+        }
+        self.discard_word(word);
+    }
+
     /// Drops the bytes that belong to a word.
-    pub(super) fn discard(&mut self, mut word: Word) {
-        if let Some(payload) = word.payload_mut().map(|payload| *payload).filter(|p| *p != Payload(0)) {
-            self.emit(Output::Discard(payload));
+    pub(super) fn discard_word(&mut self, mut word: Word) {
+        if let Some(payload) = word.payload_mut() {
+            self.discard(*payload);
         }
     }
 }

@@ -246,6 +246,7 @@ impl Step<'_> {
         self.state.tally.left = self.state.tally.left.saturating_add(1);
         self.count_silent(id);
         self.close(id);
+        self.end_link(Link::Child(id), None);
         self.report(Event::Unkillable(id));
         let scope = self.leave_scope(id);
         self.blame(id, Kind::Unkillable);
@@ -264,6 +265,7 @@ impl Step<'_> {
         } else {
             self.count_silent(id);
             self.close(id);
+            self.end_link(Link::Child(id), None);
         }
         if change == ChildChange::Reaped {
             self.state.tally.reaped = self.state.tally.reaped.saturating_add(1);

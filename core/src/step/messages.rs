@@ -17,7 +17,7 @@ impl Step<'_> {
             if self.state.is_open(link) {
                 return self.heard(link, number, side, word);
             }
-            self.discard(word);
+            self.discard_word(word);
             return self.stray(Stray::Link(link));
         }
         match link {
@@ -196,14 +196,10 @@ impl Step<'_> {
             None => return self.stray(Stray::Link(Link::Parent)),
         }
         self.emit(Output::Close { link: Link::Parent });
-        if self.state.life.is_teardown() {
-            self.end_link(Link::Parent, None);
+        if !self.state.life.is_teardown() && !self.state.has(Defect::OrphanIgnored) {
+            let bound = self.state.limits.times.bound(self.state.levels);
+            self.cancel_actor(self.cause(Reason::Orphaned), bound);
         }
-        if self.state.life.is_teardown() || self.state.has(Defect::OrphanIgnored) {
-            return;
-        }
-        let bound = self.state.limits.times.bound(self.state.levels);
-        self.cancel_actor(self.cause(Reason::Orphaned), bound);
         self.end_link(Link::Parent, None);
     }
 

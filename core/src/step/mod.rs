@@ -31,7 +31,7 @@ mod words;
 
 use crate::deadlines::Timer;
 use crate::state::State;
-use crate::{Event, Input, Instant, Life, Link, Message, Output, Reason, Refused, Stray};
+use crate::{Event, Input, Instant, Life, Link, Message, Output, Payload, Reason, Refused, Stray};
 
 /// Takes one input to the state that follows and emits what is to be done.
 pub(crate) fn step(
@@ -133,6 +133,13 @@ impl Step<'_> {
 
     fn report(&mut self, event: Event) {
         self.emit(Output::Report(event));
+    }
+
+    /// Drops bytes that nobody will ask for.
+    fn discard(&mut self, payload: Payload) {
+        if payload != Payload::default() {
+            self.emit(Output::Discard(payload));
+        }
     }
 
     fn stray(&mut self, stray: Stray) {

@@ -1,7 +1,9 @@
 //! The couplings between the sub-machines, applied to a fixed point: when scopes close, and when life goes on.
 
+use alloc::vec::Vec;
+
 use super::Step;
-use crate::deadlines::Timer;
+use crate::deadlines::{Deadlines, Timer};
 use crate::scope::ScopeRecord;
 use crate::{
     Channel, Defect, End, Event, Life, LifeChange, Link, Message, NameId, Outcome, Output, Payload,
@@ -79,13 +81,12 @@ impl Step<'_> {
         let Some(parent) = parent.and_then(|parent| self.state.scopes.get_mut(&parent)) else {
             return;
         };
-        parent.lost = parent.lost.saturating_add(lost);
+        let mut errors = errors.into_iter();
+        parent.errors.extend(errors.by_ref().take(room.saturating_sub(parent.errors.len())));
+        let over = u32::try_from(errors.len()).unwrap_or(u32::MAX);
+        parent.lost = parent.lost.saturating_add(lost).saturating_add(over);
         for error in errors {
-            if parent.errors.len() < room {
-                parent.errors.push(error);
-            } else {
-                parent.lost = parent.lost.saturating_add(1);
-            }
+            self.discard(error.payload);
         }
     }
 
@@ -226,6 +227,10 @@ impl Step<'_> {
             return;
         };
         let count = u32::try_from(root.errors.len()).unwrap_or(u32::MAX).saturating_add(root.lost);
+        let payloads: Vec<_> = root.errors.iter().map(|error| error.payload).collect();
+        for payload in payloads {
+            self.discard(payload);
+        }
         self.state.tally.lost = self.state.tally.lost.saturating_add(count);
         if count > 0 {
             self.report(Event::Undelivered(count));
@@ -245,15 +250,7 @@ impl Step<'_> {
     }
 
     fn enter_ended(&mut self, change: LifeChange) {
-        for child in self.state.children.keys().copied().collect::<alloc::vec::Vec<_>>() {
-            self.state.deadlines.set(Timer::Child(child), None);
-        }
-        for timer in [Timer::Life, Timer::Tasks, Timer::Shields, Timer::Status] {
-            self.state.deadlines.set(timer, None);
-        }
-        for scope in self.state.scopes.keys().copied().collect::<alloc::vec::Vec<_>>() {
-            self.state.deadlines.set(Timer::Scope(scope), None);
-        }
+        self.state.deadlines = Deadlines::default();
         let failed = self.state.tally.errors > 0 && self.root_has_errors();
         if self.state.parent.is_none() && change != LifeChange::Forced {
             self.hand_over(ScopeId::ROOT);

@@ -48,7 +48,7 @@ impl Step<'_> {
         };
         match flow.arrive() {
             Arrival::Unasked => {
-                self.emit(Output::Discard(payload));
+                self.discard(payload);
                 return self.garbled(context.link);
             }
             Arrival::Kept => {}
@@ -66,7 +66,7 @@ impl Step<'_> {
         }
     }
 
-    /// The far end has room. More credit than a window was never asked for: no honest end gives it.
+    /// The far end says that it has room. If it lies, its own channel overflows.
     pub(super) fn credited(&mut self, context: ContextId, items: u32) {
         let Some(flow) = self.state.flow_mut(context) else {
             return;

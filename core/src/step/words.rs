@@ -20,11 +20,11 @@ impl Step<'_> {
         let context = ContextId { link, side: side.other(), number };
         if !matches!((side, word), (Side::Caller, Word::Call { .. })) {
             if !self.was_begun(context) {
-                self.discard(word);
+                self.discard_word(word);
                 return self.garbled(link);
             }
             if !self.state.has_context(context) {
-                return self.discard(word);
+                return self.discard_word(word);
             }
         }
         match (side, word) {
@@ -41,7 +41,7 @@ impl Step<'_> {
             (_, Word::End) => self.stream_ended(context),
             (Side::Callee, Word::Call { .. } | Word::Cancel(_))
             | (Side::Caller, Word::Begun(_) | Word::Ack | Word::Error(_) | Word::Answer(_)) => {
-                self.discard(word);
+                self.discard_word(word);
                 self.garbled(link);
             }
         }
@@ -58,7 +58,7 @@ impl Step<'_> {
     /// A call came. What can't be served is answered at once, and leaves no record.
     fn called(&mut self, context: ContextId, endpoint: NameId, left: Option<Duration>, payload: Payload) {
         if self.was_begun(context) || context.number == 0 {
-            self.emit(Output::Discard(payload));
+            self.discard(payload);
             return self.garbled(context.link);
         }
         self.state.served.insert(context.link, context.number);
@@ -72,7 +72,7 @@ impl Step<'_> {
             None
         };
         if let Some(answer) = refused {
-            self.emit(Output::Discard(payload));
+            self.discard(payload);
             return self.say(context, Word::Answer(answer));
         }
         let now = self.state.now;
@@ -111,11 +111,11 @@ impl Step<'_> {
                 call.phase = next;
                 self.emit(Output::Begun { context, payload });
             }
-            None => self.emit(Output::Discard(payload)),
+            None => self.discard(payload),
         }
     }
 
-    /// From here on the far end has its whole bound to end in.
+    /// From here on the far end has as long as this actor's own teardown may take.
     fn cancel_acked(&mut self, context: ContextId) {
         let bound = self.state.limits.times.bound(self.state.levels);
         let until = self.state.now.after(bound);

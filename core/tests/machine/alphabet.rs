@@ -5,7 +5,8 @@ use windrow_core::{
     PeerId, Reason, Role, ScopeId, Signal, Status, Tally, TaskId, Times, Versions,
 };
 
-use super::setups::{ACTOR, COMMAND, ME, NURSERY, hello, ms, said, spec, stamp, told};
+use super::phrases::{phrases, wrong_phrases};
+use super::setups::{ACTOR, COMMAND, ME, NURSERY, Setup, hello, ms, said, spec, stamp, told};
 
 /// One thing that happens next.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +33,11 @@ impl Letter {
     }
 }
 
-/// Every letter; the parent's come only for a machine that has one.
-pub(crate) fn letters(has_parent: bool) -> Vec<Letter> {
+/// Every letter of a setup; the parent's come only for a machine that has one.
+pub(crate) fn letters(setup: &Setup) -> Vec<Letter> {
+    if let Some(link) = setup.talks {
+        return phrases(link);
+    }
     let mut letters = vec![
         Letter::Now(Input::Tick),
         Letter::Due(-1),
@@ -45,7 +49,7 @@ pub(crate) fn letters(has_parent: bool) -> Vec<Letter> {
     letters.extend(own_facts().into_iter().map(Letter::Now));
     letters.extend(child_facts().into_iter().map(Letter::Now));
     letters.extend(messages().into_iter().map(Letter::Now));
-    if has_parent {
+    if setup.has_parent {
         letters.extend(parent_facts().into_iter().map(Letter::Now));
     }
     letters
@@ -143,7 +147,7 @@ pub(crate) fn wrong_asks() -> Vec<Input> {
     let deep = windrow_core::Spec { levels: Some(9), ..spec(Role::Actor) };
     let long = Times { own: ms(80_000), ..super::setups::limits().times };
     let slow = windrow_core::Spec { times: Some(long), ..spec(Role::Actor) };
-    vec![
+    let mut wrong = vec![
         open(ScopeId::ROOT, ScopeId::ROOT),
         open(ScopeId(9), ScopeId(8)),
         Input::Leave { scope: ScopeId::ROOT },
@@ -156,7 +160,9 @@ pub(crate) fn wrong_asks() -> Vec<Input> {
         spawn(ActorId(9), ScopeId::ROOT, slow),
         Input::Cancel { scope: ScopeId(8) },
         Input::CancelChild { child: ActorId(8) },
-    ]
+    ];
+    wrong.extend(wrong_phrases());
+    wrong
 }
 
 /// Says what a letter is, for the story of a failure.

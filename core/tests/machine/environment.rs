@@ -1,11 +1,12 @@
 //! The world around one machine from some point on, in three moods; each is fair to the machine, none is kind.
 
-use windrow_core::Payload;
 use windrow_core::{
-    ActorId, Child, Exit, Input, Instant, Life, Link, Message, On, ScopeId, Tally, Task, TaskId, Wait, Why,
+    ActorId, Answer, Callee, Caller, Cause, Child, ContextId, Exit, Input, Instant, Life, Link, Message, On,
+    Payload, Reason, ScopeId, Side, Tally, Task, TaskId, Wait, Why, Word,
 };
 
 use super::lives::Node;
+use super::phrases::word;
 use super::setups::{hello, said, stamp};
 use super::watch::ensure;
 
@@ -95,7 +96,20 @@ fn prompt(node: &Node, wait: &Wait) -> Option<Input> {
         (On::Scope(scope), Why::Scope(windrow_core::Scope::Cancelled)) => Some(Input::Leave { scope }),
         (On::Strangers, _) => Some(Input::Cleared { alive: 0 }),
         (On::Guardian, _) => Some(Input::Released),
+        (On::Context(context), why) => prompt_context(context, why),
         (On::Link(Link::Parent), Why::Life(Life::Flushing)) => Some(Input::Flushed { link: Link::Parent }),
+        _ => None,
+    }
+}
+
+fn prompt_context(context: ContextId, why: Why) -> Option<Input> {
+    let cause = Cause { canceller: ActorId(9), reason: Reason::Asked };
+    let answer = Answer::Cancelled(cause);
+    let says = |said| Some(word(context.link, Side::Callee, context.number, said));
+    match why {
+        Why::Caller(Caller::Cancelling) => says(Word::Ack),
+        Why::Caller(Caller::Acked) => says(Word::Answer(answer)),
+        Why::Callee(Callee::Cancelling | Callee::Unheard) => Some(Input::Finished { context, answer }),
         _ => None,
     }
 }

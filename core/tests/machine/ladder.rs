@@ -111,6 +111,10 @@ impl Kid {
             Input::Received { link, message: Message::Bye(_) | Message::Hello { .. } } => {
                 link == Link::Child(id)
             }
+            // A word that breaks the protocol costs the channel.
+            Input::Received { link, message: Message::Context { .. } } => {
+                link == Link::Child(id) && seen.outputs.contains(&Output::Close { link })
+            }
             _ => false,
         };
         if own {

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::hash::DefaultHasher;
 use std::time::Instant as Clock;
 
-use windrow_core::{Event, Input, Instant, Life, Machine, Output, ScopeId};
+use windrow_core::{ContextId, Event, Input, Instant, Life, Link, Machine, Output, ScopeId};
 
 use super::alphabet::{Letter, letters, tell, wrong_asks};
 use super::environment::{Mood, run_out};
@@ -93,6 +93,14 @@ fn is_ask(input: &Input) -> bool {
             | Input::Spawn { .. }
             | Input::Cancel { .. }
             | Input::CancelChild { .. }
+            | Input::Expose { .. }
+            | Input::Call { .. }
+            | Input::Accept { .. }
+            | Input::Begin { .. }
+            | Input::OpenStream { .. }
+            | Input::Push { .. }
+            | Input::EndStream { .. }
+            | Input::CancelContext { .. }
     )
 }
 
@@ -139,6 +147,14 @@ lives! {
     lives_of_a_new_child: 6;
     lives_of_a_child_with_both_up: 7;
     lives_of_a_child_that_ends: 8;
+    lives_with_a_call_and_an_offer: 9;
+    lives_with_a_linked_call_and_a_body: 10;
+    lives_with_open_streams: 11;
+    lives_with_calls_that_are_cancelled: 12;
+    lives_with_calls_behind_a_shield: 13;
+    lives_with_calls_of_a_root_that_ends: 14;
+    lives_of_a_child_that_talks: 15;
+    lives_of_a_child_that_talks_and_ends: 16;
 }
 
 fn explore(setup: &Setup) -> Count {
@@ -149,7 +165,7 @@ fn explore(setup: &Setup) -> Count {
             panic!("{}\n{}{broken}", setup.name, first.tell());
         }
     }
-    let letters = letters(setup.has_parent);
+    let letters = letters(setup);
     let depth = setup.depth + deeper();
     let mut seen = HashSet::from([first.key(&first.machine.encode())]);
     let mut count = Count { states: 1, steps: 0 };
@@ -215,7 +231,7 @@ fn same_again(setup: &Setup, node: &Node, encoded: &[u8]) -> Result<(), String> 
     let decoded = Machine::decode(encoded).map_err(|error| error.to_string())?;
     ensure!(decoded.encode() == encoded, "46: it encodes differently after decoding");
     ensure!(decoded.poll_timeout() == node.machine.poll_timeout(), "46: another timeout after decoding");
-    let letters = letters(setup.has_parent);
+    let letters = letters(setup);
     let first = usize::try_from(node.key(encoded) % 19).unwrap();
     for letter in letters.iter().skip(first).step_by(19) {
         let (mut one, mut two) = (node.machine.clone(), decoded.clone());
@@ -244,7 +260,12 @@ fn wrong_asks_change_nothing(node: &Node, encoded: &[u8]) -> Result<(), String> 
 /// Cancelling again what is cancelled, or gone, succeeds and does nothing.
 fn a_second_cancel_changes_nothing(node: &Node) -> Result<(), String> {
     let mut machine = node.machine.clone();
-    for ask in [Input::CancelChild { child: ACTOR }, Input::Cancel { scope: ScopeId::ROOT }] {
+    let calls = [Link::Child(ACTOR), Link::Parent]
+        .into_iter()
+        .flat_map(|link| [ContextId::caller(link, 1), ContextId::callee(link, 1)])
+        .map(|context| Input::CancelContext { context });
+    let others = [Input::CancelChild { child: ACTOR }, Input::Cancel { scope: ScopeId::ROOT }];
+    for ask in calls.chain(others) {
         if machine.handle(node.now, ask).is_err() {
             continue;
         }

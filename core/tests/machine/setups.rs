@@ -1,11 +1,13 @@
-//! Machines to begin with: a root or a child, with a nursery that holds an actor and a command.
+//! Machines to begin with: a root or a child, with a nursery that holds an actor and a command, or with calls under way.
 
 use core::time::Duration;
 
 use windrow_core::{
-    ActorId, Config, Input, Instant, Limits, Link, Machine, Message, NameId, Payload, Role, ScopeId, Spec,
-    SpecId, Stamp, Times, VERSIONS,
+    ActorId, Config, ContextId, Input, Instant, Limits, Link, Machine, Message, NameId, Payload, Role,
+    ScopeId, Side, Spec, SpecId, Stamp, Times, VERSIONS, Word,
 };
+
+use super::phrases::{BODY, ENDPOINT, FOLLOWED, TALK, call, word};
 
 pub(crate) const ME: ActorId = ActorId(1);
 pub(crate) const ACTOR: ActorId = ActorId(2);
@@ -69,6 +71,8 @@ pub(crate) fn told(message: Message) -> Input {
 pub(crate) struct Setup {
     pub(crate) name: &'static str,
     pub(crate) has_parent: bool,
+    /// The channel over which it talks, if it does.
+    pub(crate) talks: Option<Link>,
     /// How many inputs of the alphabet follow.
     pub(crate) depth: usize,
     pub(crate) prefix: Vec<Input>,
@@ -76,20 +80,21 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn machine(&self) -> Machine {
-        let config = if self.has_parent { Config::child(ME) } else { Config::root(ME, LEVELS, limits()) };
+        let limits = if self.talks.is_some() { talking() } else { limits() };
+        let config = if self.has_parent { Config::child(ME) } else { Config::root(ME, LEVELS, limits) };
         Machine::new(config).unwrap()
     }
 }
 
 /// The setups, each some steps further into a life than the one before.
 pub(crate) fn setups() -> Vec<Setup> {
-    let root = |name, depth, prefix| Setup { name, has_parent: false, depth, prefix };
-    let child = |name, depth, prefix| Setup { name, has_parent: true, depth, prefix };
+    let root = |name, depth, prefix| Setup { name, has_parent: false, talks: None, depth, prefix };
+    let child = |name, depth, prefix| Setup { name, has_parent: true, talks: None, depth, prefix };
     let spec = Message::Spec { levels: LEVELS, limits: limits(), payload: Payload(9) };
     let specified = vec![Input::Tick, told(hello(ActorId(9))), told(spec)];
     let also = |more: &[Vec<Input>]| more.concat();
     let cancel = vec![Input::Cancel { scope: ScopeId::ROOT }];
-    vec![
+    let quiet = vec![
         root("a new root", 3, vec![]),
         root("a root that spawns", 3, also(&[vec![Input::Tick], nursery(false)])),
         root("a root with both up", 3, also(&[vec![Input::Tick], nursery(false), up()])),
@@ -103,7 +108,8 @@ pub(crate) fn setups() -> Vec<Setup> {
         child("a new child", 3, vec![]),
         child("a child with both up", 3, also(&[specified.clone(), nursery(false), up()])),
         child("a child that ends", 3, also(&[specified, nursery(false), up(), cancel])),
-    ]
+    ];
+    quiet.into_iter().chain(talks()).collect()
 }
 
 fn nursery(shield: bool) -> Vec<Input> {
@@ -124,5 +130,72 @@ fn up() -> Vec<Input> {
         said(ACTOR, hello(ACTOR)),
         said(ACTOR, Message::Ready),
         Input::Started { child: COMMAND, stamp: stamp(COMMAND) },
+    ]
+}
+
+/// Room for the scopes of two bodies, and for two calls more than are there.
+fn talking() -> Limits {
+    Limits { scopes: 5, contexts: 4, ..limits() }
+}
+
+/// Setups in which the actor has called the far end of a channel and serves a call of it.
+fn talks() -> Vec<Setup> {
+    let link = Link::Child(ACTOR);
+    let with = |name, link, prefix: &[Vec<Input>]| Setup {
+        name,
+        has_parent: link == Link::Parent,
+        talks: Some(link),
+        depth: 3,
+        prefix: prefix.concat(),
+    };
+    let spec = Message::Spec { levels: LEVELS, limits: talking(), payload: Payload(9) };
+    let specified = vec![Input::Tick, told(hello(ActorId(9))), told(spec)];
+    let root = |shield| [vec![Input::Tick], nursery(false), up(), called(link, shield, shield)].concat();
+    let linked =
+        [vec![Input::Tick], nursery(false), up(), called(link, false, true), accepted(link)].concat();
+    let child = [specified, called(Link::Parent, false, true), accepted(Link::Parent), streams(Link::Parent)];
+    let cancelled = vec![Input::Cancel { scope: TALK }];
+    let cancel = vec![Input::Cancel { scope: ScopeId::ROOT }];
+    vec![
+        with("a call and an offer", link, &[root(false)]),
+        with("a linked call and a body", link, &[linked.clone()]),
+        with("open streams", link, &[root(false), accepted(link), streams(link)]),
+        with("calls that are cancelled", link, &[linked.clone(), streams(link), cancelled]),
+        with("calls behind a shield", link, &[root(true), accepted(link), cancel.clone()]),
+        with("calls of a root that ends", link, &[linked, cancel.clone()]),
+        with("a child that talks", Link::Parent, &child),
+        with("a child that talks and ends", Link::Parent, &[child.concat(), cancel]),
+    ]
+}
+
+/// A call that was sent, and one that came.
+fn called(link: Link, shield: bool, linked: bool) -> Vec<Input> {
+    let deadline = Some(Instant(START.0 + 400_000_000));
+    let offered = Word::Call { endpoint: ENDPOINT, left: Some(ms(600)), payload: Payload(FOLLOWED + 1) };
+    vec![
+        Input::OpenScope { scope: TALK, parent: ScopeId::ROOT, shield, deadline: None },
+        Input::Expose { endpoint: ENDPOINT },
+        call(link, 1, TALK, linked, deadline),
+        word(link, Side::Caller, 1, offered),
+    ]
+}
+
+/// Both have a body by now, and both bodies have begun.
+fn accepted(link: Link) -> Vec<Input> {
+    vec![
+        Input::Accept { context: ContextId::callee(link, 1), scope: BODY, parent: TALK },
+        word(link, Side::Callee, 1, Word::Begun(Payload(FOLLOWED))),
+    ]
+}
+
+/// Both streams are open at both ends, one of them lossy here.
+fn streams(link: Link) -> Vec<Input> {
+    let (mine, theirs) = (ContextId::caller(link, 1), ContextId::callee(link, 1));
+    vec![
+        Input::Begin { context: theirs, payload: Payload(FOLLOWED) },
+        Input::OpenStream { context: mine, window: 2, lossy: false },
+        Input::OpenStream { context: theirs, window: 2, lossy: true },
+        word(link, Side::Callee, 1, Word::Credit(2)),
+        word(link, Side::Caller, 1, Word::Credit(1)),
     ]
 }

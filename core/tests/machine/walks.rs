@@ -28,7 +28,7 @@ impl Random {
 fn long_lives_keep_every_promise() {
     let mut random = Random(0x5eed_0000_0000_0001);
     for setup in setups() {
-        let letters = letters(setup.has_parent);
+        let letters = letters(&setup);
         for life in 0..LIVES {
             let mut node = Node::new(&setup);
             let mood = [Mood::Prompt, Mood::Deaf, Mood::Dead][life % 3];
@@ -61,7 +61,7 @@ fn live(
 fn the_end_of_time_does_no_harm() {
     let mut random = Random(7);
     for setup in setups() {
-        let letters = letters(setup.has_parent);
+        let letters = letters(&setup);
         for _ in 0..LIVES {
             let mut machine = setup.machine();
             for input in &setup.prefix {

@@ -10,6 +10,7 @@ use windrow_core::{
 };
 
 use super::ladder::Kid;
+use super::talks::Talks;
 
 /// Gives up with a text unless something holds.
 macro_rules! ensure {
@@ -35,6 +36,7 @@ pub(crate) struct Watch {
     signals: Vec<(Signal, Instant)>,
     has_parent: bool,
     pub(crate) kids: BTreeMap<ActorId, Kid>,
+    talks: Talks,
 }
 
 /// A machine as it was before a step.
@@ -98,7 +100,8 @@ impl Watch {
         for (id, kid) in &mut self.kids {
             kid.see(*id, seen, self.deadline)?;
         }
-        self.see_words(seen)
+        self.see_words(seen)?;
+        self.talks.see(seen)
     }
 
     /// The last output is the last.

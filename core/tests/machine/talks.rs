@@ -1,0 +1,333 @@
+//! What is promised of calls and streams after every step, told from outside: inputs, outputs, waits.
+//!
+//! It keeps its own account of each end of a context and of each payload, and knows nothing of the machine's inside.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use windrow_core::{
+    Answer, Callee, Child, ContextId, Ending, Input, Life, Link, Message, On, Output, Payload, ScopeId, Side,
+    Signal, Until, Why, Word,
+};
+
+use super::phrases::FOLLOWED;
+use super::watch::{Seen, ensure};
+
+/// The account of all contexts of one machine.
+#[derive(Clone, Default, Hash)]
+pub(crate) struct Talks {
+    open: BTreeMap<ContextId, Talk>,
+    over: BTreeSet<ContextId>,
+    /// Offers that were withdrawn in this step, and whose caller may still be told.
+    withdrawn: Option<ContextId>,
+    /// Scopes whose body was told to end, or has left.
+    told: BTreeSet<ScopeId>,
+    /// Channels on which nothing more can be said.
+    mute: BTreeSet<Link>,
+    /// For each payload how often it came, less how often it went.
+    payloads: BTreeMap<u32, i32>,
+}
+
+/// The account of one end.
+#[derive(Clone, Default, Hash)]
+struct Talk {
+    body: Option<ScopeId>,
+    begun: bool,
+    cancels: u8,
+    window: u32,
+    lossy: bool,
+    /// What the far end may still send.
+    granted: u32,
+    held: u32,
+    ended: bool,
+    /// What this end may still send.
+    credit: u32,
+}
+
+impl Talks {
+    /// Checks one step.
+    pub(crate) fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        if seen.before.life == Life::Ended {
+            return Ok(());
+        }
+        self.withdrawn = None;
+        self.hear(seen);
+        for output in seen.outputs {
+            self.see_output(output, seen)?;
+        }
+        self.see_waits(seen)?;
+        self.see_payloads(seen)
+    }
+
+    fn hear(&mut self, seen: &Seen<'_>) {
+        match seen.input {
+            Input::Call { context, .. } => {
+                self.open.insert(context, Talk::default());
+            }
+            Input::Accept { context, scope, .. } => self.on(context, |talk| talk.body = Some(scope)),
+            Input::OpenStream { context, window, lossy } => {
+                let window = window.clamp(1, seen.machine.limits().window);
+                self.on(context, |talk| (talk.window, talk.lossy) = (window, lossy));
+            }
+            Input::Taken { context, items } => {
+                self.on(context, |talk| talk.held = talk.held.saturating_sub(items));
+            }
+            Input::Leave { scope } => {
+                self.told.insert(scope);
+            }
+            Input::Received { link, message: Message::Bye(_) } => {
+                self.mute.insert(link);
+            }
+            _ => {}
+        }
+    }
+
+    fn on(&mut self, context: ContextId, change: impl FnOnce(&mut Talk)) {
+        if let Some(talk) = self.open.get_mut(&context) {
+            change(talk);
+        }
+    }
+
+    fn see_output(&mut self, output: &Output, seen: &Seen<'_>) -> Result<(), String> {
+        match *output {
+            Output::Offer { context, .. } => {
+                let known = self.open.contains_key(&context) || self.over.contains(&context);
+                ensure!(!known, "{context} is offered again");
+                self.open.insert(context, Talk::default());
+            }
+            Output::Withdrawn { context } => {
+                let talk = self.close(context)?;
+                ensure!(talk.body.is_none(), "{context} is withdrawn, and has a body");
+                self.withdrawn = Some(context);
+            }
+            Output::Ended { context, .. } => {
+                ensure!(context.side == Side::Caller, "{context} is served, and told to its caller");
+                self.close(context)?;
+            }
+            Output::CancelBody { scope, .. } => {
+                self.told.insert(scope);
+            }
+            Output::Close { link } => {
+                self.mute.insert(link);
+            }
+            Output::Signal { child, signal: Signal::Kill }
+            | Output::Sweep { child }
+            | Output::Reap { child } => {
+                self.mute.insert(Link::Child(child));
+            }
+            Output::Send { link, message: Message::Context { number, side, word } } => {
+                self.see_word(ContextId { link, side, number }, word, seen)?;
+            }
+            Output::ContextError { context, .. } => {
+                ensure!(self.open.contains_key(&context), "an error of {context}, which is over");
+            }
+            _ => self.see_stream(output)?,
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, context: ContextId) -> Result<Talk, String> {
+        self.over.insert(context);
+        self.open.remove(&context).ok_or_else(|| format!("{context} ends, and is not open"))
+    }
+
+    /// No word after the last, one cancel, no item without credit.
+    fn see_word(&mut self, context: ContextId, word: Word, seen: &Seen<'_>) -> Result<(), String> {
+        ensure!(!self.mute.contains(&context.link), "{word:?} to one who can't hear");
+        if let Word::Answer(answer) = word {
+            ensure!(context.side == Side::Callee, "a caller answers");
+            return self.see_answer(context, answer, seen);
+        }
+        let told = &self.told;
+        let Some(talk) = self.open.get_mut(&context) else {
+            return Err(format!("{word:?} of {context}, which is not open"));
+        };
+        match word {
+            Word::Cancel(_) => {
+                talk.cancels += 1;
+                ensure!(
+                    talk.cancels == 1 && context.side == Side::Caller,
+                    "15: a second cancel of {context}"
+                );
+            }
+            Word::Ack => {
+                let real = talk.body.is_some_and(|body| told.contains(&body));
+                ensure!(real, "18: an ack of {context} before its body was told");
+            }
+            Word::Item(_) => {
+                ensure!(talk.credit > 0, "{context} sends without credit");
+                talk.credit -= 1;
+            }
+            Word::Credit(items) => {
+                talk.granted += items;
+                let most = if talk.lossy { talk.window } else { talk.window - talk.held };
+                ensure!(talk.granted <= most, "{context} grants {} where {most} fit", talk.granted);
+            }
+            Word::Call { .. } | Word::Begun(_) | Word::End | Word::Error(_) | Word::Answer(_) => {}
+            _ => return Err(format!("{word:?} is not known here")),
+        }
+        Ok(())
+    }
+
+    /// A call is answered once: at its end, or at once if it was never offered.
+    fn see_answer(&mut self, context: ContextId, answer: Answer, seen: &Seen<'_>) -> Result<(), String> {
+        if self.open.contains_key(&context) {
+            let talk = self.close(context)?;
+            ensure!(talk.body.is_some(), "{context} is answered, and was not withdrawn");
+            return Ok(());
+        }
+        let refused = matches!(
+            seen.input,
+            Input::Received { link, message: Message::Context { number, word: Word::Call { .. }, .. } }
+                if link == context.link && number == context.number
+        ) && self.over.insert(context);
+        let withdrawn = self.withdrawn.take() == Some(context);
+        ensure!(refused || withdrawn, "{context} is answered again");
+        ensure!(!matches!(answer, Answer::Returned(_)), "{context} returned, and had no body");
+        Ok(())
+    }
+
+    /// No item without room, none after the end, one end.
+    fn see_stream(&mut self, output: &Output) -> Result<(), String> {
+        let (Output::Begun { context, .. }
+        | Output::Item { context, .. }
+        | Output::DropOldest { context }
+        | Output::Credited { context, .. }
+        | Output::StreamEnded { context }) = *output
+        else {
+            return Ok(());
+        };
+        let Some(talk) = self.open.get_mut(&context) else {
+            return Err(format!("{output:?}, and it is not open"));
+        };
+        match *output {
+            Output::Begun { .. } => {
+                ensure!(!talk.begun, "{context} begins again");
+                talk.begun = true;
+            }
+            Output::DropOldest { .. } => {
+                ensure!(talk.lossy && talk.held == talk.window, "{context} drops an item, and has room");
+                talk.held -= 1;
+            }
+            Output::Item { .. } => {
+                ensure!(!talk.ended, "{context} has an item after its end");
+                ensure!(talk.granted > 0, "{context} takes an item without credit");
+                talk.granted -= 1;
+                talk.held += 1;
+                ensure!(talk.held <= talk.window, "{context} has no room for an item");
+            }
+            Output::Credited { items, .. } => talk.credit = talk.credit.saturating_add(items),
+            _ => {
+                ensure!(!talk.ended, "the stream of {context} ends again");
+                talk.ended = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// The machine waits for what is open, and for nothing else; in teardown with a deadline; never for the dead.
+    fn see_waits(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        let mut waited = BTreeSet::new();
+        for wait in seen.machine.waits() {
+            let On::Context(context) = wait.on else { continue };
+            waited.insert(context);
+            let Some(talk) = self.open.get(&context) else {
+                return Err(format!("{wait}, which is over"));
+            };
+            let ends = seen.machine.life().is_teardown() && seen.machine.life() != Life::Ended;
+            ensure!(!ends || matches!(wait.until, Until::Teardown(_)), "29: {wait}");
+            let unheard = wait.why == Why::Callee(Callee::Unheard);
+            ensure!(unheard || !self.is_lost(context.link, seen), "{wait}, whose far end is gone");
+            if unheard || wait.why == Why::Callee(Callee::Cancelling) {
+                let told = talk.body.is_some_and(|body| self.told.contains(&body));
+                ensure!(told, "{wait}, which was not told");
+            }
+        }
+        let ended = seen.machine.life() == Life::Ended;
+        let forced = ended && seen.before.life < Life::Exiting;
+        for context in self.open.keys().filter(|context| !waited.contains(context)) {
+            let silent = context.side == Side::Callee && self.is_mute(context.link, seen);
+            ensure!(silent || forced, "{context} is over, and nobody was told");
+        }
+        self.over.extend(self.open.keys().filter(|context| !waited.contains(context)));
+        self.open.retain(|context, _| waited.contains(context));
+        ensure!(!ended || forced || self.open.is_empty(), "43: calls after the end");
+        Ok(())
+    }
+
+    fn is_mute(&self, link: Link, seen: &Seen<'_>) -> bool {
+        self.mute.contains(&link) || self.is_lost(link, seen)
+    }
+
+    /// Tells whether nothing can come from the far end any more, not even its exit.
+    fn is_lost(&self, link: Link, seen: &Seen<'_>) -> bool {
+        match link {
+            Link::Parent => self.mute.contains(&link),
+            _ => !seen.machine.waits().any(|wait| {
+                matches!((wait.on, wait.why), (On::Child(id), Why::Child(phase))
+                    if link == Link::Child(id) && phase < Child::Killing)
+            }),
+        }
+    }
+
+    /// Each payload is handed on, or given back, once; only an error may be kept for a while.
+    fn see_payloads(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        let came = incoming(&seen.input).filter(|(payload, _)| payload.0 >= FOLLOWED);
+        if let Some((payload, _)) = came {
+            *self.payloads.entry(payload.0).or_default() += 1;
+        }
+        for payload in seen.outputs.iter().filter_map(outgoing).filter(|payload| payload.0 >= FOLLOWED) {
+            *self.payloads.entry(payload.0).or_default() -= 1;
+        }
+        if let Some((payload, false)) = came {
+            let left = self.payloads.get(&payload.0);
+            ensure!(left == Some(&0), "{payload} came, and went nowhere or twice: {left:?}");
+        }
+        self.payloads.retain(|_, left| *left != 0);
+        let gone = self.payloads.iter().find(|(_, left)| **left < 0);
+        ensure!(gone.is_none(), "a payload was handed on twice: {gone:?}");
+        let forced = seen.before.life < Life::Exiting;
+        let ended = seen.machine.life() == Life::Ended && !forced;
+        ensure!(!ended || self.payloads.is_empty(), "payloads are left at the end: {:?}", self.payloads);
+        Ok(())
+    }
+}
+
+/// Gives the payload that an input brings, and whether the machine may keep it.
+fn incoming(input: &Input) -> Option<(Payload, bool)> {
+    match *input {
+        Input::Call { payload, .. } | Input::Begin { payload, .. } | Input::Push { payload, .. } => {
+            Some((payload, false))
+        }
+        Input::ContextFailed { error, .. } | Input::Failed { error, .. } => Some((error.payload, true)),
+        Input::Finished { answer, .. } => in_answer(answer),
+        Input::Received { message: Message::Context { mut word, .. }, .. } => {
+            let kept = matches!(word, Word::Error(_) | Word::Answer(Answer::Failed(_)));
+            word.payload_mut().map(|payload| (*payload, kept))
+        }
+        _ => None,
+    }
+}
+
+fn in_answer(answer: Answer) -> Option<(Payload, bool)> {
+    match answer {
+        Answer::Returned(payload) => Some((payload, false)),
+        Answer::Failed(error) => Some((error.payload, true)),
+        Answer::Cancelled(_) => None,
+    }
+}
+
+/// Gives the payload that an output hands on.
+fn outgoing(output: &Output) -> Option<Payload> {
+    match *output {
+        Output::Send { mut message, .. } => message.payload_mut().map(|payload| *payload),
+        Output::Offer { payload, .. }
+        | Output::Begun { payload, .. }
+        | Output::Item { payload, .. }
+        | Output::Discard(payload) => Some(payload),
+        Output::ContextError { error, .. } | Output::Raise { error, .. } => Some(error.payload),
+        Output::Ended { ending: Ending::Answered(answer), .. } => {
+            in_answer(answer).map(|(payload, _)| payload)
+        }
+        _ => None,
+    }
+}
