@@ -158,7 +158,7 @@ fn talks() -> Vec<Setup> {
     let cancel = vec![Input::Cancel { scope: ScopeId::ROOT }];
     vec![
         with("a call and an offer", link, &[root(false)]),
-        with("a linked call and a body", link, &[linked.clone()]),
+        with("a linked call and a body", link, std::slice::from_ref(&linked)),
         with("open streams", link, &[root(false), accepted(link), streams(link)]),
         with("calls that are cancelled", link, &[linked.clone(), streams(link), cancelled]),
         with("calls behind a shield", link, &[root(true), accepted(link), cancel.clone()]),
