@@ -12,6 +12,7 @@ use crate::harness::{Bed, Module, driven};
 pub(crate) const MODULE: Module = Module {
     driven: driven![
         a_call_brings_back_its_result,
+        a_task_runs_in_an_actor_of_its_own,
         a_child_calls_its_parent,
         calls_at_the_same_time_do_not_wait_for_each_other,
         nothing_else_is_callable,
@@ -115,6 +116,34 @@ fn a_call_brings_back_its_result<D: Drive>(bed: &Bed) {
         }
         Ok(())
     }));
+}
+
+fn a_task_runs_in_an_actor_of_its_own<D: Drive>(bed: &Bed) {
+    const SUM: Endpoint<Vec<u64>, (u64, i32)> = Endpoint::new("sum");
+    const SPLIT: Endpoint<Vec<u64>, u64> = Endpoint::new("split");
+    let pid = || rustix::process::getpid().as_raw_nonzero().get();
+    let program = bed
+        .program()
+        .levels(2)
+        .task(SUM, move |_, numbers| Ok((numbers.iter().sum(), pid())))
+        .task(SPLIT, |actor, numbers| {
+            actor.nursery(|nursery| {
+                let jobs = numbers.chunks(2).map(|half| nursery.run_in_actor(SUM, &half.to_vec()));
+                let jobs = jobs.collect::<Result<Vec<_>, _>>()?;
+                jobs.iter().try_fold(0, |sum, job| Ok(sum + job.result()?.0))
+            })
+        });
+    let ended = bed.run::<D>(&program, move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let (sum, by) = nursery.run_in_actor(SUM, &vec![1, 2, 3])?.result()?;
+            assert_eq!(sum, 6);
+            assert_ne!(by, pid(), "in a process of its own");
+            assert_eq!(nursery.run_in_actor(SPLIT, &vec![1, 2, 3, 4, 5])?.result()?, 15);
+            Ok(Vec::new())
+        })
+    });
+    well(&ended);
+    assert_eq!(ended.outcome.tally.actors, 1 + 1 + 3);
 }
 
 /// Calls its parent and gives what it answered.

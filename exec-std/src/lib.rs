@@ -62,7 +62,7 @@ pub use drive::{Blocking, Drive};
 pub use endpoint::{Endpoint, Service};
 pub use failure::{Failure, Raised};
 pub use notice::Notice;
-pub use nursery::{ChildEnd, Handle, Nursery, Scope};
+pub use nursery::{ChildEnd, Handle, Job, Nursery, Scope};
 pub use order::{Backend, Order};
 pub use portal::{Context, Portal};
 pub use program::{Entry, Program};

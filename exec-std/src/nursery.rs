@@ -1,12 +1,16 @@
 //! Nurseries and the children in them: what user code opens, orders, waits for and cancels.
 
+use std::marker::PhantomData;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use windrow_core::{ActorId, Exit, Link, Refused, ScopeId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use windrow_core::{ActorId, Exit, Kind, Link, Refused, ScopeId};
 
 use crate::actor::Actor;
 use crate::board::{ChildFacts, Output};
+use crate::endpoint::{Endpoint, bad, decode, encode};
 use crate::failure::Raised;
 use crate::order::Order;
 use crate::portal::Portal;
@@ -61,6 +65,20 @@ impl<'a> Nursery<'a> {
         Ok(Handle::new(self.actor.clone(), id))
     }
 
+    /// Runs a task of the program in an actor of its own, which ends with it. It returns at once; the result is waited for
+    /// with [`Job::result`].
+    ///
+    /// # Errors
+    /// The same as [`spawn`](Self::spawn), and arguments that can't be sent.
+    pub fn run_in_actor<A: Serialize, R: DeserializeOwned>(
+        &self,
+        task: Endpoint<A, R>,
+        args: &A,
+    ) -> Result<Job<R>, Raised> {
+        let child = self.spawn(Order::entry(task.name(), encode(args, Vec::new())?))?;
+        Ok(Job { child, result: PhantomData })
+    }
+
     /// Cancels the nursery: all its children and its body.
     pub fn cancel(&self) {
         self.actor.tell(|shell| shell.cancel(self.scope));
@@ -72,6 +90,32 @@ impl<'a> Nursery<'a> {
 pub struct Handle {
     id: ActorId,
     actor: Actor,
+}
+
+/// A task that runs in an actor of its own.
+#[derive(Debug)]
+pub struct Job<R> {
+    child: Handle,
+    result: PhantomData<fn() -> R>,
+}
+
+impl<R: DeserializeOwned> Job<R> {
+    /// Waits for the result; with it the actor is gone.
+    ///
+    /// # Errors
+    /// The cancellation of the nursery, as by the failure of the task.
+    pub fn result(&self) -> Result<R, Raised> {
+        let bytes = self.child.wait_gone()?.value;
+        // One that was cancelled alone returned nothing.
+        let bytes = bytes.ok_or_else(|| Raised::Cancelled(self.child.actor.gone()))?;
+        decode(&bytes).map_err(|error| bad(Kind::Protocol, self.child.id, &error))
+    }
+
+    /// Gives the handle on its actor.
+    #[must_use]
+    pub fn actor(&self) -> &Handle {
+        &self.child
+    }
 }
 
 /// How a child ended.

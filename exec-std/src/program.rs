@@ -3,6 +3,7 @@
 //! The rule: the main thread of every process is the driver, and user code never runs on it. The template is forked from
 //! that thread while it is the only one; each process that it forks comes back here and takes the seat of a child.
 
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,11 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
-use windrow_core::{ActorId, Config, Limits};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use windrow_core::{ActorId, Config, Kind, Limits};
 
 use crate::actor::Actor;
 use crate::drive::Drive;
-use crate::endpoint::Service;
+use crate::endpoint::{Endpoint, Service, bad, decode, encode};
 use crate::failure::Raised;
 use crate::notice::Notice;
 use crate::order::{Backend, Brief};
@@ -33,10 +36,15 @@ pub(crate) const ACTOR_VARIABLE: &str = "WINDROW_ACTOR";
 /// What an actor runs: its handle and its arguments in, its result out.
 pub type Entry = fn(&Actor, &[u8]) -> Result<Vec<u8>, Raised>;
 
+/// An entry or a task, without its types.
+trait Body: Fn(&Actor, &[u8]) -> Result<Vec<u8>, Raised> + Send + Sync {}
+
+impl<F: Fn(&Actor, &[u8]) -> Result<Vec<u8>, Raised> + Send + Sync> Body for F {}
+
 /// A program of actors.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Program {
-    entries: Vec<(&'static str, Entry)>,
+    entries: Vec<(&'static str, Arc<dyn Body>)>,
     services: Vec<Service>,
     preload: Option<fn()>,
     levels: u8,
@@ -54,7 +62,27 @@ impl Program {
     /// Adds an entry that children can be spawned as.
     #[must_use]
     pub fn entry(mut self, name: &'static str, entry: Entry) -> Self {
-        self.entries.push((name, entry));
+        self.entries.push((name, Arc::new(entry)));
+        self
+    }
+
+    /// Adds a task: code that takes its arguments, returns its result, and can be run in an actor of its own. See
+    /// [`Nursery::run_in_actor`](crate::Nursery::run_in_actor).
+    #[must_use]
+    pub fn task<A, R>(
+        mut self,
+        endpoint: Endpoint<A, R>,
+        task: impl Fn(&Actor, A) -> Result<R, Raised> + Send + Sync + 'static,
+    ) -> Self
+    where
+        A: DeserializeOwned + 'static,
+        R: Serialize + 'static,
+    {
+        let body = move |actor: &Actor, args: &[u8]| {
+            let args = decode(args).map_err(|error| bad(Kind::BadArguments, actor.id(), &error))?;
+            encode(&task(actor, args)?, Vec::new())
+        };
+        self.entries.push((endpoint.name(), Arc::new(body)));
         self
     }
 
@@ -206,7 +234,8 @@ impl Program {
             shell.set_name(brief.name);
             shell.set_backend(brief.backend);
         });
-        let entry = self.entries.iter().find(|(name, _)| *name == brief.entry).map(|(_, entry)| *entry);
+        let entry =
+            self.entries.iter().find(|(name, _)| *name == brief.entry).map(|(_, entry)| Arc::clone(entry));
         let service = self.services.iter().find(|service| service.name() == brief.entry);
         // Before anything that came is looked at, so that whoever calls a service that is up finds it.
         if let Some(service) = service {
@@ -312,5 +341,16 @@ impl From<Turn> for Option<Ended> {
             Turn::Done(ended) => Some(ended),
             Turn::On | Turn::Run => None,
         }
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries: Vec<_> = self.entries.iter().map(|(name, _)| *name).collect();
+        f.debug_struct("Program")
+            .field("entries", &entries)
+            .field("services", &self.services)
+            .field("levels", &self.levels)
+            .finish_non_exhaustive()
     }
 }
