@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::shell::{Ended, PollingReactor, Reactor, Ready, Shared, Turn, Waiter, now};
+use crate::shell::{Ended, PollingReactor, Reactor, Ready, Shared, Turn, now};
 
 /// A loop: what waits, and how.
 pub trait Drive: Sized {
@@ -84,23 +84,23 @@ pub trait Drive: Sized {
 }
 
 /// The blocking loop.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Blocking {
-    waiter: Waiter,
+    reactor: PollingReactor,
 }
 
 impl Drive for Blocking {
     type Reactor = PollingReactor;
 
     fn new() -> io::Result<Self> {
-        Ok(Self { waiter: Waiter::new()? })
+        Ok(Self::default())
     }
 
     fn reactor(&mut self) -> io::Result<PollingReactor> {
-        Ok(self.waiter.reactor())
+        Ok(self.reactor.clone())
     }
 
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
-        self.waiter.wait(timeout, ready)
+        self.reactor.wait(timeout, ready)
     }
 }

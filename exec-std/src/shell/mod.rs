@@ -31,7 +31,6 @@ use windrow_core::{
 pub use desk::Shared;
 pub use intern::NAME_MAX;
 pub(crate) use intern::clip;
-pub(crate) use reactor::Waiter;
 pub use reactor::{PollingReactor, Reactor, Ready, Token};
 
 use crate::actor::Actor;

@@ -5,12 +5,15 @@
 
 use std::fmt;
 use std::io;
-use std::num::NonZeroUsize;
-use std::os::fd::BorrowedFd;
-use std::sync::Arc;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use polling::{Event, Events, PollMode, Poller};
+use polling::{Event, PollMode, Poller};
+use rustix::event::epoll::{self, EventFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use crate::unix::sys;
 
@@ -41,76 +44,166 @@ pub trait Reactor: Send + fmt::Debug + 'static {
     fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()>;
     /// Watches a descriptor no more; called before it is closed.
     fn unwatch(&mut self, fd: BorrowedFd<'_>, token: Token);
+    /// Tells whether the loop waits for what was watched before, and must be woken to wait for what is.
+    fn is_behind(&self) -> bool {
+        false
+    }
 }
 
-/// How many descriptors one question to the kernel tells of: the buffer is a page, not more, in every process.
-const BATCH: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+/// Up to how many descriptors are asked for by one `poll`: enough for a leaf of the tree, and for an actor whose children
+/// are about to come. More of them are worth what an epoll costs to make.
+const FEW: usize = 8;
+
+/// How many descriptors one question to an epoll tells of.
+const BATCH: usize = 256;
 
 /// How many one wait gives at the most, so that it ends whatever becomes ready meanwhile.
 const READY_MAX: usize = 1 << 15;
 
-/// The blocking loop's reactor: what its shell registers with, while the loop waits elsewhere.
-#[derive(Clone, Debug)]
+/// What tells that writing is worth a try: there is room, or an error to be had.
+const WRITABLE: PollFlags = PollFlags::OUT.union(PollFlags::HUP).union(PollFlags::ERR);
+
+/// The blocking loop's reactor: what its shell registers with, while the loop waits elsewhere. Copies of it are one.
+#[derive(Clone, Debug, Default)]
 pub struct PollingReactor {
-    poller: Arc<Poller>,
+    watched: Arc<Mutex<Watched>>,
 }
 
-/// The blocking loop's way to wait.
-#[derive(Debug)]
-pub(crate) struct Waiter {
-    poller: Arc<Poller>,
-    events: Events,
+/// What is watched: a few descriptors, or as many as an epoll holds.
+#[derive(Debug, Default)]
+struct Watched {
+    few: Vec<Few>,
+    many: Option<Arc<Poller>>,
+    /// The loop waits for the few.
+    polling: bool,
+    /// They are others than when it began to.
+    behind: bool,
 }
 
-impl Waiter {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { poller: Arc::new(Poller::new()?), events: Events::with_capacity(BATCH) })
-    }
+/// One of a few.
+#[derive(Clone, Debug)]
+struct Few {
+    token: Token,
+    write: bool,
+    polled: PollFd<'static>,
+}
 
-    pub(crate) fn reactor(&self) -> PollingReactor {
-        PollingReactor { poller: Arc::clone(&self.poller) }
-    }
-
-    fn fill(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
-        self.events.clear();
-        match self.poller.wait(&mut self.events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            Ok(_) | Err(_) => {}
-        }
-        ready.extend(self.events.iter().map(|event| Ready { token: event.key, writable: event.writable }));
-        Ok(())
-    }
-
+impl PollingReactor {
     /// Waits until something is ready or the time is over, and appends what is ready.
-    pub(crate) fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
-        let begin = ready.len();
-        self.fill(timeout, ready)?;
-        let Some(first) = ready.get(begin).map(|one| one.token) else { return Ok(()) };
-        // A full batch may not be all. The kernel goes on where it stopped, and comes round to the first in the end.
-        let mut last = begin;
-        while ready.len() == last + BATCH.get() && last < READY_MAX {
-            last = ready.len();
-            self.fill(Some(Duration::ZERO), ready)?;
-            if let Some(again) = ready[last..].iter().position(|one| one.token == first) {
-                ready.truncate(last + again);
-                break;
+    pub(crate) fn wait(&self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let mut watched = self.watched();
+        watched.behind = false;
+        if let Some(poller) = &watched.many {
+            let poller = Arc::clone(poller);
+            drop(watched);
+            return wait_for_many(&poller, timeout, ready);
+        }
+        let tokens: Vec<_> = watched.few.iter().map(|one| one.token).collect();
+        let mut polled: Vec<_> = watched.few.iter().map(|one| one.polled.clone()).collect();
+        watched.polling = true;
+        drop(watched);
+        let found = poll(&mut polled, span(timeout).as_ref());
+        self.watched().polling = false;
+        match found {
+            Err(Errno::INTR) => return Ok(()),
+            found => found?,
+        };
+        for (token, polled) in tokens.into_iter().zip(&polled) {
+            let found = polled.revents();
+            if !found.is_empty() {
+                ready.push(Ready { token, writable: found.intersects(WRITABLE) });
             }
         }
         Ok(())
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        // Nothing that runs under this lock can panic half way.
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Reactor for PollingReactor {
     fn watch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
-        sys::poller_add(&self.poller, fd, Event::new(token, true, write), PollMode::Level)
+        let mut watched = self.watched();
+        watched.behind |= watched.polling;
+        if watched.many.is_none() && watched.few.len() == FEW {
+            let poller = Poller::new()?;
+            for one in &watched.few {
+                sys::poller_add(&poller, one.polled.as_fd(), interest(one.token, one.write))?;
+            }
+            watched.few = Vec::new();
+            watched.many = Some(Arc::new(poller));
+        }
+        if let Some(poller) = &watched.many {
+            return sys::poller_add(poller, fd, interest(token, write));
+        }
+        let room = if write { PollFlags::OUT } else { PollFlags::empty() };
+        watched.few.push(Few { token, write, polled: sys::to_poll(fd, PollFlags::IN | room) });
+        Ok(())
     }
 
     fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
-        self.poller.modify_with_mode(fd, Event::new(token, true, write), PollMode::Level)
+        if let Some(poller) = &self.watched().many {
+            return poller.modify_with_mode(fd, interest(token, write), PollMode::Level);
+        }
+        self.unwatch(fd, token);
+        self.watch(fd, token, write)
     }
 
-    fn unwatch(&mut self, fd: BorrowedFd<'_>, _token: Token) {
-        // A descriptor that is not watched is what was asked for.
-        let _ = self.poller.delete(fd);
+    fn unwatch(&mut self, fd: BorrowedFd<'_>, token: Token) {
+        let mut watched = self.watched();
+        watched.behind |= watched.polling;
+        watched.few.retain(|one| one.token != token);
+        if let Some(poller) = &watched.many {
+            // A descriptor that is not watched is what was asked for.
+            let _ = poller.delete(fd);
+        }
     }
+
+    fn is_behind(&self) -> bool {
+        self.watched().behind
+    }
+}
+
+fn wait_for_many(poller: &Poller, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+    let begin = ready.len();
+    fill(poller, timeout, ready)?;
+    let Some(first) = ready.get(begin).map(|one| one.token) else { return Ok(()) };
+    // A full batch may not be all. The kernel goes on where it stopped, and comes round to the first in the end.
+    let mut last = begin;
+    while ready.len() == last + BATCH && last < READY_MAX {
+        last = ready.len();
+        fill(poller, Some(Duration::ZERO), ready)?;
+        if let Some(again) = ready[last..].iter().position(|one| one.token == first) {
+            ready.truncate(last + again);
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Asks the poller's epoll itself: the poller would set a timer and arm an event for its waking from elsewhere, four
+/// system calls around each wait, and here nobody wakes it.
+fn fill(poller: &Poller, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+    let mut space = [const { MaybeUninit::uninit() }; BATCH];
+    let events = match epoll::wait(poller, &mut space, span(timeout).as_ref()) {
+        Err(Errno::INTR) => return Ok(()),
+        found => found?.0,
+    };
+    for event in events {
+        let (data, flags) = (event.data, event.flags);
+        let writable = flags.intersects(EventFlags::OUT | EventFlags::HUP | EventFlags::ERR);
+        ready.extend(Token::try_from(data.u64()).map(|token| Ready { token, writable }));
+    }
+    Ok(())
+}
+
+fn interest(token: Token, write: bool) -> Event {
+    Event::new(token, true, write)
+}
+
+/// Gives a timeout as every kernel takes it. After a day the shell is asked again.
+fn span(timeout: Option<Duration>) -> Option<Timespec> {
+    timeout.and_then(|timeout| Timespec::try_from(timeout.min(Duration::from_secs(86_400))).ok())
 }

@@ -1,8 +1,7 @@
 //! The system calls that no safe wrapper offers, and the only file of this crate with `unsafe` in it.
 //!
-//! The rule: what leaves this file is safe to call. A fork is refused while there is a second thread, a
-//! descriptor is made from a bare number once, and a child that shares our memory calls nothing but the
-//! kernel.
+//! The rule: what leaves this file is safe to call. A fork is refused while there is a second thread, a descriptor is
+//! owned by one object only, and a child that shares our memory calls nothing but the kernel.
 //!
 //! It decides no order: which of these a child does first is the business of `prelude` and of `exec`.
 
@@ -14,6 +13,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use polling::{Event, PollMode, Poller};
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::Signal;
 
 use super::exec::{AT_DESCRIPTORS, AT_DIRECTORY, AT_EXEC, AT_PARENT, Plan};
@@ -385,15 +385,15 @@ fn bits(flags: c_int) -> u64 {
     u64::from(flags.cast_unsigned())
 }
 
-/// Registers a descriptor with a poller.
-pub(crate) fn poller_add(
-    poller: &Poller,
-    fd: BorrowedFd<'_>,
-    interest: Event,
-    mode: PollMode,
-) -> io::Result<()> {
-    // SAFETY: what `polling` asks for is that the descriptor is deregistered before it is closed. Here that
-    // is a matter of order and not of memory: epoll drops a closed description by itself, and a stale event
-    // names a token, not an address.
-    unsafe { poller.add_with_mode(&fd, interest, mode) }
+/// Registers a descriptor with a poller, level-triggered.
+pub(crate) fn poller_add(poller: &Poller, fd: BorrowedFd<'_>, interest: Event) -> io::Result<()> {
+    // SAFETY: what `polling` asks for, deregistering before closing, is a matter of order here and not of
+    // memory: epoll drops a closed description by itself, and a stale event names a token, not an address.
+    unsafe { poller.add_with_mode(&fd, interest, PollMode::Level) }
+}
+
+/// Gives a descriptor as one to be polled again and again, until it is closed.
+pub(crate) fn to_poll(fd: BorrowedFd<'_>, interest: PollFlags) -> PollFd<'static> {
+    // SAFETY: as above: the kernel looks a number up, and may find another descriptor, or none.
+    PollFd::from_borrowed_fd(unsafe { BorrowedFd::borrow_raw(fd.as_raw_fd()) }, interest)
 }
