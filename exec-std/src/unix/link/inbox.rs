@@ -10,6 +10,9 @@ use rustix::io::Errno;
 
 use super::{Filled, FrameError, HEAD, LIMIT_BEFORE};
 
+/// How much is read at first: what an actor says at its start, and no page more in each process that begins.
+const FIRST: usize = 512;
+
 /// What was read and not yet taken.
 #[derive(Debug)]
 pub(super) struct Inbox {
@@ -124,7 +127,7 @@ impl Inbox {
         // A buffer that a read has filled to the brim is small for this peer.
         let wish = if burst { self.space.len() * 2 } else { self.space.len() };
         let most = HEAD + self.limit.max(LIMIT_BEFORE);
-        let grown = size.max(wish.min(most)).max(HEAD + LIMIT_BEFORE);
+        let grown = size.max(wish.min(most)).max(FIRST);
         if grown > self.space.len() {
             self.space.reserve_exact(grown - self.space.len());
             self.space.resize(grown, 0);
