@@ -23,6 +23,7 @@ use crate::notice::Notice;
 use crate::order::{Backend, Brief};
 use crate::shell::{Asks, Ended, Reactor, Shared, Shell, Turn};
 use crate::unix::exec::take_channel;
+use crate::unix::signals::Signals;
 use crate::unix::sys;
 use crate::unix::template::{self, Newborn, Role, StartError, Template};
 
@@ -297,6 +298,7 @@ fn start_user<R: Reactor>(
 /// symbols to look up, a heap and a stack to map. They inherit those of this one. Then once more, because a thread that
 /// takes over a stack looks up another symbol than one that has a new stack made.
 fn rehearse() {
+    let _ = Signals::sets_of_newborn();
     for _ in 0..2 {
         if !is_alone() {
             return;

@@ -24,6 +24,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow};
@@ -79,7 +80,7 @@ impl Signals {
                 "signals must be taken before the first thread starts",
             ));
         }
-        Self::take(signals, procfs::signals_ignored(rustix::process::getpid().as_raw_pid()))
+        Self::take(Sets::of(signals, procfs::signals_ignored(rustix::process::getpid().as_raw_pid()))?)
     }
 
     /// Takes [`TAKEN`] in a child that a template has just forked.
@@ -87,7 +88,17 @@ impl Signals {
     /// It asks nothing of `/proc`: such a child has one thread and the template's dispositions. A look there is slow,
     /// and what it leaves in the kernel slows the end of the process too.
     pub(crate) fn install_in_newborn() -> io::Result<Self> {
-        Self::take(&TAKEN, Some(Ignored::PIPE))
+        Self::take(Self::sets_of_newborn()?)
+    }
+
+    /// Puts together what every newborn takes. Done before the template is forked, it is done for all of them.
+    pub(crate) fn sets_of_newborn() -> io::Result<Sets> {
+        static SETS: OnceLock<Sets> = OnceLock::new();
+        if let Some(sets) = SETS.get() {
+            return Ok(*sets);
+        }
+        let sets = Sets::of(&TAKEN, Some(Ignored::PIPE))?;
+        Ok(*SETS.get_or_init(|| sets))
     }
 
     /// Returns the next signal, or `None` if none is pending; call it until `None` when the descriptor is
@@ -124,7 +135,22 @@ impl Signals {
         &self.previous
     }
 
-    fn take(signals: &[Signal], ignored: Option<Ignored>) -> io::Result<Self> {
+    fn take(sets: Sets) -> io::Result<Self> {
+        let fd = SignalFd::with_flags(&sets.taken, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        let previous = sets.blocked.thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+        Ok(Self { source: Source::Blocked(fd), previous })
+    }
+}
+
+/// What is read, and what is blocked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sets {
+    taken: SigSet,
+    blocked: SigSet,
+}
+
+impl Sets {
+    fn of(signals: &[Signal], ignored: Option<Ignored>) -> io::Result<Self> {
         let ignores = |signal: Signal| ignored.and_then(|ignored| ignored.contains(signal.as_raw()));
         let mut taken = SigSet::empty();
         for &signal in signals {
@@ -137,9 +163,7 @@ impl Signals {
             // A blocked SIGPIPE is as good for us as an ignored one: the write fails with EPIPE.
             blocked.add(named(Signal::PIPE)?);
         }
-        let fd = SignalFd::with_flags(&taken, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        let previous = blocked.thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-        Ok(Self { source: Source::Blocked(fd), previous })
+        Ok(Self { taken, blocked })
     }
 }
 

@@ -15,7 +15,7 @@ use super::*;
 const ROLE: &str = "WINDROW_TEST_SIGNALS_ROLE";
 
 fn take(signals: &[Signal]) -> io::Result<Signals> {
-    Signals::take(signals, procfs::signals_ignored(getpid().as_raw_pid()))
+    Signals::take(Sets::of(signals, procfs::signals_ignored(getpid().as_raw_pid()))?)
 }
 
 fn send(signal: Signal) {

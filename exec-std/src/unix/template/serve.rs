@@ -141,11 +141,10 @@ impl Server {
             return Ok(None);
         };
         let stdio = [0, 1, 2].map(|bit| if stdio >> bit & 1 == 1 { fds.next() } else { None });
+        let (parent, title) = (self.actor, title.as_c_str());
         match sys::fork(Kin::Sibling) {
             Ok(Side::Child) => {
-                let parent = self.actor;
-                let channel =
-                    prelude::enter(prelude::Birth { parent, channel, stdio, title: title.as_c_str() });
+                let channel = prelude::enter(prelude::Birth { parent, channel, stdio, title });
                 return Ok(Some(Newborn { id, parent, channel }));
             }
             Ok(Side::Parent { pid, pidfd }) => {
