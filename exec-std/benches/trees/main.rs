@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use windrow_std::Blocking;
 
 mod actors;
+mod commands;
 mod floor;
 mod part;
 mod report;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     }
     match words[..] {
         ["part", "spawn", rounds] => spawn::part(number(rounds)),
+        ["part", "commands", commands, rounds] => commands::part(number(commands), number(rounds)),
         ["part", "teardown", children, rounds] => teardown::part(number(children), number(rounds)),
         _ => return measure(&words),
     }
@@ -50,6 +52,9 @@ fn measure(words: &[&str]) -> ExitCode {
     let mut report = Report::new(has("--json"));
     if "spawn".contains(only) {
         spawn::measure(&mut report);
+    }
+    if "commands".contains(only) {
+        commands::measure(&mut report);
     }
     if "teardown".contains(only) {
         teardown::measure(&mut report);

@@ -39,6 +39,10 @@ struct Found {
     told: bool,
 }
 
+impl Found {
+    const TOLD: Self = Self { fresh: 0, reaped: 0, told: true };
+}
+
 /// A process that was adopted when its parent died.
 #[derive(Debug)]
 struct Orphan {
@@ -105,18 +109,11 @@ impl Domains {
     }
 
     /// Says whose a stranger is: the domain of a dead child, or the last sweep's. `None` leaves it alone.
-    fn owner(
-        &self,
-        pid: i32,
-        stat: &Stat,
-        leaders: &BTreeMap<i32, ActorId>,
-    ) -> Option<(Option<ActorId>, bool)> {
-        let stamp = (pid, stat.start_time);
-        let told = |child: &&ActorId| self.census.get(child).is_some_and(|census| census.contains(&stamp));
-        if let Some(child) = self.sweeping.keys().find(told) {
+    fn owner(&self, pid: i32, stat: &Stat, dead: &Dead) -> Option<(Option<ActorId>, bool)> {
+        if let Some(child) = dead.told.get(&(pid, stat.start_time)) {
             return Some((Some(*child), true));
         }
-        if let Some(child) = leaders.get(&stat.pgrp).or_else(|| leaders.get(&stat.session)) {
+        if let Some(child) = dead.leaders.get(&stat.pgrp).or_else(|| dead.leaders.get(&stat.session)) {
             return Some((Some(*child), false));
         }
         self.clearing.map(|_| (None, false))
@@ -153,10 +150,23 @@ impl Domains {
         self.orphans.insert(pid, Orphan { process, owner, is_actor });
     }
 
-    fn alive(&self, owner: Option<ActorId>) -> u32 {
-        let count = self.orphans.values().filter(|orphan| orphan.owner == owner).count();
-        u32::try_from(count).unwrap_or(u32::MAX)
+    /// Counts the living orphans of each owner.
+    fn alive(&self) -> BTreeMap<Option<ActorId>, u32> {
+        let mut alive = BTreeMap::new();
+        for orphan in self.orphans.values() {
+            *alive.entry(orphan.owner).or_default() += 1;
+        }
+        alive
     }
+}
+
+/// By what the strangers of dead children are told, gathered once for a look at all of them.
+#[derive(Debug)]
+struct Dead {
+    /// The number of each one's group, and of its session if it made one.
+    leaders: BTreeMap<i32, ActorId>,
+    /// What its subtree told of.
+    told: BTreeMap<(i32, u64), ActorId>,
 }
 
 impl<R: Reactor> Shell<R> {
@@ -168,21 +178,15 @@ impl<R: Reactor> Shell<R> {
         if self.has_children_of_any_kind() {
             self.adopt_strangers();
         }
-        let sweeping: Vec<_> = self
-            .domains
-            .sweeping
-            .iter()
-            .filter(|(_, found)| !found.told)
-            .map(|(id, found)| (*id, *found))
-            .collect();
-        for (child, found) in sweeping {
-            let alive = self.domains.alive(Some(child));
-            self.domains.sweeping.insert(child, Found { told: true, ..Found::default() });
-            self.facts.push_back(Input::Swept { child, alive, fresh: found.fresh, reaped: found.reaped });
+        let alive = self.domains.alive();
+        let alive = |owner| alive.get(&owner).copied().unwrap_or(0);
+        for (child, found) in self.domains.sweeping.iter_mut().filter(|(_, found)| !found.told) {
+            let Found { fresh, reaped, .. } = std::mem::replace(found, Found::TOLD);
+            self.facts.push_back(Input::Swept { child: *child, alive: alive(Some(*child)), fresh, reaped });
         }
         if let Some(found) = self.domains.clearing.as_mut().filter(|found| !found.told) {
-            *found = Found { told: true, ..Found::default() };
-            self.facts.push_back(Input::Cleared { alive: self.domains.alive(None) });
+            *found = Found::TOLD;
+            self.facts.push_back(Input::Cleared { alive: alive(None) });
         }
     }
 
@@ -192,29 +196,39 @@ impl<R: Reactor> Shell<R> {
         !matches!(waitid(WaitId::All, options), Err(rustix::io::Errno::CHILD))
     }
 
-    /// Gives the pids of all children that are known and not collected, templates included.
-    pub(super) fn own_pids(&self) -> BTreeSet<i32> {
+    /// Gives the pids of all children that are known and not collected, templates included, in ascending order.
+    pub(super) fn own_pids(&self) -> Vec<i32> {
         let children = self.children.values().filter_map(|child| Some(child.process.as_ref()?.pid()));
-        children.chain(self.maker.pids()).chain(self.domains.orphans.keys().copied()).collect()
+        let orphans = self.domains.orphans.keys().copied();
+        let mut pids: Vec<_> = children.chain(self.maker.pids()).chain(orphans).collect();
+        pids.sort_unstable();
+        pids
+    }
+
+    fn dead(&self) -> Dead {
+        let sweeping = || self.domains.sweeping.keys();
+        let leader = |id: &ActorId| Some((self.children.get(id)?.process.as_ref()?.pid(), *id));
+        let told = |id: &ActorId| {
+            let (census, id) = (self.domains.census.get(id), *id);
+            census.into_iter().flatten().map(move |stamp| (*stamp, id))
+        };
+        Dead { leaders: sweeping().filter_map(leader).collect(), told: sweeping().flat_map(told).collect() }
     }
 
     fn adopt_strangers(&mut self) {
-        let leaders: BTreeMap<i32, ActorId> = self
-            .domains
-            .sweeping
-            .keys()
-            .filter_map(|id| Some((self.children.get(id)?.process.as_ref()?.pid(), *id)))
-            .collect();
         let own = self.own_pids();
+        let Ok(found) = self.domains.scan.children() else { return };
+        let strangers: Vec<i32> =
+            found.iter().copied().filter(|pid| own.binary_search(pid).is_err()).collect();
+        if strangers.is_empty() {
+            return;
+        }
+        let dead = self.dead();
         // While the template owes an answer, an unknown child may be the one that it is about to tell of.
         let owed = self.children.values().any(|child| child.in_flight.is_some());
-        let Ok(found) = self.domains.scan.children().map(<[i32]>::to_vec) else { return };
-        for pid in found {
-            if own.contains(&pid) {
-                continue;
-            }
+        for pid in strangers {
             let Ok(Some(stat)) = self.domains.scan.stat(pid) else { continue };
-            let Some((owner, is_actor)) = self.domains.owner(pid, &stat, &leaders) else { continue };
+            let Some((owner, is_actor)) = self.domains.owner(pid, &stat, &dead) else { continue };
             if owed && owner.is_none() {
                 continue;
             }

@@ -22,7 +22,7 @@ impl<R: Reactor> Shell<R> {
         }
         let own = self.own_pids();
         let mut unknown = procfs::children().unwrap_or_default();
-        unknown.retain(|pid| !own.contains(pid));
+        unknown.retain(|pid| own.binary_search(pid).is_err());
         for (id, far) in asked {
             let found = unknown.iter().find(|pid| procfs::has_socket(**pid, far));
             if !found.is_some_and(|pid| self.take_over(id, *pid)) {
