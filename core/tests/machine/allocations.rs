@@ -1,8 +1,12 @@
 //! What a message costs in allocations, in a machine with 64 children.
 
-use windrow_core::{ActorId, Census, Config, Input, Limits, Machine, Message, NameId, Role, ScopeId, Stamp};
+use windrow_core::{
+    ActorId, Answer, Census, Config, ContextId, Input, Limits, Link, Machine, Message, NameId, Payload, Role,
+    ScopeId, Side, Stamp, Word,
+};
 
-use super::setups::{ME, START, hello, said, spec, stamp};
+use super::phrases::{ENDPOINT, call, word};
+use super::setups::{ME, START, hello, ms, said, spec, stamp};
 
 const CHILDREN: u64 = 64;
 
@@ -62,4 +66,119 @@ fn a_message_that_makes_no_record_allocates_nothing() {
     assert_eq!(count(&mut machine, "a second ack", |child| said(child, Message::Ack)), 0);
     let bye = |child| said(child, Message::Bye(windrow_core::Tally::default()));
     assert_eq!(count(&mut machine, "bye", bye), 0);
+}
+
+/// A machine with children that are up and an endpoint.
+fn talker() -> Machine {
+    let up = |child| {
+        let started = Input::Started { child, stamp: stamp(child) };
+        vec![started, said(child, hello(child)), said(child, Message::Ready)]
+    };
+    let mut machine = with_children(up);
+    give(&mut machine, Input::Expose { endpoint: ENDPOINT });
+    machine
+}
+
+/// A call of this actor's and one of the child's, from the first word to the answer.
+fn round_trip(machine: &mut Machine, child: ActorId, number: u32) {
+    let link = Link::Child(child);
+    let (context, scope) = (ContextId::callee(link, number), ScopeId(number));
+    let called = Word::Call { endpoint: ENDPOINT, left: Some(ms(5000)), payload: Payload(1) };
+    let answer = Answer::Returned(Payload(4));
+    for input in [
+        call(link, number, ScopeId::ROOT, true, Some(START.after(ms(5000)))),
+        word(link, Side::Callee, number, Word::Begun(Payload(2))),
+        word(link, Side::Callee, number, Word::Answer(Answer::Returned(Payload(3)))),
+        word(link, Side::Caller, number, called),
+        Input::Accept { context, scope, parent: ScopeId::ROOT },
+        Input::Begin { context, payload: Payload(2) },
+        Input::Leave { scope },
+        Input::Finished { context, answer },
+    ] {
+        give(machine, input);
+    }
+}
+
+#[test]
+fn a_call_there_and_back_allocates_nothing() {
+    let mut machine = talker();
+    for (number, child) in (1..).zip(ids()) {
+        round_trip(&mut machine, child, number);
+    }
+    let counted = allocation_counter::measure(|| {
+        for (number, child) in (100..).zip(ids()) {
+            round_trip(&mut machine, child, number);
+        }
+    });
+    println!("{CHILDREN} calls there and back, of each end: {} allocations", counted.count_total);
+    assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn an_item_and_its_credit_allocate_nothing() {
+    let mut machine = talker();
+    let link = Link::Child(ActorId(2));
+    let context = ContextId::caller(link, 1);
+    let far = |said| word(link, Side::Callee, 1, said);
+    for input in [
+        call(link, 1, ScopeId::ROOT, true, None),
+        far(Word::Begun(Payload(2))),
+        Input::OpenStream { context, window: 4, lossy: false },
+        far(Word::Credit(4)),
+    ] {
+        give(&mut machine, input);
+    }
+    let counted = allocation_counter::measure(|| {
+        for _ in 0..1000 {
+            give(&mut machine, far(Word::Item(Payload(3))));
+            give(&mut machine, Input::Taken { context, items: 1 });
+            give(&mut machine, Input::Push { context, payload: Payload(4) });
+            give(&mut machine, far(Word::Credit(1)));
+        }
+    });
+    println!("1000 items each way: {} allocations", counted.count_total);
+    assert_eq!(counted.count_total, 0);
+}
+
+/// What so many open calls over one channel hold, and what their beginning and their end allocate.
+fn open_calls(count: u32) -> [u64; 3] {
+    let mut machine =
+        Machine::new(Config::root(ME, 2, Limits { contexts: count, ..Limits::default() })).unwrap();
+    let child = ActorId(2);
+    for input in [
+        Input::Tick,
+        Input::Spawn { child, scope: ScopeId::ROOT, spec: spec(Role::Actor) },
+        Input::Started { child, stamp: stamp(child) },
+        said(child, hello(child)),
+        said(child, Message::Ready),
+    ] {
+        give(&mut machine, input);
+    }
+    let link = Link::Child(child);
+    let begun = allocation_counter::measure(|| {
+        for number in 1..=count {
+            give(&mut machine, call(link, number, ScopeId::ROOT, false, Some(START.after(ms(5000)))));
+        }
+    });
+    let ended = allocation_counter::measure(|| {
+        for number in 1..=count {
+            give(&mut machine, word(link, Side::Callee, number, Word::Answer(Answer::Returned(Payload(3)))));
+        }
+    });
+    [u64::try_from(begun.bytes_current).unwrap(), begun.count_total, ended.count_total]
+}
+
+/// Ten times the calls cost ten times as much, to begin and to end.
+#[test]
+fn many_open_calls_cost_in_proportion() {
+    let [few, many] = [1000, 10_000].map(open_calls);
+    for (count, [bytes, begun, ended]) in [(1000, few), (10_000, many)] {
+        println!(
+            "{count} open calls: {} bytes each, {begun} allocations to begin, {ended} to end",
+            bytes / count
+        );
+    }
+    assert!(many[0] <= few[0] * 12, "{many:?} after {few:?}");
+    assert!(many[1] <= few[1] * 12 && many[2] <= few[2] * 12, "{many:?} after {few:?}");
+    assert!(many[0] / 10_000 < 1000, "a call takes {} bytes", many[0] / 10_000);
 }

@@ -6,6 +6,7 @@ mod allocations;
 mod alphabet;
 mod architecture;
 mod codec;
+mod contexts;
 mod environment;
 mod ladder;
 mod limits;

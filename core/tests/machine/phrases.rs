@@ -132,6 +132,8 @@ fn own() -> Vec<Input> {
         Input::Cleared { alive: 0 },
         Input::Released,
         Input::Signalled(Signal::Int),
+        Input::Signalled(Signal::Term),
+        Input::Signalled(Signal::Hup),
     ]
 }
 

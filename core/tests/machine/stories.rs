@@ -8,13 +8,13 @@ use windrow_core::{
 use super::setups::{ACTOR, COMMAND, LEVELS, ME, NURSERY, START, hello, limits, ms, said, spec, stamp};
 
 /// A root whose nursery holds the actor and the command, told step by step.
-struct Story {
-    machine: Machine,
-    now: Instant,
+pub(crate) struct Story {
+    pub(crate) machine: Machine,
+    pub(crate) now: Instant,
 }
 
 impl Story {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         let machine = Machine::new(Config::root(ME, LEVELS, limits())).unwrap();
         let mut story = Self { machine, now: START };
         story.give(Input::Tick);
@@ -23,7 +23,7 @@ impl Story {
         story
     }
 
-    fn up() -> Self {
+    pub(crate) fn up() -> Self {
         let mut story = Self::begin();
         story.give(Input::Started { child: ACTOR, stamp: stamp(ACTOR) });
         story.give(said(ACTOR, hello(ACTOR)));
@@ -31,18 +31,18 @@ impl Story {
         story
     }
 
-    fn give(&mut self, input: Input) -> Vec<Output> {
+    pub(crate) fn give(&mut self, input: Input) -> Vec<Output> {
         self.machine.handle(self.now, input).unwrap();
         core::iter::from_fn(|| self.machine.poll_output()).collect()
     }
 
     /// Lets time pass to the next deadline.
-    fn wait(&mut self) -> Vec<Output> {
+    pub(crate) fn wait(&mut self) -> Vec<Output> {
         self.now = self.machine.poll_timeout().unwrap().max(self.now);
         self.give(Input::Tick)
     }
 
-    fn phase(&self) -> Option<Child> {
+    pub(crate) fn phase(&self) -> Option<Child> {
         self.machine.waits().find_map(|wait| match (wait.on, wait.why) {
             (On::Child(ACTOR), Why::Child(phase)) => Some(phase),
             _ => None,
