@@ -257,7 +257,7 @@ fn an_ack_follows_what_it_acknowledges() {
     let ack = says(Side::Callee, 1, Word::Ack);
     let mut story = server();
     let told = Output::CancelBody { scope: BODY, cause: FAR };
-    assert_eq!(story.give(cancel), [told, ack.clone()]);
+    assert_eq!(story.give(cancel), [told, ack]);
     assert_eq!(story.give(cancel), [ack]);
     let refused = story.machine.handle(story.now, Input::Begin { context: THEIRS, payload: Payload(1) });
     assert_eq!(refused, Err(Refused::Cancelled(Some(FAR))));
