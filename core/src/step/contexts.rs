@@ -263,6 +263,7 @@ impl Step<'_> {
         if !self.change_callee(context, CalleeChange::Lost) {
             return;
         }
+        self.state.deadlines.set(Timer::Call(context), None);
         let Some(call) = self.state.callees.get_mut(&context) else {
             return;
         };
