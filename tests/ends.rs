@@ -26,8 +26,10 @@ pub(crate) const MODULE: Module = Module {
         row_1_root_fails_with_children_live,
         row_2_a_thousand_commands_exit_at_once,
         row_2_a_thousand_actors_return_at_once,
+        a_child_that_may_fail_cancels_nobody,
+        a_failure_is_seen_before_its_child_is_gone,
     ],
-    entries: &[("stay", stay), ("echo-at-gate", echo_at_gate)],
+    entries: &[("stay", stay), ("echo-at-gate", echo_at_gate), ("refuse", refuse)],
     acts: &[("leaving-root", leaving_root), ("reuse-root", reuse_root), ("racing-root", racing_root)],
     ..Module::EMPTY
 };
@@ -279,4 +281,52 @@ fn reuse_root(words: &[String]) -> u8 {
             Ok(Vec::new())
         })
     })
+}
+
+fn refuse(_: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    Err("not today".into())
+}
+
+/// Two orders that fail, and what each failure says after the id of its actor.
+fn failing() -> [(Order, &'static str); 2] {
+    [
+        (Order::command("sh", ["-c", "exit 3"]), " died without a last word: exit status 3"),
+        (Order::entry("refuse", []).name("naysayer"), " failed: not today"),
+    ]
+}
+
+fn a_child_that_may_fail_cancels_nobody<D: Drive>(bed: &Bed) {
+    let ended = bed.run::<D>(&bed.program().levels(1), |actor: &Actor| {
+        let mut told = String::new();
+        for (order, text) in failing() {
+            let attempt = actor.attempt(order)?;
+            let [failure] = &attempt.failures[..] else { panic!("not one failure: {attempt:?}") };
+            let end = attempt.end.expect("an end");
+            assert_eq!((end.exit.is_some(), end.value), (true, None));
+            // Its name, and then its id.
+            let expected = format!("{} ({}){text}", failure.name, failure.origin);
+            assert_eq!(failure.to_string(), expected);
+            told += &failure.name;
+        }
+        actor.checkpoint()?;
+        Ok(told.into_bytes())
+    });
+    assert_eq!((ended.outcome.end, ended.value.as_slice()), (End::Well, b"shnaysayer".as_slice()));
+}
+
+/// Whether it was a command's or an actor's, and however soon the child is gone behind it.
+fn a_failure_is_seen_before_its_child_is_gone<D: Drive>(bed: &Bed) {
+    let ended = bed.run::<D>(&bed.program().levels(1), |actor: &Actor| {
+        for (order, _) in (0..20).flat_map(|_| failing()) {
+            let mut waited = None;
+            let ended = actor.nursery(|nursery| {
+                waited = Some(nursery.spawn(order)?.wait_gone());
+                Ok(())
+            });
+            assert!(matches!(waited, Some(Err(Raised::Cancelled(_)))), "{waited:?}");
+            assert!(matches!(ended, Err(Raised::Group(_))), "{ended:?}");
+        }
+        Ok(Vec::new())
+    });
+    assert_eq!(ended.outcome.end, End::Well, "{ended:?}");
 }

@@ -5,13 +5,15 @@ use std::fmt;
 use windrow_core::{ActorId, Cause, Error, Kind, Payload};
 
 /// One failure and the way it took.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
     /// What happened.
     pub kind: Kind,
     /// To which actor.
     pub origin: ActorId,
+    /// What that is called, where it is known.
+    pub name: String,
     /// What user code, or a dead child's last output, said about it.
     pub text: String,
     /// The actors that passed it on, nearest to the origin first.
@@ -22,10 +24,11 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(error: Error, text: Vec<u8>) -> Self {
+    pub(crate) fn new(error: Error, name: &str, text: Vec<u8>) -> Self {
         Self {
             kind: error.kind,
             origin: error.origin,
+            name: name.to_owned(),
             text: String::from_utf8_lossy(&text).into_owned(),
             path: error.path.hops().to_vec(),
             canceller: error.canceller,
@@ -37,13 +40,25 @@ impl Failure {
 impl Failure {
     /// Makes the failure of an actor as it is seen from here.
     pub(crate) fn of(kind: Kind, origin: ActorId, text: impl Into<String>) -> Self {
-        Self::new(Error::new(kind, origin, Payload(0)), text.into().into_bytes())
+        Self::new(Error::new(kind, origin, Payload(0)), "", text.into().into_bytes())
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, origin, name, text, path, canceller, error: _ } = self;
+        let mut debug = f.debug_struct("Failure");
+        debug.field("kind", kind).field("origin", origin).field("name", name).field("text", text);
+        debug.field("path", path).field("canceller", canceller).finish()
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.origin, self.kind)?;
+        match self.name.as_str() {
+            "" => write!(f, "{} {}", self.origin, self.kind)?,
+            name => write!(f, "{name} ({}) {}", self.origin, self.kind)?,
+        }
         if !self.text.is_empty() {
             write!(f, ": {}", self.text)?;
         }

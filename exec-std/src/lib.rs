@@ -27,6 +27,24 @@
 //! }
 //! ```
 //!
+//! # A child that may fail
+//!
+//! A failure cancels the nursery that it happens in, and is raised at that nursery's end. So a child that may fail has a
+//! nursery of its own, and who opened that looks at what it raised. [`Actor::attempt`] is this for one child:
+//!
+//! ```no_run
+//! # use windrow_std::{Actor, Order, Raised};
+//! fn fetch(actor: &Actor) -> Result<Vec<u8>, Raised> {
+//!     for mirror in ["one", "two"] {
+//!         let attempt = actor.attempt(Order::entry("fetch", mirror))?;
+//!         if attempt.failures.is_empty() {
+//!             return Ok(attempt.end.and_then(|end| end.value).unwrap_or_default());
+//!         }
+//!     }
+//!     Err("no mirror answers".into())
+//! }
+//! ```
+//!
 //! # Three rules
 //!
 //! - Call [`Program::run`], or [`Program::take_seat`] before it, first in `main`: children made by `exec` start there.
@@ -62,8 +80,8 @@ pub use drive::{Blocking, Drive};
 pub use endpoint::{Endpoint, Service};
 pub use failure::{Failure, Raised};
 pub use notice::Notice;
-pub use nursery::{ChildEnd, Handle, Job, Nursery, Scope};
-pub use order::{Backend, Order};
+pub use nursery::{Attempt, ChildEnd, Handle, Job, Nursery, Scope};
+pub use order::{Backend, Order, UnknownBackend};
 pub use portal::{Context, Portal};
 pub use program::{Entry, Program};
 pub use sandwich::Sandwich;

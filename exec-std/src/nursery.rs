@@ -11,7 +11,7 @@ use windrow_core::{ActorId, Exit, Kind, Link, Refused, ScopeId};
 use crate::actor::Actor;
 use crate::board::{ChildFacts, Output};
 use crate::endpoint::{Endpoint, bad, decode, encode};
-use crate::failure::Raised;
+use crate::failure::{Failure, Raised};
 use crate::order::Order;
 use crate::portal::Portal;
 
@@ -155,10 +155,10 @@ impl Handle {
         self.wait(|child| (child.up || child.gone).then_some(())).map(drop)
     }
 
-    /// Waits until the child is gone.
+    /// Waits until the child is gone. For one that may fail there is [`Actor::attempt`].
     ///
     /// # Errors
-    /// The cancellation of the nursery, as by the failure of the child.
+    /// The cancellation of the nursery, as by the failure of the child, whatever of it is known by then.
     pub fn wait_gone(&self) -> Result<ChildEnd, Raised> {
         self.wait(|child| {
             let ChildFacts { exit, result, output, .. } = child.clone();
@@ -181,11 +181,39 @@ impl Handle {
 
     fn wait<T>(&self, mut found: impl FnMut(&ChildFacts) -> Option<T>) -> Result<T, Raised> {
         let found = self.actor.board().wait(None, |facts| {
-            if let Some(value) = facts.children.get(&self.id).and_then(&mut found) {
-                return Some(Ok(value));
+            // First of all: a failure cancels before its child is gone, and nobody is to see which of both came sooner.
+            if let Some(cause) = self.actor.cancelled_by(facts) {
+                return Some(Err(Raised::Cancelled(cause)));
             }
-            self.actor.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause)))
+            facts.children.get(&self.id).and_then(&mut found).map(Ok)
         });
         found.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))
+    }
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// How the child ended; `None` if it was never ordered.
+    pub end: Option<ChildEnd>,
+    /// Its failures; none if all went well.
+    pub failures: Vec<Failure>,
+}
+
+impl Actor {
+    /// Runs one child that may fail, and waits until it is gone: in a nursery of its own, so nobody else is cancelled.
+    ///
+    /// # Errors
+    /// The cancellation of what this call stands in.
+    pub fn attempt(&self, order: Order) -> Result<Attempt, Raised> {
+        let mut child = None;
+        let ended = self.nursery(|nursery| child.insert(nursery.spawn(order)?).wait_gone().map(drop));
+        let failures = match ended {
+            Ok(()) => Vec::new(),
+            Err(Raised::Group(failures)) => failures,
+            Err(raised) => return Err(raised),
+        };
+        Ok(Attempt { end: child.and_then(|child| child.end()), failures })
     }
 }

@@ -1,6 +1,7 @@
 //! What is to be spawned, as a user writes it down.
 
 use std::ffi::OsString;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use windrow_core::{Role, Times};
@@ -23,29 +24,56 @@ impl Backend {
     /// Reads a backend's name.
     ///
     /// # Errors
-    /// Says which names there are.
-    pub fn parse(name: &str) -> Result<Self, String> {
+    /// There is no such backend, or not yet.
+    pub fn parse(name: &str) -> Result<Self, UnknownBackend> {
         match name {
             "fork" => Ok(Self::Fork),
             "exec" => Ok(Self::Exec),
-            "thread" | "remote" | "cluster" => {
-                Err(format!("the backend `{name}` is reserved and not built yet; use `fork` or `exec`"))
-            }
-            _ => Err(format!("there is no backend `{name}`; use `fork` or `exec`")),
+            _ => Err(UnknownBackend { name: name.to_owned() }),
         }
     }
 
     /// Takes the backend that `WINDROW_SPAWN` names, or the default if it names none.
     ///
     /// # Errors
-    /// Says which names there are.
-    pub fn from_env() -> Result<Self, String> {
+    /// There is no such backend, or not yet.
+    pub fn from_env() -> Result<Self, UnknownBackend> {
         match std::env::var("WINDROW_SPAWN") {
             Ok(name) if !name.is_empty() => Self::parse(&name),
             Ok(_) | Err(_) => Ok(Self::default()),
         }
     }
 }
+
+/// A backend's name that means none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownBackend {
+    /// The name.
+    pub name: String,
+}
+
+impl UnknownBackend {
+    /// Says what to do instead.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        "use `fork` or `exec`"
+    }
+}
+
+impl fmt::Display for UnknownBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, hint) = (&self.name, self.hint());
+        match name.as_str() {
+            "thread" | "remote" | "cluster" => {
+                write!(f, "the backend `{name}` is reserved and not built yet; {hint}")
+            }
+            _ => write!(f, "there is no backend `{name}`; {hint}"),
+        }
+    }
+}
+
+impl std::error::Error for UnknownBackend {}
 
 /// What a child is to be: an entry of this program, or any command.
 #[derive(Debug)]

@@ -50,7 +50,7 @@ pub struct Program {
     preload: Option<fn()>,
     levels: u8,
     limits: Limits,
-    backend: Backend,
+    backend: Option<Backend>,
 }
 
 impl Program {
@@ -115,10 +115,10 @@ impl Program {
         self
     }
 
-    /// Makes children by this backend, unless an order says otherwise.
+    /// Makes children by this backend, unless an order says otherwise. Without it `WINDROW_SPAWN` chooses.
     #[must_use]
     pub fn backend(mut self, backend: Backend) -> Self {
-        self.backend = backend;
+        self.backend = Some(backend);
         self
     }
 
@@ -160,9 +160,11 @@ impl Program {
     ) -> io::Result<Ended> {
         self.take_seat::<D>();
         let config = Config::root(fresh_id(), self.levels, self.limits);
+        let from_env = || Backend::from_env().map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad));
+        let backend = self.backend.map_or_else(from_env, Ok)?;
         let mut drive = D::new()?;
         let mut shell = Shell::new(config, drive.reactor()?, None)?;
-        shell.set_backend(self.backend);
+        shell.set_backend(backend);
         let shared = Arc::new(Shared::new(shell));
         drive.until_run(&shared)?;
         rehearse();

@@ -23,12 +23,14 @@ pub(crate) fn shape(breadth: u32, depth: u32) -> Result<Shape, Refusal> {
     let levels = u8::try_from(depth).ok().filter(|levels| *levels <= LEVELS_MAX);
     let Some(levels) = levels else {
         return Err(Refusal::new(format!("a tree of depth {depth} can't be"), 2)
-            .because(format!("an error's path holds {LEVELS_MAX} hops"))
+            .because(format!("a tree has at most {LEVELS_MAX} generations below its root"))
             .hint(format!("give --depth at most {LEVELS_MAX}")));
     };
-    if breadth == 0 || depth == 0 {
-        return Err(Refusal::new("a tree of nobody but its root has nothing to do", 2)
-            .hint("give --breadth and --depth at least 1"));
+    for (name, given) in [("--breadth", breadth), ("--depth", depth)] {
+        if given == 0 {
+            return Err(Refusal::new(format!("with {name} 0 there is nobody but the root"), 2)
+                .hint(format!("give {name} at least 1")));
+        }
     }
     let (leaves, processes) = count(u64::from(breadth), depth);
     let limits = limits(breadth);

@@ -53,7 +53,7 @@ struct Run {
     #[arg(long, default_value_t = 3, conflicts_with = "command")]
     depth: u32,
     /// How processes are made: `fork` (a warm template) or `exec`.
-    #[arg(long, value_parser = Backend::parse, conflicts_with = "command")]
+    #[arg(long, value_name = "fork|exec", value_parser = Backend::parse, conflicts_with = "command")]
     backend: Option<Backend>,
     /// What the leaves do once all are up. `fail` and `sigkill-self` end the tree by themselves, `exit` ends it well;
     /// for the others the root cancels after 500 ms.

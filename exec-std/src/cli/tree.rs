@@ -38,7 +38,7 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let shape = check::shape(run.breadth, run.depth)?;
     let backend = match run.backend {
         Some(backend) => backend,
-        None => Backend::from_env().map_err(|error| Refusal::new(error, 2))?,
+        None => Backend::from_env().map_err(|error| Refusal::new(error.to_string(), 2))?,
     };
     Sandwich::enter()
         .map_err(|error| Refusal::new("no process to stand around the tree", 1).because(error))?;

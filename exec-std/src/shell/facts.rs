@@ -192,8 +192,10 @@ impl<R: Reactor> Shell<R> {
         self.domains.note(child, census);
         let actor = census.actor;
         self.notices.send(if census.came {
+            self.called.came(actor, census.name);
             Notice::Came { actor, parent: census.parent, name: self.names.name(census.name).to_owned() }
         } else {
+            self.called.went(actor);
             Notice::Went { actor }
         });
     }

@@ -1,8 +1,8 @@
 //! Numbers for names and texts, because the machine holds only numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use windrow_core::{NameId, Payload};
+use windrow_core::{ActorId, NameId, Payload};
 
 /// The longest name, in bytes; a longer one is cut at a character.
 pub const NAME_MAX: usize = 64;
@@ -51,6 +51,33 @@ impl Names {
 /// Cuts a name to its longest allowed form, at a character's boundary.
 pub(crate) fn clip(name: &str) -> &str {
     &name[..name.floor_char_boundary(NAME_MAX)]
+}
+
+/// What actors are called: those that are there, and the last of those that were, for errors about them come later.
+#[derive(Debug, Default)]
+pub(crate) struct Called {
+    by_actor: BTreeMap<ActorId, NameId>,
+    gone: VecDeque<ActorId>,
+}
+
+/// How many of the gone keep their names.
+const GONE: usize = 4096;
+
+impl Called {
+    pub(crate) fn came(&mut self, actor: ActorId, name: NameId) {
+        self.by_actor.insert(actor, name);
+    }
+
+    pub(crate) fn went(&mut self, actor: ActorId) {
+        self.gone.push_back(actor);
+        if self.gone.len() > GONE {
+            self.gone.pop_front().map(|actor| self.by_actor.remove(&actor));
+        }
+    }
+
+    pub(crate) fn name(&self, actor: ActorId) -> NameId {
+        self.by_actor.get(&actor).copied().unwrap_or_default()
+    }
 }
 
 /// Texts by number, each taken once. Zero is no text.

@@ -47,7 +47,7 @@ use channel::Channel;
 use desk::Ordered;
 pub(crate) use desk::{Asks, Desk, Held};
 use domain::Domains;
-use intern::{Names, Payloads};
+use intern::{Called, Names, Payloads};
 use maker::Maker;
 use records::Child;
 use sources::{Source, Sources};
@@ -72,6 +72,7 @@ pub struct Shell<R> {
     board: Arc<Board>,
     notices: Notices,
     names: Names,
+    called: Called,
     payloads: Payloads,
     name: String,
     backend: Backend,
@@ -138,7 +139,7 @@ pub struct Ended {
     pub value: Vec<u8>,
     /// The failures that reached a root. A child's went to its parent.
     pub failures: Vec<Failure>,
-    /// How long the teardown took.
+    /// How long the teardown took: from the cancellation, or the end of all tasks and children, to the end of the actor.
     pub took: Duration,
 }
 
@@ -192,6 +193,7 @@ impl<R: Reactor> Shell<R> {
             board: Arc::default(),
             notices: Notices::default(),
             names: Names::default(),
+            called: Called::default(),
             payloads: Payloads::default(),
             name: String::from("root"),
             backend: Backend::default(),

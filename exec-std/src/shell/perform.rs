@@ -33,7 +33,8 @@ impl<R: Reactor> Shell<R> {
                 self.board.write(|facts| facts.scopes.entry(scope).or_default().cancelled = Some(cause));
             }
             Output::Raise { scope, error } => {
-                let failure = Failure::new(error, self.words_of(&error));
+                let text = self.words_of(&error);
+                let failure = self.failure(error, text);
                 if scope == windrow_core::ScopeId::ROOT {
                     self.raised.push(failure);
                 } else {
@@ -78,6 +79,13 @@ impl<R: Reactor> Shell<R> {
         if fresh {
             self.unflushed.push(to);
         }
+    }
+
+    /// Makes a failure of an error as a user meets it.
+    pub(super) fn failure(&self, error: Error, text: Vec<u8>) -> Failure {
+        let own = error.origin == self.machine.actor();
+        let name = if own { &self.name } else { self.names.name(self.called.name(error.origin)) };
+        Failure::new(error, name, text)
     }
 
     /// Gives the text of an error. A child that died without a word of ours may have written why.
@@ -188,6 +196,7 @@ impl<R: Reactor> Shell<R> {
             }
             Event::Gone(id) => {
                 self.bury(id);
+                self.called.went(id);
                 return self.notices.send(Notice::Went { actor: id });
             }
             Event::Unkillable(id) => {

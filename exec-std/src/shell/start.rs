@@ -41,7 +41,10 @@ impl<R: Reactor> Shell<R> {
         self.orders.insert(id.0, order);
         self.board.write(|facts| drop(facts.children.insert(child, Default::default())));
         match self.give(now, Input::Spawn { child, scope, spec }) {
-            None => Ok(child),
+            None => {
+                self.called.came(child, name);
+                Ok(child)
+            }
             Some(refused) => {
                 self.orders.remove(&id.0);
                 self.board.write(|facts| drop(facts.children.remove(&child)));

@@ -7,7 +7,6 @@ use windrow_core::{Answer, ContextId, Ending, Link, NameId, Output, Payload, Wor
 use super::Shell;
 use super::intern::{Names, Payloads};
 use super::reactor::Reactor;
-use crate::failure::Failure;
 use crate::serve::Offer;
 use crate::talk::{Over, Slot, Talk};
 
@@ -51,7 +50,8 @@ impl<R: Reactor> Shell<R> {
             }
             Output::StreamEnded { context } => self.note_talk(context, |talk| talk.ended = true),
             Output::ContextError { context, error } => {
-                let failure = Failure::new(error, self.payloads.take(error.payload));
+                let text = self.payloads.take(error.payload);
+                let failure = self.failure(error, text);
                 self.note_talk(context, |talk| talk.errors.push(failure));
             }
             Output::Ended { context, ending } => self.end_talk(context, ending),
@@ -74,7 +74,8 @@ impl<R: Reactor> Shell<R> {
         let over = match ending {
             Ending::Answered(Answer::Returned(payload)) => Over::Returned(self.payloads.take(payload)),
             Ending::Answered(Answer::Failed(error)) => {
-                Over::Failed(Box::new(Failure::new(error, self.payloads.take(error.payload))))
+                let text = self.payloads.take(error.payload);
+                Over::Failed(Box::new(self.failure(error, text)))
             }
             Ending::Answered(Answer::Cancelled(cause)) => Over::Cancelled(cause),
             Ending::Lost(exit) => Over::Lost(exit),
