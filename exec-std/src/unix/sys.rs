@@ -386,7 +386,10 @@ fn bits(flags: c_int) -> u64 {
 }
 
 /// Registers a descriptor with a poller, level-triggered.
-pub(crate) fn poller_add(poller: &Poller, fd: BorrowedFd<'_>, interest: Event) -> io::Result<()> {
+///
+/// # Errors
+/// The system's.
+pub fn poller_add(poller: &Poller, fd: BorrowedFd<'_>, interest: Event) -> io::Result<()> {
     // SAFETY: what `polling` asks for, deregistering before closing, is a matter of order here and not of
     // memory: epoll drops a closed description by itself, and a stale event names a token, not an address.
     unsafe { poller.add_with_mode(&fd, interest, PollMode::Level) }

@@ -1,0 +1,52 @@
+//! What talk between actors costs, with the raw kernel work beside it: `cargo bench -p windrow-std --bench talk`.
+//!
+//! The rule: ours and its floor are measured in turn, in one process, with frames of the same length; what counts is the
+//! ratio. Every part runs in a process of its own, this binary again with `part NAME`.
+//!
+//! Arguments: `--json` prints one object for each row, `--only WORD` runs the groups whose names contain the word;
+//! `alone NAME COUNT` does the work of a group and nothing else, for a profiler.
+
+use std::process::ExitCode;
+
+use windrow_std::Blocking;
+
+mod call;
+mod floor;
+#[path = "../trees/part.rs"]
+mod part;
+mod program;
+#[path = "../trees/report.rs"]
+mod report;
+mod stream;
+
+use report::Report;
+
+fn main() -> ExitCode {
+    program::program().take_seat::<Blocking>();
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    let words: Vec<_> = args.iter().map(String::as_str).collect();
+    match words[..] {
+        ["part", "call", rounds] => call::part(number(rounds)),
+        ["part", "stream", rounds] => stream::part(number(rounds)),
+        ["alone", "call", calls] => call::alone(number(calls)),
+        ["alone", "stream", items] => stream::alone(number(items)),
+        _ => return measure(&words),
+    }
+    ExitCode::SUCCESS
+}
+
+fn measure(words: &[&str]) -> ExitCode {
+    let only = words.windows(2).find(|pair| pair[0] == "--only").map_or("", |pair| pair[1]);
+    let mut report = Report::new(words.contains(&"--json"));
+    if "call".contains(only) {
+        call::measure(&mut report);
+    }
+    if "stream".contains(only) {
+        stream::measure(&mut report);
+    }
+    report.end()
+}
+
+fn number(text: &str) -> usize {
+    text.parse().expect("a number")
+}

@@ -1,0 +1,82 @@
+//! The program whose talk is timed: a child that serves, and values of a fixed size, so that what is counted is ours.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use windrow_std::{Actor, Blocking, Endpoint, Handle, Order, Program, Raised, Service};
+
+/// The one service.
+pub(crate) const TALK: &str = "talk";
+
+/// Gives back what it is given.
+pub(crate) const ECHO: Endpoint<Block<64>, Block<64>> = Endpoint::new("echo");
+
+/// Sends so many items of a kibibyte, for each number that it is sent.
+pub(crate) const SOURCE: Endpoint<(), ()> = Endpoint::new("source");
+
+/// So many bytes, as a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Block<const N: usize>(pub(crate) [u8; N]);
+
+impl<const N: usize> Serialize for Block<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Block<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes<const N: usize>;
+        impl<const N: usize> Visitor<'_> for Bytes<N> {
+            type Value = Block<N>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{N} bytes")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Block<N>, E> {
+                bytes.try_into().map(Block).map_err(|_| E::invalid_length(bytes.len(), &self))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+/// Gives the program, for each process of it.
+pub(crate) fn program() -> Program {
+    let service = Service::new(TALK).on(ECHO, |_, block| Ok(block)).on(SOURCE, |serving, ()| {
+        serving.begin(&())?;
+        let mut stream = serving.stream::<Block<1024>, u32>()?;
+        while let Some(items) = stream.recv()? {
+            for item in 0..items {
+                stream.send(&Block([item as u8; 1024]))?;
+            }
+        }
+        Ok(())
+    });
+    Program::new().levels(1).service(service)
+}
+
+/// Runs `body` in a root that has one child to talk to.
+pub(crate) fn run(body: impl FnOnce(&Actor, &Handle) -> Result<(), Raised> + Send + 'static) {
+    let ended = program().run::<Blocking>(move |actor| {
+        actor.nursery(|nursery| {
+            let child = nursery.spawn(Order::service(TALK))?;
+            child.ready()?;
+            body(actor, &child)?;
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    let failures = ended.expect("a tree").failures;
+    assert!(failures.is_empty(), "the tree fails: {failures:?}");
+}
+
+/// Says how long something took.
+pub(crate) fn timed(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
