@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use windrow_core::{ActorId, Cause, End, Kind, Link, Reason, Refused, ScopeId, TaskId};
 
-use crate::board::{Board, Facts, Failed};
+use crate::board::{Board, Facts, Failed, ScopeFacts};
 use crate::endpoint::{Service, bad};
 use crate::failure::Raised;
 use crate::nursery::{Handle, Nursery, Scope};
@@ -93,10 +93,17 @@ impl Actor {
 
     /// Runs the body of a scope, and waits until nothing of the scope is left.
     fn in_scope<T>(&self, scope: ScopeId, body: impl FnOnce() -> Result<T, Raised>) -> Result<T, Raised> {
+        let value = self.run_body(scope, body);
+        self.tell(|shell| shell.leave(scope));
+        self.close(scope, value)
+    }
+
+    /// Runs the body of a scope; what it fails with goes to the scope.
+    fn run_body<T>(&self, scope: ScopeId, body: impl FnOnce() -> Result<T, Raised>) -> Option<T> {
         BODIES.with_borrow_mut(|bodies| bodies.push(scope));
         let ended = catch_unwind(AssertUnwindSafe(body));
         BODIES.with_borrow_mut(|bodies| bodies.pop());
-        let value = match ended {
+        match ended {
             Ok(Ok(value)) => Some(value),
             Ok(Err(raised)) => {
                 self.fail(scope, raised);
@@ -106,18 +113,31 @@ impl Actor {
                 self.tell(|shell| shell.failed(scope, panicked(&*panic)));
                 None
             }
-        };
-        self.tell(|shell| shell.leave(scope));
-        self.close(scope, value)
+        }
     }
 
     /// Takes up a call and stays with it to its end.
-    pub(crate) fn serve(&self, offer: &Offer) {
-        let context = offer.context;
+    pub(crate) fn serve(&self, offer: Offer) {
+        let Offer { context, handler, args } = offer;
         // A call that is over by now needs nobody.
         let Ok((scope, slot)) = self.ask(|shell| shell.accept(context)) else { return };
         let serving = Serving::new(self, context, slot);
-        let ended = self.in_scope(scope, || offer.handler.serve(&serving, &offer.args));
+        let mut value = self.run_body(scope, || handler.serve(&serving, args));
+        let mut finished = false;
+        self.tell(|shell| {
+            shell.leave(scope);
+            // Most bodies leave nothing behind, and then all is said at once.
+            let room = shell.has_room(context.link);
+            let closed = if room { self.board.look().take_closed(scope) } else { None };
+            if let Some(closed) = closed {
+                finished = true;
+                shell.finish(context, self.ended(closed, value.take()));
+            }
+        });
+        if finished {
+            return;
+        }
+        let ended = self.close(scope, value);
         // An answer waits for its turn like an item; nothing but the actor's end may keep it.
         let _ = self.wait_for_link(context.link);
         self.tell(|shell| shell.finish(context, ended));
@@ -126,15 +146,19 @@ impl Actor {
     /// Waits until nothing of the scope is left. Nothing interrupts this wait: the machine bounds it.
     fn close<T>(&self, scope: ScopeId, value: Option<T>) -> Result<T, Raised> {
         let closed = self.board.wait(None, |facts| {
-            facts
-                .scopes
-                .get(&scope)
-                .is_some_and(|scope| scope.closed.is_some())
-                .then(|| facts.scopes.remove(&scope))
+            facts.take_closed(scope).or_else(|| {
+                facts.scopes.get_mut(&scope)?.awaited = true;
+                None
+            })
         });
-        let Some(facts) = closed.flatten() else { return Err(Raised::Cancelled(self.gone())) };
-        match (facts.closed, value) {
-            (Some(End::Failed), _) => Err(Raised::Group(facts.raised)),
+        let Some(closed) = closed else { return Err(Raised::Cancelled(self.gone())) };
+        self.ended(closed, value)
+    }
+
+    /// Says how a scope ended for its owner, whose body gave `value` unless it failed.
+    fn ended<T>(&self, closed: ScopeFacts, value: Option<T>) -> Result<T, Raised> {
+        match (closed.closed, value) {
+            (Some(End::Failed), _) => Err(Raised::Group(closed.raised)),
             // What this actor asked for itself is no error of a body that went well.
             (Some(End::Cancelled(Cause { canceller, reason: Reason::Asked })), Some(value))
                 if canceller == self.id =>

@@ -33,6 +33,14 @@ pub(crate) struct Facts {
     pub(crate) over: bool,
 }
 
+impl Facts {
+    /// Takes what is known of a scope once it has closed.
+    pub(crate) fn take_closed(&mut self, scope: ScopeId) -> Option<ScopeFacts> {
+        self.scopes.get(&scope)?.closed?;
+        self.scopes.remove(&scope)
+    }
+}
+
 /// What is known of one scope.
 #[derive(Debug, Default)]
 pub(crate) struct ScopeFacts {
@@ -40,6 +48,8 @@ pub(crate) struct ScopeFacts {
     pub(crate) raised: Vec<Failure>,
     pub(crate) closed: Option<End>,
     pub(crate) lost: u32,
+    /// Its owner waits for it to close.
+    pub(crate) awaited: bool,
 }
 
 /// What is known of one child.
@@ -96,8 +106,17 @@ impl Board {
 
     /// Changes the facts. Whoever waits for one is woken by [`publish`](Self::publish).
     pub(crate) fn write(&self, change: impl FnOnce(&mut Facts)) {
-        change(&mut self.look());
-        self.unpublished.store(true, Ordering::Relaxed);
+        self.write_if_awaited(|facts| {
+            change(facts);
+            true
+        });
+    }
+
+    /// Changes the facts, and wakes nobody unless `change` says that somebody waits for this one.
+    pub(crate) fn write_if_awaited(&self, change: impl FnOnce(&mut Facts) -> bool) {
+        if change(&mut self.look()) {
+            self.unpublished.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Wakes everybody who waits for a fact, once for all that a turn has written: a wake-up costs more than a turn.

@@ -36,18 +36,20 @@ pub trait Drive: Sized {
     /// # Errors
     /// The system's.
     fn next(&mut self, shared: &Shared<Self::Reactor>) -> io::Result<Turn> {
-        let mut ready = Vec::new();
+        let (mut ready, mut awaited) = (Vec::new(), Vec::new());
+        let mut timeout = shared.drive(|shell| shell.sleep(now())).flatten();
         loop {
-            let timeout = shared.drive(|shell| shell.sleep(now())).flatten();
             self.wait(timeout, &mut ready)?;
-            let turn = shared.drive(|shell| {
+            let turn = shared.drive_again(&mut awaited, |shell| {
                 shell.awake();
-                let now = now();
-                if shell.is_due(now) {
+                let begin = now();
+                if shell.is_due(begin) {
                     // What was there before the time was over comes before the timer.
                     self.wait(Some(Duration::ZERO), &mut ready)?;
                 }
-                shell.turn(now, &ready)
+                let turn = shell.turn(begin, &ready)?;
+                timeout = shell.sleep(now());
+                io::Result::Ok(turn)
             });
             ready.clear();
             match turn.unwrap_or(Ok(Turn::On))? {

@@ -3,6 +3,7 @@
 //! The rule: an endpoint is called by its name, and nothing else is callable. Arguments and results are serde's, in
 //! postcard; what does not decode is a typed error of its caller, never a panic of the callee.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,6 +15,7 @@ use windrow_core::{ActorId, Kind};
 
 use crate::failure::{Failure, Raised};
 use crate::serve::Serving;
+use crate::talk::KEPT;
 
 /// The name of something callable, with the types of its arguments and its result.
 ///
@@ -106,7 +108,7 @@ impl fmt::Debug for Service {
 
 /// The code behind one endpoint, without its types.
 pub(crate) trait Handler: Send + Sync + fmt::Debug {
-    fn serve(&self, serving: &Serving<'_>, args: &[u8]) -> Result<Vec<u8>, Raised>;
+    fn serve(&self, serving: &Serving<'_>, args: Vec<u8>) -> Result<Vec<u8>, Raised>;
 }
 
 struct Typed<F, A, R> {
@@ -126,9 +128,29 @@ where
     A: DeserializeOwned,
     R: Serialize,
 {
-    fn serve(&self, serving: &Serving<'_>, args: &[u8]) -> Result<Vec<u8>, Raised> {
-        let args = decode(args).map_err(|error| bad(Kind::BadArguments, serving.id(), &error))?;
-        encode(&(self.handler)(serving, args)?, Vec::new())
+    fn serve(&self, serving: &Serving<'_>, mut bytes: Vec<u8>) -> Result<Vec<u8>, Raised> {
+        let args = decode(&bytes).map_err(|error| bad(Kind::BadArguments, serving.id(), &error))?;
+        let result = (self.handler)(serving, args)?;
+        bytes.clear();
+        encode(&result, bytes)
+    }
+}
+
+thread_local! {
+    /// A buffer for what this thread says next.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Gives a buffer to encode into.
+pub(crate) fn spare_buffer() -> Vec<u8> {
+    BUFFER.take()
+}
+
+/// Keeps a buffer for what this thread says next.
+pub(crate) fn keep_buffer(mut buffer: Vec<u8>) {
+    if buffer.capacity() <= KEPT {
+        buffer.clear();
+        BUFFER.set(buffer);
     }
 }
 

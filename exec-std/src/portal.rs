@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use windrow_core::{ContextId, Kind, Link, Reason, Refused, ScopeId};
 
 use crate::actor::Actor;
-use crate::endpoint::{Endpoint, decode, encode};
+use crate::endpoint::{Endpoint, decode, encode, keep_buffer, spare_buffer};
 use crate::failure::{Failure, Raised};
 use crate::nursery::Scope;
 use crate::shell::Held;
@@ -83,23 +83,26 @@ impl Portal {
             return Err(Raised::Cancelled(self.actor.gone()));
         };
         let bytes = self.result_of(over, errors)?;
-        decode(&bytes).map_err(|error| self.actor.misspoken(context.link, &error))
+        let result = decode(&bytes).map_err(|error| self.actor.misspoken(context.link, &error));
+        keep_buffer(bytes);
+        result
     }
 
     /// Gives what a call returned, or why it did not.
     fn result_of(&self, over: Over, mut errors: Vec<Failure>) -> Result<Vec<u8>, Raised> {
-        let far = self.actor.far(self.link);
         // An error is never masked by the cancellation that it, or something else, caused.
         if let Over::Failed(failure) = over {
             errors.push(*failure);
             return Err(Raised::Group(errors));
         }
-        if let (Over::Returned(bytes), true) = (&over, errors.is_empty()) {
-            return Ok(bytes.clone());
-        }
+        let over = match over {
+            Over::Returned(bytes) if errors.is_empty() => return Ok(bytes),
+            over => over,
+        };
         if let Some(cause) = self.actor.cancelled_now() {
             return Err(Raised::Cancelled(cause));
         }
+        let far = self.actor.far(self.link);
         let failure = match over {
             Over::Returned(_) | Over::Failed(_) => return Err(Raised::Group(errors)),
             Over::Cancelled(cause)
@@ -176,15 +179,15 @@ impl Portal {
         timeout: Option<Duration>,
     ) -> Result<(ContextId, Arc<Slot>), Raised> {
         let name = crate::shell::clip(name);
-        let mut bytes = Vec::with_capacity(1 + name.len());
+        let mut bytes = spare_buffer();
         bytes.push(u8::try_from(name.len()).unwrap_or(0));
         bytes.extend_from_slice(name.as_bytes());
-        let bytes = encode(args, bytes)?;
+        let mut bytes = encode(args, bytes)?;
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             let mut begun = Err(Held::Refused(Refused::Ended));
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            self.actor.tell(|shell| begun = shell.call(self.link, scope, linked, &bytes, left));
+            self.actor.tell(|shell| begun = shell.call(self.link, scope, linked, &mut bytes, left));
             match (begun, self.link) {
                 (Err(Held::Refused(Refused::ClosedLink)), Link::Child(child))
                     if self.actor.is_booting(child) =>

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,13 +34,17 @@ pub(crate) struct Offer {
 pub(crate) struct Servers {
     state: Mutex<State>,
     offered: Condvar,
+    /// There are offers that nobody was woken or made for yet.
+    unannounced: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
     offers: VecDeque<Offer>,
+    /// What threads are given.
+    actor: Option<Actor>,
     idle: usize,
-    /// Offers that nobody was woken or made for yet.
+    /// How many those are.
     fresh: usize,
     over: bool,
 }
@@ -53,31 +58,42 @@ impl Servers {
         let mut state = self.lock();
         state.offers.push_back(offer);
         state.fresh += 1;
+        self.unannounced.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn withdraw(&self, context: ContextId) {
         self.lock().offers.retain(|offer| offer.context != context);
     }
 
+    /// Says for which actor calls are served.
+    pub(crate) fn staff(&self, actor: Actor) {
+        self.lock().actor = Some(actor);
+    }
+
     /// Lets all threads go: nobody will be served any more.
     pub(crate) fn close(&self) {
-        self.lock().over = true;
+        let mut state = self.lock();
+        (state.over, state.actor) = (true, None);
+        drop(state);
         self.offered.notify_all();
     }
 
     /// Sees that every offer has a thread that will take it up.
-    pub(crate) fn publish(self: &Arc<Self>, actor: &Actor) {
-        let (mut threads, wakes) = {
+    pub(crate) fn publish(self: &Arc<Self>) {
+        if !self.unannounced.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let (threads, wakes, actor) = {
             let mut state = self.lock();
             let fresh = std::mem::take(&mut state.fresh);
-            let wakes = fresh.min(state.idle);
-            (state.offers.len().min(fresh).saturating_sub(state.idle), wakes)
+            let threads = state.offers.len().min(fresh).saturating_sub(state.idle);
+            (threads, fresh.min(state.idle), if threads > 0 { state.actor.clone() } else { None })
         };
         for _ in 0..wakes {
             self.offered.notify_one();
         }
-        while threads > 0 {
-            threads -= 1;
+        let Some(actor) = actor else { return };
+        for _ in 0..threads {
             let (servers, actor) = (Arc::clone(self), actor.clone());
             let thread = std::thread::Builder::new().name(String::from("serving"));
             // Without a thread the offer waits for one that becomes idle.
@@ -87,7 +103,7 @@ impl Servers {
 
     fn serve(&self, actor: &Actor) {
         while let Some(offer) = self.next() {
-            actor.serve(&offer);
+            actor.serve(offer);
         }
     }
 

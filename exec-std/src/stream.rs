@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use windrow_core::{ContextId, Refused};
 
 use crate::actor::Actor;
-use crate::endpoint::{decode, encode};
+use crate::endpoint::{decode, encode, keep_buffer, spare_buffer};
 use crate::failure::Raised;
 use crate::shell::Held;
 use crate::talk::{Items, Over, Slot, Talk};
@@ -88,14 +88,15 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
     /// # Errors
     /// The cancellation; that the stream has ended; or that the item is longer than a frame, which harms nothing else.
     pub fn send(&mut self, item: &Out) -> Result<(), Raised> {
-        let item = encode(item, Vec::new())?;
+        let mut bytes = encode(item, spare_buffer())?;
         loop {
             let mut sent = Err(Held::Refused(Refused::Ended));
-            self.actor.tell(|shell| sent = shell.push(self.context, &item));
+            self.actor.tell(|shell| sent = shell.push(self.context, &mut bytes));
             match sent {
                 Err(Held::Refused(Refused::NoCredit)) => self.wait_for_room()?,
                 sent => {
                     if let Some(sent) = self.actor.unheld(self.context.link, sent)? {
+                        keep_buffer(bytes);
                         return Ok(sent);
                     }
                 }

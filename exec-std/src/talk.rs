@@ -38,7 +38,12 @@ pub(crate) struct Talk {
     /// How it ended.
     pub(crate) over: Option<Over>,
     waiting: u32,
+    /// Whoever waits will be woken.
+    touched: bool,
 }
+
+/// How long a buffer may be that is kept for another use.
+pub(crate) const KEPT: usize = 16 << 10;
 
 /// How a call ended for its caller.
 #[derive(Clone, Debug)]
@@ -84,11 +89,32 @@ impl Slot {
         }
     }
 
+    /// Writes down what came. Gives whether somebody is to be woken for it, once for all that is written until then.
+    pub(crate) fn write(&self, write: impl FnOnce(&mut Talk)) -> bool {
+        let mut talk = self.look();
+        write(&mut talk);
+        talk.waiting > 0 && !std::mem::replace(&mut talk.touched, true)
+    }
+
     /// Wakes whoever waits.
     pub(crate) fn notify(&self) {
-        if self.look().waiting > 0 {
+        let waiting = {
+            let mut talk = self.look();
+            talk.touched = false;
+            talk.waiting
+        };
+        if waiting > 0 {
             self.changed.notify_all();
         }
+    }
+
+    /// Forgets a context that is over; its buffers are used again.
+    pub(crate) fn clear(&mut self) {
+        let talk = self.talk.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Talk { mut items, mut errors, .. } = std::mem::take(talk);
+        items.clear();
+        errors.clear();
+        (talk.items, talk.errors) = (items, errors);
     }
 }
 
@@ -120,6 +146,14 @@ impl Items {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.lengths.is_empty()
+    }
+
+    /// Forgets all.
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT);
+        self.lengths.clear();
+        self.start = 0;
     }
 
     /// Forgets what was taken, all at once.

@@ -30,7 +30,7 @@ impl<R: Reactor> Asks for Shell<R> {
         let deadline = timeout.map(|timeout| now.after(timeout));
         self.ask(Input::OpenScope { scope, parent, shield, deadline })?;
         self.last_scope += 1;
-        self.board.write(|facts| drop(facts.scopes.insert(scope, Default::default())));
+        self.board.look().scopes.insert(scope, Default::default());
         Ok(scope)
     }
 
@@ -80,31 +80,31 @@ impl<R: Reactor> Asks for Shell<R> {
         link: Link,
         scope: ScopeId,
         linked: bool,
-        bytes: &[u8],
+        bytes: &mut Vec<u8>,
         timeout: Option<Duration>,
     ) -> Result<(ContextId, Arc<Slot>), Held> {
         self.check_room(link, bytes)?;
         let context = ContextId::caller(link, self.last_call + 1);
         let deadline = timeout.map(|timeout| now().after(timeout));
-        let payload = self.payloads.put_copy(bytes);
+        let payload = self.payloads.put(std::mem::take(bytes));
         // What is called stands in the bytes.
         let call = Input::Call { context, scope, linked, endpoint: NameId(0), payload, deadline };
-        self.ask_with(payload, call)?;
+        self.ask_with(payload, bytes, call)?;
         self.last_call += 1;
-        Ok((context, self.slot(context)))
+        Ok((context, self.slots.open(context)))
     }
 
     fn accept(&mut self, context: ContextId) -> Result<(ScopeId, Arc<Slot>), Refused> {
         let scope = ScopeId(self.last_scope + 1);
         self.ask(Input::Accept { context, scope, parent: ScopeId::ROOT })?;
         self.last_scope += 1;
-        self.board.write(|facts| drop(facts.scopes.insert(scope, Default::default())));
-        Ok((scope, self.slot(context)))
+        self.board.look().scopes.insert(scope, Default::default());
+        Ok((scope, self.slots.open(context)))
     }
 
     fn begin(&mut self, context: ContextId, first: Vec<u8>) -> Result<(), Refused> {
         let payload = self.payloads.put(first);
-        self.ask_with(payload, Input::Begin { context, payload })
+        self.ask_with(payload, &mut Vec::new(), Input::Begin { context, payload })
     }
 
     fn finish(&mut self, context: ContextId, ended: Result<Vec<u8>, Raised>) {
@@ -122,22 +122,26 @@ impl<R: Reactor> Asks for Shell<R> {
             }
         };
         self.tell(Input::Finished { context, answer });
-        self.slots.remove(&context);
+        self.slots.close(context);
     }
 
     fn open_stream(&mut self, context: ContextId, window: u32, lossy: bool) -> Result<(), Refused> {
         self.ask(Input::OpenStream { context, window, lossy })
     }
 
-    fn push(&mut self, context: ContextId, item: &[u8]) -> Result<(), Held> {
+    fn push(&mut self, context: ContextId, item: &mut Vec<u8>) -> Result<(), Held> {
         self.check_room(context.link, item)?;
-        let payload = self.payloads.put_copy(item);
-        self.ask_with(payload, Input::Push { context, payload })?;
-        if let Some(slot) = self.slots.get(&context) {
+        let payload = self.payloads.put_for_another(item);
+        self.ask_with(payload, item, Input::Push { context, payload })?;
+        if let Some(slot) = self.slots.get(context) {
             let mut talk = slot.look();
             talk.credit = talk.credit.saturating_sub(1);
         }
         Ok(())
+    }
+
+    fn has_room(&mut self, link: Link) -> bool {
+        !self.is_congested(link)
     }
 
     fn end_stream(&mut self, context: ContextId) {
@@ -180,11 +184,11 @@ impl<R: Reactor> Shell<R> {
         if self.is_congested(link) { Err(Held::Congested) } else { Ok(()) }
     }
 
-    /// Asks with bytes, which are dropped if it is refused.
-    fn ask_with(&mut self, payload: Payload, input: Input) -> Result<(), Refused> {
+    /// Asks with bytes, which are given back if it is refused.
+    fn ask_with(&mut self, payload: Payload, bytes: &mut Vec<u8>, input: Input) -> Result<(), Refused> {
         self.ask(input).inspect_err(|_| {
-            let bytes = self.payloads.take(payload);
-            self.payloads.recycle(bytes);
+            let spare = std::mem::replace(bytes, self.payloads.take(payload));
+            self.payloads.recycle(spare);
         })
     }
 

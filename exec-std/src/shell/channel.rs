@@ -117,6 +117,8 @@ impl Channel {
                 }
             }
             match filled {
+                // What comes from now on, its end too, is told of again.
+                Ok(Filled::Bytes(_)) if !all && self.link.took_all() => return Read::Taken,
                 Ok(Filled::Bytes(_) | Filled::Full) => {}
                 Ok(Filled::WouldBlock) => return Read::Taken,
                 Ok(Filled::Eof) | Err(_) => return self.end(reactor, Read::Ended),

@@ -17,6 +17,7 @@ use crate::board::{Board, Failed};
 use crate::endpoint::Service;
 use crate::failure::Raised;
 use crate::order::Order;
+use crate::serve::Servers;
 use crate::talk::Slot;
 
 /// A shell that threads share.
@@ -25,6 +26,7 @@ pub struct Shared<R> {
     /// Gone when the actor is.
     shell: Mutex<Option<Shell<R>>>,
     board: Arc<Board>,
+    servers: Arc<Servers>,
     /// The driver wants the lock.
     wanted: AtomicBool,
 }
@@ -64,13 +66,13 @@ pub(crate) trait Asks {
     fn failed(&mut self, scope: ScopeId, failed: Failed);
     fn task_ended(&mut self, task: TaskId, value: Vec<u8>);
     fn expose(&mut self, service: &Service) -> Result<(), Refused>;
-    /// Calls what `bytes` begin with the name of.
+    /// Calls what `bytes` begin with the name of, and takes them.
     fn call(
         &mut self,
         link: Link,
         scope: ScopeId,
         linked: bool,
-        bytes: &[u8],
+        bytes: &mut Vec<u8>,
         timeout: Option<Duration>,
     ) -> Result<(ContextId, Arc<Slot>), Held>;
     /// Takes a call up: gives the scope of its body.
@@ -78,7 +80,10 @@ pub(crate) trait Asks {
     fn begin(&mut self, context: ContextId, first: Vec<u8>) -> Result<(), Refused>;
     fn finish(&mut self, context: ContextId, ended: Result<Vec<u8>, Raised>);
     fn open_stream(&mut self, context: ContextId, window: u32, lossy: bool) -> Result<(), Refused>;
-    fn push(&mut self, context: ContextId, item: &[u8]) -> Result<(), Held>;
+    /// Sends an item, and leaves its sender another buffer for the next.
+    fn push(&mut self, context: ContextId, item: &mut Vec<u8>) -> Result<(), Held>;
+    /// Tells whether a channel's send buffer is short.
+    fn has_room(&mut self, link: Link) -> bool;
     fn end_stream(&mut self, context: ContextId);
     fn taken(&mut self, context: ContextId, items: u32);
     fn cancel_context(&mut self, context: ContextId);
@@ -97,19 +102,39 @@ impl<R: Reactor> Shared<R> {
     /// Puts a shell where threads can share it.
     #[must_use]
     pub fn new(shell: Shell<R>) -> Self {
-        let board = shell.board();
-        Self { shell: Mutex::new(Some(shell)), board, wanted: AtomicBool::new(false) }
+        let (board, servers) = (shell.board(), Arc::clone(&shell.servers));
+        Self { shell: Mutex::new(Some(shell)), board, servers, wanted: AtomicBool::new(false) }
     }
 
     /// Lends the shell to the driver.
     pub(crate) fn drive<T>(&self, turn: impl FnOnce(&mut Shell<R>) -> T) -> Option<T> {
+        self.drive_again(&mut Vec::new(), turn)
+    }
+
+    /// Lends the shell to the driver, with room for the slots to wake that is used again.
+    pub(crate) fn drive_again<T>(
+        &self,
+        awaited: &mut Vec<Arc<Slot>>,
+        turn: impl FnOnce(&mut Shell<R>) -> T,
+    ) -> Option<T> {
         self.wanted.store(true, Ordering::Relaxed);
         let mut guard = self.lock();
         self.wanted.store(false, Ordering::Relaxed);
-        let turned = guard.as_mut().map(turn);
+        let turned = guard.as_mut().map(|shell| {
+            let turned = turn(shell);
+            shell.hand_touched(awaited);
+            turned
+        });
         drop(guard);
-        self.board.publish();
+        self.publish(awaited);
         turned
+    }
+
+    /// Wakes whoever waits for what was written. The lock is free by now, for it is what they take first.
+    fn publish(&self, awaited: &mut Vec<Arc<Slot>>) {
+        awaited.drain(..).for_each(|slot| slot.notify());
+        self.servers.publish();
+        self.board.publish();
     }
 
     /// Takes the shell away for good: nobody has anything to say to it any more.
@@ -133,8 +158,10 @@ impl<R: Reactor> Desk for Shared<R> {
         shell.settle(now());
         ask(shell);
         shell.end_ask(now());
+        let mut awaited = Vec::new();
+        shell.hand_touched(&mut awaited);
         drop(guard);
-        self.board.publish();
+        self.publish(&mut awaited);
     }
 }
 
@@ -144,7 +171,6 @@ impl<R: Reactor> Shell<R> {
         self.settle(now);
         self.flush_all();
         self.settle(now);
-        self.publish();
         let Some(asleep) = self.asleep else { return };
         let busy = !self.ordered.is_empty() || self.outcome.is_some() || self.reactor.is_behind();
         let sooner = self.timeout(now).is_some_and(|left| asleep.is_none_or(|until| now.after(left) < until));

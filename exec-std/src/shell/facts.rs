@@ -226,7 +226,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Sends all that was queued in this turn, once for each channel.
     pub(super) fn flush_all(&mut self) {
-        for link in std::mem::take(&mut self.unflushed) {
+        while let Some(link) = self.unflushed.pop() {
             self.flush(link);
         }
         self.maker.flush(&mut self.reactor);

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use windrow_core::{ActorId, NameId, Payload};
 
+use crate::talk::KEPT;
+
 /// The longest name, in bytes; a longer one is cut at a character.
 pub const NAME_MAX: usize = 64;
 
@@ -83,14 +85,25 @@ impl Called {
 /// Texts by number, each taken once. Zero is no text.
 #[derive(Debug, Default)]
 pub(crate) struct Payloads {
-    texts: BTreeMap<u32, Vec<u8>>,
-    last: u32,
+    places: Vec<Place>,
+    free: Vec<u32>,
     /// Buffers to be used again.
     spare: Vec<Vec<u8>>,
 }
 
-/// How many buffers are kept, and how long one may be, for another use.
-const SPARE: (usize, usize) = (32, 16 << 10);
+/// Where a text stands, or none does.
+#[derive(Debug, Default)]
+struct Place {
+    text: Vec<u8>,
+    /// How many texts stood here before: a number that was taken means none of the later ones.
+    turn: u32,
+}
+
+/// How many buffers are kept for another use.
+const SPARE: usize = 32;
+
+/// How many bits of a number say where its text stands; the rest say whose turn it is there.
+const PLACE_BITS: u32 = 20;
 
 impl Payloads {
     pub(crate) fn put(&mut self, text: impl Into<Vec<u8>>) -> Payload {
@@ -98,9 +111,18 @@ impl Payloads {
         if text.is_empty() {
             return Payload(0);
         }
-        self.last = self.last.wrapping_add(1).max(1);
-        self.texts.insert(self.last, text);
-        Payload(self.last)
+        let at = self.free.pop().unwrap_or(self.places.len() as u32);
+        if at == self.places.len() as u32 {
+            if at >> PLACE_BITS != 0 {
+                return Payload(0);
+            }
+            self.places.push(Place::default());
+        }
+        let place = &mut self.places[at as usize];
+        place.text = text;
+        // Never zero, so that no number is.
+        place.turn = place.turn % (u32::MAX >> PLACE_BITS) + 1;
+        Payload(place.turn << PLACE_BITS | at)
     }
 
     /// Keeps a copy of bytes, without an allocation in the long run.
@@ -110,15 +132,28 @@ impl Payloads {
         self.put(buffer)
     }
 
+    /// Keeps bytes, and gives their owner another buffer for them.
+    pub(crate) fn put_for_another(&mut self, bytes: &mut Vec<u8>) -> Payload {
+        let spare = self.spare.pop().unwrap_or_default();
+        self.put(std::mem::replace(bytes, spare))
+    }
+
     /// Gives back the buffer of a text that is done with.
     pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
-        if self.spare.len() < SPARE.0 && (1..=SPARE.1).contains(&buffer.capacity()) {
+        if self.spare.len() < SPARE && (1..=KEPT).contains(&buffer.capacity()) {
             buffer.clear();
             self.spare.push(buffer);
         }
     }
 
     pub(crate) fn take(&mut self, payload: Payload) -> Vec<u8> {
-        self.texts.remove(&payload.0).unwrap_or_default()
+        let (turn, at) = (payload.0 >> PLACE_BITS, payload.0 & ((1 << PLACE_BITS) - 1));
+        match self.places.get_mut(at as usize) {
+            Some(place) if place.turn == turn && !place.text.is_empty() => {
+                self.free.push(at);
+                std::mem::take(&mut place.text)
+            }
+            _ => Vec::new(),
+        }
     }
 }

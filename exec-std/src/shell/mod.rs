@@ -14,6 +14,7 @@ mod maker;
 mod perform;
 mod reactor;
 mod records;
+mod slots;
 mod sources;
 mod start;
 mod status;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windrow_core::{
-    ActorId, Config, ContextId, End, Input, Instant, Life, Link, Machine, NameId, Outcome, Refused, ScopeId,
+    ActorId, Config, End, Input, Instant, Life, Link, Machine, NameId, Outcome, Refused, ScopeId,
 };
 
 pub use desk::Shared;
@@ -50,6 +51,7 @@ use domain::Domains;
 use intern::{Called, Names, Payloads};
 use maker::Maker;
 use records::Child;
+use slots::Slots;
 use sources::{Source, Sources};
 
 /// How many rounds of facts that outputs answer at once one turn takes, before the tick has its turn.
@@ -105,15 +107,13 @@ pub struct Shell<R> {
     status: status::Collected,
     outcome: Option<Outcome>,
     /// The contexts that this actor's users hold.
-    slots: BTreeMap<ContextId, Arc<Slot>>,
-    /// Those of them that this turn has written to.
+    slots: Slots,
+    /// Those of them whose users are to be woken.
     touched: Vec<Arc<Slot>>,
     /// This turn has cancelled something.
     cancelled: bool,
     handlers: BTreeMap<NameId, Arc<dyn Handler>>,
     servers: Arc<Servers>,
-    /// What threads that serve calls are given.
-    actor: Option<Actor>,
     last_call: u32,
 }
 
@@ -216,12 +216,11 @@ impl<R: Reactor> Shell<R> {
             value: Vec::new(),
             status: status::Collected::default(),
             outcome: None,
-            slots: BTreeMap::new(),
+            slots: Slots::default(),
             touched: Vec::new(),
             cancelled: false,
             handlers: BTreeMap::new(),
             servers: Arc::default(),
-            actor: None,
             last_call: 0,
         };
         shell.watch_own(channel)?;
@@ -266,7 +265,6 @@ impl<R: Reactor> Shell<R> {
         self.flush_all();
         self.settle(now);
         self.sources.end_batch();
-        self.publish();
         if let Some(outcome) = self.outcome.take() {
             return Ok(Turn::Done(self.end(outcome)));
         }
@@ -308,8 +306,8 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Gives the threads that will serve calls what they need.
-    pub(crate) fn set_actor(&mut self, actor: Actor) {
-        self.actor = Some(actor);
+    pub(crate) fn set_actor(&self, actor: Actor) {
+        self.servers.staff(actor);
     }
 
     pub(crate) fn board(&self) -> Arc<Board> {
@@ -364,8 +362,7 @@ impl<R: Reactor> Shell<R> {
             self.maker.kill_leaving();
         }
         self.board.write(|facts| facts.over = true);
-        self.slots.values().for_each(|slot| slot.notify());
-        self.actor = None;
+        self.slots.all().for_each(|slot| slot.notify());
         self.servers.close();
         let took = now().since(outcome.began);
         let (value, failures) = (std::mem::take(&mut self.value), std::mem::take(&mut self.raised));

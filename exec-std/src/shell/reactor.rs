@@ -78,6 +78,15 @@ struct Watched {
     polling: bool,
     /// They are others than when it began to.
     behind: bool,
+    /// Room for what one wait asks for.
+    asked: Asked,
+}
+
+/// A few descriptors while they are waited for, as the kernel takes them.
+#[derive(Debug, Default)]
+struct Asked {
+    tokens: Vec<Token>,
+    polled: Vec<PollFd<'static>>,
 }
 
 /// One of a few.
@@ -98,23 +107,28 @@ impl PollingReactor {
             drop(watched);
             return wait_for_many(&poller, timeout, ready);
         }
-        let tokens: Vec<_> = watched.few.iter().map(|one| one.token).collect();
-        let mut polled: Vec<_> = watched.few.iter().map(|one| one.polled.clone()).collect();
+        let mut asked = std::mem::take(&mut watched.asked);
+        asked.tokens.extend(watched.few.iter().map(|one| one.token));
+        asked.polled.extend(watched.few.iter().map(|one| one.polled.clone()));
         watched.polling = true;
         drop(watched);
-        let found = poll(&mut polled, span(timeout).as_ref());
-        self.watched().polling = false;
-        match found {
-            Err(Errno::INTR) => return Ok(()),
-            found => found?,
-        };
-        for (token, polled) in tokens.into_iter().zip(&polled) {
-            let found = polled.revents();
-            if !found.is_empty() {
-                ready.push(Ready { token, writable: found.intersects(WRITABLE) });
+        let found = poll(&mut asked.polled, span(timeout).as_ref());
+        if found.is_ok() {
+            for (token, polled) in asked.tokens.iter().zip(&asked.polled) {
+                let found = polled.revents();
+                if !found.is_empty() {
+                    ready.push(Ready { token: *token, writable: found.intersects(WRITABLE) });
+                }
             }
         }
-        Ok(())
+        asked.tokens.clear();
+        asked.polled.clear();
+        let mut watched = self.watched();
+        (watched.polling, watched.asked) = (false, asked);
+        match found {
+            Err(Errno::INTR) => Ok(()),
+            found => Ok(found.map(drop)?),
+        }
     }
 
     fn watched(&self) -> MutexGuard<'_, Watched> {

@@ -82,14 +82,15 @@ impl<R: Reactor> Shell<R> {
             _ => Over::Unanswered,
         };
         self.note_talk(context, |talk| talk.over = Some(over));
-        self.slots.remove(&context);
+        self.slots.close(context);
     }
 
     /// Writes into a context's slot, and remembers to wake whoever waits there.
     fn note_talk(&mut self, context: ContextId, note: impl FnOnce(&mut Talk)) {
-        let Some(slot) = self.slots.get(&context) else { return };
-        note(&mut slot.look());
-        self.touched.push(Arc::clone(slot));
+        let Some(slot) = self.slots.get(context) else { return };
+        if slot.write(note) {
+            self.touched.push(Arc::clone(slot));
+        }
     }
 
     /// Tells users whether a channel's send buffer is so long that they should wait before they add to it.
@@ -97,9 +98,7 @@ impl<R: Reactor> Shell<R> {
         let Some(channel) = self.channel(link) else { return false };
         let congested = channel.is_congested();
         if congested {
-            self.board.write(|facts| {
-                facts.congested.insert(link);
-            });
+            self.board.look().congested.insert(link);
         }
         congested
     }
@@ -110,21 +109,14 @@ impl<R: Reactor> Shell<R> {
         });
     }
 
-    /// Wakes whoever waits for what this turn has written.
-    pub(super) fn publish(&mut self) {
+    /// Hands over the slots of those who wait for what was written. `awaited` is empty, and its room is used again.
+    pub(super) fn hand_touched(&mut self, awaited: &mut Vec<Arc<Slot>>) {
         // A cancellation may concern anybody who waits for anything.
         if std::mem::take(&mut self.cancelled) {
-            self.slots.values().for_each(|slot| slot.notify());
+            self.touched.extend(self.slots.all().cloned());
         }
-        self.touched.drain(..).for_each(|slot| slot.notify());
-        if let Some(actor) = &self.actor {
-            self.servers.publish(actor);
+        if !self.touched.is_empty() {
+            std::mem::swap(&mut self.touched, awaited);
         }
-    }
-
-    pub(super) fn slot(&mut self, context: ContextId) -> Arc<Slot> {
-        let slot = Arc::<Slot>::default();
-        self.slots.insert(context, Arc::clone(&slot));
-        slot
     }
 }

@@ -117,6 +117,12 @@ impl Link {
         self.inbox.next_frame()
     }
 
+    /// Says whether the last [`fill`](Self::fill) found less than it had room for, so that nothing more was there.
+    #[must_use]
+    pub fn took_all(&self) -> bool {
+        self.inbox.has_room()
+    }
+
     /// Returns how many bytes wait to be sent.
     #[must_use]
     pub fn waiting(&self) -> usize {

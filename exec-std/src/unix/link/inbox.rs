@@ -134,6 +134,10 @@ impl Inbox {
         }
     }
 
+    pub(super) fn has_room(&self) -> bool {
+        self.end < self.space.len()
+    }
+
     /// How much memory is held.
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
