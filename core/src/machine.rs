@@ -147,6 +147,24 @@ impl Machine {
         self.state.broken_invariant()
     }
 
+    /// Gives all that the machine knows, for the simulator's keys.
+    #[cfg(feature = "sim")]
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Puts the state's decoded encoding into its place, and tells whether that is the same.
+    #[cfg(feature = "sim")]
+    pub(crate) fn recode(&mut self, bytes: &mut Vec<u8>) -> bool {
+        bytes.clear();
+        let Ok(encoded) = postcard::to_extend(&self.state, core::mem::take(bytes)) else { return false };
+        *bytes = encoded;
+        let Ok(state) = postcard::from_bytes(bytes) else { return false };
+        let same = self.state == state;
+        self.state = state;
+        same
+    }
+
     /// Gives the one canonical encoding of the machine's state, with all its outputs polled.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

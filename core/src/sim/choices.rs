@@ -24,12 +24,22 @@ pub enum Source {
     Exit,
     /// Which of several things at the same time comes first.
     Order,
+    /// What goes wrong between two moments.
+    Fault,
 }
 
 impl Source {
     /// Every source.
-    pub const ALL: &'static [Self] =
-        &[Self::Conduct, Self::Script, Self::User, Self::Start, Self::Latency, Self::Exit, Self::Order];
+    pub const ALL: &'static [Self] = &[
+        Self::Conduct,
+        Self::Script,
+        Self::User,
+        Self::Start,
+        Self::Latency,
+        Self::Exit,
+        Self::Order,
+        Self::Fault,
+    ];
     const COUNT: usize = Self::ALL.len();
 }
 

@@ -21,6 +21,8 @@ pub(super) enum Event {
     Guard { pid: Pid },
     /// The user sends a signal.
     User { signal: Signal },
+    /// An actor that got no turn gets one again.
+    Wake { node: usize },
     /// A shell looks for zombies, leavings and strangers.
     Look { node: usize },
 }
@@ -33,6 +35,7 @@ impl Event {
             | Self::Exec { node }
             | Self::Begin { node }
             | Self::Cue { node, .. }
+            | Self::Wake { node }
             | Self::Look { node } => *node,
             Self::Death { pid, .. } | Self::Guard { pid } => usize::MAX / 2 + pid,
             Self::User { .. } => 0,

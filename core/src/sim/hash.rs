@@ -1,25 +1,23 @@
-//! A hash, so that a run is one number.
+//! A hash, so that a run is one number: the same on every platform and in every build.
 
 use core::hash::Hasher;
 
-/// Fowler, Noll and Vo's hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fnv(u64);
+use siphasher::sip::SipHasher13;
 
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xCBF2_9CE4_8422_2325)
-    }
-}
+/// The chain over everything that the machines of a run said.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Chain(SipHasher13);
 
-impl Hasher for Fnv {
+impl Hasher for Chain {
     fn finish(&self) -> u64 {
-        self.0
+        self.0.finish()
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
-        }
+        self.0.write(bytes);
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0.write_u64(number);
     }
 }

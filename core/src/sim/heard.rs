@@ -1,10 +1,12 @@
 //! What each actor was given so far of that for which a timer may wait.
 
+use serde::Serialize;
+
 use super::world::place;
 use crate::{Child, Input, Life, Link, Message, On, Why};
 
 /// What a parent was given of one child so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 #[allow(clippy::struct_excessive_bools, reason = "one for each fact that a timer may guard")]
 pub(super) struct Heard {
     pub(super) started: bool,

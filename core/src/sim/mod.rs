@@ -18,14 +18,18 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a model names what it treats; the rest is the rest")]
 
+mod agenda;
 mod catalog;
 mod choices;
 mod deaths;
+mod disturb;
 mod event;
 mod explain;
+mod explore;
 mod hash;
 mod heard;
 mod kernel;
+mod key;
 mod ledger;
 mod oracle;
 mod run;
@@ -33,12 +37,14 @@ mod scenario;
 mod script;
 mod search;
 mod shell;
+mod snapshot;
 mod timeline;
 mod world;
 
 pub use catalog::{HANGS, Hang};
 pub use choices::{Choice, Choices, Odometer, Source, Trace};
 pub use explain::{Explanation, Sink};
+pub use explore::{Exploration, explore, shapes};
 pub use oracle::Violation;
 pub use run::{Report, record, run};
 pub use scenario::{Conduct, Nets, Scenario};

@@ -213,6 +213,8 @@ pub struct Scenario {
     pub ask: bool,
     /// When the user signals first, if that is not chosen.
     pub signal_at: Option<Duration>,
+    /// Whether something may go wrong between any two moments: a cancel, an error, a death, an actor that gets no turn.
+    pub disturbed: bool,
     /// Whether a killed process always takes all the time it may.
     pub slow_kill: bool,
 }
@@ -233,6 +235,17 @@ impl Scenario {
             }
             generation = next;
         }
+        Self::of(parents)
+    }
+
+    /// Gives a tree by the parent of each actor but the root; a parent comes before its children.
+    #[must_use]
+    pub fn of(parents: Vec<usize>) -> Self {
+        let mut depths = vec![0_usize];
+        for parent in &parents {
+            depths.push(depths[*parent] + 1);
+        }
+        let depth = depths.into_iter().max().unwrap_or(0);
         Self {
             parents,
             menu: vec![Conduct::Serve],
@@ -244,6 +257,7 @@ impl Scenario {
             hurry: false,
             ask: false,
             signal_at: None,
+            disturbed: false,
             slow_kill: false,
         }
     }

@@ -46,8 +46,8 @@ pub(super) enum Stage {
 pub(super) struct Body {
     pub(super) conduct: Conduct,
     pub(super) stage: Stage,
-    nursery: Option<ScopeId>,
-    held: Vec<Error>,
+    pub(super) nursery: Option<ScopeId>,
+    pub(super) held: Vec<Error>,
 }
 
 impl Body {
@@ -165,7 +165,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn work(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
+    pub(super) fn work(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
         let Some(pid) = self.pids[node] else { return Ok(()) };
         self.timeline.note(self.now, "script", format_args!("{}: {conduct:?}", id(node)));
         match conduct {

@@ -7,6 +7,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::agenda::Agenda;
 use super::choices::{Choices, Source};
 use super::event::{Event, Wire};
 use super::kernel::{INIT, Kernel, Pid, What};
@@ -27,6 +28,8 @@ pub(super) struct Actor {
     pub(super) pid: Pid,
     pub(super) machine: Machine,
     pub(super) begun: bool,
+    /// Whether its machine took an input at this moment.
+    pub(super) moved: bool,
     pub(super) released: bool,
     pub(super) outcome: Option<Outcome>,
     pub(super) body: Body,
@@ -36,8 +39,19 @@ pub(super) struct Actor {
     pub(super) cleared: Option<BTreeSet<Pid>>,
 }
 
+/// What a world did when it was told to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// An event or a tick.
+    Step,
+    /// Nothing was there for anybody, and the clock jumped.
+    Jump,
+    /// Nothing can happen any more.
+    End,
+}
+
 /// The world of one run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct World<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) conducts: Vec<Conduct>,
@@ -47,9 +61,11 @@ pub(super) struct World<'a> {
     /// Living and dead actors, by place; commands have none.
     pub(super) actors: Vec<Option<Actor>>,
     pub(super) pids: Vec<Option<Pid>>,
-    /// What came for each while its driver could not take it, or was not there yet, with its place in the order.
-    mailboxes: Vec<VecDeque<(u64, Event)>>,
+    /// What came for each while its driver could not take it, or was not there yet.
+    pub(super) mailboxes: Vec<VecDeque<Event>>,
     pub(super) wires: Vec<Wire>,
+    /// Whose driver gets no turn for now.
+    pub(super) idle: Vec<bool>,
     /// When the parent hears of each start.
     pub(super) told: Vec<Instant>,
     pub(super) oracle: Oracle,
@@ -58,8 +74,11 @@ pub(super) struct World<'a> {
     pub(super) reported: Vec<Error>,
     /// How often the user has signalled.
     pub(super) signals: u32,
-    events: BTreeMap<(Instant, u64), Event>,
-    sequence: u64,
+    pub(super) agenda: Agenda,
+    /// What the step under way says: kept, so that no step makes room anew.
+    outputs: Vec<Output>,
+    /// Room for an encoded machine.
+    pub(super) bytes: Vec<u8>,
     pub(super) steps: u32,
 }
 
@@ -89,13 +108,15 @@ impl<'a> World<'a> {
             pids: (0..nodes).map(|_| None).collect(),
             mailboxes: (0..nodes).map(|_| VecDeque::new()).collect(),
             wires: (0..nodes).map(|_| Wire::default()).collect(),
+            idle: (0..nodes).map(|_| false).collect(),
             told: (0..nodes).map(|_| Instant::default()).collect(),
             oracle,
             timeline: Timeline::new(record),
             reported: Vec::new(),
             signals: 0,
-            events: BTreeMap::new(),
-            sequence: 0,
+            agenda: Agenda::default(),
+            outputs: Vec::new(),
+            bytes: Vec::new(),
             steps: 0,
         };
         world.boot_root();
@@ -151,6 +172,7 @@ impl<'a> World<'a> {
             pid,
             machine,
             begun: false,
+            moved: false,
             released: false,
             outcome: None,
             body: Body::new(self.conducts[node]),
@@ -177,29 +199,26 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn at(&mut self, when: Instant, event: Event) {
-        self.sequence += 1;
-        self.events.insert((when.max(self.now), self.sequence), event);
+        self.agenda.add(when.max(self.now), event);
     }
 
     /// Runs until nothing can happen any more, or an oracle objects.
     pub(super) fn run(&mut self) -> Result<(), Violation> {
-        while self.advance()? {
-            self.steps += 1;
-            if self.steps > STEPS {
-                return Err(Violation::new("livelock", "30", "the run does not come to an end", self.now));
-            }
-        }
+        while self.turn()? != Turn::End {}
         super::oracle::end(self)
     }
 
     /// Does one thing: an event that is there, else a tick that is due, else the clock jumps.
-    fn advance(&mut self) -> Result<bool, Violation> {
-        if self.events.first_key_value().is_some_and(|((when, _), _)| *when <= self.now) {
-            let key = self.choose_event();
-            if let Some(event) = self.events.remove(&key) {
-                self.happen(key.1, event)?;
-            }
-            return Ok(true);
+    pub(super) fn turn(&mut self) -> Result<Turn, Violation> {
+        self.steps += 1;
+        if self.steps > STEPS {
+            return Err(Violation::new("livelock", "30", "the run does not come to an end", self.now));
+        }
+        if self.agenda.first().is_some_and(|when| when <= self.now)
+            && let Some(event) = self.agenda.take(&mut self.choices)
+        {
+            self.happen(event)?;
+            return Ok(Turn::Step);
         }
         let due: Vec<usize> = (0..self.actors.len())
             .filter(|node| self.timeout(*node).is_some_and(|when| when <= self.now))
@@ -207,93 +226,82 @@ impl<'a> World<'a> {
         if !due.is_empty() {
             let taken = self.choices.choose(Source::Order, u32::try_from(due.len()).unwrap_or(1)) as usize;
             self.give(due[taken], Input::Tick)?.ok();
-            return Ok(true);
+            return Ok(Turn::Step);
         }
-        let event = self.events.first_key_value().map(|((when, _), _)| *when);
+        super::oracle::check_codes(self)?;
         let timeout = (0..self.actors.len()).filter_map(|node| self.timeout(node)).min();
-        let Some(next) = event.into_iter().chain(timeout).min() else {
-            return Ok(false);
+        let Some(next) = self.agenda.first().into_iter().chain(timeout).min() else {
+            return Ok(Turn::End);
         };
-        self.now = next;
-        Ok(true)
-    }
-
-    /// Chooses among the first events of different targets at the earliest time.
-    fn choose_event(&mut self) -> (Instant, u64) {
-        let Some((first, _)) = self.events.first_key_value() else {
-            return (self.now, 0);
-        };
-        let first = *first;
-        let mut targets: Vec<usize> = Vec::new();
-        let mut keys = Vec::new();
-        for (key, event) in self.events.range(first..).take_while(|(key, _)| key.0 == first.0) {
-            if !targets.contains(&event.target()) {
-                targets.push(event.target());
-                keys.push(*key);
-            }
-            if keys.len() == 4 {
-                break;
-            }
+        if self.scenario.disturbed && self.disturb()? {
+            return Ok(Turn::Step);
         }
-        let taken = self.choices.choose(Source::Order, u32::try_from(keys.len()).unwrap_or(1)) as usize;
-        keys.get(taken).copied().unwrap_or(first)
+        self.now = next;
+        Ok(Turn::Jump)
     }
 
     /// Gives when an actor that can step wants its tick.
     fn timeout(&self, node: usize) -> Option<Instant> {
         let actor = self.actors[node].as_ref()?;
-        if !actor.begun || !self.kernel.at(actor.pid).runs() {
+        if !actor.begun || self.idle[node] || !self.kernel.at(actor.pid).runs() {
             return None;
         }
         actor.machine.poll_timeout()
     }
 
-    fn happen(&mut self, sequence: u64, event: Event) -> Result<(), Violation> {
+    fn happen(&mut self, event: Event) -> Result<(), Violation> {
         match event {
             Event::Fact { node, fact } => {
-                if self.defer(node, sequence, event) || !self.passes(node, &fact) {
+                if self.defer(node, event) || !self.passes(node, &fact) {
                     return Ok(());
                 }
                 self.give(node, fact)?.ok();
                 self.after_fact(node, &fact);
             }
             Event::Look { node } => {
-                if !self.defer(node, sequence, event) {
+                if !self.defer(node, event) {
                     self.look(node);
                 }
             }
             Event::Cue { node, cue } => {
-                if !self.defer(node, sequence, event) {
+                if !self.defer(node, event) {
                     self.play(node, cue)?;
                 }
             }
             Event::Exec { node } => self.exec(node),
             Event::Begin { node } => self.begin(node)?,
+            Event::Wake { node } => {
+                self.idle[node] = false;
+                self.open_mailbox(node);
+            }
             Event::Death { pid, exit } => self.die(pid, exit),
             Event::Guard { pid } => self.deliver(pid, Signal::Kill, None),
-            Event::User { signal } => {
-                self.signals += 1;
-                self.timeline.note(self.now, "user", format_args!("{signal:?} to {}", id(0)));
-                if let Some(pid) = self.pids[0] {
-                    self.deliver(pid, signal, None);
-                }
-            }
+            Event::User { signal } => self.user(signal),
         }
         Ok(())
     }
 
+    /// The user signals.
+    pub(super) fn user(&mut self, signal: Signal) {
+        self.signals += 1;
+        self.timeline.note(self.now, "user", format_args!("{signal:?} to {}", id(0)));
+        if let Some(pid) = self.pids[0] {
+            self.deliver(pid, signal, None);
+        }
+    }
+
     /// Keeps an event for a driver that can't take it yet, and drops it if that can never be.
-    fn defer(&mut self, node: usize, sequence: u64, event: Event) -> bool {
+    fn defer(&mut self, node: usize, event: Event) -> bool {
         let Some(actor) = self.actors[node].as_ref() else {
-            self.mailboxes[node].push_back((sequence, event));
+            self.mailboxes[node].push_back(event);
             return true;
         };
         let process = self.kernel.at(actor.pid);
         if !process.is_alive() || process.dying || process.wedged || actor.outcome.is_some() {
             return true;
         }
-        if process.stopped || !actor.begun {
-            self.mailboxes[node].push_back((sequence, event));
+        if process.stopped || !actor.begun || self.idle[node] {
+            self.mailboxes[node].push_back(event);
             return true;
         }
         false
@@ -311,10 +319,10 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// What waited comes in its old order, also among what comes at this very time.
+    /// What was kept comes now, and before all that comes now by itself.
     pub(super) fn open_mailbox(&mut self, node: usize) {
-        for (sequence, event) in core::mem::take(&mut self.mailboxes[node]) {
-            self.events.insert((self.now, sequence), event);
+        for event in core::mem::take(&mut self.mailboxes[node]) {
+            self.agenda.add_kept(self.now, event);
         }
     }
 
@@ -338,22 +346,25 @@ impl<'a> World<'a> {
         let Some(actor) = self.actors[node].as_mut() else {
             return Ok(Err(Refused::Ended));
         };
+        actor.moved = true;
         let machine = &mut actor.machine;
         let before = super::oracle::Before::of(&self.oracle, machine, self.now, input);
         before.check(self.now)?;
         self.timeline.input(self.now, id(node), &input);
         let refused = machine.handle(self.now, input);
-        let mut outputs = Vec::new();
+        let mut outputs = core::mem::take(&mut self.outputs);
         while let Some(output) = machine.poll_output() {
             self.timeline.output(self.now, id(node), &output);
             outputs.push(output);
         }
         super::oracle::after(self, node, &before, refused, &outputs)?;
         if refused.is_ok() {
-            for output in outputs {
-                self.perform(node, output)?;
+            for output in &outputs {
+                self.perform(node, *output)?;
             }
         }
+        outputs.clear();
+        self.outputs = outputs;
         Ok(refused)
     }
 

@@ -12,6 +12,7 @@ type Make = fn() -> String;
 
 /// Every snapshot: its file's name and what makes its text.
 const SNAPSHOTS: &[(&str, Make)] = &[
+    ("explored.txt", crate::sim::exhaustive::listing),
     ("table-channel.txt", || tables::channel().listing()),
     ("table-child.txt", || tables::child().listing()),
     ("table-life.txt", || tables::life().listing()),

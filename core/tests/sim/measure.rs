@@ -36,3 +36,39 @@ fn explore() {
         panic!("{}", record(&scenario, Choices::replay(short.trace)));
     }
 }
+
+#[test]
+fn exhaust() {
+    use windrow_core::sim::{Exploration, explore, shapes};
+    let (n, k, parts) = (number("N", 3) as usize, number("K", 1) as usize, number("PARTS", 1) as usize);
+    let part = env::var("PART").ok().and_then(|t| t.parse::<usize>().ok());
+    for parents in shapes(n) {
+        if env::var("SHAPE").is_ok_and(|shape| shape != format!("{parents:?}").replace(' ', "")) {
+            continue;
+        }
+        let mut scenario = Scenario::of(parents.clone());
+        if env::var("MENU").as_deref() == Ok("all") {
+            scenario = scenario.menu(&Conduct::all());
+        }
+        scenario.disturbed = env::var_os("DISTURBED").is_some();
+        let began = Instant::now();
+        let mut sum = Exploration::default();
+        for p in 0..parts {
+            if part.is_none_or(|part| part == p) {
+                sum.add(explore(&scenario, k, p, parts));
+            }
+        }
+        let taken = began.elapsed().as_secs_f64();
+        println!(
+            "{parents:?} k={k}: {} states, {} runs, {} cut, {} steps, {taken:.2} s, {:.0} steps/s",
+            sum.states,
+            sum.runs,
+            sum.cut,
+            sum.steps,
+            sum.steps as f64 / taken
+        );
+        if let Some((violation, trace)) = sum.found {
+            println!("{violation}\n{}", record(&scenario, Choices::replay(trace)));
+        }
+    }
+}

@@ -3,5 +3,6 @@
 mod bound;
 mod choices;
 mod defects;
+pub(crate) mod exhaustive;
 mod measure;
 mod swarms;

@@ -1,0 +1,93 @@
+//! What goes wrong between two moments: the user cancels, an actor fails, dies, falls silent, or gets no turn for a while.
+//!
+//! The rule: a disturbance is something that a scenario could have had from the start, at a time that no script knows;
+//! the oracles judge it like any other.
+
+use alloc::vec::Vec;
+
+use super::choices::Source;
+use super::event::Event;
+use super::oracle::Violation;
+use super::scenario::Conduct;
+use super::script::Stage;
+use super::world::{World, id};
+use crate::{Input, Signal};
+
+/// What can go wrong with an actor.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// Its driver gets no turn for a while, so its timers fire late.
+    Idle,
+    /// It gets a tick before its time.
+    Early,
+    /// It behaves so, from now on.
+    Turns(Conduct),
+}
+
+const FAULTS: [Fault; 6] = [
+    Fault::Idle,
+    Fault::Early,
+    Fault::Turns(Conduct::Fail),
+    Fault::Turns(Conduct::ExitHard),
+    Fault::Turns(Conduct::Wedge),
+    Fault::Turns(Conduct::LoseLink),
+];
+
+impl World<'_> {
+    /// Lets something go wrong before the clock jumps, and tells whether anything did.
+    pub(super) fn disturb(&mut self) -> Result<bool, Violation> {
+        let user = u32::from(self.scenario.nets.user && self.signals == 0);
+        let actors: Vec<usize> = (0..self.actors.len()).filter(|node| self.listens(*node)).collect();
+        let faults = FAULTS.len();
+        let among = 1 + user + u32::try_from(actors.len() * faults).unwrap_or(0);
+        let taken = self.choices.choose(Source::Fault, among);
+        if taken == 0 {
+            return Ok(false);
+        }
+        if taken <= user {
+            self.user(Signal::Int);
+            return Ok(true);
+        }
+        let index = (taken - 1 - user) as usize;
+        if let (Some(node), Some(fault)) = (actors.get(index / faults), FAULTS.get(index % faults)) {
+            self.fault(*node, *fault)?;
+        }
+        Ok(true)
+    }
+
+    /// Tells whether an actor's driver is there and does something with what comes.
+    fn listens(&self, node: usize) -> bool {
+        self.actors[node].as_ref().is_some_and(|actor| {
+            actor.begun && actor.outcome.is_none() && !self.idle[node] && self.kernel.at(actor.pid).runs()
+        })
+    }
+
+    fn fault(&mut self, node: usize, fault: Fault) -> Result<(), Violation> {
+        self.timeline.note(self.now, "fault", format_args!("{}: {fault:?}", id(node)));
+        match fault {
+            Fault::Idle => {
+                // A healthy tree bears a few of them: what a hop allows is never used up by messages alone.
+                let span = self.scenario.limits.times.hop / 20;
+                self.idle[node] = true;
+                self.oracle.idle += span;
+                self.at(self.now.after(span), Event::Wake { node });
+            }
+            Fault::Early => self.give(node, Input::Tick)?.unwrap_or_default(),
+            // Nobody could help a root that does not answer.
+            Fault::Turns(conduct) if node == 0 && !conduct.answers() => {}
+            Fault::Turns(Conduct::Fail) => {
+                if self.actors[node].as_ref().is_some_and(|actor| actor.body.stage == Stage::Working) {
+                    self.work(node, Conduct::Fail)?;
+                }
+            }
+            // One fault for each actor: the oracles judge it by the one it has.
+            Fault::Turns(_) if !self.conducts[node].is_benign() => {}
+            Fault::Turns(conduct) => {
+                self.conducts[node] = conduct;
+                self.oracle.healthy = false;
+                self.work(node, conduct)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,235 @@
+//! Every run with few deviations from the fair schedule, each state of the world once.
+//!
+//! The rule: a run that reaches a state from which as many deviations were already allowed is cut, since all that could
+//! follow was seen; one that comes back to a state of its own without a deviation would go on for ever. It works in
+//! parts that share nothing, so whoever has threads may use them, and the counts stay what they are.
+
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::choices::{Choice, Choices, Odometer, Trace};
+use super::oracle::Violation;
+use super::scenario::Scenario;
+use super::world::{Turn, World};
+
+/// What an exploration came to.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Exploration {
+    /// Different states of the world, one for each moment at which the clock jumps.
+    pub states: u64,
+    /// Runs that were followed to their end.
+    pub runs: u64,
+    /// Runs that were cut, because all that could follow was seen.
+    pub cut: u64,
+    /// Events and ticks.
+    pub steps: u64,
+    /// The first violation, and the choices that lead to it.
+    pub found: Option<(Violation, Trace)>,
+}
+
+impl Exploration {
+    /// Adds what another part came to; the first violation stays.
+    pub fn add(&mut self, other: Self) {
+        self.states += other.states;
+        self.runs += other.runs;
+        self.cut += other.cut;
+        self.steps += other.steps;
+        self.found = self.found.take().or(other.found);
+    }
+}
+
+/// Explores one part, of so many, of all runs with at most `deviations` choices that are not the default.
+///
+/// The parts together are the whole, whatever their number; the run of defaults belongs to the first.
+#[must_use]
+pub fn explore(scenario: &Scenario, deviations: usize, part: usize, parts: usize) -> Exploration {
+    let mut explorer = Explorer {
+        scenario,
+        deviations,
+        part,
+        parts: parts.max(1),
+        branches: 0,
+        seen: BTreeMap::new(),
+        path: vec![Leg::new(None, 0, deviations)],
+        sum: Exploration::default(),
+    };
+    while explorer.step() {}
+    explorer.sum
+}
+
+/// Lists the shapes of all trees with so many actors, each as the parents of all but the first.
+#[must_use]
+pub fn shapes(actors: usize) -> Vec<Vec<usize>> {
+    let mut shapes = Vec::new();
+    let mut depths = vec![0];
+    grow(actors, &mut depths, &mut shapes);
+    shapes
+}
+
+/// Adds an actor below the last one or one of its ancestors, as long as no sibling's subtree is the greater one.
+fn grow(actors: usize, depths: &mut Vec<usize>, shapes: &mut Vec<Vec<usize>>) {
+    if depths.len() >= actors {
+        if is_canonical(depths) {
+            shapes.push(parents(depths));
+        }
+        return;
+    }
+    let deepest = depths.last().map_or(0, |depth| depth + 1);
+    for depth in (1..=deepest).rev() {
+        depths.push(depth);
+        grow(actors, depths, shapes);
+        depths.pop();
+    }
+}
+
+/// Tells whether of each two siblings the first has the greater subtree, depths read in order.
+fn is_canonical(depths: &[usize]) -> bool {
+    let subtree = |node: usize| {
+        let end = (node + 1..depths.len()).find(|next| depths[*next] <= depths[node]).unwrap_or(depths.len());
+        (end, &depths[node..end])
+    };
+    (1..depths.len()).all(|node| {
+        let (next, first) = subtree(node);
+        next >= depths.len() || depths[next] != depths[node] || first >= subtree(next).1
+    })
+}
+
+fn parents(depths: &[usize]) -> Vec<usize> {
+    let parent = |node: usize| (0..node).rev().find(|above| depths[*above] + 1 == depths[node]);
+    (1..depths.len()).filter_map(parent).collect()
+}
+
+/// What happens at one moment, in all the ways that are left.
+struct Leg<'a> {
+    /// The world as the moment begins; `None` stands for before the beginning.
+    start: Option<World<'a>>,
+    key: u128,
+    /// How many deviations are left.
+    left: usize,
+    ways: Odometer,
+    /// What was chosen in the way that is being followed.
+    made: Vec<Choice>,
+}
+
+impl<'a> Leg<'a> {
+    fn new(start: Option<World<'a>>, key: u128, left: usize) -> Self {
+        Self { start, key, left, ways: Odometer::new(left), made: Vec::new() }
+    }
+}
+
+/// How a leg ended.
+enum Ended {
+    /// The clock jumped.
+    Jumped,
+    /// Nothing can happen any more.
+    Over,
+    Broken(Violation),
+}
+
+struct Explorer<'a> {
+    scenario: &'a Scenario,
+    deviations: usize,
+    part: usize,
+    parts: usize,
+    /// How many branches left the run of defaults.
+    branches: usize,
+    /// How many deviations were left, at the most, at each state.
+    seen: BTreeMap<u128, u8>,
+    path: Vec<Leg<'a>>,
+    sum: Exploration,
+}
+
+impl<'a> Explorer<'a> {
+    /// Goes one leg further, or back; tells whether there is anything left.
+    fn step(&mut self) -> bool {
+        let Some(leg) = self.path.last_mut() else { return false };
+        let Some(choices) = leg.ways.choices() else {
+            self.path.pop();
+            return true;
+        };
+        let mut world = match &leg.start {
+            // The last way needs no copy, and where nothing may deviate there is one way only.
+            Some(_) if leg.left == 0 => {
+                leg.start.take().unwrap_or_else(|| World::new(self.scenario, choices, false))
+            }
+            Some(start) => {
+                let mut world = start.clone();
+                world.choices = choices;
+                world
+            }
+            None => World::new(self.scenario, choices, false),
+        };
+        let steps = world.steps;
+        let ended = follow(&mut world);
+        let leg_steps = u64::from(world.steps - steps);
+        let made = world.choices.made();
+        leg.ways.advance(made);
+        leg.made.clear();
+        leg.made.extend_from_slice(made);
+        let spent = made.iter().filter(|choice| choice.taken != 0).count();
+        let (from, left) = (leg.left, leg.left - spent);
+        if !self.is_ours(from, left) {
+            return true;
+        }
+        self.sum.steps += leg_steps;
+        match ended {
+            Ended::Jumped => self.enter(world, left),
+            Ended::Over => self.sum.runs += u64::from(left < self.deviations || self.part == 0),
+            Ended::Broken(violation) => return self.found(violation),
+        }
+        true
+    }
+
+    /// Tells whether a way belongs to this part: the branches from the run of defaults are dealt out.
+    fn is_ours(&mut self, from: usize, left: usize) -> bool {
+        if from < self.deviations || left == from {
+            return true;
+        }
+        self.branches += 1;
+        self.branches % self.parts == self.part
+    }
+
+    /// Goes on from a state, unless all that could follow was seen.
+    fn enter(&mut self, mut world: World<'a>, left: usize) {
+        let key = world.key();
+        let room = u8::try_from(left).unwrap_or(u8::MAX);
+        match self.seen.insert(key, room) {
+            Some(before) if before >= room => {
+                self.seen.insert(key, before);
+                if self.path.iter().any(|leg| leg.key == key && leg.left == left) {
+                    let text = "the run comes back to a state that it was in";
+                    self.found(Violation::new("livelock", "30", text, world.now));
+                } else {
+                    self.sum.cut += 1;
+                }
+                return;
+            }
+            Some(_) => {}
+            None => self.sum.states += u64::from(left < self.deviations || self.part == 0),
+        }
+        world.choices = Choices::prefix(Vec::new());
+        self.path.push(Leg::new(Some(world), key, left));
+    }
+
+    /// Keeps a violation with the way to it, and ends the search.
+    fn found(&mut self, violation: Violation) -> bool {
+        let trace = self.path.iter().flat_map(|leg| &leg.made).copied().collect();
+        self.sum.found = Some((violation, trace));
+        self.path.clear();
+        false
+    }
+}
+
+/// Follows a world to the end of the moment.
+fn follow(world: &mut World<'_>) -> Ended {
+    loop {
+        match world.turn() {
+            Ok(Turn::Step) => {}
+            Ok(Turn::Jump) => return Ended::Jumped,
+            Ok(Turn::End) => return super::oracle::end(world).map_or_else(Ended::Broken, |()| Ended::Over),
+            Err(violation) => return Ended::Broken(violation),
+        }
+    }
+}

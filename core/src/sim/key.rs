@@ -1,0 +1,251 @@
+//! A state as a number: the hash of plain data in which no two moments differ that go on alike.
+//!
+//! The rule: a point in time counts from now, and what only tells of the past is left out: since when, how long, which
+//! process id. It knows no world; whatever serde can visit can be hashed.
+
+use core::hash::Hasher;
+
+use serde::ser::{self, Serialize};
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use crate::Instant;
+
+/// Fields that tell of the past alone, and those that are the same in every state of a scenario.
+const LEFT_OUT: [&str; 8] = ["since", "began", "now", "spent", "stamp", "limits", "times", "defects"];
+
+/// The hash of a state that is being visited.
+#[derive(Debug)]
+pub(super) struct Key {
+    hasher: SipHasher13,
+    now: Instant,
+    /// Whether the next number is a point in time.
+    instant: bool,
+}
+
+impl Key {
+    /// Begins the key of a state at a moment.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { hasher: SipHasher13::new(), now, instant: false }
+    }
+
+    /// Takes in a number.
+    pub(super) fn number(&mut self, number: u64) {
+        self.hasher.write_u64(number);
+    }
+
+    /// Takes in a point in time: how far it is from now, on either side.
+    pub(super) fn instant(&mut self, at: Instant) {
+        let distance = if at == Instant::MAX { u64::MAX } else { at.0.wrapping_sub(self.now.0) };
+        self.hasher.write_u64(distance);
+    }
+
+    /// Takes in the time until then, which is over once it is past.
+    pub(super) fn until(&mut self, at: Instant) {
+        self.instant(at.max(self.now));
+    }
+
+    /// Takes in plain data.
+    pub(super) fn data(&mut self, data: &impl Serialize) {
+        // A key takes whatever it is given.
+        let _ = data.serialize(self);
+    }
+
+    /// Gives the hash.
+    pub(super) fn finish(&self) -> u128 {
+        self.hasher.finish128().as_u128()
+    }
+}
+
+type Done = Result<(), postcard::Error>;
+
+macro_rules! numbers {
+    ($($name:ident: $type:ty),+) => {
+        $(fn $name(self, number: $type) -> Done {
+            self.hasher.write_u64(number as u64);
+            Ok(())
+        })+
+    };
+}
+
+impl<'k> ser::Serializer for &'k mut Key {
+    type Ok = ();
+    type Error = postcard::Error;
+    type SerializeSeq = &'k mut Key;
+    type SerializeTuple = &'k mut Key;
+    type SerializeTupleStruct = &'k mut Key;
+    type SerializeTupleVariant = &'k mut Key;
+    type SerializeMap = &'k mut Key;
+    type SerializeStruct = &'k mut Key;
+    type SerializeStructVariant = &'k mut Key;
+
+    numbers! {
+        serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_char: char
+    }
+
+    fn serialize_u64(self, number: u64) -> Done {
+        if core::mem::take(&mut self.instant) {
+            self.instant(Instant(number));
+        } else {
+            self.hasher.write_u64(number);
+        }
+        Ok(())
+    }
+
+    fn serialize_f32(self, number: f32) -> Done {
+        self.serialize_u32(number.to_bits())
+    }
+
+    fn serialize_f64(self, number: f64) -> Done {
+        self.serialize_u64(number.to_bits())
+    }
+
+    fn serialize_str(self, text: &str) -> Done {
+        self.serialize_bytes(text.as_bytes())
+    }
+
+    fn serialize_bytes(self, bytes: &[u8]) -> Done {
+        self.hasher.write_usize(bytes.len());
+        self.hasher.write(bytes);
+        Ok(())
+    }
+
+    fn serialize_none(self) -> Done {
+        self.serialize_u8(0)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Done {
+        self.hasher.write_u64(1);
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Done {
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Done {
+        Ok(())
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, index: u32, _: &'static str) -> Done {
+        self.serialize_u32(index)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Done {
+        self.instant = name == "Instant";
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+        value: &T,
+    ) -> Done {
+        self.hasher.write_u64(u64::from(index));
+        value.serialize(self)
+    }
+
+    fn serialize_seq(self, length: Option<usize>) -> Result<Self, Self::Error> {
+        self.hasher.write_usize(length.unwrap_or_default());
+        Ok(self)
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self, Self::Error> {
+        Ok(self)
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, Self::Error> {
+        Ok(self)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self, Self::Error> {
+        self.hasher.write_u64(u64::from(index));
+        Ok(self)
+    }
+
+    fn serialize_map(self, length: Option<usize>) -> Result<Self, Self::Error> {
+        self.serialize_seq(length)
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Self::Error> {
+        Ok(self)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self, Self::Error> {
+        self.hasher.write_u64(u64::from(index));
+        Ok(self)
+    }
+}
+
+/// The parts of a compound value, one after the other.
+macro_rules! parts {
+    ($($trait:ident: $method:ident),+) => {
+        $(impl ser::$trait for &mut Key {
+            type Ok = ();
+            type Error = postcard::Error;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+                value.serialize(&mut **self)
+            }
+
+            fn end(self) -> Done {
+                Ok(())
+            }
+        })+
+    };
+}
+
+parts! {
+    SerializeSeq: serialize_element, SerializeTuple: serialize_element,
+    SerializeTupleStruct: serialize_field, SerializeTupleVariant: serialize_field
+}
+
+macro_rules! fields {
+    ($($trait:ident),+) => {
+        $(impl ser::$trait for &mut Key {
+            type Ok = ();
+            type Error = postcard::Error;
+
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Done {
+                if LEFT_OUT.contains(&name) { Ok(()) } else { value.serialize(&mut **self) }
+            }
+
+            fn end(self) -> Done {
+                Ok(())
+            }
+        })+
+    };
+}
+
+fields!(SerializeStruct, SerializeStructVariant);
+
+impl ser::SerializeMap for &mut Key {
+    type Ok = ();
+    type Error = postcard::Error;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Done {
+        key.serialize(&mut **self)
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+        value.serialize(&mut **self)
+    }
+
+    fn end(self) -> Done {
+        Ok(())
+    }
+}

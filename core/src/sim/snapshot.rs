@@ -1,0 +1,144 @@
+//! A world as a key: two worlds with the same one go on alike, choice by choice.
+//!
+//! The rule: it takes in all that can still matter, the oracles' memory included, and nothing that tells of the past
+//! alone. Processes are known by what runs in them, and events by their order and not by their number.
+
+use alloc::vec::Vec;
+
+use super::event::Event;
+use super::kernel::{INIT, Pid, Process, Vital, What};
+use super::key::Key;
+use super::world::{Actor, World};
+
+impl World<'_> {
+    /// Gives the key of the world as it is.
+    pub(super) fn key(&self) -> u128 {
+        let mut key = Key::new(self.now);
+        let names = self.names();
+        for node in 0..self.actors.len() {
+            key.number(self.conducts[node] as u64);
+            self.actor_key(&mut key, &names, node);
+            self.wire_key(&mut key, node);
+            self.oracle_key(&mut key, node);
+            key.number(self.mailboxes[node].len() as u64);
+            for event in &self.mailboxes[node] {
+                event_key(&mut key, &names, event);
+            }
+        }
+        for (pid, process) in self.kernel.all() {
+            process_key(&mut key, &names, pid, process);
+        }
+        for (when, event) in self.agenda.iter() {
+            key.until(when);
+            event_key(&mut key, &names, event);
+        }
+        let oracle = &self.oracle;
+        key.number(
+            u64::from(oracle.healthy) | u64::from(self.signals) << 1 | u64::from(oracle.dropped) << 32,
+        );
+        key.data(&oracle.idle);
+        key.data(&self.reported);
+        key.data(&oracle.failures);
+        key.finish()
+    }
+
+    /// Names each process by its place in the tree; what nobody told of by its number, on which its manners depend.
+    fn names(&self) -> Vec<u64> {
+        let nodes = self.actors.len() as u64;
+        let mut leavings = 0;
+        let mut names = alloc::vec![INIT as u64];
+        names.extend(self.kernel.all().map(|(pid, process)| match process.what {
+            What::Init => INIT as u64,
+            What::Actor(node) | What::Command(node) => node as u64 + 1,
+            What::Leaving => {
+                leavings += 2;
+                nodes + leavings + (pid as u64 & 1)
+            }
+        }));
+        names
+    }
+
+    fn actor_key(&self, key: &mut Key, names: &[u64], node: usize) {
+        let Some(actor) = self.actors[node].as_ref() else { return key.number(0) };
+        let Actor { pid, machine, begun, moved: _, released, outcome, body, sweeps, cleared } = actor;
+        key.number(1 | u64::from(*begun) << 1 | u64::from(*released) << 2 | names[*pid] << 3);
+        // What has ended, or died, decides nothing any more.
+        if self.kernel.at(*pid).is_alive() && outcome.is_none() {
+            key.data(machine.state());
+            key.number(body.conduct as u64 | (body.stage as u64) << 8);
+            key.data(&body.nursery);
+            key.data(&body.held);
+            for (child, (seen, reaped)) in sweeps {
+                key.number(child.0);
+                key.number(u64::from(*reaped));
+                pids_key(key, names, seen.iter());
+            }
+            if let Some(seen) = cleared {
+                pids_key(key, names, seen.iter());
+            }
+        }
+        if let Some(outcome) = outcome {
+            key.data(outcome);
+        }
+    }
+
+    fn wire_key(&self, key: &mut Key, node: usize) {
+        let wire = self.wires[node];
+        key.number(
+            u64::from(wire.parent_end) | u64::from(wire.child_end) << 1 | u64::from(self.idle[node]) << 2,
+        );
+        key.until(wire.down);
+        key.until(wire.up);
+        key.until(self.told[node]);
+    }
+
+    fn oracle_key(&self, key: &mut Key, node: usize) {
+        let oracle = &self.oracle;
+        key.data(&oracle.heard[node]);
+        key.number(u64::from(oracle.rushed[node]));
+        match oracle.began[node] {
+            Some(began) => key.instant(began),
+            None => key.number(0),
+        }
+    }
+}
+
+fn pids_key<'p>(key: &mut Key, names: &[u64], pids: impl ExactSizeIterator<Item = &'p Pid>) {
+    key.number(pids.len() as u64);
+    for pid in pids {
+        key.number(names[*pid]);
+    }
+}
+
+fn process_key(key: &mut Key, names: &[u64], pid: Pid, process: &Process) {
+    let Process { parent, maker, group, what: _, vital, stopped, wedged, dying, stuck } = process;
+    let switches =
+        u64::from(*stopped) | u64::from(*wedged) << 1 | u64::from(*dying) << 2 | u64::from(*stuck) << 3;
+    let vital = match vital {
+        Vital::Alive => 0,
+        Vital::Zombie(_) => 1,
+        Vital::Reaped => 2,
+    };
+    key.number(switches | vital << 4 | names[pid] << 8);
+    key.number(names[*parent] | names[*maker] << 16 | names[*group] << 32);
+}
+
+fn event_key(key: &mut Key, names: &[u64], event: &Event) {
+    match event {
+        Event::Fact { node, fact } => {
+            key.number((*node as u64) << 8);
+            key.data(fact);
+        }
+        Event::Exec { node } => key.number(1 | (*node as u64) << 8),
+        Event::Begin { node } => key.number(2 | (*node as u64) << 8),
+        Event::Cue { node, cue } => key.number(3 | (*node as u64) << 8 | (*cue as u64) << 32),
+        Event::Death { pid, exit } => {
+            key.number(4 | names[*pid] << 8);
+            key.data(exit);
+        }
+        Event::Guard { pid } => key.number(5 | names[*pid] << 8),
+        Event::User { signal } => key.number(6 | (signal.number() as u64) << 8),
+        Event::Wake { node } => key.number(7 | (*node as u64) << 8),
+        Event::Look { node } => key.number(8 | (*node as u64) << 8),
+    }
+}

@@ -1,0 +1,75 @@
+//! Every run with few deviations: how many there are, and that nothing is found in any.
+
+use windrow_core::sim::{Choices, Conduct, Exploration, Scenario, explore, record, run, shapes};
+
+/// A tree in which everything may go wrong, at any time.
+fn wild(parents: Vec<usize>) -> Scenario {
+    let mut scenario = Scenario::of(parents).menu(&Conduct::all());
+    scenario.disturbed = true;
+    scenario
+}
+
+#[track_caller]
+fn check(scenario: &Scenario, deviations: usize) -> Exploration {
+    let sum = explore(scenario, deviations, 0, 1);
+    if let Some((_, trace)) = sum.found {
+        panic!("{}", record(scenario, Choices::replay(trace)));
+    }
+    sum
+}
+
+#[test]
+fn there_are_as_many_shapes_as_rooted_trees() {
+    let counts: Vec<usize> = (1..=9).map(|actors| shapes(actors).len()).collect();
+    assert_eq!(counts, [1, 1, 2, 4, 9, 20, 48, 115, 286], "A000081");
+    assert!(shapes(7).contains(&vec![0, 1, 1, 0, 4, 4]), "the tree of two by two");
+}
+
+/// Tells what every run of a few small trees comes to, and what a few seeds come to: the same in every build.
+pub(crate) fn listing() -> String {
+    let small = (1..=3).flat_map(shapes).map(|shape| (shape, 1));
+    let smaller = (1..=2).flat_map(shapes).map(|shape| (shape, 2));
+    let explored = small.chain(smaller).map(|(shape, deviations)| {
+        let sum = check(&wild(shape.clone()), deviations);
+        let Exploration { states, runs, cut, steps, .. } = sum;
+        format!("{shape:?} {deviations}: {states} states, {runs} runs, {cut} cut, {steps} steps\n")
+    });
+    let seeds = (1..=10).map(|seed| {
+        let report = run(&Scenario::tree(2, 2).menu(&Conduct::all()), Choices::seed(seed));
+        format!("seed {seed}: {} steps, {:016x}\n", report.steps, report.hash)
+    });
+    explored.chain(seeds).collect()
+}
+
+#[test]
+fn no_run_with_two_deviations_breaks_anything() {
+    // A debug build is some ten times slower.
+    let actors = if cfg!(debug_assertions) { 2 } else { 3 };
+    for scenario in (1..=actors).flat_map(shapes).map(wild) {
+        check(&scenario, 2);
+    }
+}
+
+#[test]
+fn parts_add_up_to_the_whole() {
+    let scenario = wild(vec![0, 1]);
+    let whole = explore(&scenario, 1, 0, 1);
+    let mut sum = Exploration::default();
+    for part in 0..5 {
+        sum.add(explore(&scenario, 1, part, 5));
+    }
+    // A part does not know what another has seen, so it may follow what the whole cuts, and never the other way round.
+    assert_eq!(sum.runs + sum.cut, whole.runs + whole.cut);
+    assert!(sum.runs >= whole.runs && sum.states >= whole.states);
+}
+
+/// The explorer goes on from copies of worlds: what it finds is what a run from the start gives.
+#[test]
+fn what_is_found_can_be_run_again() {
+    let hang = windrow_core::sim::Hang::named("parent-shield-kept").unwrap();
+    let scenario = hang.broken();
+    let found = explore(&scenario, 2, 0, 1).found;
+    let (violation, trace) = found.expect("two deviations are enough");
+    let again = run(&scenario, Choices::replay(trace));
+    assert_eq!(again.violation, Some(violation));
+}
