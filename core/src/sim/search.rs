@@ -1,6 +1,6 @@
-//! Searches: many seeds, all runs with few deviations, and the way from a long trace to a short one.
+//! Searches that run from the start each time: many seeds, or all runs with few deviations.
 
-use super::choices::{Choices, Odometer, Source, Trace};
+use super::choices::{Choices, Odometer};
 use super::run::{Report, run};
 use super::scenario::Scenario;
 
@@ -62,34 +62,4 @@ pub fn enumerate(scenario: &Scenario, deviations: usize, count: u64) -> Found {
         }
     }
     found
-}
-
-/// Takes deviations out of a trace, one by one, as long as the same oracle objects; gives what is left and its run.
-#[must_use]
-pub fn shrink(scenario: &Scenario, report: &Report) -> Report {
-    let mut best = report.clone();
-    let Some(oracle) = report.violation.as_ref().map(|violation| violation.oracle) else {
-        return best;
-    };
-    loop {
-        let before = best.trace.deviations();
-        for source in Source::ALL {
-            let mut index = 0;
-            while index < best.trace.stream(*source).len() {
-                if best.trace.stream(*source)[index] != 0 {
-                    let mut trace: Trace = best.trace.clone();
-                    trace.stream_mut(*source)[index] = 0;
-                    let shorter = run(scenario, Choices::replay(trace));
-                    let same = shorter.violation.as_ref().is_some_and(|found| found.oracle == oracle);
-                    if same && shorter.trace.deviations() < best.trace.deviations() {
-                        best = shorter;
-                    }
-                }
-                index += 1;
-            }
-        }
-        if best.trace.deviations() >= before {
-            return best;
-        }
-    }
 }

@@ -107,6 +107,7 @@ impl World<'_> {
         let what = if conduct.is_command() { What::Command(node) } else { What::Actor(node) };
         let pid = self.kernel.fork(maker, what, true);
         self.pids[node] = Some(pid);
+        self.timeline.note(self.now, "kernel", format_args!("process {pid} is made for {}", id(node)));
         let heard = self.pick(Source::Start, &[0, 1, 10, 30]);
         self.told[node] = self.now.after(heard);
         let stamp = Stamp { pid: pid as u32, start: self.now.0 };

@@ -3,6 +3,7 @@
 mod bound;
 mod choices;
 mod defects;
+mod diagnosis;
 pub(crate) mod exhaustive;
 mod measure;
 mod swarms;

@@ -1,0 +1,82 @@
+//! What is told of a violation: short, true, and in time.
+
+use std::time::{Duration, Instant};
+
+use windrow_core::sim::{Cure, Diagnosis, HANGS, Hang, Sink, diagnose, swarm};
+use windrow_core::{ActorId, Defect};
+
+/// Diagnoses a hang as one seed finds it.
+fn told(hang: &Hang, seed: u64) -> Diagnosis {
+    let broken = hang.broken();
+    let found = swarm(&broken, seed, 300).report.expect("it is found");
+    diagnose(&broken, &found)
+}
+
+#[test]
+fn every_hang_is_told_on_one_screen_with_what_would_have_saved_it() {
+    for hang in HANGS {
+        let name = hang.defect.name();
+        let diagnosis = told(hang, 1);
+        let text = diagnosis.to_string();
+        println!("--- {name}\n{text}");
+        assert!(text.lines().count() < 24, "{name}: {text}");
+        assert_eq!(
+            diagnosis.report.explanation.as_ref().map(|told| told.sink),
+            Some(hang.sink),
+            "{name}: {text}"
+        );
+        // What ends well by itself needs no help from outside.
+        assert_eq!(diagnosis.cures.is_empty(), hang.oracle == "escalation", "{name}: {text}");
+    }
+}
+
+#[test]
+fn the_shortest_way_is_short_and_soon_found() {
+    let mut lengths = Vec::new();
+    let mut runs = Vec::new();
+    for hang in HANGS {
+        for seed in 1..=10 {
+            let diagnosis = told(hang, seed);
+            lengths.push(diagnosis.deviations.len());
+            runs.push(diagnosis.runs);
+        }
+    }
+    lengths.sort_unstable();
+    runs.sort_unstable();
+    let (length, run) = (lengths[lengths.len() * 95 / 100], runs[runs.len() * 95 / 100]);
+    println!("95 of 100: {length} choices, {run} runs; the longest {:?}, {:?}", lengths.last(), runs.last());
+    assert!(length <= 12 && run <= 200, "{length} choices, {run} runs");
+}
+
+#[test]
+fn a_shield_that_is_kept_is_told_as_a_cycle_that_breaking_it_ends() {
+    let hang = Hang::named(Defect::ParentShieldKept.name()).unwrap();
+    let diagnosis = told(hang, 1);
+    let explanation = diagnosis.report.explanation.as_ref().unwrap();
+    assert_eq!(explanation.sink, Sink::Cycle);
+    let [parent, child] = explanation.actors[..] else { panic!("two wait for each other: {diagnosis}") };
+    assert_eq!(parent, ActorId(1));
+    assert!(explanation.chain[0].starts_with(&format!("{parent} waits for the end of child {child}")));
+    assert!(
+        explanation.chain[1].starts_with(&format!("{child} waits for its parent to close")),
+        "{diagnosis}"
+    );
+    // Both children keep theirs, so both must break.
+    let shields = vec![Cure::BreakShield(ActorId(3)), Cure::BreakShield(ActorId(2))];
+    assert_eq!(diagnosis.cures.first(), Some(&shields), "{diagnosis}");
+}
+
+#[test]
+fn a_diagnosis_takes_no_time() {
+    let limit = Duration::from_millis(if cfg!(debug_assertions) { 1000 } else { 50 });
+    let hang = Hang::named(Defect::NoDeadlineAfterAck.name()).unwrap();
+    let broken = hang.broken();
+    let found = swarm(&broken, 1, 300).report.unwrap();
+    let fastest = (0..5).map(|_| {
+        let began = Instant::now();
+        assert!(diagnose(&broken, &found).runs > 0);
+        began.elapsed()
+    });
+    let fastest = fastest.min().unwrap();
+    assert!(fastest < limit, "{fastest:?}");
+}
