@@ -224,9 +224,13 @@ impl Odometer {
 
 /// Steele, Lea and Flood's generator: one word of state, good enough to scatter choices.
 #[derive(Clone, Copy, Debug)]
-struct Splitmix(u64);
+pub(super) struct Splitmix(u64);
 
 impl Splitmix {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -234,7 +238,7 @@ impl Splitmix {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, n: u32) -> u32 {
+    pub(super) fn below(&mut self, n: u32) -> u32 {
         (((self.next() >> 32) * u64::from(n)) >> 32) as u32
     }
 }

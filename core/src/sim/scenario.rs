@@ -213,6 +213,8 @@ pub struct Scenario {
     pub ask: bool,
     /// When the user signals first, if that is not chosen.
     pub signal_at: Option<Duration>,
+    /// How much later all work and all cancels come, so that the tree is up by then.
+    pub settled: Duration,
     /// Whether something may go wrong between any two moments: a cancel, an error, a death, an actor that gets no turn.
     pub disturbed: bool,
     /// Whether a killed process always takes all the time it may.
@@ -257,6 +259,7 @@ impl Scenario {
             hurry: false,
             ask: false,
             signal_at: None,
+            settled: Duration::ZERO,
             disturbed: false,
             slow_kill: false,
         }

@@ -113,12 +113,17 @@ impl World<'_> {
             self.kernel.fork(pid, What::Leaving, true);
         }
         if works(conduct) {
-            let after = self.pick(Source::Script, &[20, 0, 5, 200]);
+            let after = self.work_span();
             self.at(self.now.after(after), Event::Cue { node, cue: Cue::Work });
         } else if !has_body {
             return self.finish(node, None);
         }
         Ok(())
+    }
+
+    /// Chooses how long some work takes.
+    pub(super) fn work_span(&mut self) -> Duration {
+        self.scenario.settled + self.pick(Source::Script, &[20, 0, 5, 200])
     }
 
     fn open_nursery(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
@@ -136,7 +141,7 @@ impl World<'_> {
         let scope = self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT);
         let name = NameId::default();
         if self.give(node, Input::StartTask { task: HELPER, scope, name })?.is_ok() {
-            let after = self.pick(Source::Script, &[20, 0, 5, 200]);
+            let after = self.work_span();
             self.at(self.now.after(after), Event::Cue { node, cue: Cue::HelperFails });
         }
         Ok(())

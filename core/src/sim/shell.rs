@@ -144,7 +144,7 @@ impl World<'_> {
             }
             _ => return,
         };
-        let after = self.pick(Source::Script, &[20, 0, 5, 200]);
+        let after = self.work_span();
         self.at(self.now.after(after), Event::Death { pid, exit: Exit::Code(code) });
     }
 

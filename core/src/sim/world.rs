@@ -147,7 +147,7 @@ impl<'a> World<'a> {
             Some(after) => after,
             None => self.pick(Source::User, &[300, 0, 2, 10, 50, 1000]),
         };
-        let first = self.now.after(first);
+        let first = self.now.after(self.scenario.settled).after(first);
         if self.scenario.nets.user {
             self.at(first, Event::User { signal: Signal::Int });
         }

@@ -1,6 +1,6 @@
 //! Nothing is found where nothing is taken out: whatever actors do, whenever the user signals, with each net away.
 
-use windrow_core::sim::{Choices, Conduct, Nets, Scenario, record, run, shrink, swarm};
+use windrow_core::sim::{Choices, Conduct, Nets, Scenario, diagnose, record, roam, run, shrink, swarm};
 
 #[track_caller]
 fn check(scenario: &Scenario, seed: u64, runs: u64) {
@@ -75,6 +75,20 @@ fn trees_end_by_themselves_when_nobody_ever_cancels() {
     ];
     scenario.nets = Nets { user: false, ..Nets::ALL };
     check(&scenario, 5, RUNS);
+}
+
+#[test]
+fn mixed_trees_end_whatever_each_seed_draws() {
+    let mut sizes = [0; 16];
+    for seed in 0..RUNS * 4 {
+        let (scenario, report) = roam(seed);
+        sizes[scenario.nodes()] += 1;
+        if !report.is_clean() {
+            let diagnosis = diagnose(&scenario, &report);
+            panic!("seed {seed}: {scenario:?}\n{}{diagnosis}", diagnosis.report.timeline);
+        }
+    }
+    assert!(sizes[3..].iter().all(|count| *count > 0) && sizes[..3] == [0; 3], "{sizes:?}");
 }
 
 #[test]

@@ -4,7 +4,11 @@
 
 mod check;
 mod command;
+mod cores;
+mod hangs;
+mod hunt;
 mod leaf;
+mod sim;
 mod summary;
 mod tree;
 mod view;
@@ -28,7 +32,7 @@ struct Cli {
 const EXITS: &str = "\
 Exit status:
   0        the end was the one that was asked for, and nothing is left
-  1        it was not, or something is left
+  1        it was not, or something is left; `sim`, `hunt`: something was found
   2        bad arguments, or a tree that can't be
   125      `run -- CMD`: windrow itself failed
   126/127  `run -- CMD`: the command can't be executed / found
@@ -42,6 +46,12 @@ Environment:
 enum Verb {
     /// Run a tree of actors, or any command, supervised.
     Run(Run),
+    /// Simulate one run of a tree, and print its timeline.
+    Sim(sim::Sim),
+    /// Search the simulator for a tree that does not end as it should.
+    Hunt(hunt::Hunt),
+    /// List the hangs that are searched for, each with the rule that keeps it away.
+    Hangs,
 }
 
 #[derive(Args, Debug)]
@@ -116,8 +126,13 @@ pub(crate) fn say(line: std::fmt::Arguments<'_>) {
 pub fn main<D: Drive>() -> ExitCode {
     // A process of a tree has no arguments of its own to read.
     tree::program(0).take_seat::<D>();
-    let Verb::Run(run) = Cli::parse().verb;
-    run_with::<D>(&run)
+    let ended = match Cli::parse().verb {
+        Verb::Run(run) => return run_with::<D>(&run),
+        Verb::Sim(sim) => sim.run(),
+        Verb::Hunt(hunt) => hunt.run(),
+        Verb::Hangs => Ok(hangs::list()),
+    };
+    exit(ended)
 }
 
 /// Runs what `windrow run` runs, with a loop of one's choice and the arguments of `run` alone.
@@ -135,6 +150,10 @@ struct Tree {
 
 fn run_with<D: Drive>(run: &Run) -> ExitCode {
     let ended = if run.command.is_empty() { tree::run::<D>(run) } else { command::run::<D>(run) };
+    exit(ended)
+}
+
+fn exit(ended: Result<u8, Refusal>) -> ExitCode {
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(refusal) => refusal.tell(),

@@ -1,0 +1,117 @@
+//! `windrow sim`: one run of the simulator, its timeline as text.
+
+use std::io::{self, Write};
+
+use crate::core::LEVELS_MAX;
+use crate::core::sim::{Choices, Conduct, Scenario, diagnose, record};
+use clap::Args;
+
+use super::{Refusal, hangs};
+
+/// Actors in a tree that is simulated, at the most.
+const ACTORS_MAX: u64 = 1000;
+
+#[derive(Args, Debug)]
+pub(crate) struct Sim {
+    /// Which run: the same seed always gives the same one.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The tree: children of each actor × generations below the root. A hang has a tree of its own.
+    #[arg(long, value_name = "BxD", value_parser = tree)]
+    tree: Option<(usize, usize)>,
+    /// How actors may behave: `none`, `benign`, `all`, or names such as `wedge,exit-hard`.
+    #[arg(long, value_name = "NAMES")]
+    faults: Option<String>,
+    /// Take a rule out, by the name of its hang. Needs a build with `--features defects`.
+    #[arg(long, value_name = "NAME")]
+    defect: Option<String>,
+}
+
+impl Sim {
+    /// Runs, prints the timeline, and what is wrong if anything is.
+    pub(crate) fn run(&self) -> Result<u8, Refusal> {
+        let scenario = self.scenario()?;
+        let report = record(&scenario, Choices::seed(self.seed));
+        let mut text = report.timeline.clone();
+        if report.is_clean() {
+            text += &format!("clean: {} steps until {}\n", report.steps, report.ended);
+        } else {
+            text += &format!("{}\n", diagnose(&scenario, &report));
+        }
+        // Nobody reads any more: that is no failure.
+        let _ = io::stdout().lock().write_all(text.as_bytes());
+        Ok(u8::from(!report.is_clean()))
+    }
+
+    fn scenario(&self) -> Result<Scenario, Refusal> {
+        let hang = match &self.defect {
+            Some(name) => Some(hangs::named(name)?),
+            None => None,
+        };
+        let mut scenario = match (hang, self.tree) {
+            (Some(hang), None) => (hang.scenario)(),
+            (_, tree) => {
+                let (breadth, depth) = tree.unwrap_or((2, 2));
+                Scenario::tree(breadth, depth)
+            }
+        };
+        if let Some(names) = &self.faults {
+            scenario = scenario.menu(&conducts(names)?);
+        }
+        match hang {
+            Some(hang) => broken(scenario, hang),
+            None => Ok(scenario),
+        }
+    }
+}
+
+/// Takes a rule out of a scenario.
+fn broken(scenario: Scenario, hang: &crate::core::sim::Hang) -> Result<Scenario, Refusal> {
+    hangs::demand(hang.defect.name())?;
+    #[cfg(feature = "defects")]
+    let scenario = scenario.defect(hang.defect);
+    Ok(scenario)
+}
+
+/// Reads a tree: `2x3`.
+pub(crate) fn tree(text: &str) -> Result<(usize, usize), String> {
+    let parts = text
+        .split_once(['x', '×'])
+        .and_then(|(breadth, depth)| Some((breadth.parse::<u32>().ok()?, depth.parse::<u32>().ok()?)));
+    let Some((breadth, depth)) = parts else { return Err(String::from("write it as 2x3")) };
+    let actors =
+        (0..=depth).fold(0_u64, |sum, level| sum.saturating_add(u64::from(breadth).saturating_pow(level)));
+    if depth > u32::from(LEVELS_MAX) || actors > ACTORS_MAX {
+        return Err(format!("at most {LEVELS_MAX} generations and {ACTORS_MAX} actors"));
+    }
+    Ok((breadth as usize, depth as usize))
+}
+
+/// Reads the ways to behave.
+fn conducts(names: &str) -> Result<Vec<Conduct>, Refusal> {
+    match names {
+        "none" => Ok(Vec::new()),
+        "benign" => Ok(Conduct::BENIGN.to_vec()),
+        "all" => Ok(Conduct::all()),
+        names => names.split(',').map(conduct).collect(),
+    }
+}
+
+fn conduct(name: &str) -> Result<Conduct, Refusal> {
+    Conduct::all().into_iter().find(|conduct| kebab(*conduct) == name).ok_or_else(|| {
+        let all: Vec<String> = Conduct::all().into_iter().map(kebab).collect();
+        Refusal::new(format!("no actor behaves like `{name}`"), 2).hint(format!("one of {}", all.join(", ")))
+    })
+}
+
+/// Gives the name of a conduct as it is written on the command line.
+fn kebab(conduct: Conduct) -> String {
+    let mut name = String::new();
+    for letter in format!("{conduct:?}").chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.extend(letter.to_lowercase());
+    }
+    name
+}
