@@ -6,7 +6,7 @@ use super::Step;
 use crate::deadlines::{Deadlines, Timer};
 use crate::scope::ScopeRecord;
 use crate::{
-    Channel, Defect, End, Event, Life, LifeChange, Link, Message, NameId, Outcome, Output, Payload,
+    Channel, Defect, End, Error, Event, Life, LifeChange, Link, Message, NameId, Outcome, Output, Payload,
     ScopeChange, ScopeId, TaskId,
 };
 
@@ -206,15 +206,13 @@ impl Step<'_> {
     }
 
     fn say_last_words(&mut self) {
-        let Some(root) = self.state.scopes.get_mut(&ScopeId::ROOT) else {
-            return;
-        };
-        let errors = core::mem::take(&mut root.errors);
-        let failed = !errors.is_empty();
-        for error in errors {
+        // What was told is kept: by it the actor's end is a failure.
+        let mut count = 0;
+        while let Some(error) = self.root_error(count) {
             self.send(Link::Parent, Message::Error(error));
+            count = count.saturating_add(1);
         }
-        if !failed && self.state.cause.is_none() {
+        if count == 0 && self.state.cause.is_none() {
             self.send(Link::Parent, Message::Result(self.state.result));
         }
         self.send(Link::Parent, Message::Bye(self.state.tally));
@@ -251,7 +249,7 @@ impl Step<'_> {
 
     fn enter_ended(&mut self, change: LifeChange) {
         self.state.deadlines = Deadlines::default();
-        let failed = self.state.tally.errors > 0 && self.root_has_errors();
+        let failed = self.state.tally.errors > 0 && self.root_error(0).is_some();
         if self.state.parent.is_none() && change != LifeChange::Forced {
             self.hand_over(ScopeId::ROOT);
         }
@@ -270,7 +268,7 @@ impl Step<'_> {
         self.emit(Output::Done(outcome));
     }
 
-    fn root_has_errors(&self) -> bool {
-        self.state.scopes.get(&ScopeId::ROOT).is_some_and(|root| !root.errors.is_empty())
+    fn root_error(&self, index: usize) -> Option<Error> {
+        self.state.scopes.get(&ScopeId::ROOT)?.errors.get(index).copied()
     }
 }

@@ -1,11 +1,11 @@
 //! Lives that are worth telling one by one: each was lived wrongly once, or is a law that one life shows best.
 
 use windrow_core::{
-    Child, Config, Event, Exit, Input, Instant, Kind, Life, Link, Machine, Message, On, Output, Payload,
-    Refused, Role, ScopeId, Signal, TaskId, Why,
+    Child, Config, End, Error, Event, Exit, Input, Instant, Kind, Life, Link, Machine, Message, On, Output,
+    Payload, Refused, Role, ScopeId, Signal, TaskId, Why,
 };
 
-use super::setups::{ACTOR, COMMAND, LEVELS, ME, NURSERY, START, hello, limits, ms, said, spec, stamp};
+use super::setups::{ACTOR, COMMAND, LEVELS, ME, NURSERY, START, hello, limits, ms, said, spec, stamp, told};
 
 /// A root whose nursery holds the actor and the command, told step by step.
 pub(crate) struct Story {
@@ -279,4 +279,22 @@ fn a_command_that_ignores_sigint_is_stopped_at_once() {
     assert!(story.give(Input::CancelChild { child: COMMAND }).contains(&int));
     let outputs = story.give(Input::Ignored { child: COMMAND, signal: Signal::Int });
     assert_eq!(outputs, [Output::Signal { child: COMMAND, signal: Signal::Term }]);
+}
+
+/// What caused a teardown is its end; that it was told to the parent takes nothing of it away.
+#[test]
+fn a_child_that_told_of_an_error_has_failed() {
+    let mut story = Story { machine: Machine::new(Config::child(ACTOR)).unwrap(), now: START };
+    story.give(Input::Tick);
+    story.give(told(hello(ME)));
+    story.give(told(Message::Spec { levels: 0, limits: limits(), payload: Payload(1) }));
+    let error = Error::new(Kind::Failed, ACTOR, Payload(2));
+    story.give(Input::Failed { scope: ScopeId::ROOT, error });
+    story.give(Input::TaskEnded { task: TaskId::MAIN, payload: Payload(3) });
+    let outputs = story.give(Input::Cleared { alive: 0 });
+    let said = |output: &Output| matches!(output, Output::Send { message: Message::Error(_), .. });
+    assert_eq!(outputs.iter().filter(|output| said(output)).count(), 1, "{outputs:?}");
+    story.give(Input::Flushed { link: Link::Parent });
+    let outputs = story.give(Input::Released);
+    assert!(matches!(outputs[..], [Output::Done(outcome)] if outcome.end == End::Failed), "{outputs:?}");
 }
