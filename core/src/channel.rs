@@ -1,12 +1,15 @@
-//! A channel to another actor: greeted, open, lost.
+//! A channel to another actor: dialled, greeted, open, lost.
 //!
-//! It is made before the process at its far end, so the expectation of a handshake is always older than the handshake.
+//! A parent's or a child's begins at `Opening`: it is made before the process at its far end, so the expectation of a
+//! handshake is always older than the handshake.
 
 use crate::table::table;
 
 table! {
     /// Where a channel is in its life.
     Channel {
+        /// It is being dialled, and nobody is connected.
+        Dialling
         /// Nobody has greeted yet.
         Opening
         /// Both sides speak a common version.
@@ -18,6 +21,8 @@ table! {
     }
     /// What can move a channel.
     ChannelChange {
+        /// The far side is connected.
+        Connected
         /// The far side greeted with a version that we speak.
         Greeted
         /// The far side greeted with one that we don't, or sent something that is no message.
@@ -28,6 +33,8 @@ table! {
         Lost
     }
 
+    Dialling + Connected => Opening;
+    Dialling + Lost      => Closed;
     Opening + Greeted    => Open;
     Opening + Mismatched => Closed;
     Opening + Lost       => Closed;

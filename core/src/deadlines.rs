@@ -8,7 +8,7 @@ use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ActorId, ContextId, Instant, ScopeId};
+use crate::{ActorId, ContextId, Instant, PeerId, Question, ScopeId};
 
 /// Whose deadline it is. At one instant they fire in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,6 +27,10 @@ pub(crate) enum Timer {
     Status,
     /// A call that this actor made.
     Call(ContextId),
+    /// The present state of a peer's channel.
+    Peer(PeerId),
+    /// A question that the registrar has not answered.
+    Question(Question),
 }
 
 /// The index: a heap by time, and the place of each timer in it.

@@ -3,13 +3,11 @@
 //! *Asks* may be refused, and then nothing has changed. *Facts* have happened already and are always taken; one that
 //! fits nothing known is reported as a stray. The *tick* says only that time has passed.
 
-use core::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActorId, Answer, Cause, ContextId, Error, Exit, Instant, Link, Message, NameId, Payload, PeerId, ScopeId,
-    Spec, Stamp, TaskId,
+    ActorId, Answer, ContextId, Error, Exit, Instant, Link, Message, NameId, Payload, PeerId, ScopeId, Spec,
+    Stamp, TaskId,
 };
 
 /// A signal that the machine knows by name.
@@ -177,6 +175,71 @@ pub enum Input {
         items: u32,
     },
 
+    // Asks of peers and names.
+    /// Connects to another actor, unless it is connected. The number must grow.
+    Dial {
+        /// The new connection.
+        peer: PeerId,
+        /// Who must be there.
+        actor: ActorId,
+        /// Where.
+        payload: Payload,
+    },
+    /// Cancels the actor at the far end of a channel. It takes as much time as it may. A channel that is gone: success,
+    /// and nothing happens.
+    CancelActor {
+        /// Which one.
+        link: Link,
+    },
+    /// Gives this actor a name, or another address to a name that it has.
+    Register {
+        /// The channel to the registrar. Nothing is sent if this actor is it; and so in all that follows.
+        link: Link,
+        /// The name.
+        name: NameId,
+        /// Where the actor can be dialled.
+        payload: Payload,
+    },
+    /// Gives a name of this actor's back. One that it does not have: success, and nothing happens.
+    Unregister {
+        /// The channel to the registrar.
+        link: Link,
+        /// The name.
+        name: NameId,
+    },
+    /// Asks who has a name. The number must grow.
+    Find {
+        /// The channel to the registrar.
+        link: Link,
+        /// The asker's number for the question.
+        request: u32,
+        /// The name.
+        name: NameId,
+        /// Whether to wait until somebody has it.
+        wait: bool,
+    },
+    /// Asks for all names. The number must grow.
+    List {
+        /// The channel to the registrar.
+        link: Link,
+        /// The asker's number for the question.
+        request: u32,
+    },
+    /// Gives a question up. One that was answered: success, and nothing happens.
+    Forget {
+        /// Which one.
+        request: u32,
+    },
+    /// Says that nobody is where a name's holder should be.
+    Stale {
+        /// The channel to the registrar.
+        link: Link,
+        /// The name.
+        name: NameId,
+        /// Who was said to have it.
+        actor: ActorId,
+    },
+
     // Facts of the user's tasks.
     /// Something in a scope failed: the scope is cancelled.
     Failed {
@@ -273,71 +336,25 @@ pub enum Input {
         /// Which one.
         link: Link,
     },
-    /// An actor that is neither parent nor child is connected.
+    /// Somebody dialled this actor, and must greet first. The number is new and must grow.
     PeerJoined {
         /// Which one.
         peer: PeerId,
+    },
+    /// A dialled peer is connected.
+    PeerDialled {
+        /// Which one.
+        peer: PeerId,
+    },
+    /// A dialled peer can't be reached.
+    PeerFailed {
+        /// Which one.
+        peer: PeerId,
+        /// The system's reason.
+        errno: i32,
     },
 
     // The tick.
     /// Time has passed. Give it after every fact that was there.
     Tick,
 }
-
-/// Why an ask was turned down. Nothing has changed then, not even the time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Refused {
-    /// Outputs of the last input are still queued; poll them first. The one refusal that a fact can meet.
-    Undrained,
-    /// The actor has ended.
-    Ended,
-    /// The actor awaits its spec.
-    Booting,
-    /// No scope of that name was ever opened.
-    UnknownScope,
-    /// The scope is closed.
-    ClosedScope,
-    /// The scope, or the actor, is cancelled.
-    Cancelled(Option<Cause>),
-    /// The id does not grow.
-    StaleId,
-    /// No generation may stand below this actor, or not that many.
-    TooDeep,
-    /// The child's spans don't fit into this actor's bound.
-    TooSlow,
-    /// A limit is reached.
-    Full,
-    /// No such channel is open.
-    ClosedLink,
-    /// The context is not there, or not in a state to which this could happen.
-    ClosedContext,
-    /// This end of the stream was opened before, or has ended.
-    ClosedStream,
-    /// There is no credit: the far end has no room for an item.
-    NoCredit,
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Undrained => f.write_str("outputs are still queued"),
-            Self::Ended => f.write_str("the actor has ended"),
-            Self::Booting => f.write_str("the actor has not started yet"),
-            Self::UnknownScope => f.write_str("there is no such scope"),
-            Self::ClosedScope => f.write_str("the scope is closed"),
-            Self::Cancelled(Some(cause)) => write!(f, "the scope is cancelled: {cause}"),
-            Self::Cancelled(None) => f.write_str("the scope is cancelled"),
-            Self::StaleId => f.write_str("the id was given before"),
-            Self::TooDeep => f.write_str("no generation may stand so deep: raise the root's levels"),
-            Self::TooSlow => f.write_str("the child's spans don't fit into its parent's teardown bound"),
-            Self::Full => f.write_str("a limit on children, scopes, tasks or contexts is reached"),
-            Self::ClosedLink => f.write_str("no channel to that actor is open"),
-            Self::ClosedContext => f.write_str("the context is over, or has not begun"),
-            Self::ClosedStream => f.write_str("the stream was opened before, or has ended"),
-            Self::NoCredit => f.write_str("the far end of the stream has no room for an item"),
-        }
-    }
-}
-
-impl core::error::Error for Refused {}

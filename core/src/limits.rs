@@ -78,8 +78,14 @@ pub struct Limits {
     pub scopes: u32,
     /// How many tasks may run at once.
     pub tasks: u32,
-    /// How many peers may be connected at once.
+    /// How many peers may be connected or dialled at once.
     pub peers: u32,
+    /// How many more may be connected that have not greeted yet.
+    pub half_open: u32,
+    /// How many questions for names may be open at once: this actor's, and at the registrar those that wait.
+    pub finds: u32,
+    /// How many names the registrar keeps.
+    pub names: u32,
     /// How many calls, made and served, may be open at once.
     pub contexts: u32,
     /// How many items a stream may take ahead.
@@ -97,6 +103,9 @@ impl Default for Limits {
             scopes: 256,
             tasks: 1024,
             peers: 256,
+            half_open: 16,
+            finds: 256,
+            names: 1024,
             contexts: 1024,
             window: 64,
             errors: 64,
@@ -141,9 +150,11 @@ impl Limits {
     pub fn outputs(&self) -> usize {
         let records = self.children.saturating_mul(6).saturating_add(self.tasks).saturating_add(self.scopes);
         let records = records.saturating_add(self.contexts.saturating_mul(3));
+        let peers = self.peers.saturating_add(self.half_open);
+        let names = self.finds.saturating_add(self.names);
+        let records = records.saturating_add(peers.saturating_add(names).saturating_mul(2));
         let errors = u32::from(self.errors).saturating_mul(self.scopes);
-        usize::try_from(records.saturating_add(self.peers).saturating_add(errors).saturating_add(16))
-            .unwrap_or(usize::MAX)
+        usize::try_from(records.saturating_add(errors).saturating_add(16)).unwrap_or(usize::MAX)
     }
 }
 

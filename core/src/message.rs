@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ActorId, Cause, Error, Limits, NameId, Payload, Side, Stamp, Word};
+use crate::{ActorId, Cause, Claim, Error, Limits, NameId, Payload, Side, Stamp, Word};
 
 /// The first and the last version of the messages that this build speaks.
 pub const VERSIONS: Versions = Versions { first: 1, last: 1 };
@@ -34,7 +34,8 @@ impl Versions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Message {
-    /// The first message on every channel, both ways.
+    /// The first message on every channel, both ways. A peer's proof that it may speak here travels behind: a shell that
+    /// finds it wrong gives `Garbled` in its place.
     Hello {
         /// What the sender speaks.
         versions: Versions,
@@ -82,13 +83,79 @@ pub enum Message {
         /// What it says.
         word: Word,
     },
+    /// To the registrar: the sender wants a name. The name's text and the address travel behind.
+    Register {
+        /// The name.
+        name: NameId,
+        /// Who wants it: the sender.
+        actor: ActorId,
+        /// Where it can be dialled.
+        payload: Payload,
+    },
+    /// From the registrar: what came of it. The name's text travels behind.
+    Registered {
+        /// The name.
+        name: NameId,
+        /// What came of it.
+        claim: Claim,
+    },
+    /// To the registrar: the sender gives a name back. The name's text travels behind, as in what follows.
+    Unregister {
+        /// The name.
+        name: NameId,
+    },
+    /// To the registrar: who has a name?
+    Find {
+        /// The sender's number for the question.
+        request: u32,
+        /// The name.
+        name: NameId,
+        /// Whether to wait until somebody has it.
+        wait: bool,
+    },
+    /// To the registrar: who has which name?
+    List {
+        /// The sender's number for the question.
+        request: u32,
+    },
+    /// From the registrar: one holder. The name's text and the address travel behind; the registrar keeps them.
+    Found {
+        /// The receiver's number for the question.
+        request: u32,
+        /// The name.
+        name: NameId,
+        /// Who has it.
+        actor: ActorId,
+        /// Where that one can be dialled.
+        payload: Payload,
+    },
+    /// From the registrar: nobody, or no further one.
+    NotFound {
+        /// The receiver's number for the question.
+        request: u32,
+    },
+    /// To the registrar: the question is given up.
+    Forget {
+        /// The sender's number for it.
+        request: u32,
+    },
+    /// To the registrar: nobody is where a name's holder should be.
+    Stale {
+        /// The name.
+        name: NameId,
+        /// Who was said to have it.
+        actor: ActorId,
+    },
 }
 
 impl Message {
     /// Gives the payload's place, if the message has one.
     pub fn payload_mut(&mut self) -> Option<&mut Payload> {
         match self {
-            Self::Spec { payload, .. } | Self::Result(payload) => Some(payload),
+            Self::Spec { payload, .. }
+            | Self::Result(payload)
+            | Self::Register { payload, .. }
+            | Self::Found { payload, .. } => Some(payload),
             Self::Error(error) => Some(&mut error.payload),
             Self::Status(status) => Some(&mut status.payload),
             Self::Context { word, .. } => word.payload_mut(),
@@ -98,7 +165,14 @@ impl Message {
             | Self::Ack
             | Self::Bye(_)
             | Self::Census(_)
-            | Self::Ask => None,
+            | Self::Ask
+            | Self::Registered { .. }
+            | Self::Unregister { .. }
+            | Self::Find { .. }
+            | Self::List { .. }
+            | Self::NotFound { .. }
+            | Self::Forget { .. }
+            | Self::Stale { .. } => None,
         }
     }
 }

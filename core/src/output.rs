@@ -5,8 +5,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActorId, Cause, Census, ContextId, Ending, Error, Exit, Instant, Link, Message, NameId, Payload, ScopeId,
-    Signal, Spec, Status, Tally, TaskId, Versions,
+    ActorId, Cause, Census, Claim, ContextId, Ending, Error, Exit, Instant, Link, Message, NameId, Obstacle,
+    Payload, PeerId, ScopeId, Signal, Spec, Status, Tally, TaskId, Versions,
 };
 
 /// One thing to do. Append-only: a trace stores the variant's index.
@@ -43,7 +43,7 @@ pub enum Output {
         /// Which channel.
         link: Link,
     },
-    /// Close a channel.
+    /// Close a channel, if it is still there, and stop dialling it.
     Close {
         /// Which one.
         link: Link,
@@ -166,6 +166,51 @@ pub enum Output {
     },
     /// Drop bytes that nobody will ask for.
     Discard(Payload),
+    /// Connect to another actor. Answer `PeerDialled` or `PeerFailed`.
+    Dial {
+        /// The new connection.
+        peer: PeerId,
+        /// Where.
+        payload: Payload,
+    },
+    /// Tell whoever dialled an actor that it is connected.
+    Reached {
+        /// Whom.
+        actor: ActorId,
+        /// By which channel.
+        link: Link,
+    },
+    /// Tell whoever dialled an actor that it is not connected.
+    Unreached {
+        /// Whom.
+        actor: ActorId,
+        /// Why not.
+        obstacle: Obstacle,
+    },
+    /// Tell whoever claimed a name what came of it.
+    Registered {
+        /// The name.
+        name: NameId,
+        /// What came of it.
+        claim: Claim,
+    },
+    /// Tell whoever asked who has a name; whoever asked for all names, one after the other. The bytes are lent, here
+    /// and in the message: a registrar keeps them until it says `Discard`.
+    Found {
+        /// The asker's number for the question.
+        request: u32,
+        /// The name.
+        name: NameId,
+        /// Who has it.
+        actor: ActorId,
+        /// Where that one can be dialled.
+        payload: Payload,
+    },
+    /// Tell whoever asked that nobody has the name, or no further one.
+    NotFound {
+        /// The asker's number for the question.
+        request: u32,
+    },
     /// Remember a process of the tree, or forget it.
     Note {
         /// The child in whose subtree it is.
@@ -254,6 +299,8 @@ pub enum Event {
     ClockWentBack,
     /// The parent greeted with versions that this actor does not speak: theirs, then ours.
     Mismatch(Versions, Versions),
+    /// A peer was turned away.
+    TurnedAway(PeerId, Obstacle),
 }
 
 /// A fact that fits nothing known.

@@ -13,14 +13,20 @@ pub(crate) fn rank(state: &State) -> (u8, u64) {
     let scopes = state.scopes.values().map(|scope| u64::from(scope.phase.potential()));
     let callers = state.callers.values().map(|call| u64::from(call.phase.potential()));
     let callees = state.callees.values().map(|call| u64::from(call.phase.potential()));
-    let peers = u64::try_from(state.peers.len()).unwrap_or(u64::MAX);
+    // That a peer's record goes is a step of its own: one is kept for a while after its channel.
+    let peers = state.peers.values().map(|peer| u64::from(peer.channel.potential()).saturating_add(1));
     let strangers = match state.strangers {
         None => u64::from(state.life != Life::Ended),
         Some(_) => 0,
     };
     let parent = state.parent.map_or(0, |channel| u64::from(Channel::potential(channel)));
-    let records =
-        children.chain(tasks).chain(scopes).chain(callers).chain(callees).fold(0_u64, u64::saturating_add);
-    let rest = peers.saturating_add(strangers).saturating_add(parent);
+    let records = children
+        .chain(tasks)
+        .chain(scopes)
+        .chain(callers)
+        .chain(callees)
+        .chain(peers)
+        .fold(0_u64, u64::saturating_add);
+    let rest = strangers.saturating_add(parent);
     (state.life.potential(), records.saturating_add(rest))
 }

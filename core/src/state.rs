@@ -12,11 +12,14 @@ use crate::child::{ChildKey, ChildRecord};
 use crate::context::{CalleeRecord, CallerRecord};
 use crate::deadlines::{Deadlines, Timer};
 use crate::flow::Flow;
+use crate::peer::PeerRecord;
+use crate::registry::Registry;
 use crate::scope::ScopeRecord;
 use crate::task::TaskRecord;
 use crate::{
     ActorId, Cause, Channel, Child, Config, ContextId, Deadline, Defect, Defects, Instant, Life, Limits,
-    Link, NameId, On, Payload, PeerId, Scope, ScopeId, Side, Signal, Tally, TaskId, Until, Wait, Why,
+    Link, NameId, On, Payload, PeerId, Question, Scope, ScopeId, Side, Signal, Tally, TaskId, Until, Wait,
+    Why,
 };
 
 /// The state of one machine.
@@ -39,7 +42,8 @@ pub(crate) struct State {
     pub(crate) scopes: BTreeMap<ScopeId, ScopeRecord>,
     pub(crate) tasks: BTreeMap<TaskId, TaskRecord>,
     pub(crate) children: BTreeMap<ChildKey, ChildRecord>,
-    pub(crate) peers: BTreeSet<PeerId>,
+    pub(crate) peers: BTreeMap<PeerId, PeerRecord>,
+    pub(crate) registry: Registry,
     /// What others may call.
     pub(crate) endpoints: BTreeSet<NameId>,
     /// Calls that this actor made.
@@ -59,6 +63,7 @@ pub(crate) struct State {
     pub(crate) last_task: TaskId,
     pub(crate) last_child: ActorId,
     pub(crate) last_call: u32,
+    pub(crate) last_peer: PeerId,
     /// The user's signals that were counted, and when: each is one action of the user's.
     pub(crate) actions: Vec<(Signal, Instant)>,
     /// Living processes that are nobody's; `None` until the shell has looked.
@@ -112,7 +117,8 @@ impl State {
             scopes: BTreeMap::from([(ScopeId::ROOT, root)]),
             tasks: BTreeMap::new(),
             children: BTreeMap::new(),
-            peers: BTreeSet::new(),
+            peers: BTreeMap::new(),
+            registry: Registry::default(),
             endpoints: BTreeSet::new(),
             callers: BTreeMap::new(),
             callees: BTreeMap::new(),
@@ -125,6 +131,7 @@ impl State {
             last_task: TaskId::MAIN,
             last_child: ActorId::default(),
             last_call: 0,
+            last_peer: PeerId::default(),
             actions: Vec::new(),
             strangers: None,
             abandoned: false,
@@ -152,7 +159,7 @@ impl State {
                 .children
                 .get(&id)
                 .is_some_and(|child| child.channel == Channel::Open && child.phase < Child::Killing),
-            Link::Peer(peer) => self.peers.contains(&peer),
+            Link::Peer(id) => self.peers.get(&id).is_some_and(|peer| peer.channel == Channel::Open),
         }
     }
 
@@ -170,7 +177,7 @@ impl State {
         match link {
             Link::Parent => self.parent_id,
             Link::Child(child) => child,
-            Link::Peer(_) => ActorId::default(),
+            Link::Peer(id) => self.peers.get(&id).and_then(|peer| peer.actor).unwrap_or_default(),
         }
     }
 
@@ -231,7 +238,8 @@ impl State {
                     why: Why::Scope(scope.phase),
                 }
             });
-        children.chain(tasks).chain(scopes).chain(self.context_waits()).chain(self.own_waits())
+        let talks = self.context_waits().chain(self.peer_waits()).chain(self.name_waits());
+        children.chain(tasks).chain(scopes).chain(talks).chain(self.own_waits())
     }
 
     fn context_waits(&self) -> impl Iterator<Item = Wait> + '_ {
@@ -250,6 +258,39 @@ impl State {
             why: Why::Callee(call.phase),
         });
         callers.chain(callees)
+    }
+
+    /// Lists the waits for connections that are not there yet. Those that are have no wait before the teardown.
+    fn peer_waits(&self) -> impl Iterator<Item = Wait> + '_ {
+        self.peers.iter().filter(|(_, peer)| peer.channel != Channel::Open).map(|(id, peer)| Wait {
+            who: self.me,
+            on: On::Link(Link::Peer(*id)),
+            since: peer.since,
+            until: self.until(Timer::Peer(*id)),
+            why: Why::Peer(peer.channel),
+        })
+    }
+
+    /// Lists the waits for the registrar; none is left when a teardown has begun.
+    fn name_waits(&self) -> impl Iterator<Item = Wait> + '_ {
+        let asked = self.registry.asked.iter().map(|(question, asked)| (*question, asked.since));
+        let own = self.registry.waiting.iter().filter(|waiting| waiting.by.is_none());
+        let own = own.map(|waiting| (Question::Find(waiting.request), waiting.since));
+        asked.chain(own).map(|(question, since)| Wait {
+            who: self.me,
+            on: On::Question(question),
+            since,
+            until: self.until(Timer::Question(question)),
+            why: Why::Registrar,
+        })
+    }
+
+    /// Says by when a wait with a timer of its own is over.
+    fn until(&self, timer: Timer) -> Until {
+        match self.deadlines.at(timer) {
+            Some(at) if self.life.is_teardown() => Until::Teardown(Deadline::within(at, Duration::ZERO, at)),
+            at => Until::Running(at),
+        }
     }
 
     /// Says by when a call is given up: by its own deadline, and in a teardown with the tasks.
@@ -294,23 +335,19 @@ impl State {
 
     fn own_waits(&self) -> impl Iterator<Item = Wait> + '_ {
         let until = self.life_until();
-        let on = |on| Wait { who: self.me, on, since: self.since, until, why: Why::Life(self.life) };
+        let on = move |on| Wait { who: self.me, on, since: self.since, until, why: Why::Life(self.life) };
         let shield_kept = self.has(Defect::ParentShieldKept) && self.root_is_closed();
+        let peers = self.peers.keys().filter(|_| self.life == Life::ShieldBroken);
+        let peers = peers.map(move |id| on(On::Link(Link::Peer(*id))));
         let waits = match self.life {
             Life::Booting => [Some(on(On::Link(Link::Parent))), None],
             Life::Running | Life::Cancelling if shield_kept => [Some(on(On::Link(Link::Parent))), None],
             Life::Running | Life::Cancelling | Life::Ended => [None, None],
-            Life::ShieldBroken => {
-                let peers = u32::try_from(self.peers.len()).unwrap_or(u32::MAX);
-                [
-                    (peers > 0).then(|| on(On::Peers(peers))),
-                    (self.strangers != Some(0)).then(|| on(On::Strangers)),
-                ]
-            }
+            Life::ShieldBroken => [(self.strangers != Some(0)).then(|| on(On::Strangers)), None],
             Life::Flushing => [Some(on(On::Link(Link::Parent))), None],
             Life::Exiting => [Some(on(On::Guardian)), None],
         };
-        waits.into_iter().flatten()
+        peers.chain(waits.into_iter().flatten())
     }
 
     /// Checks what the machine can see of itself; runs after every step in debug builds and in the simulator.
@@ -324,6 +361,10 @@ impl State {
         let stale = |id: &ActorId| !self.children.contains_key(id);
         if self.members.iter().any(|(_, member)| matches!(member, Member::Child(id) if stale(id))) {
             return Some("2: a scope waits for a child that was reaped");
+        }
+        let questions = self.registry.asked.len().saturating_add(self.registry.waiting.len());
+        if self.life.is_teardown() && self.life != Life::Ended && questions > 0 {
+            return Some("29: a question about names in teardown");
         }
         if self.life.is_teardown() && self.defects == Defects::NONE {
             let endless = |child: &ChildRecord| child.rung.until().is_none() && !child.phase.is_settled();

@@ -6,8 +6,8 @@
 use core::fmt;
 
 use crate::{
-    ActorId, Callee, Caller, Child, ContextId, Deadline, Instant, Life, Link, Scope, ScopeId, Span, Task,
-    TaskId,
+    ActorId, Callee, Caller, Channel, Child, ContextId, Deadline, Instant, Life, Link, Question, Scope,
+    ScopeId, Span, Task, TaskId,
 };
 
 /// One open wait of one actor.
@@ -37,14 +37,14 @@ pub enum On {
     Scope(ScopeId),
     /// Something on a channel.
     Link(Link),
-    /// That no peer is connected any more; the number counts them.
-    Peers(u32),
     /// That no process is left that is nobody's.
     Strangers,
     /// The guardian's exit.
     Guardian,
     /// Something of a context.
     Context(ContextId),
+    /// The registrar's answer.
+    Question(Question),
 }
 
 /// How long a wait may last.
@@ -84,6 +84,10 @@ pub enum Why {
     Caller(Caller),
     /// For the body of a call that is served.
     Callee(Callee),
+    /// For a peer that is not connected yet, or not for good.
+    Peer(Channel),
+    /// For the registrar.
+    Registrar,
 }
 
 impl Wait {
@@ -109,13 +113,17 @@ impl Wait {
             (On::Scope(scope), _) => write!(f, "the body of scope {scope}")?,
             (On::Link(Link::Parent), Why::Life(Life::Booting)) => f.write_str("its spec from its parent")?,
             (On::Link(link), Why::Life(Life::Flushing)) => write!(f, "its last words to leave for {link}")?,
+            (On::Link(link), Why::Life(Life::ShieldBroken)) => write!(f, "{link} to read what was sent")?,
+            (On::Link(link), Why::Peer(Channel::Dialling)) => write!(f, "a connection to {link}")?,
+            (On::Link(link), Why::Peer(Channel::Closed)) => write!(f, "a connection in the place of {link}")?,
+            (On::Link(link), Why::Peer(_)) => write!(f, "the handshake of {link}")?,
             (On::Link(link), _) => write!(f, "its {link} to close the channel")?,
-            (On::Peers(count), _) => write!(f, "{count} peers to be gone")?,
             (On::Strangers, _) => f.write_str("processes that are nobody's")?,
             (On::Guardian, _) => f.write_str("its guardian to exit")?,
             (On::Context(context), Why::Caller(phase)) => write!(f, "{} of {context}", phase.awaited())?,
             (On::Context(context), Why::Callee(Callee::Offered)) => write!(f, "a body for {context}")?,
             (On::Context(context), _) => write!(f, "the body of {context}")?,
+            (On::Question(question), _) => write!(f, "the registrar's answer to {question}")?,
         }
         Ok(())
     }

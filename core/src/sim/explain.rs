@@ -97,7 +97,7 @@ pub(super) fn explain(world: &World<'_>) -> Option<Explanation> {
 fn choose(world: &World<'_>, node: usize, waits: &[Wait]) -> Option<Wait> {
     let vain = |wait: &&Wait| is_answered(&world.oracle.heard, node, wait.on, wait.why);
     let endless = |wait: &&Wait| wait.until == Until::Running(None) || is_never(wait.until);
-    let by_actor = |wait: &&Wait| matches!(wait.on, On::Child(_) | On::Link(_) | On::Peers(_));
+    let by_actor = |wait: &&Wait| matches!(wait.on, On::Child(_) | On::Link(_));
     waits
         .iter()
         .find(vain)
@@ -139,9 +139,9 @@ fn sink_of(world: &World<'_>, node: usize, wait: &Wait) -> Option<(Sink, String)
             }
             None
         }
-        On::Peers(count) => {
+        On::Link(Link::Peer(peer)) => {
             let sink = if is_never(wait.until) { Sink::NoDeadline } else { Sink::SilentEnvironment };
-            Some((sink, format!("the {count} peers of {me} need not ever leave")))
+            Some((sink, format!("peer {peer} of {me} need not ever read")))
         }
         On::Task(_) | On::Scope(_) => {
             let parent = world.scenario.parent(node);
@@ -151,7 +151,7 @@ fn sink_of(world: &World<'_>, node: usize, wait: &Wait) -> Option<(Sink, String)
             }
             Some((Sink::SilentEnvironment, format!("only the user's code in {me} could end that")))
         }
-        On::Link(_) | On::Strangers | On::Guardian | On::Context(_) => {
+        On::Link(_) | On::Strangers | On::Guardian | On::Context(_) | On::Question(_) => {
             Some((Sink::SilentEnvironment, format!("nobody answers {me}")))
         }
     }

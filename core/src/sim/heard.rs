@@ -39,7 +39,7 @@ pub(super) fn hear(heard: &mut [Heard], node: usize, input: &Input) {
             heard[place(*child)].parted = true;
         }
         Input::Received { link: Link::Parent, message: Message::Spec { .. } } => heard[node].spec = true,
-        Input::Flushed { .. } => heard[node].flushed = true,
+        Input::Flushed { link: Link::Parent } => heard[node].flushed = true,
         Input::Released => heard[node].released = true,
         _ => {}
     }

@@ -38,7 +38,7 @@ pub enum Conduct {
     CancelChild,
     /// Returns after some work; a peer leaves a little later.
     PeerLeaves,
-    /// Returns after some work; a peer never leaves.
+    /// Returns after some work; a peer never leaves, and reads nothing.
     PeerStays,
     /// Never honours a cancel; its driver works.
     IgnoreCancel,

@@ -13,11 +13,14 @@ use super::oracle::Violation;
 use super::scenario::Conduct;
 use super::world::{World, id};
 use crate::{
-    Error, Exit, Input, Kind, Link, NameId, Payload, PeerId, Refused, Role, ScopeId, Spec, SpecId, TaskId,
+    ActorId, Error, Exit, Input, Kind, Link, Message, NameId, Payload, PeerId, Refused, Role, ScopeId, Spec,
+    SpecId, TaskId,
 };
 
 /// The scope that a script opens for its children.
 const NURSERY: ScopeId = ScopeId(1);
+/// A peer, who is no actor of the tree.
+const STRANGER: ActorId = ActorId(u64::MAX);
 /// The second task of a script that has one.
 const HELPER: TaskId = TaskId(1);
 
@@ -162,6 +165,8 @@ impl World<'_> {
     fn join_peer(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
         let peer = PeerId(1);
         self.give(node, Input::PeerJoined { peer })?.ok();
+        let message = Message::Hello { versions: crate::VERSIONS, actor: STRANGER };
+        self.give(node, Input::Received { link: Link::Peer(peer), message })?.ok();
         if conduct == Conduct::PeerLeaves {
             let after = self.pick(Source::Script, &[30, 0, 5, 250]);
             let fact = Input::LinkLost { link: Link::Peer(peer) };

@@ -77,6 +77,12 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
         | Output::ContextError { .. }
         | Output::Ended { .. }
         | Output::Discard(_)
+        | Output::Dial { .. }
+        | Output::Reached { .. }
+        | Output::Unreached { .. }
+        | Output::Registered { .. }
+        | Output::Found { .. }
+        | Output::NotFound { .. }
         | Output::Report(_) => {}
     }
     Ok(())
@@ -181,6 +187,9 @@ impl World<'_> {
 
     /// What was sent has left if the far side reads, or if the buffer has room.
     fn flush(&mut self, node: usize, link: Link) {
+        if let Link::Peer(_) = link {
+            return self.flush_peer(node, link);
+        }
         let reads = self
             .scenario
             .parent(node)
@@ -189,6 +198,14 @@ impl World<'_> {
         let full = !reads && self.choices.choose(Source::Latency, 2) == 1;
         if !full {
             let after = self.latency() / 4;
+            self.at(self.now.after(after), Event::Fact { node, fact: Input::Flushed { link } });
+        }
+    }
+
+    /// A peer that stays reads nothing any more.
+    fn flush_peer(&mut self, node: usize, link: Link) {
+        if self.conducts[node] != Conduct::PeerStays {
+            let after = self.latency();
             self.at(self.now.after(after), Event::Fact { node, fact: Input::Flushed { link } });
         }
     }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Turns an ask down, or lets it through. Facts and the tick always pass.
-#[expect(clippy::wildcard_enum_match_arm, reason = "facts and the tick are the rest")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is asked of others is refused elsewhere")]
 pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
     match *input {
         Input::OpenScope { scope, parent, .. } => {
@@ -80,17 +80,21 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
             check(flow.out == Half::Open, Refused::ClosedStream)
         }
         Input::CancelContext { context } => check_context(state, context),
-        _ => Ok(()),
+        _ => super::registry::refuse(state, input),
     }
 }
 
-fn check(holds: bool, refused: Refused) -> Result<(), Refused> {
+pub(super) fn check(holds: bool, refused: Refused) -> Result<(), Refused> {
     if holds { Ok(()) } else { Err(refused) }
 }
 
-fn check_known(state: &State, scope: ScopeId) -> Result<(), Refused> {
+pub(super) fn check_running(state: &State) -> Result<(), Refused> {
     check(state.life != Life::Ended, Refused::Ended)?;
-    check(state.life != Life::Booting, Refused::Booting)?;
+    check(state.life != Life::Booting, Refused::Booting)
+}
+
+fn check_known(state: &State, scope: ScopeId) -> Result<(), Refused> {
+    check_running(state)?;
     check(scope <= state.last_scope, Refused::UnknownScope)
 }
 

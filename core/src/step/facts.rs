@@ -3,8 +3,8 @@
 use super::Step;
 use crate::state::Member;
 use crate::{
-    ActorId, Census, Child, ChildChange, Exit, Kind, LifeChange, Payload, PeerId, Reason, Role, Signal,
-    Stamp, Stray, TaskChange, TaskId,
+    ActorId, Census, Child, ChildChange, Exit, Kind, LifeChange, Payload, Reason, Role, Signal, Stamp, Stray,
+    TaskChange, TaskId,
 };
 
 impl Step<'_> {
@@ -123,16 +123,6 @@ impl Step<'_> {
     pub(super) fn released(&mut self) {
         if !self.live(LifeChange::Released) {
             self.stray(Stray::Own);
-        }
-    }
-
-    pub(super) fn peer_joined(&mut self, peer: PeerId) {
-        if self.state.life.is_teardown()
-            || self.state.peers.len() >= usize::try_from(self.state.limits.peers).unwrap_or(0)
-        {
-            self.emit(crate::Output::Close { link: crate::Link::Peer(peer) });
-        } else {
-            self.state.peers.insert(peer);
         }
     }
 

@@ -320,6 +320,7 @@ impl Step<'_> {
         if child.role == Role::Actor && child.channel != Channel::Closed {
             child.channel = Channel::Closed;
             self.emit(Output::Close { link: Link::Child(id) });
+            self.end_names(Link::Child(id));
         }
     }
 

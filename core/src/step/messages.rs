@@ -3,7 +3,7 @@
 use super::Step;
 use crate::{
     ActorId, Cause, Census, Channel, ChannelChange, Child, ChildChange, Defect, Error, Event, Kind,
-    LifeChange, Link, Message, Output, Reason, Stray, Tally, VERSIONS, Versions,
+    LifeChange, Link, Message, Obstacle, Output, Reason, Stray, Tally, VERSIONS, Versions,
 };
 use core::time::Duration;
 
@@ -23,7 +23,7 @@ impl Step<'_> {
         match link {
             Link::Parent => self.parent_said(message),
             Link::Child(id) => self.child_said(id, message),
-            Link::Peer(_) => self.stray(Stray::Link(link)),
+            Link::Peer(id) => self.peer_said(id, message),
         }
     }
 
@@ -48,6 +48,7 @@ impl Step<'_> {
             (Message::Ask, Some(Channel::Open)) => {
                 self.describe(Some(Link::Parent));
             }
+            (message, Some(Channel::Open)) if self.name_said(Link::Parent, message) => {}
             _ => self.stray(Stray::Link(Link::Parent)),
         }
     }
@@ -89,6 +90,9 @@ impl Step<'_> {
                 self.census(census);
             }
             Message::Status(status) if open => self.described(status),
+            // Anybody who can reach an actor may ask it to end.
+            Message::Cancel { left, cause } if open => self.cancel_actor(cause, left),
+            message if open && self.name_said(Link::Child(id), message) => {}
             _ => self.stray(Stray::Link(Link::Child(id))),
         }
     }
@@ -138,6 +142,7 @@ impl Step<'_> {
         if let Some(next) = child.channel.next(ChannelChange::Parted) {
             child.channel = next;
         }
+        self.end_names(Link::Child(id));
         self.state.tally.add(tally);
         self.change(id, ChildChange::Parted);
     }
@@ -152,10 +157,14 @@ impl Step<'_> {
     pub(super) fn garbled(&mut self, link: Link) {
         match link {
             Link::Child(id) => self.mute(id, Kind::Protocol),
-            Link::Parent | Link::Peer(_) => {
+            Link::Parent => {
                 self.emit(Output::Close { link });
                 self.link_lost(link);
             }
+            Link::Peer(id) => match self.state.peers.get(&id) {
+                Some(peer) if peer.channel != Channel::Closed => self.drop_peer(id, Obstacle::Garbled),
+                _ => self.stray(Stray::Link(link)),
+            },
         }
     }
 
@@ -180,12 +189,7 @@ impl Step<'_> {
                     self.change(id, ChildChange::Muted);
                 }
             }
-            Link::Peer(peer) => {
-                if !self.state.peers.remove(&peer) {
-                    return self.stray(Stray::Link(link));
-                }
-                self.end_link(link, None);
-            }
+            Link::Peer(id) => self.peer_lost(id),
         }
     }
 
@@ -196,6 +200,7 @@ impl Step<'_> {
             None => return self.stray(Stray::Link(Link::Parent)),
         }
         self.emit(Output::Close { link: Link::Parent });
+        self.end_names(Link::Parent);
         if !self.state.life.is_teardown() && !self.state.has(Defect::OrphanIgnored) {
             let bound = self.state.limits.times.bound(self.state.levels);
             self.cancel_actor(self.cause(Reason::Orphaned), bound);
@@ -204,6 +209,9 @@ impl Step<'_> {
     }
 
     pub(super) fn flushed(&mut self, link: Link) {
+        if let Link::Peer(id) = link {
+            return self.peer_flushed(id);
+        }
         if link != Link::Parent || !self.live(LifeChange::Flushed) {
             self.stray(Stray::Link(link));
         }

@@ -16,6 +16,8 @@
 //! | `contexts` | how a call begins, is cancelled and ends |
 //! | `words` | what the far end of a context says |
 //! | `streams` | which item may pass |
+//! | `peers` | how connections to others come about and end |
+//! | `registry` | who has which name, and who is told |
 
 mod asks;
 mod cancel;
@@ -23,6 +25,8 @@ mod contexts;
 mod facts;
 mod ladder;
 mod messages;
+mod peers;
+mod registry;
 mod settle;
 mod status;
 mod streams;
@@ -106,6 +110,14 @@ impl Step<'_> {
             Input::ContextFailed { context, error } => self.context_failed(context, error),
             Input::Finished { context, answer } => self.finished(context, answer),
             Input::Taken { context, items } => self.taken(context, items),
+            Input::Dial { peer, actor, payload } => self.dial(peer, actor, payload),
+            Input::CancelActor { link } => self.cancel_far(link),
+            Input::Register { link, name, payload } => self.register(link, name, payload),
+            Input::Unregister { link, name } => self.unregister(link, name),
+            Input::Find { link, request, name, wait } => self.find(link, request, name, wait),
+            Input::List { link, request } => self.list(link, request),
+            Input::Forget { request } => self.forget(request),
+            Input::Stale { link, name, actor } => self.tell_stale(link, name, actor),
             Input::Failed { scope, error } => self.failed(scope, error),
             Input::TaskEnded { task, payload } => self.task_ended(task, payload),
             Input::Started { child, stamp } => self.started(child, stamp),
@@ -123,6 +135,8 @@ impl Step<'_> {
             Input::LinkLost { link } => self.link_lost(link),
             Input::Flushed { link } => self.flushed(link),
             Input::PeerJoined { peer } => self.peer_joined(peer),
+            Input::PeerDialled { peer } => self.peer_dialled(peer),
+            Input::PeerFailed { peer, errno } => self.peer_failed(peer, errno),
             Input::Tick => self.tick(),
         }
     }
@@ -148,5 +162,12 @@ impl Step<'_> {
 
     fn send(&mut self, link: Link, message: Message) {
         self.emit(Output::Send { link, message });
+    }
+
+    /// Drops the bytes of a message that is out of place.
+    fn discard_message(&mut self, mut message: Message) {
+        if let Some(payload) = message.payload_mut() {
+            self.discard(*payload);
+        }
     }
 }

@@ -141,6 +141,7 @@ impl Step<'_> {
             Life::Cancelling => {
                 self.state.began = Some(self.state.now);
                 self.state.deadlines.set(Timer::Life, None);
+                self.end_questions();
             }
             Life::ShieldBroken => self.enter_shield_broken(),
             Life::Flushing => self.enter_flushing(),
@@ -182,6 +183,8 @@ impl Step<'_> {
         self.state.deadlines.set(Timer::Tasks, None);
         self.state.deadlines.set(Timer::Shields, None);
         self.decline_offers();
+        self.end_questions();
+        self.part_from_peers();
         self.emit(Output::Clear);
     }
 
@@ -193,10 +196,7 @@ impl Step<'_> {
             self.state.tally.left = self.state.tally.left.saturating_add(left);
             self.report(Event::StrangersLeft(left));
         }
-        let peers = core::mem::take(&mut self.state.peers);
-        for peer in peers {
-            self.emit(Output::Close { link: Link::Peer(peer) });
-        }
+        self.leave_peers();
         self.count_self();
         if self.state.parent_is_open() {
             self.say_last_words();

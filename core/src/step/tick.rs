@@ -21,6 +21,8 @@ impl Step<'_> {
                 Timer::Life => self.life_over(),
                 Timer::Status => self.describe_no_more(),
                 Timer::Call(context) => self.call_over(context),
+                Timer::Peer(id) => self.peer_over(id),
+                Timer::Question(question) => self.question_over(question),
             }
         }
     }

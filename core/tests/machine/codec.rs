@@ -6,9 +6,9 @@ use windrow_core::wire::{
     BadFrame, FRAME_MAX, FRAME_MAX_UNGREETED, HEAD_MAX, PREFIX, check_length, decode, encode,
 };
 use windrow_core::{
-    ActorId, Answer, Cause, Census, Error, Event, Exit, Input, Kind, LEVELS_MAX, Limits, Link, Message,
-    NameId, Output, Payload, Reason, ScopeId, Side, Stamp, Status, Tally, TaskId, Times, VERSIONS, Versions,
-    Word,
+    ActorId, Answer, Cause, Census, Claim, Error, Event, Exit, Input, Kind, LEVELS_MAX, Limits, Link,
+    Message, NameId, Output, Payload, Reason, ScopeId, Side, Stamp, Status, Tally, TaskId, Times, VERSIONS,
+    Versions, Word,
 };
 
 use super::setups::{ACTOR, ME, START, limits, said, spec, stamp, told};
@@ -57,6 +57,9 @@ fn messages() -> Vec<Message> {
         scopes: count,
         tasks: count,
         peers: count,
+        half_open: count,
+        finds: count,
+        names: count,
         contexts: count,
         window: count,
         errors: u16::MAX,
@@ -94,6 +97,25 @@ fn messages() -> Vec<Message> {
     for side in [Side::Caller, Side::Callee] {
         all.extend(words().into_iter().map(|word| Message::Context { number: u32::MAX, side, word }));
     }
+    all.extend(about_names());
+    all
+}
+
+/// Every message about names, as large as it gets.
+fn about_names() -> Vec<Message> {
+    let (name, actor, payload, request) = (NameId(u32::MAX), ActorId(u64::MAX), Payload::default(), u32::MAX);
+    let claims = [Claim::Granted, Claim::Taken(actor), Claim::Refused, Claim::Unanswered];
+    let mut all = vec![
+        Message::Register { name, actor, payload },
+        Message::Unregister { name },
+        Message::Find { request, name, wait: true },
+        Message::List { request },
+        Message::Found { request, name, actor, payload },
+        Message::NotFound { request },
+        Message::Forget { request },
+        Message::Stale { name, actor },
+    ];
+    all.extend(claims.map(|claim| Message::Registered { name, claim }));
     all
 }
 
@@ -214,7 +236,7 @@ fn no_random_bytes_make_it_panic() {
             *byte = random.to_le_bytes()[3];
         }
         // A first byte that names a message gets further.
-        bytes[0] %= 12;
+        bytes[0] %= 21;
         decode_hostile(&bytes[..round % bytes.len()]);
     }
 }

@@ -133,6 +133,14 @@ impl Watch {
             asked |= acked(seen.outputs);
             left = told.min(bound);
         }
+        if let Input::Received { link: Link::Child(_) | Link::Peer(_), message } = seen.input
+            && let Message::Cancel { left: told, .. } = message
+            && seen.outputs.iter().all(|output| !refuses(output))
+            && seen.before.life != Life::Ended
+        {
+            asked = true;
+            left = told.min(bound);
+        }
         if let Input::Signalled(signal) = seen.input
             && seen.before.life != Life::Ended
             && (signal != Signal::Term || !self.has_parent)
@@ -249,6 +257,10 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+fn refuses(output: &Output) -> bool {
+    matches!(output, Output::Close { .. } | Output::Report(Event::Stray(_)))
 }
 
 fn acked(outputs: &[Output]) -> bool {

@@ -1,0 +1,97 @@
+//! The record of a connection to an actor that is neither parent nor child.
+//!
+//! Its phases are the channel's. The rule: no wait for a peer is without a deadline, and of two connections between the
+//! same two actors one stays, on which both agree without a word.
+
+use core::cmp::Reverse;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ActorId, Channel, Instant, PeerId, Versions};
+
+/// How a connection came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum Way {
+    /// This actor dialled, and greets first.
+    Dialled,
+    /// The far side dialled, and must greet first.
+    Joined,
+}
+
+/// One connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct PeerRecord {
+    /// `Closed` only while the far side's own connection is awaited in its place.
+    pub(crate) channel: Channel,
+    pub(crate) way: Way,
+    /// Who is there: as it was dialled, or as it greeted.
+    pub(crate) actor: Option<ActorId>,
+    /// When the present state began.
+    pub(crate) since: Instant,
+}
+
+impl PeerRecord {
+    /// Orders the connections between this actor and a given other; of two, the smaller stays.
+    ///
+    /// The one that the smaller actor dialled stays, for both ends know who that is. Of two by the same dialler it is
+    /// the later one: nobody dials while it has a connection, so the earlier one is gone at its end.
+    pub(crate) fn precedence(&self, id: PeerId, me: ActorId, other: ActorId) -> (ActorId, Reverse<PeerId>) {
+        let dialler = match self.way {
+            Way::Dialled => me,
+            Way::Joined => other,
+        };
+        (dialler, Reverse(id))
+    }
+
+    /// Tells whether somebody of this actor's awaits the outcome of a dial.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.way == Way::Dialled && self.channel != Channel::Open
+    }
+}
+
+/// Why a connection did not come about, or did not stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// The system's reason (`errno`).
+    Failed(i32),
+    /// It took too long.
+    Deadline,
+    /// No common version: theirs, then ours.
+    Mismatch(Versions, Versions),
+    /// Somebody else was there.
+    Another(ActorId),
+    /// What came is no message, or out of place.
+    Garbled,
+    /// The far side closed it.
+    Lost,
+    /// Parent and children have their own channel, which is not open, or was there already.
+    Family,
+    /// There is no room for another.
+    Full,
+    /// Another connection between the same two actors stays.
+    Duplicate,
+    /// This actor is ending.
+    Ending,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(errno) => write!(f, "it can't be reached: os error {errno}"),
+            Self::Deadline => f.write_str("it did not answer in time"),
+            Self::Mismatch(theirs, ours) => {
+                let ([a, b], [c, d]) = ([theirs.first, theirs.last], [ours.first, ours.last]);
+                write!(f, "it speaks versions {a} to {b}, we speak {c} to {d}")
+            }
+            Self::Another(actor) => write!(f, "{actor} is there in its place"),
+            Self::Garbled => f.write_str("it sent something that is no message"),
+            Self::Lost => f.write_str("it closed the connection"),
+            Self::Family => f.write_str("it is parent or child, and has no other channel"),
+            Self::Full => f.write_str("there is no room for another connection"),
+            Self::Duplicate => f.write_str("there is another connection to it"),
+            Self::Ending => f.write_str("this actor is ending"),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Why an ask was turned down: each reason once, with what its reader can do about it.
+
+use core::fmt;
+
+use crate::Cause;
+
+/// Why an ask was turned down. Nothing has changed then, not even the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refused {
+    /// Outputs of the last input are still queued; poll them first. The one refusal that a fact can meet.
+    Undrained,
+    /// The actor has ended.
+    Ended,
+    /// The actor awaits its spec.
+    Booting,
+    /// No scope of that name was ever opened.
+    UnknownScope,
+    /// The scope is closed.
+    ClosedScope,
+    /// The scope, or the actor, is cancelled.
+    Cancelled(Option<Cause>),
+    /// The id does not grow.
+    StaleId,
+    /// No generation may stand below this actor, or not that many.
+    TooDeep,
+    /// The child's spans don't fit into this actor's bound.
+    TooSlow,
+    /// A limit is reached.
+    Full,
+    /// No such channel is open.
+    ClosedLink,
+    /// The context is not there, or not in a state to which this could happen.
+    ClosedContext,
+    /// This end of the stream was opened before, or has ended.
+    ClosedStream,
+    /// There is no credit: the far end has no room for an item.
+    NoCredit,
+    /// An actor can't dial itself.
+    Itself,
+    /// The same is asked already, and not answered.
+    Pending,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Undrained => f.write_str("outputs are still queued"),
+            Self::Ended => f.write_str("the actor has ended"),
+            Self::Booting => f.write_str("the actor has not started yet"),
+            Self::UnknownScope => f.write_str("there is no such scope"),
+            Self::ClosedScope => f.write_str("the scope is closed"),
+            Self::Cancelled(Some(cause)) => write!(f, "the scope is cancelled: {cause}"),
+            Self::Cancelled(None) => f.write_str("the scope is cancelled"),
+            Self::StaleId => f.write_str("the id was given before"),
+            Self::TooDeep => f.write_str("no generation may stand so deep: raise the root's levels"),
+            Self::TooSlow => f.write_str("the child's spans don't fit into its parent's teardown bound"),
+            Self::Full => f.write_str("a limit on children, scopes, tasks or contexts is reached"),
+            Self::ClosedLink => f.write_str("no channel to that actor is open"),
+            Self::ClosedContext => f.write_str("the context is over, or has not begun"),
+            Self::ClosedStream => f.write_str("the stream was opened before, or has ended"),
+            Self::NoCredit => f.write_str("the far end of the stream has no room for an item"),
+            Self::Itself => f.write_str("an actor can't dial itself"),
+            Self::Pending => f.write_str("the same was asked, and is not answered yet"),
+        }
+    }
+}
+
+impl core::error::Error for Refused {}

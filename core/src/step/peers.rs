@@ -1,0 +1,282 @@
+//! How connections to other actors come about, and how they end.
+//!
+//! Who dials greets first. Until both have greeted there is a deadline, and after that no wait before the teardown. Of
+//! two connections between the same two actors one stays (see [`PeerRecord::precedence`]); the other is closed by
+//! whoever sees both first, without a greeting.
+
+use core::time::Duration;
+
+use super::Step;
+use super::asks::{check, check_running};
+use crate::deadlines::Timer;
+use crate::peer::{PeerRecord, Way};
+use crate::state::State;
+use crate::{
+    ActorId, Channel, ChannelChange, Event, Life, Link, Message, Obstacle, Output, Payload, PeerId, Reason,
+    Refused, Stray, VERSIONS, Versions,
+};
+
+/// Turns a dial down. One that is answered by what is there already needs no room.
+pub(super) fn refuse_dial(state: &State, peer: PeerId, actor: ActorId) -> Result<(), Refused> {
+    check_running(state)?;
+    check(!state.life.is_teardown(), Refused::Cancelled(state.cause))?;
+    check(actor != state.me, Refused::Itself)?;
+    check(peer > state.last_peer, Refused::StaleId)?;
+    let known = state.is_family(actor) || state.peer_of(actor).is_some();
+    check(known || !state.is_full_of_peers(), Refused::Full)
+}
+
+impl State {
+    /// Tells whether an actor is this one's parent or child, and so has a channel of its own.
+    pub(crate) fn is_family(&self, actor: ActorId) -> bool {
+        self.family(actor).is_some()
+    }
+
+    fn family(&self, actor: ActorId) -> Option<Link> {
+        let parent = (self.parent.is_some() && self.parent_id == actor).then_some(Link::Parent);
+        parent.or_else(|| self.children.contains_key(&actor).then_some(Link::Child(actor)))
+    }
+
+    /// Finds the connection to an actor, or the one that is to become it. There is one at the most.
+    pub(crate) fn peer_of(&self, actor: ActorId) -> Option<(PeerId, &PeerRecord)> {
+        self.peers.iter().find(|(_, peer)| peer.actor == Some(actor)).map(|(id, peer)| (*id, peer))
+    }
+
+    /// Tells whether there is no room for another peer. Those that have not greeted have a room of their own.
+    pub(crate) fn is_full_of_peers(&self) -> bool {
+        let greeted = self.peers.values().filter(|peer| peer.actor.is_some()).count();
+        greeted >= usize::try_from(self.limits.peers).unwrap_or(usize::MAX)
+    }
+
+    fn is_full_of_strangers(&self) -> bool {
+        let ungreeted = self.peers.values().filter(|peer| peer.actor.is_none()).count();
+        ungreeted >= usize::try_from(self.limits.half_open).unwrap_or(usize::MAX)
+    }
+}
+
+impl Step<'_> {
+    /// Every dial is answered once for its actor, however many ask.
+    pub(super) fn dial(&mut self, id: PeerId, actor: ActorId, payload: Payload) {
+        self.state.last_peer = id;
+        let known =
+            self.state.family(actor).or_else(|| self.state.peer_of(actor).map(|(id, _)| Link::Peer(id)));
+        let Some(link) = known else {
+            self.keep_peer(id, Channel::Dialling, Way::Dialled, Some(actor));
+            return self.emit(Output::Dial { peer: id, payload });
+        };
+        self.discard(payload);
+        if self.state.is_open(link) {
+            self.emit(Output::Reached { actor, link });
+        } else if !matches!(link, Link::Peer(_)) {
+            self.emit(Output::Unreached { actor, obstacle: Obstacle::Family });
+        }
+    }
+
+    /// Asks an actor that is none of this one's children to end, and leaves it all its time.
+    pub(super) fn cancel_far(&mut self, link: Link) {
+        match link {
+            Link::Child(child) => self.cancel_child(child),
+            Link::Parent | Link::Peer(_) if !self.state.is_open(link) => {}
+            Link::Parent | Link::Peer(_) => {
+                let cause = self.cause(Reason::Asked);
+                self.send(link, Message::Cancel { left: Duration::MAX, cause });
+            }
+        }
+    }
+
+    pub(super) fn peer_joined(&mut self, id: PeerId) {
+        if id <= self.state.last_peer {
+            return self.stray(Stray::Link(Link::Peer(id)));
+        }
+        self.state.last_peer = id;
+        let obstacle = match (self.state.life.is_teardown(), self.state.is_full_of_strangers()) {
+            (true, _) => Obstacle::Ending,
+            (_, true) => Obstacle::Full,
+            _ => return self.keep_peer(id, Channel::Opening, Way::Joined, None),
+        };
+        self.emit(Output::Close { link: Link::Peer(id) });
+        self.report(Event::TurnedAway(id, obstacle));
+    }
+
+    fn keep_peer(&mut self, id: PeerId, channel: Channel, way: Way, actor: Option<ActorId>) {
+        let now = self.state.now;
+        self.state.peers.insert(id, PeerRecord { channel, way, actor, since: now });
+        self.state.deadlines.set(Timer::Peer(id), Some(now.after(self.state.limits.times.ack)));
+    }
+
+    pub(super) fn peer_dialled(&mut self, id: PeerId) {
+        if !self.change_peer(id, ChannelChange::Connected) {
+            return self.stray(Stray::Link(Link::Peer(id)));
+        }
+        let until = self.state.now.after(self.state.limits.times.ack);
+        self.state.deadlines.set(Timer::Peer(id), Some(until));
+        self.greet(Link::Peer(id));
+    }
+
+    pub(super) fn peer_failed(&mut self, id: PeerId, errno: i32) {
+        match self.state.peers.get(&id) {
+            Some(peer) if peer.channel == Channel::Dialling => self.drop_peer(id, Obstacle::Failed(errno)),
+            _ => self.stray(Stray::Link(Link::Peer(id))),
+        }
+    }
+
+    pub(super) fn peer_said(&mut self, id: PeerId, message: Message) {
+        let link = Link::Peer(id);
+        let Some(peer) = self.state.peers.get(&id).copied() else {
+            return self.stray(Stray::Link(link));
+        };
+        match (peer.channel, message) {
+            (Channel::Opening, Message::Hello { versions, actor }) => {
+                self.greeted_by_peer(id, &peer, versions, actor);
+            }
+            (Channel::Open, Message::Cancel { left, cause }) => self.cancel_actor(cause, left),
+            (Channel::Open, message) if self.name_said(link, message) => {}
+            (Channel::Opening | Channel::Open, message) => {
+                self.discard_message(message);
+                self.garbled(link);
+            }
+            _ => self.stray(Stray::Link(link)),
+        }
+    }
+
+    fn greeted_by_peer(&mut self, id: PeerId, peer: &PeerRecord, versions: Versions, actor: ActorId) {
+        if VERSIONS.common(versions).is_none() {
+            if peer.way == Way::Joined {
+                // So that its dialler can name both sides.
+                self.greet(Link::Peer(id));
+            }
+            return self.drop_peer(id, Obstacle::Mismatch(versions, VERSIONS));
+        }
+        match peer.way {
+            Way::Dialled if peer.actor != Some(actor) => self.drop_peer(id, Obstacle::Another(actor)),
+            Way::Dialled => {
+                self.open_peer(id);
+                self.emit(Output::Reached { actor, link: Link::Peer(id) });
+            }
+            Way::Joined => self.admit(id, peer, actor),
+        }
+    }
+
+    /// Answers the greeting of a peer that joined, unless another connection to it stays.
+    fn admit(&mut self, id: PeerId, peer: &PeerRecord, actor: ActorId) {
+        let me = self.state.me;
+        if actor == me || self.state.is_family(actor) {
+            return self.drop_peer(id, Obstacle::Family);
+        }
+        let other = self.state.peer_of(actor).map(|(id, other)| (id, *other));
+        if let Some((other_id, other)) = other {
+            if other.precedence(other_id, me, actor) < peer.precedence(id, me, actor) {
+                return self.drop_peer(id, Obstacle::Duplicate);
+            }
+            self.forget_peer(other_id);
+        } else if self.state.is_full_of_peers() {
+            return self.drop_peer(id, Obstacle::Full);
+        }
+        if let Some(peer) = self.state.peers.get_mut(&id) {
+            peer.actor = Some(actor);
+        }
+        self.greet(Link::Peer(id));
+        self.open_peer(id);
+        if other.is_some_and(|(_, other)| other.is_awaited()) {
+            self.emit(Output::Reached { actor, link: Link::Peer(id) });
+        }
+    }
+
+    fn open_peer(&mut self, id: PeerId) {
+        self.change_peer(id, ChannelChange::Greeted);
+        self.state.deadlines.forget(Timer::Peer(id));
+    }
+
+    /// A dialled peer that is lost before it greets may have a connection of its own on the way, which is then the one
+    /// that stays: it is awaited for what is left of the time.
+    pub(super) fn peer_lost(&mut self, id: PeerId) {
+        let me = self.state.me;
+        match self.state.peers.get(&id) {
+            None | Some(PeerRecord { channel: Channel::Closed, .. }) => {
+                self.stray(Stray::Link(Link::Peer(id)))
+            }
+            Some(peer)
+                if peer.way == Way::Dialled
+                    && peer.channel == Channel::Opening
+                    && peer.actor.is_some_and(|actor| actor < me) =>
+            {
+                self.change_peer(id, ChannelChange::Lost);
+                self.emit(Output::Close { link: Link::Peer(id) });
+            }
+            Some(_) => self.drop_peer(id, Obstacle::Lost),
+        }
+    }
+
+    pub(super) fn peer_over(&mut self, id: PeerId) {
+        let lost = self.state.peers.get(&id).is_some_and(|peer| peer.channel == Channel::Closed);
+        self.drop_peer(id, if lost { Obstacle::Lost } else { Obstacle::Deadline });
+    }
+
+    /// Ends a connection and tells why whoever awaits it; with nobody to tell, what is out of order is reported.
+    pub(super) fn drop_peer(&mut self, id: PeerId, obstacle: Obstacle) {
+        let Some(peer) = self.state.peers.get(&id).copied() else {
+            return;
+        };
+        self.forget_peer(id);
+        match peer.actor {
+            Some(actor) if peer.is_awaited() => self.emit(Output::Unreached { actor, obstacle }),
+            _ if matches!(obstacle, Obstacle::Lost | Obstacle::Duplicate) => {}
+            _ => self.report(Event::TurnedAway(id, obstacle)),
+        }
+    }
+
+    /// Closes a connection and ends all that is under way on it.
+    fn forget_peer(&mut self, id: PeerId) {
+        let link = Link::Peer(id);
+        let held = self.state.peers.get(&id).is_some_and(|peer| peer.channel == Channel::Closed);
+        if !held {
+            self.change_peer(id, ChannelChange::Lost);
+            self.emit(Output::Close { link });
+        }
+        self.end_link(link, None);
+        self.end_names(link);
+        self.state.peers.remove(&id);
+        self.state.deadlines.forget(Timer::Peer(id));
+    }
+
+    /// In teardown every peer has until shortly before the deadline to read what was sent.
+    pub(super) fn part_from_peers(&mut self) {
+        let peers: alloc::vec::Vec<_> =
+            self.state.peers.iter().map(|(id, peer)| (*id, peer.channel)).collect();
+        for (id, channel) in peers {
+            if channel == Channel::Open {
+                self.emit(Output::Flush { link: Link::Peer(id) });
+            } else {
+                self.drop_peer(id, Obstacle::Ending);
+            }
+        }
+    }
+
+    pub(super) fn peer_flushed(&mut self, id: PeerId) {
+        if self.state.life == Life::ShieldBroken && self.state.peers.contains_key(&id) {
+            self.forget_peer(id);
+        } else {
+            self.stray(Stray::Link(Link::Peer(id)));
+        }
+    }
+
+    /// There is no more time for those that read nothing.
+    pub(super) fn leave_peers(&mut self) {
+        while let Some(id) = self.state.peers.keys().next().copied() {
+            self.forget_peer(id);
+        }
+    }
+
+    /// Applies a row of the channel's table, if there is one.
+    fn change_peer(&mut self, id: PeerId, change: ChannelChange) -> bool {
+        let now = self.state.now;
+        let Some(peer) = self.state.peers.get_mut(&id) else {
+            return false;
+        };
+        let Some(next) = peer.channel.next(change) else {
+            return false;
+        };
+        (peer.channel, peer.since) = (next, now);
+        true
+    }
+}

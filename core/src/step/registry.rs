@@ -1,0 +1,325 @@
+//! What is asked about names, and what the registrar answers. The registrar is the root.
+//!
+//! The registrar's own questions are answered like anybody's, only without a channel. Whoever else asks keeps a record,
+//! so that an answer that never comes is an answer too. In a teardown no question is open, on either side.
+
+use super::Step;
+use super::asks::{check, check_running};
+use crate::deadlines::Timer;
+use crate::registry::{Asked, Entry, Waiting};
+use crate::state::State;
+use crate::{ActorId, Claim, Input, Link, Message, NameId, Output, Payload, Question, Refused, Stray};
+
+/// Turns an ask of other actors down, or lets it through.
+#[expect(clippy::wildcard_enum_match_arm, reason = "facts and the tick are the rest")]
+pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
+    match *input {
+        Input::Dial { peer, actor, .. } => super::peers::refuse_dial(state, peer, actor),
+        Input::CancelActor { .. } | Input::Forget { .. } => check_running(state),
+        Input::Register { link, name, .. } => refuse_question(state, link, Question::Claim(name)),
+        Input::Find { link, request, .. } => refuse_question(state, link, Question::Find(request)),
+        Input::List { link, request } => refuse_question(state, link, Question::List(request)),
+        Input::Unregister { link, .. } | Input::Stale { link, .. } => check_registrar(state, link),
+        _ => Ok(()),
+    }
+}
+
+fn check_registrar(state: &State, link: Link) -> Result<(), Refused> {
+    check_running(state)?;
+    check(state.is_registrar() || state.is_open(link), Refused::ClosedLink)
+}
+
+fn refuse_question(state: &State, link: Link, question: Question) -> Result<(), Refused> {
+    check_registrar(state, link)?;
+    check(!state.life.is_teardown(), Refused::Cancelled(state.cause))?;
+    match question {
+        Question::Claim(_) => check(!state.registry.asked.contains_key(&question), Refused::Pending)?,
+        Question::Find(request) | Question::List(request) => {
+            check(request > state.registry.last_request, Refused::StaleId)?;
+        }
+    }
+    let open = state.registry.asked.len();
+    check(open < usize::try_from(state.limits.finds).unwrap_or(usize::MAX), Refused::Full)
+}
+
+impl State {
+    /// Tells whether this actor keeps the names of its tree.
+    pub(crate) fn is_registrar(&self) -> bool {
+        self.parent.is_none()
+    }
+}
+
+/// What is asked.
+impl Step<'_> {
+    pub(super) fn register(&mut self, link: Link, name: NameId, payload: Payload) {
+        let actor = self.state.me;
+        if self.state.is_registrar() {
+            self.claimed(None, name, actor, payload);
+        } else {
+            self.send(link, Message::Register { name, actor, payload });
+            self.asked(Question::Claim(name), link, true);
+        }
+    }
+
+    pub(super) fn unregister(&mut self, link: Link, name: NameId) {
+        if self.state.is_registrar() {
+            self.given_back(name, self.state.me);
+        } else {
+            self.send(link, Message::Unregister { name });
+        }
+    }
+
+    pub(super) fn find(&mut self, link: Link, request: u32, name: NameId, wait: bool) {
+        self.state.registry.last_request = request;
+        if self.state.is_registrar() {
+            self.sought(None, request, name, wait);
+        } else {
+            self.send(link, Message::Find { request, name, wait });
+            self.asked(Question::Find(request), link, !wait);
+        }
+    }
+
+    pub(super) fn list(&mut self, link: Link, request: u32) {
+        self.state.registry.last_request = request;
+        if self.state.is_registrar() {
+            self.listed(None, request);
+        } else {
+            self.send(link, Message::List { request });
+            self.asked(Question::List(request), link, true);
+        }
+    }
+
+    pub(super) fn forget(&mut self, request: u32) {
+        self.forgotten(None, request);
+        for question in [Question::Find(request), Question::List(request)] {
+            if let Some(asked) = self.resolve(question) {
+                self.send(asked.link, Message::Forget { request });
+            }
+        }
+    }
+
+    pub(super) fn tell_stale(&mut self, link: Link, name: NameId, actor: ActorId) {
+        if self.state.is_registrar() {
+            self.given_back(name, actor);
+        } else {
+            self.send(link, Message::Stale { name, actor });
+        }
+    }
+
+    /// Keeps a question until it is answered; all but a find that waits are answered within a deadline.
+    fn asked(&mut self, question: Question, link: Link, soon: bool) {
+        let now = self.state.now;
+        self.state.registry.asked.insert(question, Asked { link, since: now });
+        let until = soon.then(|| now.after(self.state.limits.times.ack));
+        self.state.deadlines.set(Timer::Question(question), until);
+    }
+
+    fn resolve(&mut self, question: Question) -> Option<Asked> {
+        self.state.deadlines.forget(Timer::Question(question));
+        self.state.registry.asked.remove(&question)
+    }
+
+    /// Answers a question that nobody else will answer.
+    pub(super) fn question_over(&mut self, question: Question) {
+        self.resolve(question);
+        match question {
+            Question::Claim(name) => self.emit(Output::Registered { name, claim: Claim::Unanswered }),
+            Question::Find(request) | Question::List(request) => self.emit(Output::NotFound { request }),
+        }
+    }
+}
+
+/// What comes over a channel.
+impl Step<'_> {
+    /// Takes what is said about names over an open channel, and tells whether it was that.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "it tells what it does not know")]
+    pub(super) fn name_said(&mut self, link: Link, message: Message) -> bool {
+        let by = Some(link);
+        match message {
+            Message::Register { actor, payload, .. } if actor != self.state.far(link) => {
+                self.discard(payload);
+                self.garbled(link);
+            }
+            Message::Register { name, actor, payload } => self.claimed(by, name, actor, payload),
+            Message::Unregister { name } => self.given_back(name, self.state.far(link)),
+            Message::Find { request, name, wait } => self.sought(by, request, name, wait),
+            Message::List { request } => self.listed(by, request),
+            Message::Forget { request } => self.forgotten(by, request),
+            Message::Stale { name, actor } => self.given_back(name, actor),
+            Message::Registered { name, claim } => self.claim_answered(link, name, claim),
+            Message::Found { request, name, actor, payload } => {
+                if self.found(link, request) {
+                    self.emit(Output::Found { request, name, actor, payload });
+                }
+                self.discard(payload);
+            }
+            Message::NotFound { request } => self.found_no_more(link, request),
+            _ => return false,
+        }
+        true
+    }
+
+    fn claim_answered(&mut self, link: Link, name: NameId, claim: Claim) {
+        let question = Question::Claim(name);
+        if self.is_asked(question, link) {
+            self.resolve(question);
+            self.emit(Output::Registered { name, claim });
+        } else {
+            self.stray(Stray::Link(link));
+        }
+    }
+
+    /// Tells whether an answer is still wanted. One to a question that was given up crossed that on its way.
+    fn found(&mut self, link: Link, request: u32) -> bool {
+        let (find, list) = (Question::Find(request), Question::List(request));
+        if self.is_asked(find, link) {
+            self.resolve(find);
+            return true;
+        }
+        if self.is_asked(list, link) {
+            let until = self.state.now.after(self.state.limits.times.ack);
+            self.state.deadlines.set(Timer::Question(list), Some(until));
+            return true;
+        }
+        if request > self.state.registry.last_request {
+            self.stray(Stray::Link(link));
+        }
+        false
+    }
+
+    fn found_no_more(&mut self, link: Link, request: u32) {
+        let open = [Question::Find(request), Question::List(request)];
+        match open.into_iter().find(|question| self.is_asked(*question, link)) {
+            Some(question) => self.question_over(question),
+            None if request > self.state.registry.last_request => self.stray(Stray::Link(link)),
+            None => {}
+        }
+    }
+
+    fn is_asked(&self, question: Question, link: Link) -> bool {
+        self.state.registry.asked.get(&question).is_some_and(|asked| asked.link == link)
+    }
+
+    /// A channel is gone: the names that came by it go, and no question stays open on it.
+    pub(super) fn end_names(&mut self, link: Link) {
+        let by = Some(link);
+        let registry = &mut self.state.registry;
+        registry.waiting.retain(|waiting| waiting.by != by);
+        let gone: alloc::vec::Vec<_> =
+            registry.names.iter().filter(|(_, entry)| entry.by == by).map(|(name, _)| *name).collect();
+        let open: alloc::vec::Vec<_> = registry
+            .asked
+            .iter()
+            .filter(|(_, asked)| asked.link == link)
+            .map(|(question, _)| *question)
+            .collect();
+        for name in gone {
+            self.take_name(name);
+        }
+        for question in open {
+            self.question_over(question);
+        }
+    }
+
+    /// A teardown begins: nobody waits for a name any more, here or by this actor elsewhere.
+    pub(super) fn end_questions(&mut self) {
+        for waiting in core::mem::take(&mut self.state.registry.waiting) {
+            self.say_not_found(waiting.by, waiting.request);
+        }
+        while let Some((question, asked)) = self.state.registry.asked.iter().next().map(|(q, a)| (*q, *a)) {
+            if let (Question::Find(request) | Question::List(request), true) =
+                (question, self.state.is_open(asked.link))
+            {
+                self.send(asked.link, Message::Forget { request });
+            }
+            self.question_over(question);
+        }
+    }
+}
+
+/// What the registrar does. `by` is the channel by which it was asked; none for its own questions.
+impl Step<'_> {
+    /// A name has one holder; the same one may change its address.
+    fn claimed(&mut self, by: Option<Link>, name: NameId, actor: ActorId, payload: Payload) {
+        let registry = &self.state.registry;
+        let full = registry.names.len() >= usize::try_from(self.state.limits.names).unwrap_or(usize::MAX);
+        let keeps = self.state.is_registrar() && !self.state.life.is_teardown() && name != NameId::default();
+        let claim = match registry.names.get(&name) {
+            Some(entry) if entry.actor != actor => Claim::Taken(entry.actor),
+            None if full => Claim::Refused,
+            _ if !keeps => Claim::Refused,
+            _ => Claim::Granted,
+        };
+        match by {
+            Some(link) => self.send(link, Message::Registered { name, claim }),
+            None => self.emit(Output::Registered { name, claim }),
+        }
+        if claim != Claim::Granted {
+            return self.discard(payload);
+        }
+        self.take_name(name);
+        self.state.registry.names.insert(name, Entry { actor, by, payload });
+        let waiting = core::mem::take(&mut self.state.registry.waiting);
+        let (woken, still) = waiting.into_iter().partition::<alloc::vec::Vec<_>, _>(|find| find.name == name);
+        self.state.registry.waiting = still;
+        for find in woken {
+            self.say_found(find.by, find.request, name);
+        }
+    }
+
+    /// Takes a name from an actor, if it has it.
+    fn given_back(&mut self, name: NameId, actor: ActorId) {
+        if self.state.registry.names.get(&name).is_some_and(|entry| entry.actor == actor) {
+            self.take_name(name);
+        }
+    }
+
+    fn take_name(&mut self, name: NameId) {
+        if let Some(entry) = self.state.registry.names.remove(&name) {
+            self.discard(entry.payload);
+        }
+    }
+
+    fn sought(&mut self, by: Option<Link>, request: u32, name: NameId, wait: bool) {
+        let registry = &mut self.state.registry;
+        if registry.names.contains_key(&name) {
+            return self.say_found(by, request, name);
+        }
+        let full = registry.waiting.len() >= usize::try_from(self.state.limits.finds).unwrap_or(usize::MAX);
+        let keeps = self.state.parent.is_none() && !self.state.life.is_teardown() && !full;
+        if wait && keeps && name != NameId::default() {
+            registry.waiting.push(Waiting { by, request, name, since: self.state.now });
+        } else {
+            self.say_not_found(by, request);
+        }
+    }
+
+    fn listed(&mut self, by: Option<Link>, request: u32) {
+        let names: alloc::vec::Vec<_> = self.state.registry.names.keys().copied().collect();
+        for name in names {
+            self.say_found(by, request, name);
+        }
+        self.say_not_found(by, request);
+    }
+
+    fn forgotten(&mut self, by: Option<Link>, request: u32) {
+        self.state.registry.waiting.retain(|find| (find.by, find.request) != (by, request));
+    }
+
+    fn say_found(&mut self, by: Option<Link>, request: u32, name: NameId) {
+        let Some(Entry { actor, payload, .. }) = self.state.registry.names.get(&name).copied() else {
+            return;
+        };
+        match by {
+            Some(link) => self.send(link, Message::Found { request, name, actor, payload }),
+            None => self.emit(Output::Found { request, name, actor, payload }),
+        }
+    }
+
+    fn say_not_found(&mut self, by: Option<Link>, request: u32) {
+        match by {
+            Some(link) => self.send(link, Message::NotFound { request }),
+            None => self.emit(Output::NotFound { request }),
+        }
+    }
+}
