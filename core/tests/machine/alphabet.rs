@@ -6,7 +6,9 @@ use windrow_core::{
 };
 
 use super::phrases::{phrases, wrong_phrases};
-use super::setups::{ACTOR, COMMAND, ME, NURSERY, Setup, hello, ms, said, spec, stamp, told};
+use super::setups::{
+    ACTOR, COMMAND, DIALLED, FAR, JOINED, ME, NURSERY, Setup, hello, ms, said, spec, stamp, told,
+};
 
 /// One thing that happens next.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,7 @@ pub(crate) fn letters(setup: &Setup) -> Vec<Letter> {
     ];
     letters.extend(asks().into_iter().map(Letter::Now));
     letters.extend(own_facts().into_iter().map(Letter::Now));
+    letters.extend(peer_facts().into_iter().map(Letter::Now));
     letters.extend(child_facts().into_iter().map(Letter::Now));
     letters.extend(messages().into_iter().map(Letter::Now));
     if setup.has_parent {
@@ -69,6 +72,25 @@ fn asks() -> Vec<Input> {
         Input::Cancel { scope: ScopeId::ROOT },
         Input::Cancel { scope: NURSERY },
         Input::CancelChild { child: ACTOR },
+        Input::Dial { peer: DIALLED, actor: FAR, payload: Payload(9) },
+        Input::Register { link: Link::Parent, name: NameId(5), payload: Payload(9) },
+        Input::Find { link: Link::Parent, request: 1, name: NameId(5), wait: true },
+    ]
+}
+
+/// What a peer that joined and one that was dialled do: the same actor, so that one connection stays.
+fn peer_facts() -> Vec<Input> {
+    let cause = Cause { canceller: FAR, reason: Reason::Asked };
+    let heard = |peer, message| Input::Received { link: Link::Peer(peer), message };
+    vec![
+        Input::PeerJoined { peer: JOINED },
+        Input::LinkLost { link: Link::Peer(JOINED) },
+        Input::Flushed { link: Link::Peer(JOINED) },
+        heard(JOINED, hello(FAR)),
+        heard(JOINED, Message::Cancel { left: ms(700), cause }),
+        Input::PeerDialled { peer: DIALLED },
+        Input::LinkLost { link: Link::Peer(DIALLED) },
+        heard(DIALLED, hello(FAR)),
     ]
 }
 
@@ -83,8 +105,6 @@ fn own_facts() -> Vec<Input> {
         Input::Signalled(Signal::Int),
         Input::Signalled(Signal::Term),
         Input::StatusAsked,
-        Input::PeerJoined { peer: PeerId(1) },
-        Input::LinkLost { link: Link::Peer(PeerId(1)) },
     ]
 }
 
@@ -120,6 +140,7 @@ fn messages() -> Vec<Input> {
         said(ACTOR, Message::Census(census)),
         said(ACTOR, Message::Result(Payload(5))),
         said(ACTOR, Message::Error(Error::new(Kind::Panicked, ACTOR, Payload(3)))),
+        said(ACTOR, Message::Register { name: NameId(5), actor: ACTOR, payload: Payload(11) }),
         said(ACTOR, Message::Bye(Tally { errors: 1, ..Tally::default() })),
     ]
 }
@@ -132,6 +153,7 @@ fn parent_facts() -> Vec<Input> {
         told(hello(ActorId(9))),
         told(Message::Spec { levels: 1, limits: slow, payload: Payload(4) }),
         told(Message::Ask),
+        told(Message::NotFound { request: 1 }),
         told(Message::Cancel { left: ms(800), cause }),
         told(Message::Cancel { left: ms(0), cause }),
         Input::LinkLost { link: Link::Parent },
@@ -160,6 +182,9 @@ pub(crate) fn wrong_asks() -> Vec<Input> {
         spawn(ActorId(9), ScopeId::ROOT, slow),
         Input::Cancel { scope: ScopeId(8) },
         Input::CancelChild { child: ActorId(8) },
+        Input::Dial { peer: PeerId(0), actor: FAR, payload: Payload(9) },
+        Input::Dial { peer: PeerId(9), actor: ME, payload: Payload(9) },
+        Input::List { link: Link::Parent, request: 0 },
     ];
     wrong.extend(wrong_phrases());
     wrong

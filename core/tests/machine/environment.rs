@@ -95,6 +95,7 @@ fn prompt(node: &Node, wait: &Wait) -> Option<Input> {
         (On::Task(task), Why::Task(Task::Cancelled)) => Some(ended(task)),
         (On::Scope(scope), Why::Scope(windrow_core::Scope::Cancelled)) => Some(Input::Leave { scope }),
         (On::Strangers, _) => Some(Input::Cleared { alive: 0 }),
+        (On::Link(link @ Link::Peer(_)), Why::Life(Life::ShieldBroken)) => Some(Input::Flushed { link }),
         (On::Guardian, _) => Some(Input::Released),
         (On::Context(context), why) => prompt_context(context, why),
         (On::Link(Link::Parent), Why::Life(Life::Flushing)) => Some(Input::Flushed { link: Link::Parent }),

@@ -101,6 +101,9 @@ fn is_ask(input: &Input) -> bool {
             | Input::Push { .. }
             | Input::EndStream { .. }
             | Input::CancelContext { .. }
+            | Input::Dial { .. }
+            | Input::Register { .. }
+            | Input::Find { .. }
     )
 }
 
@@ -155,6 +158,7 @@ lives! {
     lives_with_calls_of_a_root_that_ends: 14;
     lives_of_a_child_that_talks: 15;
     lives_of_a_child_that_talks_and_ends: 16;
+    lives_between_two_connections: 17;
 }
 
 fn explore(setup: &Setup) -> Count {

@@ -12,6 +12,7 @@ mod handshake;
 mod ladder;
 mod limits;
 mod lives;
+mod names;
 mod peers;
 mod phrases;
 mod setups;

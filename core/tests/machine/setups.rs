@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use windrow_core::{
-    ActorId, Config, ContextId, Input, Instant, Limits, Link, Machine, Message, NameId, Payload, Role,
-    ScopeId, Side, Spec, SpecId, Stamp, Times, VERSIONS, Word,
+    ActorId, Config, ContextId, Input, Instant, Limits, Link, Machine, Message, NameId, Payload, PeerId,
+    Role, ScopeId, Side, Spec, SpecId, Stamp, Times, VERSIONS, Word,
 };
 
 use super::phrases::{BODY, ENDPOINT, FOLLOWED, TALK, call, word};
@@ -12,6 +12,10 @@ use super::phrases::{BODY, ENDPOINT, FOLLOWED, TALK, call, word};
 pub(crate) const ME: ActorId = ActorId(1);
 pub(crate) const ACTOR: ActorId = ActorId(2);
 pub(crate) const COMMAND: ActorId = ActorId(3);
+/// Somebody elsewhere, and the two connections to it.
+pub(crate) const FAR: ActorId = ActorId(0);
+pub(crate) const JOINED: PeerId = PeerId(1);
+pub(crate) const DIALLED: PeerId = PeerId(2);
 pub(crate) const NURSERY: ScopeId = ScopeId(1);
 pub(crate) const LEVELS: u8 = 2;
 pub(crate) const START: Instant = Instant(10_000_000_000);
@@ -112,7 +116,8 @@ pub(crate) fn setups() -> Vec<Setup> {
         child("a child with both up", 3, also(&[specified.clone(), nursery(false), up()])),
         child("a child that ends", 3, also(&[specified, nursery(false), up(), cancel])),
     ];
-    quiet.into_iter().chain(talks()).collect()
+    let between = root("a root between two connections", 3, also(&[vec![Input::Tick], peers()]));
+    quiet.into_iter().chain(talks()).chain([between]).collect()
 }
 
 fn nursery(shield: bool) -> Vec<Input> {
@@ -124,6 +129,15 @@ fn nursery(shield: bool) -> Vec<Input> {
             spec: Spec { times: Some(hasty()), ..spec(Role::Actor) },
         },
         Input::Spawn { child: COMMAND, scope: ScopeId::ROOT, spec: spec(Role::Command) },
+    ]
+}
+
+/// A peer joined, and the same one, as it turns out, was dialled.
+fn peers() -> Vec<Input> {
+    vec![
+        Input::PeerJoined { peer: JOINED },
+        Input::Dial { peer: DIALLED, actor: FAR, payload: Payload(9) },
+        Input::PeerDialled { peer: DIALLED },
     ]
 }
 

@@ -1,0 +1,278 @@
+//! Names: what the registrar answers, and what becomes of a question that nobody answers.
+
+use windrow_core::{
+    ActorId, Claim, Config, Event, Input, Life, Link, Machine, Message, NameId, On, Output, Payload, PeerId,
+    Question, Refused, ScopeId, Stray, Tally, Until,
+};
+
+use super::peers::{heard, joined};
+use super::setups::{ACTOR, ME, START, hello, limits, said, told};
+use super::stories::Story;
+
+const FAR: ActorId = ActorId(9);
+const PEER: Link = Link::Peer(PeerId(1));
+const CHILD: Link = Link::Child(ACTOR);
+const NAME: NameId = NameId(5);
+const OTHER: NameId = NameId(6);
+const ADDRESS: Payload = Payload(7);
+const ELSEWHERE: Payload = Payload(8);
+
+fn send(link: Link, message: Message) -> Output {
+    Output::Send { link, message }
+}
+
+fn register(actor: ActorId, name: NameId, payload: Payload) -> Message {
+    Message::Register { name, actor, payload }
+}
+
+fn registered(link: Link, claim: Claim) -> Output {
+    send(link, Message::Registered { name: NAME, claim })
+}
+
+fn find(request: u32, wait: bool) -> Message {
+    Message::Find { request, name: NAME, wait }
+}
+
+fn found(link: Link, request: u32, actor: ActorId, payload: Payload) -> Output {
+    send(link, Message::Found { request, name: NAME, actor, payload })
+}
+
+fn not_found(link: Link, request: u32) -> Output {
+    send(link, Message::NotFound { request })
+}
+
+/// A registrar whose child has the name; a peer is there too.
+fn kept() -> Story {
+    let mut story = joined();
+    let outputs = story.give(said(ACTOR, register(ACTOR, NAME, ADDRESS)));
+    assert_eq!(outputs, [registered(CHILD, Claim::Granted)]);
+    story
+}
+
+fn peer(message: Message) -> Input {
+    heard(PeerId(1), message)
+}
+
+#[test]
+fn a_name_is_found_by_whoever_asks() {
+    let mut story = kept();
+    assert_eq!(story.give(peer(find(1, false))), [found(PEER, 1, ACTOR, ADDRESS)]);
+    let own = Input::Find { link: Link::Parent, request: 1, name: NAME, wait: true };
+    let told = Output::Found { request: 1, name: NAME, actor: ACTOR, payload: ADDRESS };
+    assert_eq!(story.give(own), [told]);
+    let nobody = Message::Find { request: 2, name: OTHER, wait: false };
+    assert_eq!(story.give(peer(nobody)), [not_found(PEER, 2)]);
+    let unknown = Message::Find { request: 3, name: NameId(0), wait: true };
+    assert_eq!(story.give(peer(unknown)), [not_found(PEER, 3)], "nobody can ever have it");
+}
+
+#[test]
+fn a_name_has_one_holder() {
+    let mut story = kept();
+    let refused = [registered(PEER, Claim::Taken(ACTOR)), Output::Discard(ELSEWHERE)];
+    assert_eq!(story.give(peer(register(FAR, NAME, ELSEWHERE))), refused);
+    let own = Input::Register { link: Link::Parent, name: NAME, payload: ELSEWHERE };
+    let refused = [Output::Registered { name: NAME, claim: Claim::Taken(ACTOR) }, Output::Discard(ELSEWHERE)];
+    assert_eq!(story.give(own), refused);
+    // The same actor's replaces its address.
+    let outputs = story.give(said(ACTOR, register(ACTOR, NAME, ELSEWHERE)));
+    assert_eq!(outputs, [registered(CHILD, Claim::Granted), Output::Discard(ADDRESS)]);
+    assert_eq!(story.give(peer(find(1, false))), [found(PEER, 1, ACTOR, ELSEWHERE)]);
+}
+
+#[test]
+fn nobody_claims_a_name_for_another() {
+    let mut story = joined();
+    let outputs = story.give(peer(register(ACTOR, NAME, ADDRESS)));
+    assert_eq!(outputs[..2], [Output::Discard(ADDRESS), Output::Close { link: PEER }]);
+    assert_eq!(story.give(said(ACTOR, find(1, false))), [not_found(CHILD, 1)]);
+}
+
+#[test]
+fn a_name_goes_with_its_holder() {
+    let last_word = said(ACTOR, Message::Bye(Tally::default()));
+    let endings = [
+        said(ACTOR, Message::Unregister { name: NAME }),
+        peer(Message::Stale { name: NAME, actor: ACTOR }),
+        Input::Stale { link: Link::Parent, name: NAME, actor: ACTOR },
+        Input::LinkLost { link: CHILD },
+        Input::Garbled { link: CHILD },
+        last_word,
+    ];
+    for input in endings {
+        let mut story = kept();
+        assert!(story.give(input).contains(&Output::Discard(ADDRESS)), "{input:?}");
+        assert_eq!(story.give(peer(find(1, false))), [not_found(PEER, 1)], "{input:?}");
+    }
+    let mut story = joined();
+    story.give(peer(register(FAR, NAME, ADDRESS)));
+    let lost = story.give(Input::LinkLost { link: PEER });
+    assert_eq!(lost, [Output::Close { link: PEER }, Output::Discard(ADDRESS)]);
+}
+
+#[test]
+fn nobody_else_gives_a_name_back_and_what_is_not_stale_stays() {
+    let mut story = kept();
+    for input in [
+        peer(Message::Unregister { name: NAME }),
+        peer(Message::Stale { name: NAME, actor: FAR }),
+        Input::Unregister { link: Link::Parent, name: NAME },
+    ] {
+        assert_eq!(story.give(input), [], "{input:?}");
+    }
+    assert_eq!(story.give(peer(find(1, false))), [found(PEER, 1, ACTOR, ADDRESS)]);
+}
+
+#[test]
+fn a_list_is_every_holder_and_an_end() {
+    let mut story = kept();
+    let own = Input::Register { link: Link::Parent, name: OTHER, payload: ELSEWHERE };
+    assert_eq!(story.give(own), [Output::Registered { name: OTHER, claim: Claim::Granted }]);
+    let second = Message::Found { request: 4, name: OTHER, actor: ME, payload: ELSEWHERE };
+    let expected = [found(PEER, 4, ACTOR, ADDRESS), send(PEER, second), not_found(PEER, 4)];
+    assert_eq!(story.give(peer(Message::List { request: 4 })), expected);
+    assert_eq!(limits().names, 2);
+    let outputs = story.give(peer(register(FAR, NameId(7), ADDRESS)));
+    let full = Message::Registered { name: NameId(7), claim: Claim::Refused };
+    assert_eq!(outputs, [send(PEER, full), Output::Discard(ADDRESS)]);
+}
+
+#[test]
+fn who_waits_is_told_in_order() {
+    let mut story = joined();
+    assert_eq!(story.give(peer(find(3, true))), []);
+    let own = Input::Find { link: Link::Parent, request: 1, name: NAME, wait: true };
+    assert_eq!(story.give(own), []);
+    assert_eq!(limits().finds, 2);
+    assert_eq!(story.give(said(ACTOR, find(1, true))), [not_found(CHILD, 1)], "two are all");
+    let waits: Vec<_> = story.machine.waits().filter(|w| matches!(w.on, On::Question(_))).collect();
+    assert_eq!(waits.len(), 1, "the peer's wait is the peer's");
+    assert_eq!((waits[0].on, waits[0].until), (On::Question(Question::Find(1)), Until::Running(None)));
+    let outputs = story.give(said(ACTOR, register(ACTOR, NAME, ADDRESS)));
+    let own = Output::Found { request: 1, name: NAME, actor: ACTOR, payload: ADDRESS };
+    assert_eq!(outputs, [registered(CHILD, Claim::Granted), found(PEER, 3, ACTOR, ADDRESS), own]);
+    assert_eq!(story.give(said(ACTOR, register(ACTOR, NAME, ADDRESS))).len(), 2, "each is told once");
+}
+
+#[test]
+fn who_is_gone_or_gave_up_is_told_nothing() {
+    for input in [peer(Message::Forget { request: 3 }), Input::LinkLost { link: PEER }] {
+        let mut story = joined();
+        story.give(peer(find(3, true)));
+        story.give(input);
+        let outputs = story.give(said(ACTOR, register(ACTOR, NAME, ADDRESS)));
+        assert_eq!(outputs, [registered(CHILD, Claim::Granted)], "{input:?}");
+    }
+    let mut story = joined();
+    story.give(Input::Find { link: Link::Parent, request: 1, name: NAME, wait: true });
+    assert_eq!(story.give(Input::Forget { request: 1 }), []);
+    assert_eq!(story.give(Input::Forget { request: 1 }), [], "and again");
+    assert_eq!(story.give(said(ACTOR, register(ACTOR, NAME, ADDRESS))).len(), 1);
+}
+
+#[test]
+fn a_registrar_that_ends_answers_who_waits() {
+    let mut story = joined();
+    story.give(peer(find(3, true)));
+    story.give(Input::Find { link: Link::Parent, request: 1, name: NAME, wait: true });
+    let outputs = story.give(Input::Cancel { scope: ScopeId::ROOT });
+    assert_eq!(outputs[..2], [not_found(PEER, 3), Output::NotFound { request: 1 }]);
+    assert_eq!(story.give(peer(find(4, true))), [not_found(PEER, 4)], "no record is made in teardown");
+    let refused = [registered(PEER, Claim::Refused), Output::Discard(ADDRESS)];
+    assert_eq!(story.give(peer(register(FAR, NAME, ADDRESS))), refused);
+    let own = Input::Find { link: Link::Parent, request: 2, name: NAME, wait: false };
+    assert!(matches!(story.machine.handle(story.now, own), Err(Refused::Cancelled(_))));
+}
+
+/// A child of the registrar, running.
+fn child() -> Story {
+    let mut story = Story { machine: Machine::new(Config::child(ME)).unwrap(), now: START };
+    story.give(Input::Tick);
+    story.give(told(hello(FAR)));
+    story.give(told(Message::Spec { levels: 1, limits: limits(), payload: Payload(0) }));
+    story
+}
+
+fn ask(request: u32, wait: bool) -> Input {
+    Input::Find { link: Link::Parent, request, name: NAME, wait }
+}
+
+#[test]
+fn a_question_goes_to_the_registrar_and_its_answer_comes_back() {
+    let up = |message| [send(Link::Parent, message)];
+    let mut story = child();
+    let claim = Input::Register { link: Link::Parent, name: NAME, payload: ADDRESS };
+    assert_eq!(story.give(claim), up(register(ME, NAME, ADDRESS)));
+    assert_eq!(story.machine.handle(story.now, claim), Err(Refused::Pending));
+    let answer = told(Message::Registered { name: NAME, claim: Claim::Taken(FAR) });
+    assert_eq!(story.give(answer), [Output::Registered { name: NAME, claim: Claim::Taken(FAR) }]);
+    assert_eq!(story.give(ask(1, false)), up(find(1, false)));
+    assert_eq!(story.machine.handle(story.now, ask(1, false)), Err(Refused::StaleId));
+    let answer = told(Message::Found { request: 1, name: NAME, actor: ACTOR, payload: ADDRESS });
+    let found = Output::Found { request: 1, name: NAME, actor: ACTOR, payload: ADDRESS };
+    assert_eq!(story.give(answer), [found, Output::Discard(ADDRESS)]);
+    assert_eq!(story.give(answer), [Output::Discard(ADDRESS)], "it is answered");
+    let list = Input::List { link: Link::Parent, request: 2 };
+    assert_eq!(story.give(list), up(Message::List { request: 2 }));
+    let entry = told(Message::Found { request: 2, name: NAME, actor: ACTOR, payload: ADDRESS });
+    assert_eq!([story.give(entry).len(), story.give(entry).len()], [2, 2]);
+    let end = told(Message::NotFound { request: 2 });
+    assert_eq!(story.give(end), [Output::NotFound { request: 2 }]);
+    assert_eq!(story.give(end), []);
+    assert_eq!(story.machine.poll_timeout(), None);
+    let stray = Output::Report(Event::Stray(Stray::Link(Link::Parent)));
+    assert_eq!(story.give(told(Message::NotFound { request: 3 })), [stray], "nobody asked");
+    for (ask, message) in [
+        (Input::Unregister { link: Link::Parent, name: NAME }, Message::Unregister { name: NAME }),
+        (
+            Input::Stale { link: Link::Parent, name: NAME, actor: FAR },
+            Message::Stale { name: NAME, actor: FAR },
+        ),
+    ] {
+        assert_eq!(story.give(ask), up(message));
+    }
+    let gone = Input::Unregister { link: PEER, name: NAME };
+    assert_eq!(story.machine.handle(story.now, gone), Err(Refused::ClosedLink));
+}
+
+#[test]
+fn a_question_without_an_answer_has_a_deadline_or_is_given_up() {
+    let mut story = child();
+    story.give(Input::Register { link: Link::Parent, name: NAME, payload: ADDRESS });
+    story.give(ask(1, false));
+    assert_eq!(story.machine.handle(story.now, ask(2, true)), Err(Refused::Full), "two are all");
+    let claim = Output::Registered { name: NAME, claim: Claim::Unanswered };
+    assert_eq!(story.wait(), [claim, Output::NotFound { request: 1 }]);
+    assert_eq!(story.now.since(START), limits().times.ack);
+    // One that waits does so as long as it is wanted.
+    story.give(ask(2, true));
+    assert_eq!(story.machine.poll_timeout(), None);
+    let forget = [send(Link::Parent, Message::Forget { request: 2 })];
+    assert_eq!(story.give(Input::Forget { request: 2 }), forget);
+    assert_eq!(story.give(Input::Forget { request: 2 }), []);
+}
+
+#[test]
+fn no_question_outlives_its_channel_or_its_asker() {
+    for wait in [false, true] {
+        let mut story = child();
+        story.give(ask(1, wait));
+        let outputs = story.give(Input::LinkLost { link: Link::Parent });
+        assert_eq!(outputs[1], Output::NotFound { request: 1 });
+        let mut story = child();
+        story.give(ask(1, wait));
+        let outputs = story.give(Input::Cancel { scope: ScopeId::ROOT });
+        let forget = send(Link::Parent, Message::Forget { request: 1 });
+        assert_eq!(outputs[..2], [forget, Output::NotFound { request: 1 }]);
+        assert_eq!(story.machine.life(), Life::Cancelling);
+    }
+}
+
+#[test]
+fn who_is_not_the_registrar_says_so() {
+    let mut story = child();
+    assert_eq!(story.give(told(find(1, true))), [not_found(Link::Parent, 1)]);
+    let refused = [registered(Link::Parent, Claim::Refused), Output::Discard(ADDRESS)];
+    assert_eq!(story.give(told(register(FAR, NAME, ADDRESS))), refused);
+    assert_eq!(story.give(told(Message::List { request: 2 })), [not_found(Link::Parent, 2)]);
+}
