@@ -136,7 +136,7 @@ impl World<'_> {
             (On::Link(Link::Parent), Why::Life(Life::Running | Life::Cancelling)) => {
                 Some(Cure::BreakShield(wait.who))
             }
-            (On::Peers(_), _) => Some(Cure::PeersLeave(wait.who)),
+            (On::Link(Link::Peer(_)), _) => Some(Cure::PeersLeave(wait.who)),
             _ => None,
         }
     }
