@@ -11,6 +11,7 @@ mod deaths;
 mod ends;
 mod harness;
 mod late;
+mod names;
 mod output;
 mod shells;
 mod signals;
@@ -31,6 +32,7 @@ const MODULES: &[harness::Module] = &[
     deaths::MODULE,
     ends::MODULE,
     late::MODULE,
+    names::MODULE,
     output::MODULE,
     shells::MODULE,
     signals::MODULE,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use windrow_core::{ActorId, Cause, End, Error, Exit, Link, ScopeId, TaskId};
+use windrow_core::{ActorId, Cause, Claim, End, Error, Exit, Link, NameId, Obstacle, ScopeId, TaskId};
 
 use crate::failure::Failure;
 
@@ -27,6 +27,12 @@ pub(crate) struct Facts {
     pub(crate) tasks: BTreeMap<TaskId, Option<Cause>>,
     pub(crate) scopes: BTreeMap<ScopeId, ScopeFacts>,
     pub(crate) children: BTreeMap<ActorId, ChildFacts>,
+    /// What became of the last dial of each actor.
+    pub(crate) reached: BTreeMap<ActorId, Result<Link, Obstacle>>,
+    /// What became of claims to names.
+    pub(crate) claims: BTreeMap<NameId, Claim>,
+    /// Answers to questions about names, and whether they are all.
+    pub(crate) found: BTreeMap<u32, (Vec<Named>, bool)>,
     /// Channels whose send buffers are long.
     pub(crate) congested: BTreeSet<Link>,
     /// The driver is gone; nothing here will ever change again.
@@ -39,6 +45,14 @@ impl Facts {
         self.scopes.get(&scope)?.closed?;
         self.scopes.remove(&scope)
     }
+}
+
+/// Who has a name, and where they can be dialled.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) actor: ActorId,
+    pub(crate) address: String,
 }
 
 /// What is known of one scope.
@@ -105,11 +119,10 @@ impl Board {
     }
 
     /// Changes the facts. Whoever waits for one is woken by [`publish`](Self::publish).
-    pub(crate) fn write(&self, change: impl FnOnce(&mut Facts)) {
-        self.write_if_awaited(|facts| {
-            change(facts);
-            true
-        });
+    pub(crate) fn write<T>(&self, change: impl FnOnce(&mut Facts) -> T) -> T {
+        let told = change(&mut self.look());
+        self.unpublished.store(true, Ordering::Relaxed);
+        told
     }
 
     /// Changes the facts, and wakes nobody unless `change` says that somebody waits for this one.

@@ -62,6 +62,7 @@ pub mod cli;
 mod drive;
 mod endpoint;
 mod failure;
+mod meet;
 mod notice;
 mod nursery;
 mod order;

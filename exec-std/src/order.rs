@@ -222,4 +222,15 @@ pub(crate) struct Brief<'a> {
     pub(crate) args: &'a [u8],
     /// The tree's, for the children of the child.
     pub(crate) backend: Backend,
+    /// Where the actors of the tree meet, if they do.
+    #[serde(borrow)]
+    pub(crate) tree: Option<Place<'a>>,
+}
+
+/// Where the directory of the tree is, who its root is, and the card that opens every door in it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) root: u64,
+    pub(crate) card: &'a [u8],
 }

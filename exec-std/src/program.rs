@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
@@ -21,7 +22,7 @@ use crate::endpoint::{Endpoint, Service, bad, decode, encode};
 use crate::failure::Raised;
 use crate::notice::Notice;
 use crate::order::{Backend, Brief};
-use crate::shell::{Asks, Ended, Reactor, Shared, Shell, Turn};
+use crate::shell::{Asks, Ended, Meets, Reactor, Shared, Shell, Tree, Turn};
 use crate::unix::exec::take_channel;
 use crate::unix::signals::Signals;
 use crate::unix::sys;
@@ -48,6 +49,7 @@ pub struct Program {
     entries: Vec<(&'static str, Arc<dyn Body>)>,
     services: Vec<Service>,
     preload: Option<fn()>,
+    run_dir: Option<PathBuf>,
     levels: u8,
     limits: Limits,
     backend: Option<Backend>,
@@ -91,6 +93,14 @@ impl Program {
     #[must_use]
     pub fn service(mut self, service: Service) -> Self {
         self.services.push(service);
+        self
+    }
+
+    /// Gives the tree a directory of its own below `base`, as [`RunDir::default_base`](crate::unix::rundir::RunDir::default_base) gives one: its actors can then find
+    /// and call each other by name, and every process that is made is on record there before it is.
+    #[must_use]
+    pub fn run_dir(mut self, base: impl Into<PathBuf>) -> Self {
+        self.run_dir = Some(base.into());
         self
     }
 
@@ -183,6 +193,9 @@ impl Program {
         };
         let notices = shared.drive(|shell| {
             shell.set_template(template)?;
+            if let Some(base) = &self.run_dir {
+                shell.open_house(Tree::create(base, shell.machine().actor())?)?;
+            }
             io::Result::Ok(shell.notices().watch())
         });
         watch(notices.ok_or(io::ErrorKind::NotConnected)??);
@@ -236,6 +249,9 @@ impl Program {
         shared.drive(|shell| {
             shell.set_name(brief.name);
             shell.set_backend(brief.backend);
+            if let Some(tree) = brief.tree.as_ref().and_then(Tree::member) {
+                let _ = shell.open_house(tree);
+            }
         });
         let entry =
             self.entries.iter().find(|(name, _)| *name == brief.entry).map(|(_, entry)| Arc::clone(entry));

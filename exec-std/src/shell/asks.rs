@@ -157,10 +157,7 @@ impl<R: Reactor> Asks for Shell<R> {
     }
 
     fn cancel_actor(&mut self, link: Link) -> Result<(), Refused> {
-        match link {
-            Link::Child(child) => self.ask(Input::CancelChild { child }),
-            _ => Err(Refused::ClosedLink),
-        }
+        self.ask(Input::CancelActor { link })
     }
 
     fn far(&self, link: Link) -> ActorId {
@@ -169,7 +166,7 @@ impl<R: Reactor> Asks for Shell<R> {
 }
 
 impl<R: Reactor> Shell<R> {
-    fn ask(&mut self, input: Input) -> Result<(), Refused> {
+    pub(super) fn ask(&mut self, input: Input) -> Result<(), Refused> {
         match self.give(now(), input) {
             None => Ok(()),
             Some(refused) => Err(refused),
@@ -185,7 +182,12 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Asks with bytes, which are given back if it is refused.
-    fn ask_with(&mut self, payload: Payload, bytes: &mut Vec<u8>, input: Input) -> Result<(), Refused> {
+    pub(super) fn ask_with(
+        &mut self,
+        payload: Payload,
+        bytes: &mut Vec<u8>,
+        input: Input,
+    ) -> Result<(), Refused> {
         self.ask(input).inspect_err(|_| {
             let spare = std::mem::replace(bytes, self.payloads.take(payload));
             self.payloads.recycle(spare);

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use windrow_core::wire::{FRAME_MAX, HEAD_MAX, decode, encode};
 use windrow_core::{ActorId, Message};
 
+use super::peers::Peers;
 use super::reactor::{Reactor, Token};
 use super::records::Child;
 use crate::unix::link::{Filled, Flushed, Link};
@@ -147,10 +148,12 @@ pub(crate) fn channel_of<'a>(
     link: windrow_core::Link,
     parent: &'a mut Option<Channel>,
     children: &'a mut BTreeMap<ActorId, Child>,
+    peers: &'a mut Peers,
 ) -> Option<&'a mut Channel> {
     match link {
         windrow_core::Link::Parent => parent.as_mut(),
         windrow_core::Link::Child(id) => children.get_mut(&id)?.channel.as_mut(),
+        windrow_core::Link::Peer(id) => peers.channels.get_mut(&id),
         _ => None,
     }
 }

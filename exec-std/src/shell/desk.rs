@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use windrow_core::{ActorId, ContextId, Instant, Link, Refused, ScopeId, TaskId};
 
+use super::peers::Meets;
 use super::reactor::Reactor;
 use super::{Shell, now};
 use crate::board::{Board, Failed};
@@ -51,7 +52,7 @@ impl From<Refused> for Held {
 }
 
 /// What a user's thread may do with the shell while it has it.
-pub(crate) trait Asks {
+pub(crate) trait Asks: Meets {
     fn open_scope(
         &mut self,
         parent: ScopeId,

@@ -7,7 +7,7 @@ use windrow_core::{ActorId, Census, Error, Exit, Input, Instant, Kind, Link, Mes
 use super::channel::{Read, channel_of};
 use super::reactor::{Reactor, Ready};
 use super::sources::Source;
-use super::{LEAK, Shell, now, talk};
+use super::{LEAK, Shell, now, peers, talk};
 use crate::board::Failed;
 use crate::notice::Notice;
 use crate::sandwich::Sandwich;
@@ -26,6 +26,8 @@ impl<R: Reactor> Shell<R> {
             Some(Source::ChildExit(id)) => self.take_exit(id),
             Some(Source::ChildOut(id)) => self.take_output(id),
             Some(Source::ChildErr(id)) => self.take_errors(id),
+            Some(Source::Door) => self.take_arrivals()?,
+            Some(Source::Peer(peer)) => self.take_peer(peer, ready.writable),
             Some(Source::Template) => self.take_answers(),
             Some(Source::TemplateExit) => self.take_release(ready.token),
             Some(Source::Orphan(pid)) => {
@@ -56,7 +58,7 @@ impl<R: Reactor> Shell<R> {
         Ok(())
     }
 
-    fn take_link(&mut self, link: Link, writable: bool) {
+    pub(super) fn take_link(&mut self, link: Link, writable: bool) {
         if writable {
             self.flush(link);
         }
@@ -65,13 +67,21 @@ impl<R: Reactor> Shell<R> {
 
     /// Reads a channel and turns every message into a fact.
     fn read(&mut self, link: Link, all: bool) {
-        let Some(channel) = channel_of(link, &mut self.parent, &mut self.children) else { return };
+        let Some(channel) = channel_of(link, &mut self.parent, &mut self.children, &mut self.peers) else {
+            return;
+        };
         let (facts, names, payloads, brief) =
             (&mut self.facts, &mut self.names, &mut self.payloads, &mut self.brief);
         let read = channel.read(&mut self.reactor, all, |mut message, bytes| {
             match &mut message {
                 Message::Census(census) => census.name = names.intern(&String::from_utf8_lossy(bytes)),
                 Message::Spec { .. } => *brief = bytes.to_vec(),
+                Message::Register { .. }
+                | Message::Registered { .. }
+                | Message::Unregister { .. }
+                | Message::Find { .. }
+                | Message::Found { .. }
+                | Message::Stale { .. } => peers::keep(&mut message, bytes, names, payloads),
                 Message::Context { word, .. } => talk::keep(word, bytes, names, payloads),
                 message => {
                     if let Some(payload) = message.payload_mut() {
@@ -201,13 +211,17 @@ impl<R: Reactor> Shell<R> {
     }
 
     pub(super) fn flush(&mut self, link: Link) {
-        let Some(channel) = channel_of(link, &mut self.parent, &mut self.children) else { return };
+        let Some(channel) = channel_of(link, &mut self.parent, &mut self.children, &mut self.peers) else {
+            return;
+        };
         channel.dirty = false;
         let flushed = channel.flush(&mut self.reactor);
         if channel.eases() {
             self.uncongest(link);
         }
-        let Some(channel) = channel_of(link, &mut self.parent, &mut self.children) else { return };
+        let Some(channel) = channel_of(link, &mut self.parent, &mut self.children, &mut self.peers) else {
+            return;
+        };
         match flushed {
             Ok(Flushed::Done) => {
                 if std::mem::take(&mut channel.flush_asked) {

@@ -146,14 +146,26 @@ impl Payloads {
         }
     }
 
+    /// Gives a copy of a text that stays.
+    pub(crate) fn copy(&self, payload: Payload) -> Vec<u8> {
+        let (turn, at) = parts(payload);
+        let place = self.places.get(at).filter(|place| place.turn == turn);
+        place.map(|place| place.text.clone()).unwrap_or_default()
+    }
+
     pub(crate) fn take(&mut self, payload: Payload) -> Vec<u8> {
-        let (turn, at) = (payload.0 >> PLACE_BITS, payload.0 & ((1 << PLACE_BITS) - 1));
-        match self.places.get_mut(at as usize) {
+        let (turn, at) = parts(payload);
+        match self.places.get_mut(at) {
             Some(place) if place.turn == turn && !place.text.is_empty() => {
-                self.free.push(at);
+                self.free.push(at as u32);
                 std::mem::take(&mut place.text)
             }
             _ => Vec::new(),
         }
     }
+}
+
+/// Says whose turn a number means, and where.
+fn parts(payload: Payload) -> (u32, usize) {
+    (payload.0 >> PLACE_BITS, (payload.0 & ((1 << PLACE_BITS) - 1)) as usize)
 }

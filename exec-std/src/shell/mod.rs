@@ -11,6 +11,7 @@ mod facts;
 mod found;
 mod intern;
 mod maker;
+mod peers;
 mod perform;
 mod reactor;
 mod records;
@@ -50,6 +51,8 @@ pub(crate) use desk::{Asks, Desk, Held};
 use domain::Domains;
 use intern::{Called, Names, Payloads};
 use maker::Maker;
+use peers::Peers;
+pub(crate) use peers::{Meets, ROOT, Tree};
 use records::Child;
 use slots::Slots;
 use sources::{Source, Sources};
@@ -115,6 +118,7 @@ pub struct Shell<R> {
     handlers: BTreeMap<NameId, Arc<dyn Handler>>,
     servers: Arc<Servers>,
     last_call: u32,
+    peers: Peers,
 }
 
 /// Where a shell's turn left the actor.
@@ -222,6 +226,7 @@ impl<R: Reactor> Shell<R> {
             handlers: BTreeMap::new(),
             servers: Arc::default(),
             last_call: 0,
+            peers: Peers::default(),
         };
         shell.watch_own(channel)?;
         Ok(shell)
@@ -364,6 +369,9 @@ impl<R: Reactor> Shell<R> {
         self.board.write(|facts| facts.over = true);
         self.slots.all().for_each(|slot| slot.notify());
         self.servers.close();
+        if let Some(tree) = self.peers.tree.take() {
+            tree.close();
+        }
         let took = now().since(outcome.began);
         let (value, failures) = (std::mem::take(&mut self.value), std::mem::take(&mut self.raised));
         Ended { outcome, value, failures, took }

@@ -59,7 +59,7 @@ impl<R: Reactor> Shell<R> {
             Output::Report(event) => self.report(event),
             Output::Done(outcome) => self.outcome = Some(outcome),
             // Of a newer machine's this shell may know nothing; its own deadline then moves it on.
-            talk => self.perform_talk(talk),
+            meeting => self.perform_meeting(meeting),
         }
     }
 
@@ -68,7 +68,10 @@ impl<R: Reactor> Shell<R> {
             Message::Spec { .. } => self.brief_of(to),
             Message::Census(census) => self.names.name(census.name).as_bytes().to_vec(),
             Message::Error(error) => self.words_of(&error),
-            _ => message.payload_mut().map(|payload| self.payloads.take(*payload)).unwrap_or_default(),
+            _ => match self.words_about_name(&message) {
+                Some(words) => words,
+                None => message.payload_mut().map(|payload| self.payloads.take(*payload)).unwrap_or_default(),
+            },
         };
         let Some(channel) = self.channel(to) else { return };
         let queued = channel.queue(message, &bytes);
@@ -109,7 +112,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     pub(super) fn channel(&mut self, link: Link) -> Option<&mut Channel> {
-        channel_of(link, &mut self.parent, &mut self.children)
+        channel_of(link, &mut self.parent, &mut self.children, &mut self.peers)
     }
 
     fn ask_flush(&mut self, link: Link) {
@@ -126,6 +129,7 @@ impl<R: Reactor> Shell<R> {
         let channel = match link {
             Link::Parent => self.parent.take(),
             Link::Child(id) => self.children.get_mut(&id).and_then(|child| child.channel.take()),
+            Link::Peer(peer) => self.close_peer(peer),
             _ => None,
         };
         if let Some(channel) = channel {
@@ -161,6 +165,9 @@ impl<R: Reactor> Shell<R> {
         if let Ok(Some(_)) = process.collect() {
             let token = child.exit.take();
             let process = child.process.take();
+            if let Some(process) = &process {
+                self.record_ended(id, process.pid());
+            }
             self.forget_exit(process, token);
             self.facts.push_back(Input::Reaped { child: id });
         } else if !self.stuck.contains(&id) {

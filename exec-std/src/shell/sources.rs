@@ -1,7 +1,7 @@
 //! Which descriptor stands for what: a token for each watched one, never given to a second while the first may still be
 //! in a batch of ready ones.
 
-use windrow_core::ActorId;
+use windrow_core::{ActorId, PeerId};
 
 use super::reactor::Token;
 
@@ -18,6 +18,8 @@ pub(crate) enum Source {
     ChildOut(ActorId),
     ChildErr(ActorId),
     Orphan(i32),
+    Door,
+    Peer(PeerId),
 }
 
 /// The tokens that are given out. A freed one is used again only after the batch in which it was freed.

@@ -10,6 +10,7 @@ use windrow_core::{ActorId, Input, Instant, Refused, ScopeId, Spec, SpecId, Stam
 use super::Shell;
 use super::channel::Channel;
 use super::intern::clip;
+use super::peers::Tree;
 use super::reactor::Reactor;
 use super::records::{Captured, Child, watch_exit};
 use super::sources::Source;
@@ -67,9 +68,14 @@ impl<R: Reactor> Shell<R> {
         let mut child = Child::new(&order, kill_after);
         let backend = order.backend.unwrap_or(self.backend);
         let outputs = self.open_outputs(id, &order, &mut child);
-        let started = outputs.and_then(|stdio| match order.what {
+        let recorded = self.record_starting(id, clip(&order.name));
+        let started = outputs.and_then(|stdio| recorded.map(|()| stdio)).and_then(|stdio| match order.what {
             What::Entry { ref entry, ref args } => {
-                let brief = Brief { name: clip(&order.name), entry, args, backend: self.backend };
+                let name = clip(&order.name);
+                let card = self.peers.tree.as_ref().map(Tree::card);
+                let tree = self.peers.tree.as_ref().zip(card.as_ref());
+                let tree = tree.and_then(|(tree, card)| tree.place(card));
+                let brief = Brief { name, entry, args, backend: self.backend, tree };
                 child.brief = postcard::to_allocvec(&brief).map_err(io::Error::other)?;
                 let channel = self.open_channel(id, &mut child)?;
                 let by_template = backend == Backend::Fork && self.maker.template().is_some();
@@ -142,6 +148,7 @@ impl<R: Reactor> Shell<R> {
             pid: u32::try_from(process.pid()).unwrap_or(0),
             start: stamp.map_or(0, |stamp| stamp.start),
         };
+        self.record_started(id, process.pid());
         let token = watch_exit(&process, Source::ChildExit(id), &mut self.reactor, &mut self.sources)?;
         let Some(child) = self.children.get_mut(&id) else { return Ok(()) };
         let by_template = child.in_flight.take().is_some();

@@ -216,6 +216,15 @@ impl Door {
         Self { key, expected: BTreeMap::new() }
     }
 
+    /// Makes the door of a member that was handed its card; `None` for a child's, which has no key in it.
+    #[must_use]
+    pub fn of(card: Card) -> Option<Self> {
+        match card.who {
+            Who::Member { .. } => Some(Self::new(card.token)),
+            Who::Child { .. } => None,
+        }
+    }
+
     /// Makes out a card with the tree's key, to be handed to a member over its channel.
     #[must_use]
     pub fn member(&self, id: u64) -> Card {

@@ -1,0 +1,152 @@
+//! Finding others of the tree by name: the root keeps the names, and who has one can be dialled by all.
+//!
+//! It needs a tree that has a directory, see [`Program::run_dir`](crate::Program::run_dir). The rule: a name has one holder,
+//! and lives no longer than its holder's channel to the root; whoever is found is connected before they are given out.
+
+use rustix::io::Errno;
+use windrow_core::{ActorId, Claim, Link, Obstacle, Refused};
+
+use crate::actor::Actor;
+use crate::board::Named;
+use crate::failure::Raised;
+use crate::portal::Portal;
+use crate::shell::ROOT;
+
+/// How often a name is looked up again whose holder was gone.
+const TRIES: usize = 3;
+
+impl Actor {
+    /// Takes a name of at most 64 bytes, by which others of the tree find this actor until it ends. Taking one's own name
+    /// again changes nothing.
+    ///
+    /// # Errors
+    /// Another actor has it; the root can't be reached; the tree has no directory.
+    pub fn register(&self, name: &str) -> Result<(), Raised> {
+        let link = self.registrar()?;
+        let mut told = Ok(Err(Refused::Ended));
+        self.tell(|shell| told = shell.register(link, name));
+        let id = self.answered(told?)?;
+        let claim = self.board().wait(None, |facts| {
+            let claim = facts.claims.remove(&id).map(Ok);
+            claim.or_else(|| self.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause))))
+        });
+        match claim.unwrap_or_else(|| Err(Raised::Cancelled(self.gone())))? {
+            Claim::Granted => Ok(()),
+            Claim::Taken(holder) => Err(format!("the name `{name}` is taken, by {holder}").into()),
+            Claim::Refused => Err(format!("the root keeps no further name, nor `{name}`").into()),
+            _ => Err(format!("the root gave no answer to the claim to `{name}`").into()),
+        }
+    }
+
+    /// Gives a name back. One that this actor does not have: nothing happens.
+    ///
+    /// # Errors
+    /// The root can't be reached.
+    pub fn unregister(&self, name: &str) -> Result<(), Raised> {
+        let link = self.registrar()?;
+        self.ask(|shell| shell.unregister(link, name))
+    }
+
+    /// Finds who has a name, and gives a portal to them; `None` if nobody has it.
+    ///
+    /// # Errors
+    /// The cancellation; the root, or the holder, can't be reached.
+    pub fn find(&self, name: &str) -> Result<Option<Portal>, Raised> {
+        self.look_up(name, false)
+    }
+
+    /// Waits until somebody has a name, and gives a portal to them.
+    ///
+    /// # Errors
+    /// The same as [`find`](Self::find).
+    pub fn wait_for(&self, name: &str) -> Result<Portal, Raised> {
+        self.look_up(name, true)?.ok_or_else(|| Raised::Error(format!("nobody will be called `{name}`")))
+    }
+
+    /// Lists the names of the tree and who has them, in no order.
+    ///
+    /// # Errors
+    /// The cancellation; the root can't be reached.
+    pub fn names(&self) -> Result<Vec<(String, ActorId)>, Raised> {
+        let link = self.registrar()?;
+        let request = self.ask(|shell| shell.list(link))?;
+        let named = self.replies(request, false)?;
+        Ok(named.into_iter().map(|named| (named.name, named.actor)).collect())
+    }
+
+    fn look_up(&self, name: &str, wait: bool) -> Result<Option<Portal>, Raised> {
+        let mut gone = None;
+        for _ in 0..TRIES {
+            let link = self.registrar()?;
+            let request = self.ask(|shell| shell.find(link, name, wait))?;
+            let Some(Named { actor, address, .. }) = self.replies(request, true)?.pop() else {
+                return Ok(None);
+            };
+            match self.reach(actor, &address)? {
+                Ok(link) => return Ok(Some(Portal::new(self.clone(), link))),
+                // The name outlived its holder: whoever comes next is spared the way.
+                Err(obstacle) => {
+                    if matches!(obstacle, Obstacle::Failed(errno) if is_stale(errno)) {
+                        self.tell(|shell| shell.stale(link, name, actor));
+                    }
+                    gone = Some(obstacle);
+                }
+            }
+        }
+        match gone {
+            Some(Obstacle::Failed(errno)) if is_stale(errno) && !wait => Ok(None),
+            Some(obstacle) => Err(format!("who is called `{name}` can't be reached: {obstacle}").into()),
+            None => Ok(None),
+        }
+    }
+
+    /// Waits for the answers to a question: one, or all there are.
+    fn replies(&self, request: u32, one: bool) -> Result<Vec<Named>, Raised> {
+        let replies = self.board().wait(None, |facts| {
+            let done =
+                facts.found.get(&request).is_some_and(|(found, end)| *end || (one && !found.is_empty()));
+            if done {
+                return facts.found.remove(&request).map(|(found, _)| Ok(found));
+            }
+            self.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause)))
+        });
+        let replies = replies.unwrap_or_else(|| Err(Raised::Cancelled(self.gone())));
+        if replies.is_err() {
+            self.tell(|shell| shell.forget(request));
+        }
+        replies
+    }
+
+    /// Gives the channel to the root. The root itself needs none.
+    fn registrar(&self) -> Result<Link, Raised> {
+        let mut told = (None, ActorId::default());
+        self.tell(|shell| told = (shell.root(), shell.far(Link::Parent)));
+        let (Some(root), parent) = told else {
+            return Err(
+                "this tree has no directory in which its actors could meet: see Program::run_dir".into()
+            );
+        };
+        if root == self.id() || root == parent {
+            return Ok(Link::Parent);
+        }
+        self.reach(root, ROOT)?
+            .map_err(|obstacle| Raised::Error(format!("the root can't be reached: {obstacle}")))
+    }
+
+    /// Connects to another actor, unless it is connected.
+    fn reach(&self, actor: ActorId, address: &str) -> Result<Result<Link, Obstacle>, Raised> {
+        if actor == self.id() {
+            return Err("an actor can't call itself through a portal".into());
+        }
+        self.ask(|shell| shell.dial(actor, address))?;
+        let reached = self.board().wait(None, |facts| {
+            let reached = facts.reached.get(&actor).copied().map(Ok);
+            reached.or_else(|| self.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause))))
+        });
+        reached.unwrap_or_else(|| Err(Raised::Cancelled(self.gone())))
+    }
+}
+
+fn is_stale(errno: i32) -> bool {
+    [Errno::CONNREFUSED, Errno::NOENT].iter().any(|stale| stale.raw_os_error() == errno)
+}

@@ -1,0 +1,220 @@
+//! Finding each other by name: across the tree, and what becomes of a name when its holder ends, in order or not.
+
+use std::sync::mpsc;
+
+use rustix::process::{Pid, Signal, kill_process};
+use windrow_core::{End, Kind};
+use windrow_std::shell::Ended;
+use windrow_std::{Actor, Drive, Endpoint, Order, Program, Raised, Service};
+
+use crate::harness::{Bed, Module, driven, watch};
+
+pub(crate) const MODULE: Module = Module {
+    driven: driven![
+        a_name_is_found_across_the_tree,
+        a_name_is_waited_for,
+        a_name_has_one_holder,
+        a_name_goes_with_its_holder,
+        siblings_call_each_other_directly,
+        a_third_actor_cancels_and_everybody_hears_who,
+        without_a_directory_nobody_meets,
+    ],
+    entries: &[("caller", caller), ("holder", holder), ("seeker", seeker)],
+    services: &[ringer],
+    ..Module::EMPTY
+};
+
+const RING: Endpoint<String, (String, i32)> = Endpoint::new("ring");
+const HOLD: Endpoint<(), ()> = Endpoint::new("hold");
+
+fn ringer() -> Service {
+    Service::new("ringer")
+        .on(RING, |serving, name| {
+            if !name.is_empty() {
+                serving.register(&name)?;
+            }
+            Ok((name, rustix::process::getpid().as_raw_nonzero().get()))
+        })
+        .on(HOLD, |serving, ()| serving.sleep_forever())
+}
+
+fn program(bed: &Bed) -> Program {
+    bed.program().levels(2).run_dir(bed.path("."))
+}
+
+#[track_caller]
+fn well(ended: &Ended) {
+    let (end, tally) = (ended.outcome.end, ended.outcome.tally);
+    assert_eq!((end, tally.left, tally.lost, tally.escalations), (End::Well, 0, 0, 0), "{ended:?}");
+}
+
+/// Finds `name` and calls it; gives the process that answered.
+fn caller(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let name = String::from_utf8_lossy(args).into_owned();
+    let Some(portal) = actor.find(&name)? else { return Ok(b"nobody".to_vec()) };
+    let (_, pid) = portal.call(RING, &String::new())?;
+    Ok(pid.to_string().into_bytes())
+}
+
+/// Takes a name, and has a child that looks for it.
+fn holder(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    actor.expose(&ringer())?;
+    actor.register(&String::from_utf8_lossy(args))?;
+    actor.nursery(|nursery| {
+        let below = nursery.spawn(Order::entry("caller", args))?.wait_gone()?.value;
+        assert_eq!(below, Some(rustix::process::getpid().as_raw_nonzero().get().to_string().into_bytes()));
+        Ok(Vec::new())
+    })
+}
+
+/// Waits for `name` and calls it.
+fn seeker(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let (_, pid) = actor.wait_for(&String::from_utf8_lossy(args))?.call(RING, &String::new())?;
+    Ok(pid.to_string().into_bytes())
+}
+
+fn a_name_is_found_across_the_tree<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&program(bed), |actor: &Actor| {
+        actor.expose(&ringer())?;
+        actor.register("the root")?;
+        let own = rustix::process::getpid().as_raw_nonzero().get().to_string().into_bytes();
+        actor.nursery(|nursery| {
+            let child = nursery.spawn(Order::service("ringer"))?.portal();
+            let (_, pid) = child.call(RING, &String::from("the bell"))?;
+            // By a sibling, by the root itself, and the root by a child.
+            for (name, expected) in [("the bell", pid.to_string().into_bytes()), ("the root", own.clone())] {
+                let found = nursery.spawn(Order::entry("caller", name))?.wait_gone()?.value;
+                assert_eq!(found, Some(expected), "{name}");
+            }
+            let found = actor.find("the bell")?.ok_or("the root finds nobody")?;
+            assert_eq!(found.call(RING, &String::new())?.1, pid);
+            assert!(actor.find("nobody's")?.is_none());
+            let mut names: Vec<_> = actor.names()?.into_iter().map(|(name, _)| name).collect();
+            names.sort();
+            assert_eq!(names, ["the bell", "the root"]);
+            nursery.spawn(Order::entry("holder", "the middle"))?.wait_gone()?;
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    }));
+    let left: Vec<_> = std::fs::read_dir(bed.path(".")).expect("the base").flatten().collect();
+    assert!(left.is_empty(), "the directory is left: {left:?}");
+}
+
+fn a_name_is_waited_for<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&program(bed), |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let waiting = (0..3).map(|_| nursery.spawn(Order::entry("seeker", "late")));
+            let waiting = waiting.collect::<Result<Vec<_>, _>>()?;
+            waiting.iter().try_for_each(|seeker| seeker.ready())?;
+            let late = nursery.spawn(Order::service("ringer"))?.portal();
+            let (_, pid) = late.call(RING, &String::from("late"))?;
+            for seeker in waiting {
+                assert_eq!(seeker.wait_gone()?.value, Some(pid.to_string().into_bytes()));
+            }
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    }));
+}
+
+fn a_name_has_one_holder<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&program(bed), |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let first = nursery.spawn(Order::service("ringer"))?;
+            let second = nursery.spawn(Order::service("ringer"))?;
+            first.portal().call(RING, &String::from("one"))?;
+            first.portal().call(RING, &String::from("one"))?;
+            let Err(Raised::Group(failures)) = second.portal().call(RING, &String::from("one")) else {
+                panic!("a name with two holders")
+            };
+            let text = &failures[0].text;
+            assert!(text.contains("is taken") && text.contains(&first.id().to_string()), "{text}");
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    }));
+}
+
+fn a_name_goes_with_its_holder<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&program(bed), |actor: &Actor| {
+        for killed in [false, true] {
+            let (sender, gone) = mpsc::channel();
+            let ended = actor.nursery(|nursery| {
+                let child = nursery.spawn(Order::service("ringer"))?;
+                let (_, pid) = child.portal().call(RING, &String::from("short"))?;
+                assert_eq!(actor.names()?.len(), 1);
+                let _ = sender.send(watch::open(pid));
+                if killed {
+                    let _ = Pid::from_raw(pid).map(|pid| kill_process(pid, Signal::KILL));
+                } else {
+                    child.cancel();
+                }
+                child.wait_gone().map(drop)
+            });
+            assert_eq!(ended.is_err(), killed, "{ended:?}");
+            drop(gone);
+            assert!(actor.find("short")?.is_none());
+            assert_eq!(actor.names()?, []);
+        }
+        Ok(Vec::new())
+    }));
+}
+
+fn siblings_call_each_other_directly<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&program(bed), |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let bell = nursery.spawn(Order::service("ringer"))?.portal();
+            let (_, pid) = bell.call(RING, &String::from("bell"))?;
+            // Many at the same time, each by a connection of its own.
+            let callers = (0..8).map(|_| nursery.spawn(Order::entry("caller", "bell")));
+            for caller in callers.collect::<Result<Vec<_>, _>>()? {
+                assert_eq!(caller.wait_gone()?.value, Some(pid.to_string().into_bytes()));
+            }
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    }));
+}
+
+fn a_third_actor_cancels_and_everybody_hears_who<D: Drive>(bed: &Bed) {
+    const CANCEL: Endpoint<String, ()> = Endpoint::new("cancel-it");
+    let program = program(bed).service(
+        Service::new("third")
+            .on(CANCEL, |serving, name| serving.find(&name)?.ok_or("nobody to cancel")?.cancel_actor()),
+    );
+    let ended = bed.run::<D>(&program, |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let victim = nursery.spawn(Order::service("ringer"))?;
+            let third = nursery.spawn(Order::service("third"))?;
+            let bystander = nursery.spawn(Order::service("ringer"))?;
+            victim.portal().call(RING, &String::from("victim"))?;
+            let waiting = {
+                let victim = victim.portal();
+                std::thread::spawn(move || victim.call(HOLD, &()))
+            };
+            third.portal().call(CANCEL, &String::from("victim"))?;
+            let Err(Raised::Group(failures)) = waiting.join().expect("a thread that ends") else {
+                panic!("a call of a cancelled actor that succeeded")
+            };
+            let failure = &failures[0];
+            assert!(matches!(failure.kind, Kind::Cancelled(_)), "{failure}");
+            assert_eq!(failure.canceller, Some(third.id()), "{failure:?}");
+            victim.wait_gone()?;
+            // The siblings are untouched.
+            bystander.portal().call(RING, &String::new())?;
+            third.portal().call(CANCEL, &String::from("nobody")).expect_err("nobody");
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    well(&ended);
+}
+
+fn without_a_directory_nobody_meets<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&bed.program(), |actor: &Actor| {
+        let Err(Raised::Error(text)) = actor.register("alone") else { panic!("a name without a place") };
+        assert!(text.contains("Program::run_dir"), "{text}");
+        Ok(Vec::new())
+    }));
+}
