@@ -1,5 +1,7 @@
 //! The program `windrow` as a user meets it: arguments, exit statuses, what stands on which output.
 
+use windrow_std::unix::process::Exit;
+
 use crate::harness::{Bed, Module, cases};
 
 pub(crate) const MODULE: Module = Module {
@@ -7,6 +9,7 @@ pub(crate) const MODULE: Module = Module {
         exit_statuses_pass_through,
         output_passes_through_as_it_comes,
         bad_arguments_are_refused,
+        the_environment_names_no_backend,
         summary_of_every_leaf_by_fork,
         summary_of_every_leaf_by_exec,
         summary_of_deep_and_broad_trees,
@@ -52,7 +55,21 @@ fn bad_arguments_are_refused(bed: &Bed) {
         let refused = bed.windrow(args.clone()).finish();
         refused.expect(2);
         assert_eq!(refused.out, "", "{args:?} wrote to standard output");
+        if let ["run", option @ ("--depth" | "--breadth"), "0"] = args[..] {
+            assert!(refused.err.contains(&format!("{option} 0")), "{refused}");
+        }
         assert!(refused.err.contains("error") || refused.err.contains("Usage"), "{refused}");
+    }
+}
+
+/// A program of one's own is refused as `windrow` is.
+fn the_environment_names_no_backend(bed: &Bed) {
+    let mut own = bed.act("root-of-one", &["/nowhere"]).into_iter();
+    let own = bed.launch(own.next().expect("this program"), own);
+    for launch in [own, bed.windrow(["run"])] {
+        let refused = launch.env("WINDROW_SPAWN", "nonsense").start().finish();
+        assert_ne!(refused.exit, Exit::Code(0), "{refused}");
+        assert!(refused.err.contains("nonsense"), "{refused}");
     }
 }
 

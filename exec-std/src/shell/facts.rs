@@ -6,6 +6,7 @@ use windrow_core::{ActorId, Census, Error, Exit, Input, Instant, Kind, Link, Mes
 
 use super::channel::{Read, channel_of};
 use super::reactor::{Reactor, Ready};
+use super::records::{Captured, Child};
 use super::sources::Source;
 use super::{LEAK, Shell, now, peers, talk};
 use crate::board::Failed;
@@ -24,8 +25,8 @@ impl<R: Reactor> Shell<R> {
             Some(Source::Parent) => self.take_link(Link::Parent, ready.writable),
             Some(Source::ChildLink(id)) => self.take_link(Link::Child(id), ready.writable),
             Some(Source::ChildExit(id)) => self.take_exit(id),
-            Some(Source::ChildOut(id)) => self.take_output(id),
-            Some(Source::ChildErr(id)) => self.take_errors(id),
+            Some(Source::ChildOut(id)) => self.take_output(id, |child| &mut child.stdout),
+            Some(Source::ChildErr(id)) => self.take_output(id, |child| &mut child.stderr),
             Some(Source::Door) => self.take_arrivals()?,
             Some(Source::Peer(peer)) => self.take_peer(peer, ready.writable),
             Some(Source::Template) => self.take_answers(),
@@ -153,14 +154,8 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    fn take_output(&mut self, id: ActorId) {
-        if let Some(captured) = self.children.get_mut(&id).and_then(|child| child.stdout.as_mut()) {
-            captured.drain(&mut self.reactor, &mut self.sources);
-        }
-    }
-
-    fn take_errors(&mut self, id: ActorId) {
-        if let Some(captured) = self.children.get_mut(&id).and_then(|child| child.stderr.as_mut()) {
+    fn take_output(&mut self, id: ActorId, which: fn(&mut Child) -> &mut Option<Captured>) {
+        if let Some(captured) = self.children.get_mut(&id).and_then(|child| which(child).as_mut()) {
             captured.drain(&mut self.reactor, &mut self.sources);
         }
     }

@@ -27,7 +27,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::process::Signal;
 
@@ -44,7 +44,6 @@ pub const TAKEN: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::
 #[derive(Debug)]
 pub struct Signals {
     source: Source,
-    previous: SigSet,
 }
 
 impl Signals {
@@ -57,7 +56,7 @@ impl Signals {
         match Self::install_for(&TAKEN) {
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
                 let handled = Handled::install(&TAKEN)?;
-                Ok(Self { source: Source::Handled(handled), previous: SigSet::thread_get_mask()? })
+                Ok(Self { source: Source::Handled(handled) })
             }
             installed => installed,
         }
@@ -129,16 +128,10 @@ impl Signals {
         }
     }
 
-    /// Returns the mask that was in force before.
-    #[must_use]
-    pub const fn previous_mask(&self) -> &SigSet {
-        &self.previous
-    }
-
     fn take(sets: Sets) -> io::Result<Self> {
         let fd = SignalFd::with_flags(&sets.taken, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        let previous = sets.blocked.thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-        Ok(Self { source: Source::Blocked(fd), previous })
+        sets.blocked.thread_set_mask()?;
+        Ok(Self { source: Source::Blocked(fd) })
     }
 }
 

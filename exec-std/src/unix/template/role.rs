@@ -7,7 +7,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use super::Template;
-use crate::unix::sys::Mask;
 
 /// Which process this is, after a template was made.
 #[derive(Debug)]
@@ -30,13 +29,6 @@ pub struct Newborn {
     pub parent: i32,
     /// Its channel to the parent.
     pub channel: OwnedFd,
-}
-
-impl Newborn {
-    /// Unblocks all signals. For when the shell's own are in place; threads made before keep them blocked.
-    pub fn release_signals() {
-        let _all = Mask::EMPTY.replace();
-    }
 }
 
 /// Why no template was forked.
