@@ -93,7 +93,11 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
             let mut sent = Err(Held::Refused(Refused::Ended));
             self.actor.tell(|shell| sent = shell.push(self.context, &mut bytes));
             match sent {
-                Err(Held::Refused(Refused::NoCredit)) => self.wait_for_room()?,
+                Err(Held::Refused(Refused::NoCredit)) => {
+                    // Whoever is to make room may itself wait for the room that was made here.
+                    self.tell_taken();
+                    self.wait_for_room()?;
+                }
                 sent => {
                     if let Some(sent) = self.actor.unheld(self.context.link, sent)? {
                         keep_buffer(bytes);
