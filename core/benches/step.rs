@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use windrow_core::{
-    ActorId, Census, Config, Exit, Input, Instant, Limits, Link, Machine, Message, NameId, Role, ScopeId,
-    Spec, SpecId, Stamp, Tally, VERSIONS,
+    ActorId, Answer, Census, Config, ContextId, Exit, Input, Instant, Limits, Link, Machine, Message, NameId,
+    Payload, Role, ScopeId, Side, Spec, SpecId, Stamp, Tally, VERSIONS, Word,
 };
 
 const ROOT: ActorId = ActorId(1);
 const START: Instant = Instant(10_000_000_000);
 const SIZES: [u64; 2] = [64, 1000];
+const ENDPOINT: NameId = NameId(1);
+/// Numbers that no earlier call has.
+const LATER: u32 = 10_000;
 
 type Script = Vec<Input>;
 
@@ -83,6 +86,80 @@ fn steady(children: u64) -> Script {
     ids(children).map(census).chain(std::iter::once(Input::Tick)).collect()
 }
 
+fn word(by: ActorId, side: Side, number: u32, word: Word) -> Input {
+    said(by, Message::Context { number, side, word })
+}
+
+/// Calls the endpoint of a child over its channel.
+fn call(child: ActorId, number: u32) -> Input {
+    Input::Call {
+        context: ContextId::caller(Link::Child(child), number),
+        scope: ScopeId::ROOT,
+        linked: true,
+        endpoint: ENDPOINT,
+        payload: Payload(1),
+        deadline: Some(Instant(START.0 + 1_000_000_000)),
+    }
+}
+
+/// A call to each child and one from it, from the first word to the answer, by numbers from `first` on.
+fn calls(children: u64, first: u32) -> Script {
+    let talk = |(number, child): (u32, ActorId)| {
+        let (context, scope) = (ContextId::callee(Link::Child(child), number), ScopeId(number));
+        let (left, answer) = (Some(Duration::from_secs(1)), Answer::Returned(Payload(3)));
+        [
+            call(child, number),
+            word(child, Side::Callee, number, Word::Begun(Payload(2))),
+            word(child, Side::Callee, number, Word::Answer(answer)),
+            word(child, Side::Caller, number, Word::Call { endpoint: ENDPOINT, left, payload: Payload(1) }),
+            Input::Accept { context, scope, parent: ScopeId::ROOT },
+            Input::Begin { context, payload: Payload(2) },
+            Input::Leave { scope },
+            Input::Finished { context, answer },
+        ]
+    };
+    (first..).zip(ids(children)).flat_map(talk).collect()
+}
+
+/// An item from each child and one to it, with their credit.
+fn items(children: u64) -> Script {
+    let pass = |(number, child): (u32, ActorId)| {
+        let context = ContextId::caller(Link::Child(child), number);
+        [
+            word(child, Side::Callee, number, Word::Item(Payload(1))),
+            Input::Taken { context, items: 1 },
+            Input::Push { context, payload: Payload(2) },
+            word(child, Side::Callee, number, Word::Credit(1)),
+        ]
+    };
+    (LATER..).zip(ids(children)).flat_map(pass).collect()
+}
+
+/// A root that has called each child and was called.
+fn talking(children: u64) -> Machine {
+    let mut machine = risen(children);
+    feed(&mut machine, &[Input::Expose { endpoint: ENDPOINT }]);
+    feed(&mut machine, &calls(children, 1));
+    machine
+}
+
+/// A root with an open stream to each child.
+fn streaming(children: u64) -> Machine {
+    let mut machine = talking(children);
+    let open = |(number, child): (u32, ActorId)| {
+        let context = ContextId::caller(Link::Child(child), number);
+        [
+            call(child, number),
+            word(child, Side::Callee, number, Word::Begun(Payload(1))),
+            Input::OpenStream { context, window: 8, lossy: false },
+            word(child, Side::Callee, number, Word::Credit(8)),
+        ]
+    };
+    let script: Script = (LATER..).zip(ids(children)).flat_map(open).collect();
+    feed(&mut machine, &script);
+    machine
+}
+
 fn risen(children: u64) -> Machine {
     let mut machine = root();
     feed(&mut machine, &rise(children));
@@ -104,9 +181,11 @@ fn acks(children: u64) -> Script {
 fn allocations(_: &mut Criterion) {
     println!("{:<40} {:>8} {:>12} {:>10}  goal", "allocations", "steps", "in all", "per step");
     for children in SIZES {
-        let rows: [(&str, Machine, Script, Option<u64>); 4] = [
+        let rows: [(&str, Machine, Script, Option<u64>); 6] = [
             ("messages that make no record", risen(children), steady(children), Some(0)),
             ("repeated acks", cancelled(children), acks(children), Some(0)),
+            ("calls there and back", talking(children), calls(children, LATER), Some(0)),
+            ("items and their credit", streaming(children), items(children), Some(0)),
             ("a rise", root(), rise(children), None),
             ("a fall", risen(children), fall(children), Some(0)),
         ];
@@ -135,9 +214,16 @@ fn steps(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("steady", children), |bencher| {
             bencher.iter(|| feed(&mut machine, &script));
         });
-        for (what, from, script) in
-            [("rise", root(), rise(children)), ("fall", risen(children), fall(children))]
-        {
+        let (mut machine, script) = (streaming(children), items(children));
+        group.throughput(Throughput::Elements(script.len() as u64));
+        group.bench_function(BenchmarkId::new("items", children), |bencher| {
+            bencher.iter(|| feed(&mut machine, &script));
+        });
+        for (what, from, script) in [
+            ("calls", talking(children), calls(children, LATER)),
+            ("rise", root(), rise(children)),
+            ("fall", risen(children), fall(children)),
+        ] {
             group.throughput(Throughput::Elements(script.len() as u64));
             group.bench_function(BenchmarkId::new(what, children), |bencher| {
                 let begin = || from.clone();
