@@ -43,6 +43,10 @@ defects! {
     OrphanIgnored = 5, "orphan-ignored";
     /// The ack's deadline is zero: every healthy child is stopped, and all still ends.
     AckDeadlineZero = 6, "ack-deadline-zero";
+    /// A lost channel leaves the calls that are under way on it as they are.
+    PeerLossUnlinked = 7, "peer-loss-unlinked";
+    /// The end of a stream, and an answer, need room in the stream like any item, and are dropped without.
+    TerminalInDataBuffer = 8, "terminal-in-data-buffer";
 }
 
 /// A set of defects.

@@ -69,6 +69,11 @@ impl Flow {
         self.window > 0
     }
 
+    /// Tells whether the far end has no room for an item of this end's stream.
+    pub(crate) fn is_full(self) -> bool {
+        self.is_opened() && self.credit == 0
+    }
+
     /// Takes in one item.
     pub(crate) fn arrive(&mut self) -> Arrival {
         if self.into != Half::Open {

@@ -102,7 +102,30 @@ pub const HANGS: &[Hang] = &[
         sink: Sink::SilentEnvironment,
         scenario: || pair().menu(&[Conduct::Return]),
     },
+    Hang {
+        defect: Defect::PeerLossUnlinked,
+        rule: "a lost channel ends every call on it, with the exit status where it is known",
+        oracle: "hang",
+        number: "T",
+        sink: Sink::DeadResolver,
+        scenario: || call_to(Conduct::DiesOfCall),
+    },
+    Hang {
+        defect: Defect::TerminalInDataBuffer,
+        rule: "the end of a stream, and an answer, have a place of their own",
+        oracle: "hang",
+        number: "T",
+        sink: Sink::LostWake,
+        scenario: || call_to(Conduct::Answers),
+    },
 ];
+
+/// A root that calls its child and waits for the answer, under a user who never cancels.
+fn call_to(conduct: Conduct) -> Scenario {
+    let mut scenario = Scenario::tree(1, 1).with(0, Conduct::Calls).with(1, conduct);
+    scenario.nets = Nets { user: false, ..Nets::ALL };
+    scenario
+}
 
 /// A root with two children.
 fn pair() -> Scenario {

@@ -2,7 +2,7 @@
 
 use super::kernel::Pid;
 use super::script::Cue;
-use crate::{Input, Instant, Signal};
+use crate::{Input, Instant, Output, Signal};
 
 /// What is to happen at a time.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,8 @@ pub(super) enum Event {
     Begin { node: usize },
     /// A script goes on.
     Cue { node: usize, cue: Cue },
+    /// A user hears something of a call.
+    Heard { node: usize, output: Output },
     /// A process dies.
     Death { pid: Pid, exit: crate::Exit },
     /// A guardian's span is over.
@@ -35,6 +37,7 @@ impl Event {
             | Self::Exec { node }
             | Self::Begin { node }
             | Self::Cue { node, .. }
+            | Self::Heard { node, .. }
             | Self::Wake { node }
             | Self::Look { node } => *node,
             Self::Death { pid, .. } | Self::Guard { pid } => usize::MAX / 2 + pid,

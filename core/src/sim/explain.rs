@@ -95,9 +95,10 @@ pub(super) fn explain(world: &World<'_>) -> Option<Explanation> {
 
 /// Chooses the wait to follow: one that is in vain by itself, else the one nearest to its end.
 fn choose(world: &World<'_>, node: usize, waits: &[Wait]) -> Option<Wait> {
-    let vain = |wait: &&Wait| is_answered(&world.oracle.heard, node, wait.on, wait.why);
+    let answered = |wait: &Wait| is_answered(&world.oracle.heard, node, wait.on, wait.why);
+    let vain = |wait: &&Wait| answered(wait) || world.is_thrown_away(wait);
     let endless = |wait: &&Wait| wait.until == Until::Running(None) || is_never(wait.until);
-    let by_actor = |wait: &&Wait| matches!(wait.on, On::Child(_) | On::Link(_));
+    let by_actor = |wait: &&Wait| matches!(wait.on, On::Child(_) | On::Link(_) | On::Context(_));
     waits
         .iter()
         .find(vain)
@@ -150,6 +151,12 @@ fn sink_of(world: &World<'_>, node: usize, wait: &Wait) -> Option<(Sink, String)
                 return Some((Sink::DeadResolver, text));
             }
             Some((Sink::SilentEnvironment, format!("only the user's code in {me} could end that")))
+        }
+        On::Context(_) if world.is_thrown_away(wait) => {
+            Some((Sink::LostWake, format!("whom {me} called has answered, and the answer was thrown away")))
+        }
+        On::Context(_) if world.called_by(wait).is_some_and(|far| world.life(far).is_none()) => {
+            Some((Sink::DeadResolver, format!("whom {me} called is dead, and {me} was not told")))
         }
         On::Link(_) | On::Strangers | On::Guardian | On::Context(_) | On::Question(_) => {
             Some((Sink::SilentEnvironment, format!("nobody answers {me}")))

@@ -43,6 +43,7 @@ mod search;
 mod shell;
 mod shrink;
 mod snapshot;
+mod talk;
 mod timeline;
 mod world;
 

@@ -66,6 +66,12 @@ pub enum Conduct {
     Stuck,
     /// It forks two processes that it tells nobody of, one of them into a group of its own.
     Leaves,
+    /// Calls its first child, and returns when that is answered and not before.
+    Calls,
+    /// Serves a call: fills its caller's window and returns. Then it serves on.
+    Answers,
+    /// Dies without a word when it is called.
+    DiesOfCall,
     /// A command that dies of SIGINT.
     Command,
     /// A command that exits well after some work.
@@ -101,6 +107,8 @@ impl Conduct {
         Self::CommandReturn,
         Self::CommandFail,
         Self::CommandNoInt,
+        Self::Calls,
+        Self::Answers,
     ];
 
     /// Those that are faults.
@@ -123,6 +131,7 @@ impl Conduct {
         Self::CommandNoTerm,
         Self::CommandDeaf,
         Self::CommandLeaves,
+        Self::DiesOfCall,
     ];
 
     /// Gives all, the benign ones first.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The scope that a script opens for its children.
-const NURSERY: ScopeId = ScopeId(1);
+pub(super) const NURSERY: ScopeId = ScopeId(1);
 /// A peer, who is no actor of the tree.
 const STRANGER: ActorId = ActorId(u64::MAX);
 /// The second task of a script that has one.
@@ -49,13 +49,15 @@ pub(super) enum Stage {
 pub(super) struct Body {
     pub(super) conduct: Conduct,
     pub(super) stage: Stage,
+    /// It waits for the answer to a call.
+    pub(super) calling: bool,
     pub(super) nursery: Option<ScopeId>,
     pub(super) held: Vec<Error>,
 }
 
 impl Body {
     pub(super) fn new(conduct: Conduct) -> Self {
-        Self { conduct, stage: Stage::Idle, nursery: None, held: Vec::new() }
+        Self { conduct, stage: Stage::Idle, calling: false, nursery: None, held: Vec::new() }
     }
 }
 
@@ -64,11 +66,11 @@ impl World<'_> {
         let Some(body) = self.actors[node].as_ref().map(|actor| &actor.body) else {
             return Ok(());
         };
-        let (conduct, stage, nursery) = (body.conduct, body.stage, body.nursery);
+        let (conduct, stage, nursery, calling) = (body.conduct, body.stage, body.nursery, body.calling);
         match cue {
             Cue::Start => self.start(node, conduct),
             Cue::Work if stage == Stage::Working || stage == Stage::Joining => self.work(node, conduct),
-            Cue::Cancelled if stage == Stage::Working => {
+            Cue::Cancelled if stage == Stage::Working && !calling => {
                 let kind = (conduct == Conduct::FailOnCancel).then_some(Kind::Failed);
                 self.finish(node, kind)
             }
@@ -82,7 +84,7 @@ impl World<'_> {
         }
     }
 
-    fn body(&mut self, node: usize) -> Option<&mut Body> {
+    pub(super) fn body(&mut self, node: usize) -> Option<&mut Body> {
         self.actors[node].as_mut().map(|actor| &mut actor.body)
     }
 
@@ -93,10 +95,11 @@ impl World<'_> {
             }
             body.stage = Stage::Working;
         }
+        self.expose(node, conduct)?;
         let children: Vec<usize> = self.scenario.children(node).collect();
         let inner = !children.is_empty();
         let wants_scope = matches!(conduct, Conduct::Shield | Conduct::Deadline | Conduct::HelperFails);
-        let has_body = works(conduct) || !inner || conduct == Conduct::IgnoreCancel;
+        let has_body = works(conduct) || !inner || matches!(conduct, Conduct::IgnoreCancel | Conduct::Calls);
         if (inner || wants_scope) && conduct != Conduct::Bare {
             self.open_nursery(node, conduct)?;
         }
@@ -205,7 +208,7 @@ impl World<'_> {
     }
 
     /// Ends the body: of the nursery, if there is one, else of the task.
-    fn finish(&mut self, node: usize, kind: Option<Kind>) -> Result<(), Violation> {
+    pub(super) fn finish(&mut self, node: usize, kind: Option<Kind>) -> Result<(), Violation> {
         let Some(body) = self.body(node) else { return Ok(()) };
         if body.stage != Stage::Working {
             return Ok(());
@@ -313,5 +316,8 @@ fn works(conduct: Conduct) -> bool {
             | Conduct::WedgeOnCancel
             | Conduct::SlowBoot
             | Conduct::Leaves
+            | Conduct::Calls
+            | Conduct::Answers
+            | Conduct::DiesOfCall
     )
 }

@@ -18,6 +18,7 @@ use crate::{
 const EAGAIN: i32 = 11;
 
 pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Result<(), Violation> {
+    world.pass_on(node, output);
     match output {
         Output::Spawn { child, .. } => world.order(node, child),
         Output::Send { link, message } => world.send(node, link, message),
@@ -33,7 +34,7 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
         Output::Reap { child } => return world.reap(node, child),
         Output::Run => world.at(world.now, Event::Cue { node, cue: Cue::Start }),
         Output::CancelTask { task, .. } => world.cancel_task(node, task),
-        Output::CancelBody { .. } => world.cancel_body(node),
+        Output::CancelBody { scope, .. } if scope != super::talk::BODY => world.cancel_body(node),
         Output::Raise { scope, error } => world.raise(node, scope, error),
         Output::Closed { scope, lost, .. } => world.closed(node, scope, lost),
         Output::Describe { link: Some(link), asked } => {
@@ -66,7 +67,8 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
         | Output::DescribedAll { .. }
         // Whoever makes processes here always answers.
         | Output::Unanswered { .. }
-        // Nobody calls anybody here yet.
+        // See `talk.rs`.
+        | Output::CancelBody { .. }
         | Output::Offer { .. }
         | Output::Withdrawn { .. }
         | Output::Begun { .. }

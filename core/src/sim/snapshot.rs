@@ -65,7 +65,7 @@ impl World<'_> {
         // What has ended, or died, decides nothing any more.
         if self.kernel.at(*pid).is_alive() && outcome.is_none() {
             key.data(machine.state());
-            key.number(body.conduct as u64 | (body.stage as u64) << 8);
+            key.number(body.conduct as u64 | (body.stage as u64) << 8 | u64::from(body.calling) << 16);
             key.data(&body.nursery);
             key.data(&body.held);
             for (child, (seen, reaped)) in sweeps {
@@ -132,6 +132,10 @@ fn event_key(key: &mut Key, names: &[u64], event: &Event) {
         Event::Exec { node } => key.number(1 | (*node as u64) << 8),
         Event::Begin { node } => key.number(2 | (*node as u64) << 8),
         Event::Cue { node, cue } => key.number(3 | (*node as u64) << 8 | (*cue as u64) << 32),
+        Event::Heard { node, output } => {
+            key.number(9 | (*node as u64) << 8);
+            key.data(output);
+        }
         Event::Death { pid, exit } => {
             key.number(4 | names[*pid] << 8);
             key.data(exit);

@@ -268,6 +268,11 @@ impl<'a> World<'a> {
                     self.play(node, cue)?;
                 }
             }
+            Event::Heard { node, output } => {
+                if !self.defer(node, event) {
+                    self.talk(node, output)?;
+                }
+            }
             Event::Exec { node } => self.exec(node),
             Event::Begin { node } => self.begin(node)?,
             Event::Wake { node } => {

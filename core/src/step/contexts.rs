@@ -10,7 +10,7 @@ use crate::deadlines::Timer;
 use crate::flow::Flow;
 use crate::state::Member;
 use crate::{
-    Answer, Callee, CalleeChange, Caller, CallerChange, Cause, ContextId, Ending, Error, Event, Exit,
+    Answer, Callee, CalleeChange, Caller, CallerChange, Cause, ContextId, Defect, Ending, Error, Event, Exit,
     Instant, Kind, Link, Message, NameId, Output, Payload, Reason, ScopeId, Side, Stray, Word,
 };
 
@@ -225,7 +225,9 @@ impl Step<'_> {
             }
             None => self.emit(Output::Withdrawn { context }),
         }
-        self.say(context, Word::Answer(answer));
+        if !(call.flow.is_full() && self.state.has(Defect::TerminalInDataBuffer)) {
+            self.say(context, Word::Answer(answer));
+        }
     }
 
     /// The actor goes on without the calls that its tasks were at: they end with its process.
@@ -246,6 +248,9 @@ impl Step<'_> {
 
     /// The far end of a channel is gone, and with it all that was under way on it: no call outlives its peer.
     pub(super) fn end_link(&mut self, link: Link, exit: Option<Exit>) {
+        if self.state.has(Defect::PeerLossUnlinked) {
+            return;
+        }
         let (first, last) = (ContextId::caller(link, 0), ContextId::callee(link, u32::MAX));
         let callers: Vec<_> = self.state.callers.range(first..=last).map(|(context, _)| *context).collect();
         for context in callers {

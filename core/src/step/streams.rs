@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::flow::{Arrival, Flow, HalfChange};
-use crate::{ContextId, Half, Output, Payload, Word};
+use crate::{ContextId, Defect, Half, Output, Payload, Word};
 
 impl Step<'_> {
     pub(super) fn open_stream(&mut self, context: ContextId, window: u32, lossy: bool) {
@@ -31,7 +31,9 @@ impl Step<'_> {
             return;
         };
         flow.move_out(HalfChange::Ended);
-        self.say(context, Word::End);
+        if !(flow.is_full() && self.state.has(Defect::TerminalInDataBuffer)) {
+            self.say(context, Word::End);
+        }
     }
 
     /// The user took items: the far end may send as many more, once that is worth a message.

@@ -1,0 +1,139 @@
+//! The users' code of actors that call each other: who calls its child, who serves that, who dies of it.
+//!
+//! The rule: a user hears what its shell tells it and answers by asks and facts of the public surface, a little later.
+
+use core::time::Duration;
+
+use super::choices::Source;
+use super::event::Event;
+use super::oracle::Violation;
+use super::scenario::Conduct;
+use super::script::NURSERY;
+use super::world::{World, id};
+use crate::{Answer, ContextId, End, Exit, Input, Link, NameId, On, Output, Payload, ScopeId, Wait};
+
+/// What every actor that serves exposes.
+const ENDPOINT: NameId = NameId(1);
+/// The scope of the body that serves a call.
+pub(super) const BODY: ScopeId = ScopeId(2);
+/// The bytes of arguments, items and results: what travels does not matter here.
+const BYTES: Payload = Payload(0);
+
+impl World<'_> {
+    /// Exposes the endpoint of one who serves.
+    pub(super) fn expose(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
+        if matches!(conduct, Conduct::Answers | Conduct::DiesOfCall) {
+            self.give(node, Input::Expose { endpoint: ENDPOINT })?.ok();
+        }
+        Ok(())
+    }
+
+    /// Lets a user hear what the shell has for it, if that is about a call.
+    pub(super) fn pass_on(&mut self, node: usize, output: Output) {
+        let slow = match output {
+            Output::Offer { .. } => true,
+            Output::Report(crate::Event::Up(_))
+            | Output::Begun { .. }
+            | Output::Credited { .. }
+            | Output::Ended { .. } => false,
+            Output::CancelBody { scope, .. } | Output::Closed { scope, .. } if scope == BODY => false,
+            _ => return,
+        };
+        if !matches!(self.conducts[node], Conduct::Calls | Conduct::Answers | Conduct::DiesOfCall) {
+            return;
+        }
+        let after = if slow { self.pick(Source::Script, &[0, 1, 40]) } else { Duration::ZERO };
+        self.at(self.now.after(after), Event::Heard { node, output });
+    }
+
+    /// A user has heard something of a call.
+    pub(super) fn talk(&mut self, node: usize, output: Output) -> Result<(), Violation> {
+        match output {
+            Output::Report(crate::Event::Up(child)) => {
+                self.call(node, ContextId::caller(Link::Child(child), 1))?
+            }
+            Output::Offer { context, .. } => self.serve(node, context)?,
+            Output::Begun { context, .. } => {
+                self.give(node, Input::OpenStream { context, window: 1, lossy: false })?.ok();
+            }
+            Output::Credited { context, .. } => {
+                self.give(node, Input::Push { context, payload: BYTES })?.ok();
+                self.give(node, Input::Leave { scope: BODY })?.ok();
+            }
+            Output::CancelBody { scope, .. } => {
+                self.give(node, Input::Leave { scope })?.ok();
+            }
+            Output::Closed { end, .. } => self.give_answer(node, end)?,
+            Output::Ended { .. } => self.hear_answer(node)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, node: usize, context: ContextId) -> Result<(), Violation> {
+        let first = self.scenario.children(node).next().map(id);
+        if self.conducts[node] != Conduct::Calls || first.map(Link::Child) != Some(context.link) {
+            return Ok(());
+        }
+        let (scope, linked, endpoint) = (ScopeId::ROOT, false, ENDPOINT);
+        let call = Input::Call { context, scope, linked, endpoint, payload: BYTES, deadline: None };
+        let called = self.give(node, call)?.is_ok();
+        if let Some(body) = self.body(node) {
+            body.calling = called;
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, node: usize, context: ContextId) -> Result<(), Violation> {
+        if self.give(node, Input::Accept { context, scope: BODY, parent: ScopeId::ROOT })?.is_err() {
+            return Ok(());
+        }
+        if self.conducts[node] == Conduct::DiesOfCall
+            && let Some(pid) = self.pids[node]
+        {
+            self.die(pid, Exit::Code(3));
+            return Ok(());
+        }
+        self.give(node, Input::Begin { context, payload: BYTES })?.ok();
+        self.give(node, Input::OpenStream { context, window: 1, lossy: false })?.ok();
+        Ok(())
+    }
+
+    fn give_answer(&mut self, node: usize, end: End) -> Result<(), Violation> {
+        let answer = match end {
+            End::Cancelled(cause) => Answer::Cancelled(cause),
+            _ => Answer::Returned(BYTES),
+        };
+        let context = ContextId::callee(Link::Parent, 1);
+        self.give(node, Input::Finished { context, answer })?.ok();
+        Ok(())
+    }
+
+    /// Whoever waited for the answer needs its children no longer.
+    fn hear_answer(&mut self, node: usize) -> Result<(), Violation> {
+        if let Some(body) = self.body(node) {
+            body.calling = false;
+        }
+        self.give(node, Input::Cancel { scope: NURSERY })?.ok();
+        self.finish(node, None)
+    }
+
+    /// Gives the actor at the far end of a call that one waits for.
+    pub(super) fn called_by(&self, wait: &Wait) -> Option<usize> {
+        match wait.on {
+            On::Context(ContextId { link: Link::Child(child), side: crate::Side::Caller, .. }) => {
+                Some(super::world::place(child))
+            }
+            _ => None,
+        }
+    }
+
+    /// Tells whether a call is waited for that the far end, alive and well, has forgotten.
+    pub(super) fn is_thrown_away(&self, wait: &Wait) -> bool {
+        let Some(actor) = self.called_by(wait).and_then(|far| self.actors[far].as_ref()) else {
+            return false;
+        };
+        let serves = |wait: Wait| matches!(wait.on, On::Context(ContextId { link: Link::Parent, .. }));
+        self.kernel.at(actor.pid).is_alive() && !actor.machine.waits().any(serves)
+    }
+}
