@@ -356,18 +356,6 @@ fn a_child_that_is_being_killed_is_lost_to_its_callers() {
     assert_eq!(cancel, Ok(()), "cancelling what is over succeeds");
 }
 
-/// A child may call before its start is known. If it then turns out that it was never started, nothing is left of that.
-#[test]
-fn the_calls_of_a_child_that_never_started_are_withdrawn() {
-    let mut story = Story::begin();
-    story.give(Input::Expose { endpoint: ENDPOINT });
-    story.give(said(ACTOR, hello(ACTOR)));
-    story.give(said(ACTOR, Message::Ready));
-    story.give(called(1, ENDPOINT));
-    let outputs = story.give(Input::NotStarted { child: ACTOR, errno: 11 });
-    assert!(outputs.contains(&Output::Withdrawn { context: THEIRS }), "{outputs:?}");
-}
-
 #[test]
 fn a_third_signal_leaves_no_deadline_of_a_call() {
     let mut story = caller(true);

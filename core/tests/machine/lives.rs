@@ -26,10 +26,13 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(setup: &Setup) -> Self {
-        let machine = setup.machine();
         // A machine that was given nothing yet knows no time.
         let now = if setup.prefix.is_empty() { Instant(0) } else { START };
-        Self { machine, watch: Watch::new(setup.has_parent), now, story: Vec::new() }
+        Self { now, ..Self::of(setup.machine(), setup.has_parent) }
+    }
+
+    pub(crate) fn of(machine: Machine, has_parent: bool) -> Self {
+        Self { machine, watch: Watch::new(has_parent), now: START, story: Vec::new() }
     }
 
     /// Gives the machine one input, drains it, and checks every promise.

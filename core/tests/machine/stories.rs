@@ -1,10 +1,11 @@
 //! Lives that are worth telling one by one: each was lived wrongly once, or is a law that one life shows best.
 
 use windrow_core::{
-    Child, Config, End, Error, Event, Exit, Input, Instant, Kind, Life, Link, Machine, Message, On, Output,
-    Payload, Refused, Role, ScopeId, Signal, TaskId, Why,
+    Child, Config, ContextId, End, Error, Event, Exit, Input, Instant, Kind, Life, Link, Machine, Message,
+    On, Output, Payload, Refused, Role, ScopeId, Side, Signal, TaskId, Why, Word,
 };
 
+use super::phrases::ENDPOINT;
 use super::setups::{ACTOR, COMMAND, LEVELS, ME, NURSERY, START, hello, limits, ms, said, spec, stamp, told};
 
 /// A root whose nursery holds the actor and the command, told step by step.
@@ -297,4 +298,20 @@ fn a_child_that_told_of_an_error_has_failed() {
     story.give(Input::Flushed { link: Link::Parent });
     let outputs = story.give(Input::Released);
     assert!(matches!(outputs[..], [Output::Done(outcome)] if outcome.end == End::Failed), "{outputs:?}");
+}
+
+/// A child may call before its start is known. If it then turns out that it was never started, nothing is left of that.
+#[test]
+fn the_calls_of_a_child_that_never_started_are_withdrawn() {
+    let mut story = Story::begin();
+    story.give(Input::Expose { endpoint: ENDPOINT });
+    story.give(said(ACTOR, hello(ACTOR)));
+    story.give(said(ACTOR, Message::Ready));
+    let word = Word::Call { endpoint: ENDPOINT, left: None, payload: Payload(50) };
+    story.give(said(ACTOR, Message::Context { number: 1, side: Side::Caller, word }));
+    let outputs = story.give(Input::NotStarted { child: ACTOR, errno: 11 });
+    assert!(
+        outputs.contains(&Output::Withdrawn { context: ContextId::callee(Link::Child(ACTOR), 1) }),
+        "{outputs:?}"
+    );
 }

@@ -1,0 +1,99 @@
+//! Streams between real machines, in every order in which their ends, messages and cancellations can follow each other.
+
+use windrow_core::{ContextId, Defect, Defects, Link, Output};
+
+use super::crossings::{count, endings, holds, returned};
+use super::explore::explore;
+use super::line::{Line, id};
+use super::plans::{Act, Temper};
+use super::watch::ensure;
+use Act::{Accept, Begin, Call, Cancel, End, Join, Nest, Open, Push, Return, Take};
+
+fn streaming(reader: &[Act], writer: &[Act], defects: Defects) -> Line {
+    let mut line = Line::without(2, defects);
+    line.plan(0, true, 1, reader);
+    line.serve(1, writer, Temper::Yield);
+    line
+}
+
+/// Tells in which order a stream came to its reader.
+fn order(line: &Line) -> String {
+    let letter = |output: &Output| match output {
+        Output::Begun { .. } => Some('b'),
+        Output::Item { .. } => Some('i'),
+        Output::DropOldest { .. } => Some('d'),
+        Output::StreamEnded { .. } => Some('e'),
+        Output::Ended { ending, .. } if returned(ending) => Some('r'),
+        Output::Ended { .. } => Some('x'),
+        _ => None,
+    };
+    line.heard(0).iter().filter_map(letter).collect()
+}
+
+/// Items come against credit, the end behind them, the answer last; none is dropped.
+#[test]
+fn items_come_in_order_and_the_end_and_the_answer_behind_them() {
+    let reader = [Call(true, None), Open(2, false), Take(1), Take(2)];
+    let writer = [Accept, Begin, Open(1, false), Push, Push, Push, End, Return];
+    holds("a stream", streaming(&reader, &writer, Defects::NONE), |line| {
+        ensure!(order(line) == "biiier", "{}", order(line));
+        Ok(())
+    });
+}
+
+fn full(line: &Line) -> Result<(), String> {
+    ensure!(order(line) == "biier", "{}", order(line));
+    Ok(())
+}
+
+#[test]
+fn the_end_and_the_answer_have_a_place_of_their_own() {
+    let reader = [Call(true, None), Open(2, false)];
+    let writer = [Accept, Begin, Open(1, false), Push, Push, End, Return];
+    holds("a full window", streaming(&reader, &writer, Defects::NONE), full);
+    let defects = Defects::NONE.with(Defect::TerminalInDataBuffer);
+    let broken = explore(streaming(&reader, &writer, defects), full);
+    assert!(broken.is_err(), "the answer came although it had no place of its own");
+}
+
+/// A reader that takes nothing stops its own writer; another call over the same channel goes on.
+#[test]
+fn a_slow_reader_stops_nobody_else() {
+    let link = Link::Child(id(1));
+    let reader = [Call(true, None), Open(2, false), Nest(link, 2), Join(link, 2)];
+    let mut line =
+        streaming(&reader, &[Accept, Begin, Open(1, false), Push, Push, Push, Return], Defects::NONE);
+    line.serve_next(1, &[Accept, Begin, Return]);
+    holds("a slow reader", line, |line| {
+        let items = count(line, 0, |o| matches!(o, Output::Item { .. }));
+        let second = ContextId::caller(link, 2);
+        let answered = count(line, 0, |o| matches!(o, Output::Ended { context, .. } if *context == second));
+        ensure!((items, answered, endings(line, 0).len()) == (2, 1, 1), "{items} items, {answered} answers");
+        Ok(())
+    });
+}
+
+/// A lossy stream never holds its writer up: its reader loses the oldest, and is told of each.
+#[test]
+fn a_lossy_stream_drops_the_oldest_and_says_so() {
+    let reader = [Call(true, None), Open(2, true), Take(1)];
+    let writer = [Accept, Begin, Open(1, false), Push, Push, Push, Push, Return];
+    holds("a lossy stream", streaming(&reader, &writer, Defects::NONE), |line| {
+        let told = order(line);
+        let number = |letter| told.chars().filter(|other| *other == letter).count();
+        ensure!(number('i') == 4 && told.ends_with('r') && number('x') == 0, "{told}");
+        ensure!((1..=2).contains(&number('d')), "{told}");
+        Ok(())
+    });
+}
+
+/// Both ends write and read at once, and either may be cancelled meanwhile.
+#[test]
+fn both_ends_may_stream_and_be_cancelled() {
+    let caller = [Call(false, None), Open(1, false), Push, Take(1), End, Cancel];
+    let body = [Accept, Begin, Open(1, false), Push, Take(1), Return];
+    holds("both ways", streaming(&caller, &body, Defects::NONE), |line| {
+        ensure!(endings(line, 0).len() == 1, "{:?}", endings(line, 0));
+        Ok(())
+    });
+}
