@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windrow_core::{
-    Answer, Callee, Child, ContextId, Ending, Input, Life, Link, Message, On, Output, Payload, ScopeId, Side,
-    Signal, Until, Why, Word,
+    Answer, Callee, Child, ContextId, End, Ending, Input, Life, Link, Message, On, Output, Payload, ScopeId,
+    Side, Signal, Until, Why, Word,
 };
 
 use super::phrases::FOLLOWED;
@@ -242,8 +242,7 @@ impl Talks {
                 ensure!(told, "{wait}, which was not told");
             }
         }
-        let ended = seen.machine.life() == Life::Ended;
-        let forced = ended && seen.before.life < Life::Exiting;
+        let (ended, forced) = (seen.machine.life() == Life::Ended, is_forced(seen));
         for context in self.open.keys().filter(|context| !waited.contains(context)) {
             let silent = context.side == Side::Callee && self.is_mute(context.link, seen);
             ensure!(silent || forced, "{context} is over, and nobody was told");
@@ -285,11 +284,15 @@ impl Talks {
         self.payloads.retain(|_, left| *left != 0);
         let gone = self.payloads.iter().find(|(_, left)| **left < 0);
         ensure!(gone.is_none(), "a payload was handed on twice: {gone:?}");
-        let forced = seen.before.life < Life::Exiting;
-        let ended = seen.machine.life() == Life::Ended && !forced;
+        let ended = seen.machine.life() == Life::Ended && !is_forced(seen);
         ensure!(!ended || self.payloads.is_empty(), "payloads are left at the end: {:?}", self.payloads);
         Ok(())
     }
+}
+
+/// Tells whether the user would wait no longer: then nothing is told to anybody.
+fn is_forced(seen: &Seen<'_>) -> bool {
+    seen.outputs.iter().any(|output| matches!(output, Output::Done(outcome) if outcome.end == End::Forced))
 }
 
 /// Gives the payload that an input brings, and whether the machine may keep it.
