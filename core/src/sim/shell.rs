@@ -60,32 +60,9 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
         }
         Output::Report(crate::Event::Abandoned(_)) => world.abandon(node),
         Output::Done(outcome) => world.done(node, outcome),
-        Output::Result { .. }
-        | Output::Note { .. }
-        | Output::Describe { link: None, .. }
-        | Output::Described(_)
-        | Output::DescribedAll { .. }
-        // Whoever makes processes here always answers.
-        | Output::Unanswered { .. }
-        // See `talk.rs`.
-        | Output::CancelBody { .. }
-        | Output::Offer { .. }
-        | Output::Withdrawn { .. }
-        | Output::Begun { .. }
-        | Output::Item { .. }
-        | Output::DropOldest { .. }
-        | Output::Credited { .. }
-        | Output::StreamEnded { .. }
-        | Output::ContextError { .. }
-        | Output::Ended { .. }
-        | Output::Discard(_)
-        | Output::Dial { .. }
-        | Output::Reached { .. }
-        | Output::Unreached { .. }
-        | Output::Registered { .. }
-        | Output::Found { .. }
-        | Output::NotFound { .. }
-        | Output::Report(_) => {}
+        // Nothing that changes this world: words for users, of calls (see `talk.rs`), peers and names; and whoever makes
+        // processes here always answers.
+        _ => {}
     }
     Ok(())
 }

@@ -72,10 +72,11 @@ pub fn fork(kin: Kin) -> io::Result<Side> {
     let mut pidfd: RawFd = -1;
     // SAFETY: all-zero is a valid `clone_args`, meaning "nothing asked for".
     let mut args: libc::clone_args = unsafe { mem::zeroed() };
-    args.flags = bits(kin_flags | libc::CLONE_PIDFD | libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID);
+    let flags = kin_flags | libc::CLONE_PIDFD | libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID;
+    args.flags = u64::from(flags.cast_unsigned());
     args.pidfd = (&raw mut pidfd).addr() as u64;
     args.child_tid = thread_id.addr() as u64;
-    args.exit_signal = bits(exit_signal);
+    args.exit_signal = u64::from(exit_signal.cast_unsigned());
     // SAFETY: without CLONE_VM the child has a copy of this stack and of everything else, and there was no
     // other thread whose locks could be copied in the held state. Both addresses outlive the call.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) };
@@ -378,11 +379,6 @@ fn errno() -> i32 {
 
 fn check(result: libc::c_long) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// The bits of a flag set, without sign extension.
-fn bits(flags: c_int) -> u64 {
-    u64::from(flags.cast_unsigned())
 }
 
 /// Registers a descriptor with a poller, level-triggered.
