@@ -57,6 +57,7 @@
 //! What decides stands in [`core`]; a shell for another loop is [`shell`]; what both need of the system is [`unix`].
 mod actor;
 mod board;
+mod broadcast;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod drive;
@@ -77,6 +78,7 @@ pub mod unix;
 
 pub use actor::Actor;
 pub use board::Output;
+pub use broadcast::{Broadcast, Heard, Subscription};
 pub use drive::{Blocking, Drive};
 pub use endpoint::{Endpoint, Service};
 pub use failure::{Failure, Raised};

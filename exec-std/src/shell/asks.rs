@@ -144,6 +144,10 @@ impl<R: Reactor> Asks for Shell<R> {
         !self.is_congested(link)
     }
 
+    fn watch_slot(&mut self, slot: &Arc<Slot>) {
+        self.slots.watch(slot);
+    }
+
     fn end_stream(&mut self, context: ContextId) {
         self.tell(Input::EndStream { context });
     }

@@ -86,6 +86,8 @@ pub(crate) trait Asks: Meets {
     /// Tells whether a channel's send buffer is short.
     fn has_room(&mut self, link: Link) -> bool;
     fn end_stream(&mut self, context: ContextId);
+    /// Has the user of a slot of no context woken when anything is cancelled.
+    fn watch_slot(&mut self, slot: &Arc<Slot>);
     fn taken(&mut self, context: ContextId, items: u32);
     fn cancel_context(&mut self, context: ContextId);
     fn cancel_actor(&mut self, link: Link) -> Result<(), Refused>;

@@ -3,7 +3,7 @@
 //! A slot that nobody holds any more is used again, so that a call costs no memory of its own in the long run.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use windrow_core::ContextId;
 
@@ -18,6 +18,8 @@ pub(crate) struct Slots {
     open: BTreeMap<ContextId, Arc<Slot>>,
     /// Slots of contexts that are over. Their users may still hold them.
     over: Vec<Arc<Slot>>,
+    /// Slots of no context, whose users wait like the others.
+    others: Vec<Weak<Slot>>,
 }
 
 impl Slots {
@@ -40,7 +42,13 @@ impl Slots {
         self.open.get(&context)
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Slot>> {
-        self.open.values()
+    /// Has the user of a slot of no context woken with all the others.
+    pub(crate) fn watch(&mut self, slot: &Arc<Slot>) {
+        self.others.retain(|other| other.strong_count() > 0);
+        self.others.push(Arc::downgrade(slot));
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = Arc<Slot>> + '_ {
+        self.open.values().cloned().chain(self.others.iter().filter_map(Weak::upgrade))
     }
 }

@@ -113,7 +113,7 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn hand_touched(&mut self, awaited: &mut Vec<Arc<Slot>>) {
         // A cancellation may concern anybody who waits for anything.
         if std::mem::take(&mut self.cancelled) {
-            self.touched.extend(self.slots.all().cloned());
+            self.touched.extend(self.slots.all());
         }
         if !self.touched.is_empty() {
             std::mem::swap(&mut self.touched, awaited);

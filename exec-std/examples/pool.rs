@@ -1,0 +1,51 @@
+//! A pool: tasks in actors of their own, at most so many at the same time, each result typed; a task that dies takes
+//! nothing with it but itself.
+//!
+//! `cargo run --release -p windrow-std --example pool`
+
+use std::process::ExitCode;
+
+use windrow_std::{Blocking, Endpoint, Program, Raised};
+
+const SUM: Endpoint<Vec<u64>, u64> = Endpoint::new("sum");
+
+/// How many actors work at the same time.
+const ROOM: usize = 4;
+
+fn main() -> std::io::Result<ExitCode> {
+    let program = Program::new().task(SUM, |_actor, numbers: Vec<u64>| {
+        numbers
+            .iter()
+            .try_fold(0_u64, |sum, number| sum.checked_add(*number))
+            .ok_or_else(|| Raised::from("too large"))
+    });
+    let ended = program.run::<Blocking>(|actor| {
+        let mut batches: Vec<Vec<u64>> =
+            (0..10).map(|batch| (batch * 100..(batch + 1) * 100).collect()).collect();
+        batches.push(vec![u64::MAX, 1]);
+        let (mut sum, mut failed) = (0, 0);
+        for round in batches.chunks(ROOM) {
+            // Each in a nursery of its own, so that a failure cancels nobody else.
+            let results: Vec<_> = std::thread::scope(|threads| {
+                let tasks: Vec<_> = round
+                    .iter()
+                    .map(|batch| {
+                        threads.spawn(|| actor.nursery(|nursery| nursery.run_in_actor(SUM, batch)?.result()))
+                    })
+                    .collect();
+                tasks.into_iter().filter_map(|task| task.join().ok()).collect()
+            });
+            for result in results {
+                match result {
+                    Ok(part) => sum += part,
+                    Err(raised) if raised.is_cancelled() => return Err(raised),
+                    Err(_) => failed += 1,
+                }
+            }
+        }
+        println!("sum {sum}, {failed} failed");
+        Ok(Vec::new())
+    })?;
+    println!("{} actors, {} left", ended.outcome.tally.actors, ended.outcome.tally.left);
+    Ok(ended.status().into())
+}

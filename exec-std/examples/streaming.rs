@@ -1,0 +1,69 @@
+//! A streaming service: a first value, items both ways, an end each way, a result; and a source with many receivers.
+//!
+//! `cargo run --release -p windrow-std --example streaming`
+
+use std::process::ExitCode;
+
+use windrow_std::{Blocking, Broadcast, Endpoint, Heard, Order, Program, Service};
+
+/// Takes words until there is no more, answers each, and returns how many there were.
+const SHOUT: Endpoint<(), usize> = Endpoint::new("shout");
+/// Counts down from a number.
+const COUNT: Endpoint<u32, ()> = Endpoint::new("count");
+
+fn crier() -> Service {
+    Service::new("crier")
+        .on(SHOUT, |serving, ()| {
+            serving.begin(&"ready")?;
+            let mut stream = serving.stream::<String, String>()?;
+            let mut words = 0;
+            while let Some(word) = stream.recv()? {
+                words += 1;
+                stream.send(&word.to_uppercase())?;
+            }
+            Ok(words)
+        })
+        .on(COUNT, |serving, from| {
+            serving.begin(&())?;
+            let mut stream = serving.stream::<u32, ()>()?;
+            // Waits whenever the other end has no room: nothing piles up.
+            (0..=from).rev().try_for_each(|number| stream.send(&number))
+        })
+}
+
+fn main() -> std::io::Result<ExitCode> {
+    let ended = Program::new().service(crier()).run::<Blocking>(|actor| {
+        actor.nursery(|nursery| {
+            let crier = nursery.spawn(Order::service("crier"))?.portal();
+            let words = crier.context(SHOUT, &(), |context| {
+                println!("the crier is {}", context.begun::<String>()?);
+                let mut stream = context.stream::<String, String>()?;
+                for word in ["make", "hay"] {
+                    stream.send(&word.to_owned())?;
+                    println!("{word}: {}", stream.recv()?.unwrap_or_default());
+                }
+                stream.finish();
+                context.result()
+            })?;
+            println!("{words} words");
+
+            let numbers = Broadcast::<u32>::new(actor, 16);
+            let mut receivers = [numbers.subscribe(), numbers.subscribe()];
+            crier.context(COUNT, &3, |context| {
+                context.begun::<()>()?;
+                numbers.relay(&mut context.stream::<(), u32>()?)
+            })?;
+            for (place, receiver) in receivers.iter_mut().enumerate() {
+                while let Some(heard) = receiver.recv(actor)? {
+                    match heard {
+                        Heard::Item(number) => println!("receiver {place} heard {number}"),
+                        Heard::Missed(count) => println!("receiver {place} missed {count}"),
+                    }
+                }
+            }
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    })?;
+    Ok(ended.status().into())
+}
