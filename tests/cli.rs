@@ -10,6 +10,8 @@ pub(crate) const MODULE: Module = Module {
         output_passes_through_as_it_comes,
         bad_arguments_are_refused,
         the_environment_names_no_backend,
+        the_simulator_answers,
+        what_can_not_be_simulated_is_refused,
         summary_of_every_leaf_by_fork,
         summary_of_every_leaf_by_exec,
         summary_of_deep_and_broad_trees,
@@ -136,4 +138,42 @@ fn check_leaf(
     }
     assert!(span("up_ms") > 0.0 && span("expected_ms") <= span("cascade_ms"), "{ended}");
     assert!(span("cascade_ms") <= span("bound_ms"), "{ended}");
+}
+
+fn the_simulator_answers(bed: &Bed) {
+    let run = bed.windrow(["sim", "--tree", "1x2", "--seed", "4"]).finish();
+    run.expect(0);
+    assert!(run.out.lines().count() > 20 && run.out.contains("clean: "), "{run}");
+    let again = bed.windrow(["sim", "--tree", "1x2", "--seed", "4"]).finish();
+    assert_eq!(run.out, again.out, "a seed is a run");
+    let hunt = bed.windrow(["hunt", "--actors", "2", "-k", "1", "--seeds", "100", "--json"]).finish();
+    hunt.expect(0);
+    let bag: serde_json::Value = serde_json::from_str(&hunt.out).expect("one object on one line");
+    assert_eq!((&bag["violations"], hunt.out.lines().count()), (&0.into(), 1), "{hunt}");
+    assert!(bag["states"].as_u64() > Some(500) && bag["runs"].as_u64() > Some(100), "{hunt}");
+    let hangs = bed.windrow(["hangs"]).finish();
+    hangs.expect(0);
+    assert!(hangs.out.lines().any(|line| line.starts_with("parent-shield-kept ")), "{hangs}");
+}
+
+fn what_can_not_be_simulated_is_refused(bed: &Bed) {
+    for (args, hint) in [
+        (vec!["hunt", "--defect", "no-such-hang"], "hint: `windrow hangs` lists them"),
+        (vec!["sim", "--faults", "wedge,laziness"], "hint: one of serve, return"),
+        (vec!["sim", "--tree", "9x9"], "at most 16 generations and 1000 actors"),
+        (vec!["sim", "--tree", "two"], "write it as 2x3"),
+    ] {
+        let refused = bed.windrow(args.clone()).finish();
+        refused.expect(2);
+        assert!(refused.out.is_empty() && refused.err.contains(hint), "{args:?}: {refused}");
+    }
+    // A build in which rules can be taken out finds the hang instead.
+    let hunt = bed.windrow(["hunt", "--defect", "parent-shield-kept", "--json"]).finish();
+    if hunt.out.is_empty() {
+        hunt.expect(2);
+        let hint = "hint: cargo run --release -p windrow-std --features defects --bin windrow -- hunt --defect parent-shield-kept";
+        assert!(hunt.err.contains("error: ") && hunt.err.contains(hint), "{hunt}");
+    } else {
+        hunt.expect(1);
+    }
 }

@@ -42,7 +42,8 @@ impl Exploration {
 
 /// Explores one part, of so many, of all runs with at most `deviations` choices that are not the default.
 ///
-/// The parts together are the whole, whatever their number; the run of defaults belongs to the first.
+/// The parts together are the whole, whatever their number; the run of defaults belongs to the first. With `usize::MAX`
+/// deviations every interleaving is explored, in one part.
 #[must_use]
 pub fn explore(scenario: &Scenario, deviations: usize, part: usize, parts: usize) -> Exploration {
     let mut explorer = Explorer {
@@ -120,7 +121,7 @@ impl<'a> Leg<'a> {
 }
 
 /// How a leg ended.
-enum Ended {
+pub(super) enum Ended {
     /// The clock jumped.
     Jumped,
     /// Nothing can happen any more.
@@ -169,7 +170,8 @@ impl<'a> Explorer<'a> {
         leg.made.clear();
         leg.made.extend_from_slice(made);
         let spent = made.iter().filter(|choice| choice.taken != 0).count();
-        let (from, left) = (leg.left, leg.left - spent);
+        let from = leg.left;
+        let left = if from == usize::MAX { from } else { from - spent };
         if !self.is_ours(from, left) {
             return true;
         }
@@ -198,7 +200,7 @@ impl<'a> Explorer<'a> {
         match self.seen.insert(key, room) {
             Some(before) if before >= room => {
                 self.seen.insert(key, before);
-                if self.path.iter().any(|leg| leg.key == key && leg.left == left) {
+                if self.comes_back(key) {
                     let text = "the run comes back to a state that it was in";
                     self.found(Violation::new("livelock", "30", text, world.now));
                 } else {
@@ -213,6 +215,12 @@ impl<'a> Explorer<'a> {
         self.path.push(Leg::new(Some(world), key, left));
     }
 
+    /// Tells whether the path has come back to a state of its own without a deviation.
+    fn comes_back(&self, key: u128) -> bool {
+        let fair = |leg: &&Leg<'_>| leg.made.iter().all(|choice| choice.taken == 0);
+        self.path.iter().rev().take_while(fair).any(|leg| leg.key == key)
+    }
+
     /// Keeps a violation with the way to it, and ends the search.
     fn found(&mut self, violation: Violation) -> bool {
         let trace = self.path.iter().flat_map(|leg| &leg.made).copied().collect();
@@ -223,7 +231,7 @@ impl<'a> Explorer<'a> {
 }
 
 /// Follows a world to the end of the moment.
-fn follow(world: &mut World<'_>) -> Ended {
+pub(super) fn follow(world: &mut World<'_>) -> Ended {
     loop {
         match world.turn() {
             Ok(Turn::Step) => {}

@@ -1,6 +1,8 @@
 //! Every run with few deviations: how many there are, and that nothing is found in any.
 
-use windrow_core::sim::{Choices, Conduct, Exploration, Scenario, explore, record, run, shapes};
+use std::collections::{HashMap, VecDeque};
+
+use windrow_core::sim::{Choices, Conduct, Exploration, Moment, Scenario, Way, explore, record, run, shapes};
 
 /// A tree in which everything may go wrong, at any time.
 fn wild(parents: Vec<usize>) -> Scenario {
@@ -72,4 +74,46 @@ fn what_is_found_can_be_run_again() {
     let (violation, trace) = found.expect("two deviations are enough");
     let again = run(&scenario, Choices::replay(trace));
     assert_eq!(again.violation, Some(violation));
+}
+
+/// Another explorer of the same model: breadth first, by the book, with nothing cut but what stands in its table already.
+fn breadth_first(scenario: &Scenario, deviations: usize) -> u64 {
+    let after = |left: usize, spent: usize| if left == usize::MAX { left } else { left - spent };
+    let mut seen: HashMap<u128, usize> = HashMap::new();
+    let mut queue: VecDeque<(usize, Moment<'_>)> = VecDeque::new();
+    let mut ways = Moment::beginnings(scenario, deviations);
+    let mut left = deviations;
+    loop {
+        for (spent, way) in ways.drain(..) {
+            let left = after(left, spent);
+            match way {
+                Way::On(moment) => {
+                    let best = seen.get(&moment.key()).copied();
+                    if best.is_none_or(|best| best < left) {
+                        seen.insert(moment.key(), left);
+                        queue.push_back((left, moment));
+                    }
+                }
+                Way::Over => {}
+                Way::Broken(violation) => panic!("{violation}"),
+            }
+        }
+        let Some((next, moment)) = queue.pop_front() else { return seen.len() as u64 };
+        left = next;
+        ways = moment.ways(left);
+    }
+}
+
+/// Every interleaving of a root alone; and of two actors, every one that a few deviations reach: each moment has
+/// thousands of ways, so all of them together are out of reach.
+#[test]
+fn another_explorer_counts_the_same_states() {
+    let deviations = if cfg!(debug_assertions) { 2 } else { 4 };
+    for (scenario, deviations) in
+        [(Scenario::of(vec![]), usize::MAX), (Scenario::of(vec![0]), deviations), (wild(vec![0]), 1)]
+    {
+        let states = check(&scenario, deviations).states;
+        assert_eq!(states, breadth_first(&scenario, deviations), "{:?}", scenario.parents);
+        assert!(states > 10, "{states}");
+    }
 }
