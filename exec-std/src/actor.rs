@@ -8,11 +8,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use windrow_core::{ActorId, Cause, End, Kind, Link, Reason, Refused, ScopeId, TaskId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use windrow_core::{ActorId, Cause, ContextId, End, Kind, Link, Reason, Refused, ScopeId, TaskId};
 
 use crate::board::{Board, Facts, Failed, ScopeFacts};
-use crate::endpoint::{Service, bad};
+use crate::endpoint::{Endpoint, Service, bad};
 use crate::failure::Raised;
+use crate::listen::Listener;
 use crate::nursery::{Handle, Nursery, Scope};
 use crate::portal::Portal;
 use crate::serve::{Offer, Serving};
@@ -122,7 +125,18 @@ impl Actor {
         // A call that is over by now needs nobody.
         let Ok((scope, slot)) = self.ask(|shell| shell.accept(context)) else { return };
         let serving = Serving::new(self, context, slot);
-        let mut value = self.run_body(scope, || handler.serve(&serving, args));
+        let value = self.run_body(scope, || handler.serve(&serving, args));
+        self.end_call(context, scope, value);
+    }
+
+    /// Ends a call that was taken up by hand.
+    pub(crate) fn finish_call(&self, context: ContextId, scope: ScopeId, ended: Result<Vec<u8>, Raised>) {
+        let value = ended.map_err(|raised| self.fail(scope, raised)).ok();
+        self.end_call(context, scope, value);
+    }
+
+    /// Leaves the scope of a call, and answers the call when nothing of the scope is left.
+    fn end_call(&self, context: ContextId, scope: ScopeId, mut value: Option<Vec<u8>>) {
         let mut finished = false;
         self.tell(|shell| {
             shell.leave(scope);
@@ -209,6 +223,19 @@ impl Actor {
     /// More endpoints than the actor may have.
     pub fn expose(&self, service: &Service) -> Result<(), Raised> {
         self.ask(|shell| shell.expose(service))
+    }
+
+    /// Lets others call an endpoint, from now on, whose calls are taken up by hand and not by threads of their own.
+    ///
+    /// # Errors
+    /// More endpoints than the actor may have.
+    pub fn listen<A, R>(&self, endpoint: Endpoint<A, R>) -> Result<Listener<A, R>, Raised>
+    where
+        A: DeserializeOwned,
+        R: Serialize,
+    {
+        let name = self.ask(|shell| shell.listen(endpoint.name()))?;
+        Ok(Listener::new(self.clone(), name))
     }
 
     /// Gives a portal to the actor that made this one. A root has none, and calls through it say so.

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use windrow_core::{ActorId, Cause, Claim, End, Error, Exit, Link, NameId, Obstacle, ScopeId, TaskId};
+use windrow_core::{
+    ActorId, Cause, Claim, ContextId, End, Error, Exit, Link, NameId, Obstacle, ScopeId, TaskId,
+};
 
 use crate::failure::Failure;
 
@@ -33,10 +35,20 @@ pub(crate) struct Facts {
     pub(crate) claims: BTreeMap<NameId, Claim>,
     /// Answers to questions about names, and whether they are all.
     pub(crate) found: BTreeMap<u32, (Vec<Named>, bool)>,
+    /// Calls that wait to be taken up by hand.
+    pub(crate) offered: BTreeMap<NameId, Offered>,
     /// Channels whose send buffers are long.
     pub(crate) congested: BTreeSet<Link>,
     /// The driver is gone; nothing here will ever change again.
     pub(crate) over: bool,
+}
+
+/// Calls of one endpoint that wait to be taken up by hand, with their arguments.
+#[derive(Debug, Default)]
+pub(crate) struct Offered {
+    pub(crate) calls: BTreeMap<ContextId, Vec<u8>>,
+    /// Somebody waits for one.
+    pub(crate) awaited: bool,
 }
 
 impl Facts {

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ContextId, Kind, Link, Reason, Refused, ScopeId};
+use windrow_core::{ContextId, Link, Refused, ScopeId};
 
 use crate::actor::Actor;
-use crate::endpoint::{Endpoint, decode, encode, keep_buffer, spare_buffer};
-use crate::failure::{Failure, Raised};
+use crate::endpoint::{Endpoint, decode, encode, spare_buffer};
+use crate::failure::Raised;
 use crate::nursery::Scope;
+use crate::pending::Pending;
 use crate::shell::Held;
 use crate::stream::{Ahead, Stream};
 use crate::talk::{Over, Slot};
@@ -71,54 +72,24 @@ impl Portal {
         R: DeserializeOwned,
     {
         let (context, slot) = self.begin(self.actor.body(), false, endpoint.name(), args, timeout)?;
-        // The machine ends the call with its scope, its time or its peer; nothing else may end this wait.
-        let over = slot.wait(None, |talk| {
-            talk.over
-                .take()
-                .map(|over| (over, std::mem::take(&mut talk.errors)))
-                .map(Some)
-                .or_else(|| self.actor.is_over().then_some(None))
-        });
-        let Some((over, errors)) = over.flatten() else {
-            return Err(Raised::Cancelled(self.actor.gone()));
-        };
-        let bytes = self.result_of(over, errors)?;
-        let result = decode(&bytes).map_err(|error| self.actor.misspoken(context.link, &error));
-        keep_buffer(bytes);
-        result
+        Pending::new(self, context, slot).result()
     }
 
-    /// Gives what a call returned, or why it did not.
-    fn result_of(&self, over: Over, mut errors: Vec<Failure>) -> Result<Vec<u8>, Raised> {
-        // An error is never masked by the cancellation that it, or something else, caused.
-        if let Over::Failed(failure) = over {
-            errors.push(*failure);
-            return Err(Raised::Group(errors));
-        }
-        let over = match over {
-            Over::Returned(bytes) if errors.is_empty() => return Ok(bytes),
-            over => over,
-        };
-        if let Some(cause) = self.actor.cancelled_now() {
-            return Err(Raised::Cancelled(cause));
-        }
-        let far = self.actor.far(self.link);
-        let failure = match over {
-            Over::Returned(_) | Over::Failed(_) => return Err(Raised::Group(errors)),
-            Over::Cancelled(cause)
-                if cause.reason == Reason::Deadline && cause.canceller == self.actor.id() =>
-            {
-                return Err(Raised::TimedOut);
-            }
-            Over::Cancelled(cause) => Failure {
-                canceller: Some(cause.canceller),
-                ..Failure::of(Kind::Cancelled(cause.reason), far, "")
-            },
-            Over::Lost(exit) => Failure::of(Kind::PeerLost(exit), far, ""),
-            Over::Unanswered => Failure::of(Kind::Unanswered, far, ""),
-        };
-        errors.push(failure);
-        Err(Raised::Group(errors))
+    /// Calls an endpoint and returns at once. The call belongs to the scope that this thread is in.
+    ///
+    /// # Errors
+    /// Why it can't be called; the cancellation of the scope that this thread is in.
+    pub fn start<A, R>(&self, endpoint: Endpoint<A, R>, args: &A) -> Result<Pending<'_, R>, Raised>
+    where
+        A: Serialize,
+        R: DeserializeOwned,
+    {
+        let (context, slot) = self.begin(self.actor.body(), false, endpoint.name(), args, None)?;
+        Ok(Pending::new(self, context, slot))
+    }
+
+    pub(crate) fn actor(&self) -> &Actor {
+        &self.actor
     }
 
     /// Calls an endpoint and links `body` here with its code there: a failure of either cancels the other, and this

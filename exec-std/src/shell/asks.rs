@@ -75,6 +75,13 @@ impl<R: Reactor> Asks for Shell<R> {
         Ok(())
     }
 
+    fn listen(&mut self, name: &str) -> Result<NameId, Refused> {
+        let endpoint = self.names.intern(name);
+        self.ask(Input::Expose { endpoint })?;
+        self.handlers.remove(&endpoint);
+        Ok(endpoint)
+    }
+
     fn call(
         &mut self,
         link: Link,

@@ -9,7 +9,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use windrow_core::{ActorId, ContextId, Instant, Link, Refused, ScopeId, TaskId};
+use windrow_core::{ActorId, ContextId, Instant, Link, NameId, Refused, ScopeId, TaskId};
 
 use super::peers::Meets;
 use super::reactor::Reactor;
@@ -67,6 +67,8 @@ pub(crate) trait Asks: Meets {
     fn failed(&mut self, scope: ScopeId, failed: Failed);
     fn task_ended(&mut self, task: TaskId, value: Vec<u8>);
     fn expose(&mut self, service: &Service) -> Result<(), Refused>;
+    /// Lets others call an endpoint whose calls are taken up by hand.
+    fn listen(&mut self, name: &str) -> Result<NameId, Refused>;
     /// Calls what `bytes` begin with the name of, and takes them.
     fn call(
         &mut self,

@@ -109,6 +109,7 @@ impl Payloads {
     pub(crate) fn put(&mut self, text: impl Into<Vec<u8>>) -> Payload {
         let text = text.into();
         if text.is_empty() {
+            self.recycle(text);
             return Payload(0);
         }
         let at = self.free.pop().unwrap_or(self.places.len() as u32);
@@ -151,6 +152,14 @@ impl Payloads {
         let (turn, at) = parts(payload);
         let place = self.places.get(at).filter(|place| place.turn == turn);
         place.map(|place| place.text.clone()).unwrap_or_default()
+    }
+
+    /// Takes a text whose reader will say something in the same buffer: where there is no text, there is a buffer.
+    pub(crate) fn take_with_room(&mut self, payload: Payload) -> Vec<u8> {
+        match self.take(payload) {
+            text if text.is_empty() => self.spare.pop().unwrap_or_default(),
+            text => text,
+        }
     }
 
     pub(crate) fn take(&mut self, payload: Payload) -> Vec<u8> {

@@ -31,7 +31,7 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn perform_talk(&mut self, output: Output) {
         match output {
             Output::Offer { context, endpoint, payload } => self.offer(context, endpoint, payload),
-            Output::Withdrawn { context } => self.servers.withdraw(context),
+            Output::Withdrawn { context } => self.withdraw(context),
             Output::Begun { context, payload } => {
                 let bytes = self.payloads.take(payload);
                 self.note_talk(context, |talk| talk.begun = Some(bytes));
@@ -64,15 +64,29 @@ impl<R: Reactor> Shell<R> {
     }
 
     fn offer(&mut self, context: ContextId, endpoint: NameId, payload: Payload) {
-        let args = self.payloads.take(payload);
+        let args = self.payloads.take_with_room(payload);
         if let Some(handler) = self.handlers.get(&endpoint) {
-            self.servers.offer(Offer { context, handler: Arc::clone(handler), args });
+            return self.servers.offer(Offer { context, handler: Arc::clone(handler), args });
+        }
+        self.board.write_if_awaited(|facts| {
+            let offered = facts.offered.entry(endpoint).or_default();
+            offered.calls.insert(context, args);
+            offered.awaited
+        });
+    }
+
+    fn withdraw(&self, context: ContextId) {
+        self.servers.withdraw(context);
+        for offered in self.board.look().offered.values_mut() {
+            offered.calls.remove(&context);
         }
     }
 
     fn end_talk(&mut self, context: ContextId, ending: Ending) {
         let over = match ending {
-            Ending::Answered(Answer::Returned(payload)) => Over::Returned(self.payloads.take(payload)),
+            Ending::Answered(Answer::Returned(payload)) => {
+                Over::Returned(self.payloads.take_with_room(payload))
+            }
             Ending::Answered(Answer::Failed(error)) => {
                 let text = self.payloads.take(error.payload);
                 Over::Failed(Box::new(self.failure(error, text)))

@@ -1,0 +1,135 @@
+//! Calls taken up by hand: for who serves many at once, and has no thread for each.
+//!
+//! The rule: a call that was taken up is answered, by hand or by letting go of it. It knows no threads: whoever holds a
+//! [`Call`] may pass it on.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use windrow_core::{Cause, ContextId, Kind, NameId, Refused, ScopeId};
+
+use crate::actor::Actor;
+use crate::endpoint::{bad, decode, encode};
+use crate::failure::Raised;
+use crate::stream::{Ahead, Stream};
+use crate::talk::Slot;
+
+/// The calls of one endpoint, to be taken up by hand.
+#[derive(Debug)]
+pub struct Listener<A, R> {
+    actor: Actor,
+    endpoint: NameId,
+    types: PhantomData<fn(A) -> R>,
+}
+
+impl<A: DeserializeOwned, R: Serialize> Listener<A, R> {
+    pub(crate) fn new(actor: Actor, endpoint: NameId) -> Self {
+        Self { actor, endpoint, types: PhantomData }
+    }
+
+    /// Waits for a call and takes it up. Calls whose arguments are none are answered so, and not given.
+    ///
+    /// # Errors
+    /// The cancellation; or that there are as many scopes as the actor may have.
+    pub fn accept(&self) -> Result<(Call<R>, A), Raised> {
+        loop {
+            let (context, args) = self.next()?;
+            let mut taken = Err(Refused::Ended);
+            self.actor.tell(|shell| {
+                taken = shell.accept(context);
+                if taken.is_err() {
+                    shell.cancel_context(context);
+                }
+            });
+            let (scope, slot) = match taken {
+                // It is over by now.
+                Err(Refused::ClosedContext) => continue,
+                taken => self.actor.answered(taken)?,
+            };
+            let actor = self.actor.clone();
+            let call = Call { actor, context, scope, slot, over: false, types: PhantomData };
+            match decode(&args) {
+                Ok(args) => return Ok((call, args)),
+                Err(error) => call.finish(Err(bad(Kind::BadArguments, self.actor.id(), &error))),
+            }
+        }
+    }
+
+    fn next(&self) -> Result<(ContextId, Vec<u8>), Raised> {
+        let next = self.actor.board().wait(None, |facts| {
+            let offered = facts.offered.entry(self.endpoint).or_default();
+            let next = offered.calls.pop_first();
+            offered.awaited = next.is_none();
+            match next {
+                Some(next) => Some(Ok(next)),
+                None => self.actor.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause))),
+            }
+        });
+        next.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))
+    }
+}
+
+/// One call, taken up by hand: to be kept, begun and finished whenever that is right.
+///
+/// Dropping it fails the call.
+#[derive(Debug)]
+pub struct Call<R> {
+    actor: Actor,
+    context: ContextId,
+    scope: ScopeId,
+    slot: Arc<Slot>,
+    over: bool,
+    types: PhantomData<fn(R)>,
+}
+
+impl<R> Call<R> {
+    /// Tells the caller that the work has begun, with a first value: once, and before the stream.
+    ///
+    /// # Errors
+    /// The cancellation, or that it was told before.
+    pub fn begin<T: Serialize>(&self, first: &T) -> Result<(), Raised> {
+        let bytes = encode(first, Vec::new())?;
+        self.actor.ask(|shell| shell.begin(self.context, bytes))
+    }
+
+    /// Opens the stream, after [`begin`](Self::begin) and once: items of type `Out` to the caller, of type `In` from it.
+    ///
+    /// # Errors
+    /// The cancellation, or that it was opened before.
+    pub fn stream<Out: Serialize, In: DeserializeOwned>(
+        &self,
+        ahead: Ahead,
+    ) -> Result<Stream<'_, Out, In>, Raised> {
+        Stream::open(&self.actor, self.context, Arc::clone(&self.slot), ahead)
+    }
+
+    /// Says by what the call is cancelled, if it is: it is to be finished soon then.
+    #[must_use]
+    pub fn cancelled(&self) -> Option<Cause> {
+        let facts = self.actor.board().look();
+        facts.scopes.get(&self.scope).and_then(|scope| scope.cancelled)
+    }
+
+    /// Answers the call. This waits for nothing but a long send buffer.
+    pub fn finish(mut self, ended: Result<R, Raised>)
+    where
+        R: Serialize,
+    {
+        self.answer(ended.and_then(|value| encode(&value, Vec::new())));
+    }
+
+    fn answer(&mut self, ended: Result<Vec<u8>, Raised>) {
+        self.over = true;
+        self.actor.finish_call(self.context, self.scope, ended);
+    }
+}
+
+impl<R> Drop for Call<R> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.answer(Err(Raised::Error(String::from("the call was let go of"))));
+        }
+    }
+}

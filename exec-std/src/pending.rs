@@ -1,0 +1,96 @@
+//! A call that is under way, in the hands of whoever made it.
+//!
+//! The rule: its scope does not close before it has ended, whether anybody waits for it or not; who lets go of it cancels it.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use windrow_core::{ContextId, Kind, Reason};
+
+use crate::endpoint::{decode, keep_buffer};
+use crate::failure::{Failure, Raised};
+use crate::portal::Portal;
+use crate::talk::{Over, Slot};
+
+/// A call that is under way. Many can be, from one thread; each costs what is remembered of it, and no thread.
+///
+/// Dropping it cancels the call.
+#[derive(Debug)]
+pub struct Pending<'a, R> {
+    portal: &'a Portal,
+    context: ContextId,
+    slot: Arc<Slot>,
+    over: bool,
+    types: PhantomData<fn() -> R>,
+}
+
+impl<'a, R: DeserializeOwned> Pending<'a, R> {
+    pub(crate) fn new(portal: &'a Portal, context: ContextId, slot: Arc<Slot>) -> Self {
+        Self { portal, context, slot, over: false, types: PhantomData }
+    }
+
+    /// Waits for the result.
+    ///
+    /// # Errors
+    /// The same as [`Portal::call`].
+    pub fn result(mut self) -> Result<R, Raised> {
+        let actor = self.portal.actor();
+        // The machine ends the call with its scope, its time or its peer; nothing else may end this wait.
+        let over = self.slot.wait(None, |talk| {
+            talk.over
+                .take()
+                .map(|over| (over, std::mem::take(&mut talk.errors)))
+                .map(Some)
+                .or_else(|| actor.is_over().then_some(None))
+        });
+        self.over = true;
+        let Some((over, errors)) = over.flatten() else {
+            return Err(Raised::Cancelled(actor.gone()));
+        };
+        let bytes = self.result_of(over, errors)?;
+        let result = decode(&bytes).map_err(|error| actor.misspoken(self.context.link, &error));
+        keep_buffer(bytes);
+        result
+    }
+
+    /// Gives what a call returned, or why it did not.
+    fn result_of(&self, over: Over, mut errors: Vec<Failure>) -> Result<Vec<u8>, Raised> {
+        // An error is never masked by the cancellation that it, or something else, caused.
+        if let Over::Failed(failure) = over {
+            errors.push(*failure);
+            return Err(Raised::Group(errors));
+        }
+        let over = match over {
+            Over::Returned(bytes) if errors.is_empty() => return Ok(bytes),
+            over => over,
+        };
+        let actor = self.portal.actor();
+        if let Some(cause) = actor.cancelled_now() {
+            return Err(Raised::Cancelled(cause));
+        }
+        let far = actor.far(self.context.link);
+        let failure = match over {
+            Over::Returned(_) | Over::Failed(_) => return Err(Raised::Group(errors)),
+            Over::Cancelled(cause) if cause.reason == Reason::Deadline && cause.canceller == actor.id() => {
+                return Err(Raised::TimedOut);
+            }
+            Over::Cancelled(cause) => Failure {
+                canceller: Some(cause.canceller),
+                ..Failure::of(Kind::Cancelled(cause.reason), far, "")
+            },
+            Over::Lost(exit) => Failure::of(Kind::PeerLost(exit), far, ""),
+            Over::Unanswered => Failure::of(Kind::Unanswered, far, ""),
+        };
+        errors.push(failure);
+        Err(Raised::Group(errors))
+    }
+}
+
+impl<R> Drop for Pending<'_, R> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.portal.actor().tell(|shell| shell.cancel_context(self.context));
+        }
+    }
+}
