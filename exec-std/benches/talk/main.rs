@@ -3,8 +3,8 @@
 //! The rule: ours and its floor are measured in turn, in one process, with frames of the same length; what counts is the
 //! ratio. Every part runs in a process of its own, this binary again with `part NAME`.
 //!
-//! Arguments: `--json` prints one object for each row, `--only WORD` runs the groups whose names contain the word;
-//! `alone NAME COUNT` does the work of a group and nothing else, for a profiler.
+//! Arguments: `--json` prints one object for each row, `--only WORD` runs the groups whose names contain the word, `--long`
+//! keeps the slow reader for a minute; `alone NAME COUNT` does the work of a group and nothing else, for a profiler.
 
 use std::process::ExitCode;
 
@@ -12,11 +12,13 @@ use windrow_std::Blocking;
 
 mod call;
 mod floor;
+mod many;
 #[path = "../trees/part.rs"]
 mod part;
 mod program;
 #[path = "../trees/report.rs"]
 mod report;
+mod slow;
 mod stream;
 
 use report::Report;
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
     match words[..] {
         ["part", "call", rounds] => call::part(number(rounds)),
         ["part", "stream", rounds] => stream::part(number(rounds)),
+        ["part", "many", rounds] => many::part(number(rounds)),
+        ["part", "slow", seconds] => slow::part(number(seconds)),
         ["alone", "call", calls] => call::alone(number(calls)),
         ["alone", "stream", items] => stream::alone(number(items)),
         _ => return measure(&words),
@@ -43,6 +47,12 @@ fn measure(words: &[&str]) -> ExitCode {
     }
     if "stream".contains(only) {
         stream::measure(&mut report);
+    }
+    if "many".contains(only) {
+        many::measure(&mut report);
+    }
+    if "slow".contains(only) {
+        slow::measure(&mut report, if words.contains(&"--long") { 60 } else { 5 });
     }
     report.end()
 }

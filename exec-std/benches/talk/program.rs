@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use windrow_std::core::Limits;
 use windrow_std::{Actor, Blocking, Endpoint, Handle, Order, Program, Raised, Service};
 
 /// The one service.
@@ -15,6 +16,18 @@ pub(crate) const ECHO: Endpoint<Block<64>, Block<64>> = Endpoint::new("echo");
 
 /// Sends so many items of a kibibyte, for each number that it is sent.
 pub(crate) const SOURCE: Endpoint<(), ()> = Endpoint::new("source");
+
+/// Gives the resident memory of the process that serves it, in bytes.
+pub(crate) const MEMORY: Endpoint<(), u64> = Endpoint::new("memory");
+
+/// Is kept open until `RELEASE` is called. Taken up by hand.
+pub(crate) const KEEP: Endpoint<Block<64>, Block<64>> = Endpoint::new("keep");
+
+/// Answers all that is kept, once there is so much of it, and says how long that took, in nanoseconds.
+pub(crate) const RELEASE: Endpoint<u32, u64> = Endpoint::new("release");
+
+/// The entry of a child that keeps calls open.
+pub(crate) const KEEPER: &str = "keeper";
 
 /// So many bytes, as a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,14 +69,55 @@ pub(crate) fn program() -> Program {
         }
         Ok(())
     });
-    Program::new().levels(1).service(service)
+    let service = service.on(MEMORY, |_, ()| Ok(memory()));
+    let contexts = MANY + 100;
+    let limits = Limits { contexts, scopes: contexts, ..Limits::default() };
+    Program::new().levels(1).limits(limits).service(service).entry(KEEPER, |actor, _| keep(actor))
+}
+
+/// How many contexts are open at once, at the most.
+pub(crate) const MANY: u32 = 10_000;
+
+/// Takes calls up and keeps them open, until it is told to answer them.
+fn keep(actor: &Actor) -> Result<Vec<u8>, Raised> {
+    let (kept, releases) = (actor.listen(KEEP)?, actor.listen(RELEASE)?);
+    // Who is answered by this knows that the others are there.
+    actor.expose(&Service::new("aside").on(MEMORY, |_, ()| Ok(memory())))?;
+    loop {
+        let (release, count) = releases.accept()?;
+        release.begin(&())?;
+        let calls = (0..count).map(|_| kept.accept()).collect::<Result<Vec<_>, _>>()?;
+        let (answered, _) = releases.accept()?;
+        let took = timed(|| {
+            for (call, block) in calls {
+                call.finish(Ok(block));
+            }
+        });
+        answered.finish(Ok(0));
+        release.finish(Ok(took.as_nanos() as u64));
+    }
+}
+
+/// Gives the resident memory of this process, in bytes.
+pub(crate) fn memory() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("proc");
+    let resident = pages.split(' ').nth(1).expect("the resident pages");
+    resident.parse::<u64>().expect("a number") * 4096
 }
 
 /// Runs `body` in a root that has one child to talk to.
 pub(crate) fn run(body: impl FnOnce(&Actor, &Handle) -> Result<(), Raised> + Send + 'static) {
+    run_with(|| Order::service(TALK), body);
+}
+
+/// Runs `body` in a root that has one child of this kind.
+pub(crate) fn run_with(
+    order: fn() -> Order,
+    body: impl FnOnce(&Actor, &Handle) -> Result<(), Raised> + Send + 'static,
+) {
     let ended = program().run::<Blocking>(move |actor| {
         actor.nursery(|nursery| {
-            let child = nursery.spawn(Order::service(TALK))?;
+            let child = nursery.spawn(order())?;
             child.ready()?;
             body(actor, &child)?;
             nursery.cancel();

@@ -33,7 +33,7 @@ pub(crate) fn alone(items: usize) {
     run(move |_, child| with_source(child, |stream| receive(stream, items)));
 }
 
-fn with_source(
+pub(crate) fn with_source(
     child: &Handle,
     body: impl FnOnce(&mut Stream<'_, u32, Block<1024>>) -> Result<(), Raised>,
 ) -> Result<(), Raised> {
@@ -46,7 +46,7 @@ fn with_source(
     })
 }
 
-fn receive(stream: &mut Stream<'_, u32, Block<1024>>, items: usize) -> Result<(), Raised> {
+pub(crate) fn receive(stream: &mut Stream<'_, u32, Block<1024>>, items: usize) -> Result<(), Raised> {
     stream.send(&(items as u32))?;
     for item in 0..items {
         let block = stream.recv()?;
