@@ -48,16 +48,7 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
             }
             world.at(world.now, Event::Look { node });
         }
-        Output::Release => {
-            if let Some(actor) = world.actors[node].as_mut() {
-                actor.released = true;
-            }
-            // A guardian may stay for longer than anybody waits.
-            if world.choices.choose(Source::Exit, 2) == 0 {
-                let after = world.latency();
-                world.at(world.now.after(after), Event::Fact { node, fact: Input::Released });
-            }
-        }
+        Output::Release => world.release(node),
         Output::Report(crate::Event::Abandoned(_)) => world.abandon(node),
         Output::Done(outcome) => world.done(node, outcome),
         // Nothing that changes this world: words for users, of calls (see `talk.rs`), peers and names; and whoever makes
@@ -68,6 +59,17 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
 }
 
 impl World<'_> {
+    /// Lets the guardian go, which may stay for longer than anybody waits.
+    fn release(&mut self, node: usize) {
+        if let Some(actor) = self.actors[node].as_mut() {
+            actor.released = true;
+        }
+        if self.choices.choose(Source::Exit, 2) == 0 {
+            let after = self.latency();
+            self.at(self.now.after(after), Event::Fact { node, fact: Input::Released });
+        }
+    }
+
     /// Orders a child's process: the channel is there at once, the process after a while.
     fn order(&mut self, node: usize, child: ActorId) {
         let child = place(child);
