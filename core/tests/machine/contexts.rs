@@ -128,26 +128,29 @@ fn a_teardown_declines_what_nobody_serves_and_all_that_comes() {
     assert_eq!(outputs, [Output::Discard(Payload(50)), answer(2, no)]);
 }
 
-/// The time of the tasks is the time of the bodies; what they answer later is counted, and its bytes are given back.
+/// The time of the tasks is the time of the bodies, also of one that is all that is left. What they answer later is
+/// counted, and its bytes are given back.
 #[test]
 fn a_body_that_outlives_the_actors_deadline_is_abandoned() {
-    for left in [false, true] {
-        let mut story = server();
-        if left {
-            story.give(Input::Leave { scope: BODY });
-        }
-        story.give(Input::TaskEnded { task: TaskId::MAIN, payload: Payload(0) });
-        story.give(Input::Leave { scope: TALK });
-        story.give(Input::Cancel { scope: ScopeId::ROOT });
-        let last = story.now.after(story.machine.teardown_bound()).before(limits().times.flush);
-        while story.machine.waits().any(|wait| wait.on == On::Context(THEIRS)) {
-            assert!(story.now < last, "it is waited for beyond its time");
-            story.wait();
-        }
-        let late = story.give(Input::Finished { context: THEIRS, answer: Answer::Failed(error(ME, 51)) });
-        assert!(late.contains(&Output::Report(Event::Undelivered(1))), "{late:?}");
-        assert!(late.contains(&Output::Discard(Payload(51))), "{late:?}");
+    let mut story = talker();
+    story.give(called(1, ENDPOINT));
+    story.give(Input::Accept { context: THEIRS, scope: BODY, parent: ScopeId::ROOT });
+    story.give(Input::Cancel { scope: ScopeId::ROOT });
+    let last = story.now.after(story.machine.teardown_bound()).before(limits().times.flush);
+    story.give(Input::TaskEnded { task: TaskId::MAIN, payload: Payload(0) });
+    for scope in [BODY, TALK, NURSERY] {
+        story.give(Input::Leave { scope });
     }
+    story.give(Input::Exited { child: ACTOR, exit: Exit::Code(0) });
+    story.give(Input::Swept { child: ACTOR, alive: 0, fresh: 0, reaped: 0 });
+    story.give(Input::Reaped { child: ACTOR });
+    assert_eq!(story.machine.waits().map(|wait| wait.on).collect::<Vec<_>>(), [On::Context(THEIRS)]);
+    assert_eq!(story.machine.poll_timeout(), Some(last));
+    story.wait();
+    assert_eq!(story.machine.life(), Life::ShieldBroken);
+    let late = story.give(Input::Finished { context: THEIRS, answer: Answer::Failed(error(ME, 51)) });
+    assert!(late.contains(&Output::Report(Event::Undelivered(1))), "{late:?}");
+    assert!(late.contains(&Output::Discard(Payload(51))), "{late:?}");
 }
 
 #[test]
