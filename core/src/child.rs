@@ -1,4 +1,4 @@
-//! A child process, as its parent sees it: from the spawn to the reaping, with the ladder between.
+//! A child, as its parent sees it: from the spawn to the reaping, with the ladder between.
 //!
 //! The table knows no time and sends nothing; what entering a state does stands in `step/ladder.rs`.
 //! The order of the states is the order of the ladder: every row but those that stay goes down.
@@ -39,7 +39,7 @@ table! {
         Purging
         /// Nothing of it is left but its zombie, which is being collected.
         Reaping
-        /// It could not be killed, found or collected in time, and was reported by name.
+        /// It could not be killed, found or collected in time, and was reported by name. A thread can't be killed at all.
         Unkillable
         /// It is reaped.
         Gone
@@ -68,6 +68,8 @@ table! {
         Shrugged
         /// The time of this rung is over.
         Expired
+        /// SIGKILL is due, and it is a thread: nobody can kill it.
+        Outlasted
         /// Its process has exited and is not collected.
         Exited
         /// Nothing that it started is alive.
@@ -98,6 +100,7 @@ table! {
     Booting    + Parted       => Parting;
     Booting    + Muted        => Stopping;
     Booting    + Expired      => Stopping;
+    Booting    + Outlasted    => Unkillable;
     Booting    + Exited       => Sweeping;
 
     Up         + Cancelled    => Asked;
@@ -105,6 +108,7 @@ table! {
     Up         + Condemned    => Killing;
     Up         + Parted       => Parting;
     Up         + Muted        => Stopping;
+    Up         + Outlasted    => Unkillable;
     Up         + Exited       => Sweeping;
 
     Asked      + Acknowledged => Acked;
@@ -113,6 +117,7 @@ table! {
     Asked      + Parted       => Parting;
     Asked      + Muted        => Stopping;
     Asked      + Expired      => Stopping;
+    Asked      + Outlasted    => Unkillable;
     Asked      + Exited       => Sweeping;
 
     Acked      + Hurried      => Stopping;
@@ -121,21 +126,26 @@ table! {
     Acked      + Muted        => Stopping;
     Acked      + Shrugged     => Stopping;
     Acked      + Expired      => Stopping;
+    Acked      + Outlasted    => Unkillable;
     Acked      + Exited       => Sweeping;
 
     Parting    + Hurried      => Stopping;
     Parting    + Condemned    => Killing;
     Parting    + Expired      => Stopping;
+    Parting    + Outlasted    => Unkillable;
     Parting    + Exited       => Reaping;
 
     Withdrawn  + Started      => Killing;
     Withdrawn  + Cancelled    => Asked;
+    Withdrawn  + Hurried      => Stopping;
+    Withdrawn  + Outlasted    => Unkillable;
     Withdrawn  + NotStarted   => Gone;
     Withdrawn  + Expired      => Unkillable;
 
     Stopping   + Condemned    => Killing;
     Stopping   + Shrugged     => Killing;
     Stopping   + Expired      => Killing;
+    Stopping   + Outlasted    => Unkillable;
     Stopping   + Exited       => Sweeping;
 
     Killing    + Expired      => Unkillable;
@@ -165,7 +175,7 @@ impl Child {
     }
 }
 
-/// What kind of process a child is.
+/// What kind of child one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_enums, reason = "the ladder treats each kind by name")]
 pub enum Role {
@@ -173,6 +183,20 @@ pub enum Role {
     Actor,
     /// Any program: it is asked by SIGINT.
     Command,
+    /// It speaks like an actor and is a thread of this process: nobody can kill it. Where an actor is sent SIGKILL, it is
+    /// given up by name, and its channel is closed from this side. SIGTERM is a word to its own shell.
+    Thread,
+}
+
+impl Role {
+    /// Tells whether it has a machine of its own, which is asked by message.
+    #[must_use]
+    pub fn speaks(self) -> bool {
+        match self {
+            Self::Actor | Self::Thread => true,
+            Self::Command => false,
+        }
+    }
 }
 
 /// What a child is to be.
@@ -219,6 +243,14 @@ pub(crate) struct ChildRecord {
     pub(crate) spent: Duration,
     /// Errors that it sent and that its last word has not counted yet.
     pub(crate) relayed: u32,
+}
+
+impl ChildRecord {
+    /// Nobody can kill a thread: what would kill it gives it up.
+    pub(crate) fn spare(&self, change: ChildChange) -> ChildChange {
+        let kills = self.phase.next(change) == Some(Child::Killing);
+        if kills && self.role == Role::Thread { ChildChange::Outlasted } else { change }
+    }
 }
 
 /// How long the present state may last. A state of teardown has a deadline; there is no other way to enter it.

@@ -77,6 +77,8 @@ pub enum Kind {
     Cancelled(Reason),
     /// The far end of a context was cancelled and did not end in time.
     Unanswered,
+    /// A thread did not end in time, and nobody can kill it: it goes on until its process ends.
+    Leaked,
 }
 
 impl fmt::Display for Kind {
@@ -102,6 +104,7 @@ impl fmt::Display for Kind {
             Self::PeerLost(None) => f.write_str("is gone"),
             Self::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
             Self::Unanswered => f.write_str("was cancelled and did not end in time"),
+            Self::Leaked => f.write_str("is a thread that did not end in time, and goes on"),
         }
     }
 }

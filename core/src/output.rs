@@ -301,6 +301,8 @@ pub enum Event {
     Mismatch(Versions, Versions),
     /// A peer was turned away.
     TurnedAway(PeerId, Obstacle),
+    /// A child is a thread that did not end in time; its channel is closed from this side.
+    Leaked(ActorId),
 }
 
 /// A fact that fits nothing known.

@@ -118,7 +118,7 @@ fn check_fits(state: &State, spec: &Spec) -> Result<(), Refused> {
 
 fn levels_of(spec: &Spec, below: u8) -> u8 {
     match spec.role {
-        Role::Actor => spec.levels.unwrap_or(below),
+        Role::Actor | Role::Thread => spec.levels.unwrap_or(below),
         Role::Command => 0,
     }
 }
@@ -233,7 +233,7 @@ impl Step<'_> {
         let kill_after = times.bound(levels).saturating_add(times.hop);
         let spec = Spec { levels: Some(levels), times: Some(times), ..spec };
         self.emit(Output::Spawn { child, spec, kill_after });
-        if spec.role == Role::Actor {
+        if spec.role.speaks() {
             self.greet(Link::Child(child));
             let limits = crate::Limits { times, ..self.state.limits };
             let payload = Payload(spec.id.0);

@@ -35,13 +35,22 @@ impl Step<'_> {
         child.started = true;
         child.stamp = stamp;
         let name = child.name;
-        // A withdrawn child that can hear by now runs user code: it is asked like any other, unless it is done.
-        let withdrawn = child.phase == Child::Withdrawn;
-        let (hears, parted) = (withdrawn && child.channel == crate::Channel::Open, withdrawn && child.parted);
+        let (withdrawn, parted) = (child.phase == Child::Withdrawn, child.parted);
+        let (thread, hears) = (child.role == Role::Thread, child.channel == crate::Channel::Open);
         self.state.tally.actors = self.state.tally.actors.saturating_add(1);
         self.census(Census { actor: id, parent: self.state.me, stamp, came: true, name });
-        let asked = parted || (hears && self.first_rung(id) == ChildChange::Cancelled);
-        self.change(id, if asked { ChildChange::Cancelled } else { ChildChange::Started });
+        // A withdrawn child that can hear by now runs user code: it is asked like any other, unless it is done. A thread is
+        // put on the ladder as if it were up, for there is no other way.
+        let rung = self.first_rung(id);
+        let asked = parted || ((hears || thread) && rung == ChildChange::Cancelled);
+        let change = if withdrawn && asked {
+            ChildChange::Cancelled
+        } else if withdrawn && thread && rung == ChildChange::Hurried {
+            ChildChange::Hurried
+        } else {
+            ChildChange::Started
+        };
+        self.change(id, change);
     }
 
     pub(super) fn not_started(&mut self, id: ActorId, errno: i32) {

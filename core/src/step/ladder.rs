@@ -56,7 +56,9 @@ impl Step<'_> {
         let own = self.state.limits.times;
         let deadline = self.state.deadline.min(self.state.now.after(own.bound(self.state.levels)));
         let end_at = deadline.before(own.flush);
-        let kill_at = end_at.before(child.times.kill);
+        // A thread has no time set aside for SIGKILL, because there is none for it.
+        let kill = if child.role == Role::Thread { Duration::ZERO } else { child.times.kill };
+        let kill_at = end_at.before(kill);
         (kill_at.before(child.times.stop), kill_at, end_at)
     }
 
@@ -69,7 +71,7 @@ impl Step<'_> {
         if ladder.kill_at <= self.state.now {
             return ChildChange::Condemned;
         }
-        let hears = child.role == Role::Command || child.channel != Channel::Closed;
+        let hears = !child.role.speaks() || child.channel != Channel::Closed;
         let left = ladder.stop_at.before(child.times.hop).since(self.state.now);
         if hears && !left.is_zero() { ChildChange::Cancelled } else { ChildChange::Hurried }
     }
@@ -101,6 +103,7 @@ impl Step<'_> {
         let Some(child) = self.state.children.get_mut(&id) else {
             return false;
         };
+        let change = child.spare(change);
         let Some(next) = child.phase.next(change) else {
             return false;
         };
@@ -153,7 +156,7 @@ impl Step<'_> {
         let Some(child) = self.state.children.get(&id) else {
             return;
         };
-        if child.role == Role::Command {
+        if !child.role.speaks() {
             self.change(id, ChildChange::Readied);
         } else if child.parted {
             self.change(id, ChildChange::Parted);
@@ -171,7 +174,7 @@ impl Step<'_> {
         child.rung = Rung::Free { since: now, until: None };
         child.ready = true;
         let parted = child.parted;
-        let muted = child.role == Role::Actor && child.channel == Channel::Closed;
+        let muted = child.role.speaks() && child.channel == Channel::Closed;
         self.state.deadlines.set(Timer::Child(id), None);
         self.report(Event::Up(id));
         if parted {
@@ -192,10 +195,10 @@ impl Step<'_> {
                 self.signal(id, Signal::Int);
                 self.change(id, ChildChange::Acknowledged);
             }
-            Role::Actor if child.parted => {
+            Role::Actor | Role::Thread if child.parted => {
                 self.change(id, ChildChange::Parted);
             }
-            Role::Actor => self.send_cancel(id),
+            Role::Actor | Role::Thread => self.send_cancel(id),
         }
     }
 
@@ -234,8 +237,10 @@ impl Step<'_> {
     }
 
     fn enter_unkillable(&mut self, id: ActorId, from: Child, change: ChildChange) {
+        let thread = self.state.children.get(&id).is_some_and(|child| child.role == Role::Thread);
         if from == Child::Unkillable {
-            if change == ChildChange::Started {
+            // A thread that starts now finds its channel closed.
+            if change == ChildChange::Started && !thread {
                 self.signal(id, Signal::Kill);
             } else if change == ChildChange::Exited {
                 self.emit(Output::Reap { child: id });
@@ -247,9 +252,9 @@ impl Step<'_> {
         self.count_silent(id);
         self.close(id);
         self.end_link(Link::Child(id), None);
-        self.report(Event::Unkillable(id));
+        self.report(if thread { Event::Leaked(id) } else { Event::Unkillable(id) });
         let scope = self.leave_scope(id);
-        self.blame(id, Kind::Unkillable);
+        self.blame(id, if thread { Kind::Leaked } else { Kind::Unkillable });
         self.state.loosened.extend(scope);
     }
 
@@ -317,7 +322,7 @@ impl Step<'_> {
         let Some(child) = self.state.children.get_mut(&id) else {
             return;
         };
-        if child.role == Role::Actor && child.channel != Channel::Closed {
+        if child.role.speaks() && child.channel != Channel::Closed {
             child.channel = Channel::Closed;
             self.emit(Output::Close { link: Link::Child(id) });
             self.end_names(Link::Child(id));

@@ -5,7 +5,7 @@
 use super::Step;
 use crate::deadlines::Timer;
 use crate::state::StatusRound;
-use crate::{ActorId, Channel, Link, Message, Output, Role, Status};
+use crate::{ActorId, Channel, Link, Message, Output, Status};
 
 impl Step<'_> {
     /// Somebody asked this process: the answers are collected here.
@@ -27,7 +27,7 @@ impl Step<'_> {
             .children
             .iter()
             .filter(|(_, child)| {
-                child.role == Role::Actor && child.channel == Channel::Open && child.phase.is_asked()
+                child.role.speaks() && child.channel == Channel::Open && child.phase.is_asked()
             })
             .map(|(id, _)| *id)
             .collect();

@@ -36,6 +36,7 @@ impl Step<'_> {
             child.spent = child.spent.max(until.since(ladder.began));
         }
         let leavings = child.leavings;
+        let spared = child.spare(ChildChange::Expired) == ChildChange::Outlasted;
         if phase <= Child::Booting {
             self.plan(id, None);
             if phase <= Child::Early {
@@ -46,7 +47,7 @@ impl Step<'_> {
         }
         if matches!(phase, Child::Asked | Child::Acked | Child::Parting) {
             self.report(Event::Escalated(id, Signal::Term));
-        } else if matches!(phase, Child::Stopping | Child::Sweeping) {
+        } else if matches!(phase, Child::Stopping | Child::Sweeping) && !spared {
             self.report(Event::Escalated(id, Signal::Kill));
         }
         self.change(id, ChildChange::Expired);

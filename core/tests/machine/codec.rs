@@ -44,6 +44,7 @@ fn kinds() -> Vec<Kind> {
         Kind::PeerLost(Some(Exit::Code(i32::MIN))),
         Kind::Cancelled(Reason::Signal(i32::MIN)),
         Kind::Unanswered,
+        Kind::Leaked,
     ]
 }
 

@@ -1,5 +1,7 @@
 //! One child's ladder as it is promised: the order of the rungs, and the time of each, computed here once more.
 
+use core::time::Duration;
+
 use windrow_core::{
     ActorId, Child, Event, Input, Instant, Link, Message, Output, Role, Signal, Spec, Times, Until, VERSIONS,
 };
@@ -149,7 +151,7 @@ impl Kid {
     fn latest(&self, seen: &Seen<'_>, deadline: Option<Instant>) -> (Instant, Instant, Instant) {
         let flush = seen.machine.limits().times.flush;
         let end = self.planned.min(deadline.unwrap_or(Instant::MAX)).before(flush);
-        let kill = end.before(self.times.kill);
+        let kill = end.before(if self.role == Role::Thread { Duration::ZERO } else { self.times.kill });
         let patience = self.times.bound(self.levels) + self.times.hop;
         let stop = kill.before(self.times.stop).min(self.began.unwrap_or(seen.now).after(patience));
         (stop, kill, end)
@@ -188,7 +190,14 @@ impl Kid {
                 (self.settled, self.gone) = (true, true);
                 Ok(())
             }
+            Output::Report(Event::Leaked(child)) if child == id => {
+                ensure!(self.role == Role::Thread, "{id} is no thread");
+                ensure!(self.closed, "the channel of {id} stays open");
+                self.settled = true;
+                Ok(())
+            }
             Output::Report(Event::Unkillable(child)) if child == id => {
+                ensure!(self.role != Role::Thread, "{id} is a thread: it is leaked");
                 let died = self.dead || self.kills > 0;
                 let unstarted = seen.before.child(id).is_some_and(|(phase, _)| phase <= Child::Withdrawn);
                 ensure!(died || unstarted, "{id} is given up without SIGKILL");
@@ -214,6 +223,7 @@ impl Kid {
             }
             return Ok(());
         }
+        ensure!(signal != Signal::Kill || self.role != Role::Thread, "{id} is a thread: nobody can kill it");
         let taken = match signal {
             Signal::Int => (&mut self.asks, self.terms + self.kills),
             Signal::Term => (&mut self.terms, self.kills),
@@ -257,7 +267,7 @@ impl Kid {
         };
         let (span, latest) = match phase {
             Child::Asked => (times.ack, stop),
-            Child::Acked => (core::time::Duration::MAX, stop),
+            Child::Acked => (Duration::MAX, stop),
             Child::Parting => (times.flush + times.kill + times.hop, stop),
             Child::Stopping => (times.stop, kill),
             Child::Sweeping => (sweep, kill),
@@ -277,5 +287,5 @@ impl Kid {
 }
 
 fn speaks(role: Role) -> bool {
-    role == Role::Actor
+    role.speaks()
 }

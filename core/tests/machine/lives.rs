@@ -162,6 +162,9 @@ lives! {
     lives_of_a_child_that_talks: 15;
     lives_of_a_child_that_talks_and_ends: 16;
     lives_between_two_connections: 17;
+    lives_of_a_root_that_starts_a_thread: 18;
+    lives_of_a_root_with_a_thread_up: 19;
+    lives_of_a_root_that_ends_with_a_thread: 20;
 }
 
 fn explore(setup: &Setup) -> Count {

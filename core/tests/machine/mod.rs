@@ -26,6 +26,7 @@ mod strangers;
 mod streams;
 mod tables;
 mod talks;
+mod threads;
 mod tidy;
 mod walks;
 mod watch;

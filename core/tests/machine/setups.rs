@@ -114,20 +114,27 @@ pub(crate) fn setups() -> Vec<Setup> {
         ),
         child("a new child", 3, vec![]),
         child("a child with both up", 3, also(&[specified.clone(), nursery(false), up()])),
-        child("a child that ends", 3, also(&[specified, nursery(false), up(), cancel])),
+        child("a child that ends", 3, also(&[specified, nursery(false), up(), cancel.clone()])),
     ];
     let between = root("a root between two connections", 3, also(&[vec![Input::Tick], peers()]));
-    quiet.into_iter().chain(talks()).chain([between]).collect()
+    let threaded = |shield| nursery_of(Role::Thread, shield);
+    let threads = vec![
+        root("a root that starts a thread", 3, also(&[vec![Input::Tick], threaded(false)])),
+        root("a root with a thread up", 3, also(&[vec![Input::Tick], threaded(false), up()])),
+        root("a root that ends, with a thread", 3, also(&[vec![Input::Tick], threaded(true), up(), cancel])),
+    ];
+    quiet.into_iter().chain(talks()).chain([between]).chain(threads).collect()
 }
 
 fn nursery(shield: bool) -> Vec<Input> {
+    nursery_of(Role::Actor, shield)
+}
+
+/// A nursery with a child that speaks and a command.
+fn nursery_of(role: Role, shield: bool) -> Vec<Input> {
     vec![
         Input::OpenScope { scope: NURSERY, parent: ScopeId::ROOT, shield, deadline: None },
-        Input::Spawn {
-            child: ACTOR,
-            scope: NURSERY,
-            spec: Spec { times: Some(hasty()), ..spec(Role::Actor) },
-        },
+        Input::Spawn { child: ACTOR, scope: NURSERY, spec: Spec { times: Some(hasty()), ..spec(role) } },
         Input::Spawn { child: COMMAND, scope: ScopeId::ROOT, spec: spec(Role::Command) },
     ]
 }
