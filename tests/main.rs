@@ -3,6 +3,7 @@
 //! How to write one stands in [`harness`].
 #![forbid(unsafe_code)]
 
+mod aboard;
 mod boot;
 mod born;
 mod calls;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 
 /// Where the cases, the entries and the acts are.
 const MODULES: &[harness::Module] = &[
+    aboard::MODULE,
     boot::MODULE,
     born::MODULE,
     calls::MODULE,

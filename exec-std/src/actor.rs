@@ -338,6 +338,9 @@ impl Actor {
             Err(Held::TooLong(length)) => Err(Raised::Error(format!(
                 "{length} bytes are more than one message holds: send them as a stream"
             ))),
+            Err(Held::Redirected) => Err(Raised::from(
+                "a thread has the input and the outputs of its process, and no others: use `fork` or `exec`",
+            )),
             Err(Held::Refused(refused)) => self.answered(Err(refused)),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::shell::{Ended, PollingReactor, Reactor, Ready, Shared, Turn, now};
 
 /// A loop: what waits, and how.
-pub trait Drive: Sized {
+pub trait Drive: Sized + 'static {
     /// What it waits with.
     type Reactor: Reactor;
 

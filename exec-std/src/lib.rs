@@ -76,6 +76,7 @@ mod serve;
 pub mod shell;
 mod stream;
 mod talk;
+mod threads;
 pub mod unix;
 
 pub use actor::Actor;

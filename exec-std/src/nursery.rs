@@ -14,6 +14,7 @@ use crate::endpoint::{Endpoint, bad, decode, encode};
 use crate::failure::{Failure, Raised};
 use crate::order::Order;
 use crate::portal::Portal;
+use crate::shell::Held;
 
 /// How a nursery is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,8 +61,9 @@ impl<'a> Nursery<'a> {
         let order = Box::new(order);
         let (reply, answer) = channel();
         self.actor.tell(|shell| shell.order_soon((scope, order, reply)));
-        let gone = || Err(Refused::Ended);
-        let id = self.actor.answered(answer.recv().unwrap_or_else(|_| gone()))?;
+        let gone = || Err(Held::Refused(Refused::Ended));
+        let id = self.actor.unheld(Link::Parent, answer.recv().unwrap_or_else(|_| gone()))?;
+        let id = id.ok_or_else(|| Raised::Cancelled(self.actor.gone()))?;
         Ok(Handle::new(self.actor.clone(), id))
     }
 

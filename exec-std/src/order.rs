@@ -8,7 +8,7 @@ use windrow_core::{Role, Times};
 
 use crate::unix::stdio::Sink;
 
-/// How a child's process is made.
+/// How a child is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Backend {
@@ -18,6 +18,11 @@ pub enum Backend {
     Fork,
     /// By starting the program again.
     Exec,
+    /// As a thread of this process, with a machine and a channel of its own: the cheapest, and the least apart. It shares the
+    /// process's memory, its standard input and outputs, and its end: an exit, an abort or an overflow of its stack is
+    /// everybody's. It can't be killed: one that does not end in time is given up by name, as *leaked*, and goes on until
+    /// its process ends. Its own children may be of any kind.
+    Thread,
 }
 
 impl Backend {
@@ -29,6 +34,7 @@ impl Backend {
         match name {
             "fork" => Ok(Self::Fork),
             "exec" => Ok(Self::Exec),
+            "thread" => Ok(Self::Thread),
             _ => Err(UnknownBackend { name: name.to_owned() }),
         }
     }
@@ -57,7 +63,7 @@ impl UnknownBackend {
     /// Says what to do instead.
     #[must_use]
     pub fn hint(&self) -> &'static str {
-        "use `fork` or `exec`"
+        "use `fork`, `exec` or `thread`"
     }
 }
 
@@ -65,7 +71,7 @@ impl fmt::Display for UnknownBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, hint) = (&self.name, self.hint());
         match name.as_str() {
-            "thread" | "remote" | "cluster" => {
+            "remote" | "cluster" => {
                 write!(f, "the backend `{name}` is reserved and not built yet; {hint}")
             }
             _ => write!(f, "there is no backend `{name}`; {hint}"),
@@ -202,14 +208,22 @@ impl Order {
         self
     }
 
+    /// Tells whether it is to have an input or an output other than its process's.
+    pub(crate) fn is_redirected(&self) -> bool {
+        let own = |sink: &Sink| !matches!(sink, Sink::Inherit);
+        own(&self.stdout) || own(&self.stderr) || (own(&self.stdin) && !matches!(self.stdin, Sink::Null))
+    }
+
     pub(crate) fn is_at_terminal(&self) -> bool {
         matches!(self.what, What::Command { own_terminal: true, .. })
     }
 
-    pub(crate) fn role(&self) -> Role {
-        match self.what {
-            What::Entry { .. } => Role::Actor,
-            What::Command { .. } => Role::Command,
+    /// Tells what it will be, if it names no backend of its own. A command is never a thread.
+    pub(crate) fn role(&self, backend: Backend) -> Role {
+        match (&self.what, self.backend.unwrap_or(backend)) {
+            (What::Command { .. }, _) => Role::Command,
+            (What::Entry { .. }, Backend::Thread) => Role::Thread,
+            (What::Entry { .. }, Backend::Fork | Backend::Exec) => Role::Actor,
         }
     }
 }

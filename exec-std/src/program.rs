@@ -22,7 +22,8 @@ use crate::endpoint::{Endpoint, Service, bad, decode, encode};
 use crate::failure::Raised;
 use crate::notice::Notice;
 use crate::order::{Backend, Brief};
-use crate::shell::{Asks, Ended, Meets, Reactor, Shared, Shell, Tree, Turn};
+use crate::shell::{Alive, Asks, Ended, Meets, Reactor, Shared, Shell, Tree, Turn};
+use crate::threads::Threads;
 use crate::unix::exec::take_channel;
 use crate::unix::signals::Signals;
 use crate::unix::sys;
@@ -193,13 +194,14 @@ impl Program {
         };
         let notices = shared.drive(|shell| {
             shell.set_template(template)?;
+            shell.set_crew(Threads::<D>::new(self));
             if let Some(base) = &self.run_dir {
                 shell.open_house(Tree::create(base, shell.machine().actor())?)?;
             }
             io::Result::Ok(shell.notices().watch())
         });
         watch(notices.ok_or(io::ErrorKind::NotConnected)??);
-        start_user(&shared, "root", move |actor| root(actor))?;
+        start_user(&shared, "root", None, move |actor| root(actor))?;
         drive.until_done(&shared)
     }
 
@@ -245,10 +247,26 @@ impl Program {
                 Err(error) => return Err(io::Error::other(error)),
             }
         }
-        let brief: Brief<'_> = postcard::from_bytes(&brief).map_err(io::Error::other)?;
+        self.begin::<D>(&shared, &brief, None)?;
+        let code = i32::from(drive.until_done(&shared)?.status());
+        // The exit, which follows at once, takes all this apart faster than we can, and the parent waits for it.
+        std::mem::forget((drive, shared));
+        Ok(Next::Exit(code))
+    }
+
+    /// Starts what a child was ordered to be.
+    pub(crate) fn begin<D: Drive>(
+        &self,
+        shared: &Arc<Shared<D::Reactor>>,
+        brief: &[u8],
+        alive: Option<Arc<Alive>>,
+    ) -> io::Result<()> {
+        let brief: Brief<'_> = postcard::from_bytes(brief).map_err(io::Error::other)?;
+        let crew = Threads::<D>::new(self);
         shared.drive(|shell| {
             shell.set_name(brief.name);
             shell.set_backend(brief.backend);
+            shell.set_crew(crew);
             if let Some(tree) = brief.tree.as_ref().and_then(Tree::member) {
                 let _ = shell.open_house(tree);
             }
@@ -262,15 +280,11 @@ impl Program {
         }
         let serves = service.is_some();
         let (name, args) = (brief.entry.to_owned(), brief.args.to_vec());
-        start_user(&shared, brief.name, move |actor| match entry {
+        start_user(shared, brief.name, alive, move |actor| match entry {
             Some(entry) => entry(actor, &args),
             None if serves => actor.sleep_forever().map(|()| Vec::new()),
             None => Err(Raised::Error(format!("this program has no entry and no service `{name}`"))),
-        })?;
-        let code = i32::from(drive.until_done(&shared)?.status());
-        // The exit, which follows at once, takes all this apart faster than we can, and the parent waits for it.
-        std::mem::forget((drive, shared));
-        Ok(Next::Exit(code))
+        })
     }
 }
 
@@ -298,16 +312,19 @@ enum Next {
 fn start_user<R: Reactor>(
     shared: &Arc<Shared<R>>,
     name: &str,
+    alive: Option<Arc<Alive>>,
     body: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static,
 ) -> io::Result<()> {
     let told = shared.drive(|shell| (shell.machine().actor(), shell.machine().levels(), shell.board()));
     let (id, levels, board) = told.ok_or(io::ErrorKind::NotConnected)?;
     let desk = Arc::clone(shared);
     let actor = Actor::new(id, name, levels, board, desk);
-    shared.drive(|shell| shell.set_actor(actor.clone()));
-    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+    shared.drive(|shell| shell.set_actor(actor.clone(), alive.clone()));
+    std::thread::Builder::new().name(name.replace('\0', " ")).spawn(move || {
         let ended = catch_unwind(AssertUnwindSafe(|| body(&actor)));
         actor.finish(ended);
+        // The last that this thread does, if it is one of an actor that is a thread itself.
+        drop((actor, alive));
     })?;
     Ok(())
 }

@@ -16,6 +16,7 @@ use windrow_core::ContextId;
 use crate::actor::Actor;
 use crate::endpoint::{Handler, encode};
 use crate::failure::Raised;
+use crate::shell::Alive;
 use crate::stream::{Ahead, Stream};
 use crate::talk::Slot;
 
@@ -41,8 +42,8 @@ pub(crate) struct Servers {
 #[derive(Default)]
 struct State {
     offers: VecDeque<Offer>,
-    /// What threads are given.
-    actor: Option<Actor>,
+    /// What threads are given; the second if the actor is a thread itself, which ends with the last of them.
+    staff: Option<(Actor, Option<Arc<Alive>>)>,
     idle: usize,
     /// How many those are.
     fresh: usize,
@@ -66,14 +67,14 @@ impl Servers {
     }
 
     /// Says for which actor calls are served.
-    pub(crate) fn staff(&self, actor: Actor) {
-        self.lock().actor = Some(actor);
+    pub(crate) fn staff(&self, actor: Actor, alive: Option<Arc<Alive>>) {
+        self.lock().staff = Some((actor, alive));
     }
 
     /// Lets all threads go: nobody will be served any more.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
-        (state.over, state.actor) = (true, None);
+        (state.over, state.staff) = (true, None);
         drop(state);
         self.offered.notify_all();
     }
@@ -83,21 +84,24 @@ impl Servers {
         if !self.unannounced.swap(false, Ordering::Relaxed) {
             return;
         }
-        let (threads, wakes, actor) = {
+        let (threads, wakes, staff) = {
             let mut state = self.lock();
             let fresh = std::mem::take(&mut state.fresh);
             let threads = state.offers.len().min(fresh).saturating_sub(state.idle);
-            (threads, fresh.min(state.idle), if threads > 0 { state.actor.clone() } else { None })
+            (threads, fresh.min(state.idle), if threads > 0 { state.staff.clone() } else { None })
         };
         for _ in 0..wakes {
             self.offered.notify_one();
         }
-        let Some(actor) = actor else { return };
+        let Some(staff) = staff else { return };
         for _ in 0..threads {
-            let (servers, actor) = (Arc::clone(self), actor.clone());
+            let (servers, (actor, alive)) = (Arc::clone(self), staff.clone());
             let thread = std::thread::Builder::new().name(String::from("serving"));
             // Without a thread the offer waits for one that becomes idle.
-            drop(thread.spawn(move || servers.serve(&actor)));
+            drop(thread.spawn(move || {
+                servers.serve(&actor);
+                drop((servers, actor, alive));
+            }));
         }
     }
 

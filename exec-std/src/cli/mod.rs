@@ -40,7 +40,7 @@ Exit status:
   130      three signals: windrow left at once and swept behind itself
 
 Environment:
-  WINDROW_SPAWN=fork|exec   the backend, unless --backend says otherwise";
+  WINDROW_SPAWN=fork|exec|thread   the backend, unless --backend says otherwise";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -63,7 +63,7 @@ struct Run {
     #[arg(long, default_value_t = 3, conflicts_with = "command")]
     depth: u32,
     /// How processes are made: `fork` (a warm template) or `exec`.
-    #[arg(long, value_name = "fork|exec", value_parser = Backend::parse, conflicts_with = "command")]
+    #[arg(long, value_name = "fork|exec|thread", value_parser = Backend::parse, conflicts_with = "command")]
     backend: Option<Backend>,
     /// What the leaves do once all are up. `fail` and `sigkill-self` end the tree by themselves, `exit` ends it well;
     /// for the others the root cancels after 500 ms.

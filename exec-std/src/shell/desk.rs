@@ -33,7 +33,7 @@ pub struct Shared<R> {
 }
 
 /// A child that was ordered, and where the answer goes.
-pub(crate) type Ordered = (ScopeId, Box<Order>, Sender<Result<ActorId, Refused>>);
+pub(crate) type Ordered = (ScopeId, Box<Order>, Sender<Result<ActorId, Held>>);
 
 /// Why a word was not said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub(crate) enum Held {
     Congested,
     /// It is longer than a frame.
     TooLong(usize),
+    /// It orders a thread, which has the input and the outputs of its process, with others.
+    Redirected,
 }
 
 impl From<Refused> for Held {
@@ -144,7 +146,12 @@ impl<R: Reactor> Shared<R> {
 
     /// Takes the shell away for good: nobody has anything to say to it any more.
     pub(crate) fn close(&self) {
-        drop(self.lock().take());
+        let shell = self.lock().take();
+        if let Some(mut shell) = shell {
+            shell.let_go();
+            drop(shell);
+            self.board.publish();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Shell<R>>> {
@@ -181,7 +188,7 @@ impl<R: Reactor> Shell<R> {
         let sooner = self.timeout(now).is_some_and(|left| asleep.is_none_or(|until| now.after(left) < until));
         if busy || sooner {
             self.asleep = None;
-            self.waker.wake();
+            self.company.mail.wake();
         }
     }
 }

@@ -10,6 +10,7 @@ use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid
 use windrow_core::{ActorId, Census, Input, Signal};
 
 use super::Shell;
+use super::body::signal_process;
 use super::reactor::{Reactor, Token};
 use super::records::watch_exit;
 use super::sources::{Source, Sources};
@@ -80,7 +81,7 @@ impl Domains {
 
     pub(crate) fn signal(&self, child: ActorId, signal: Signal) {
         for orphan in self.orphans.values().filter(|orphan| orphan.owner == Some(child)) {
-            signal_orphan(&orphan.process, signal);
+            signal_process(&orphan.process, signal);
         }
     }
 
@@ -140,7 +141,7 @@ impl Domains {
             let census = self.census.entry(owner).or_default();
             census.extend(below.iter().map(|stamp| (stamp.pid, stamp.start)));
         } else {
-            signal_orphan(&process, Signal::Kill);
+            signal_process(&process, Signal::Kill);
         }
         let found = owner.map_or(self.clearing.as_mut(), |owner| self.sweeping.get_mut(&owner));
         if let Some(found) = found {
@@ -198,7 +199,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Gives the pids of all children that are known and not collected, templates included, in ascending order.
     pub(super) fn own_pids(&self) -> Vec<i32> {
-        let children = self.children.values().filter_map(|child| Some(child.process.as_ref()?.pid()));
+        let children = self.children.values().filter_map(|child| Some(child.body.as_ref()?.process()?.pid()));
         let orphans = self.domains.orphans.keys().copied();
         let mut pids: Vec<_> = children.chain(self.maker.pids()).chain(orphans).collect();
         pids.sort_unstable();
@@ -207,7 +208,7 @@ impl<R: Reactor> Shell<R> {
 
     fn dead(&self) -> Dead {
         let sweeping = || self.domains.sweeping.keys();
-        let leader = |id: &ActorId| Some((self.children.get(id)?.process.as_ref()?.pid(), *id));
+        let leader = |id: &ActorId| Some((self.children.get(id)?.body.as_ref()?.process()?.pid(), *id));
         let told = |id: &ActorId| {
             let (census, id) = (self.domains.census.get(id), *id);
             census.into_iter().flatten().map(move |stamp| (*stamp, id))
@@ -225,7 +226,7 @@ impl<R: Reactor> Shell<R> {
         }
         let dead = self.dead();
         // While the template owes an answer, an unknown child may be the one that it is about to tell of.
-        let owed = self.children.values().any(|child| child.in_flight.is_some());
+        let owed = !self.maker.asked.is_empty();
         for pid in strangers {
             let Ok(Some(stat)) = self.domains.scan.stat(pid) else { continue };
             let Some((owner, is_actor)) = self.domains.owner(pid, &stat, &dead) else { continue };
@@ -234,13 +235,5 @@ impl<R: Reactor> Shell<R> {
             }
             self.domains.adopt(pid, owner, is_actor, &mut self.reactor, &mut self.sources);
         }
-    }
-}
-
-fn signal_orphan(process: &Process, signal: Signal) {
-    // One that has exited says so by its pidfd.
-    let _ = process.signal_group(signal.number());
-    if signal == Signal::Term {
-        let _ = process.signal_group(rustix::process::Signal::CONT.as_raw());
     }
 }

@@ -13,7 +13,6 @@ use crate::board::Failed;
 use crate::notice::Notice;
 use crate::sandwich::Sandwich;
 use crate::unix::link::Flushed;
-use crate::unix::process;
 
 impl<R: Reactor> Shell<R> {
     pub(super) fn take(&mut self, ready: Ready) -> io::Result<()> {
@@ -21,7 +20,7 @@ impl<R: Reactor> Shell<R> {
             // It was closed by an earlier one of the same batch.
             None => {}
             Some(Source::Signals) => self.take_signals()?,
-            Some(Source::Waker) => drop(self.waker.clear()?),
+            Some(Source::Mail) => self.company.mail.clear()?,
             Some(Source::Parent) => self.take_link(Link::Parent, ready.writable),
             Some(Source::ChildLink(id)) => self.take_link(Link::Child(id), ready.writable),
             Some(Source::ChildExit(id)) => self.take_exit(id),
@@ -41,7 +40,8 @@ impl<R: Reactor> Shell<R> {
 
     fn take_signals(&mut self) -> io::Result<()> {
         use rustix::process::Signal as Sys;
-        while let Some(received) = self.signals.read()? {
+        let Some(signals) = &mut self.signals else { return Ok(()) };
+        while let Some(received) = signals.read()? {
             let fact = if received.signal == Sys::USR1 {
                 Input::StatusAsked
             } else if received.signal == Sys::INT {
@@ -100,12 +100,12 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// A child's exit: seen without collecting, so that its zombie pins its pid until what it left behind is gone.
-    fn take_exit(&mut self, id: ActorId) {
+    pub(super) fn take_exit(&mut self, id: ActorId) {
         self.read(Link::Child(id), true);
         let Some(child) = self.children.get_mut(&id) else { return };
-        let Some(process) = child.process.as_ref() else { return };
-        let peeked = process.peek();
-        if let Some(token) = child.exit.take() {
+        let Some(body) = &child.body else { return };
+        let peeked = body.peek();
+        if let (Some(token), Some(process)) = (child.exit.take(), body.process()) {
             use std::os::fd::AsFd;
             self.reactor.unwatch(process.as_fd(), token);
             self.sources.remove(token);
@@ -117,26 +117,21 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    fn exited(&mut self, child: ActorId, exit: process::Exit) {
+    fn exited(&mut self, child: ActorId, exit: Exit) {
         if let Some(record) = self.children.get_mut(&child) {
             record.seen = true;
             if record.drain(&mut self.reactor, &mut self.sources) {
                 self.leaks.push_back((now().after(LEAK), child));
             }
         }
-        let exit = match exit {
-            process::Exit::Code(code) => Exit::Code(code),
-            process::Exit::Signal(signal, _) => Exit::Signal(signal),
-            process::Exit::Unknown => Exit::Unknown,
-        };
         self.facts.push_back(Input::Exited { child, exit });
     }
 
     pub(super) fn look_at_stuck(&mut self) {
         for id in std::mem::take(&mut self.stuck) {
             let Some(child) = self.children.get_mut(&id) else { continue };
-            let Some(process) = child.process.as_ref() else { continue };
-            match process.peek() {
+            let Some(body) = &child.body else { continue };
+            match body.peek() {
                 Ok(Some(_)) if child.seen => self.reap(id),
                 Ok(Some(exit)) => self.exited(id, exit),
                 Ok(None) | Err(_) => self.stuck.push(id),

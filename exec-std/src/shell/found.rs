@@ -15,8 +15,7 @@ use crate::unix::procfs;
 impl<R: Reactor> Shell<R> {
     /// Answers every spawn that the dead template owes: its child is there and taken over, or was never made.
     pub(super) fn find_unanswered(&mut self, template: Option<i32>) {
-        let asked: Vec<_> =
-            self.children.iter().filter_map(|(id, child)| Some((*id, child.in_flight?))).collect();
+        let asked = self.maker.asked.clone();
         if asked.is_empty() {
             return;
         }
@@ -26,7 +25,7 @@ impl<R: Reactor> Shell<R> {
         for (id, far) in asked {
             let found = unknown.iter().find(|pid| procfs::has_socket(**pid, far));
             if !found.is_some_and(|pid| self.take_over(id, *pid)) {
-                self.not_started(id, AGAIN);
+                self.made(id, Err(AGAIN));
             }
         }
         let half_made = |pid: &&i32| procfs::stat(**pid).ok().flatten().map(|stat| stat.pgrp) == template;
@@ -38,6 +37,8 @@ impl<R: Reactor> Shell<R> {
     /// Takes a child over as if the template had told of it. It is not collected, so the number means nobody else.
     fn take_over(&mut self, id: ActorId, pid: i32) -> bool {
         let opened = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-        opened.is_some_and(|pidfd| self.started(id, Process::new(pid, pidfd)).is_ok())
+        let found = opened.is_some();
+        opened.into_iter().for_each(|pidfd| self.made(id, Ok(Process::new(pid, pidfd))));
+        found
     }
 }

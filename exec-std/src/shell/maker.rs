@@ -2,11 +2,13 @@
 //!
 //! A template that died is replaced by re-executing the program, and is handed the living children to guard.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
+use windrow_core::ActorId;
 
 use super::reactor::{Reactor, Token};
 use super::sources::{Source, Sources};
@@ -25,6 +27,8 @@ pub(crate) struct Maker {
     leaving: Vec<(Template, Token)>,
     /// The last of them was let go by the machine.
     released: bool,
+    /// Spawns that wait for an answer: the far end of each one's channel, which only that child can have, by inode.
+    pub(crate) asked: BTreeMap<ActorId, u64>,
 }
 
 /// A template in service. Its exit is watched beside its socket: a child that is still being born holds a copy of that.

@@ -4,12 +4,14 @@
 //! the tick last. Threads share it at a [desk](Shared). The loop around it belongs to whoever drives it: [`Blocking`](crate::Blocking) blocks; others await.
 
 mod asks;
+mod body;
 mod channel;
 mod desk;
 mod domain;
 mod facts;
 mod found;
 mod intern;
+mod mail;
 mod maker;
 mod peers;
 mod perform;
@@ -20,6 +22,8 @@ mod sources;
 mod start;
 mod status;
 mod talk;
+mod threads;
+mod wards;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -44,7 +48,6 @@ use crate::order::{Backend, Order};
 use crate::serve::Servers;
 use crate::talk::Slot;
 use crate::unix::signals::Signals;
-use crate::unix::waker::Waker;
 use channel::Channel;
 use desk::Ordered;
 pub(crate) use desk::{Asks, Desk, Held};
@@ -56,6 +59,8 @@ pub(crate) use peers::{Meets, ROOT, Tree};
 use records::Child;
 use slots::Slots;
 use sources::{Source, Sources};
+use threads::Company;
+pub(crate) use threads::{Alive, Berth, Crew};
 
 /// How many rounds of facts that outputs answer at once one turn takes, before the tick has its turn.
 const ROUNDS: usize = 64;
@@ -72,8 +77,9 @@ pub struct Shell<R> {
     machine: Machine,
     reactor: R,
     sources: Sources,
-    signals: Signals,
-    waker: Waker,
+    /// The process's, which its main actor hears.
+    signals: Option<Signals>,
+    company: Company,
     board: Arc<Board>,
     notices: Notices,
     names: Names,
@@ -173,19 +179,20 @@ impl<R: Reactor> Shell<R> {
     /// # Errors
     /// The system's, and limits that break a rule.
     pub fn new(config: Config, reactor: R, channel: Option<std::os::fd::OwnedFd>) -> io::Result<Self> {
-        Self::with(config, reactor, channel, Signals::install()?)
+        Self::with(config, reactor, channel, Some(Signals::install()?), Company::new()?)
     }
 
     /// Makes the shell of a child that a template has just forked.
     pub(crate) fn born(config: Config, reactor: R, channel: std::os::fd::OwnedFd) -> io::Result<Self> {
-        Self::with(config, reactor, Some(channel), Signals::install_in_newborn()?)
+        Self::with(config, reactor, Some(channel), Some(Signals::install_in_newborn()?), Company::new()?)
     }
 
     fn with(
         config: Config,
         reactor: R,
         channel: Option<std::os::fd::OwnedFd>,
-        signals: Signals,
+        signals: Option<Signals>,
+        company: Company,
     ) -> io::Result<Self> {
         let machine = Machine::new(config).map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad))?;
         let mut shell = Self {
@@ -193,7 +200,7 @@ impl<R: Reactor> Shell<R> {
             reactor,
             sources: Sources::default(),
             signals,
-            waker: Waker::new()?,
+            company,
             board: Arc::default(),
             notices: Notices::default(),
             names: Names::default(),
@@ -234,10 +241,12 @@ impl<R: Reactor> Shell<R> {
 
     fn watch_own(&mut self, channel: Option<std::os::fd::OwnedFd>) -> io::Result<()> {
         use std::os::fd::AsFd;
-        let token = self.sources.insert(Source::Signals);
-        self.reactor.watch(self.signals.as_fd(), token, false)?;
-        let token = self.sources.insert(Source::Waker);
-        self.reactor.watch(self.waker.as_fd(), token, false)?;
+        if let Some(signals) = &self.signals {
+            let token = self.sources.insert(Source::Signals);
+            self.reactor.watch(signals.as_fd(), token, false)?;
+        }
+        let token = self.sources.insert(Source::Mail);
+        self.reactor.watch(self.company.mail.as_fd(), token, false)?;
         if let Some(fd) = channel {
             let token = self.sources.insert(Source::Parent);
             let channel = Channel::new(crate::unix::link::Link::new(fd), token);
@@ -259,6 +268,7 @@ impl<R: Reactor> Shell<R> {
         for one in ready {
             self.take(*one)?;
         }
+        self.take_letters();
         self.take_orders(now);
         self.look_at_stuck();
         self.look_at_leaks(now);
@@ -311,8 +321,8 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Gives the threads that will serve calls what they need.
-    pub(crate) fn set_actor(&self, actor: Actor) {
-        self.servers.staff(actor);
+    pub(crate) fn set_actor(&self, actor: Actor, alive: Option<Arc<Alive>>) {
+        self.servers.staff(actor, alive);
     }
 
     pub(crate) fn board(&self) -> Arc<Board> {
@@ -363,17 +373,21 @@ impl<R: Reactor> Shell<R> {
 
     fn end(&mut self, outcome: Outcome) -> Ended {
         // A child that nobody ever told of is not guarded either.
-        if self.children.values().all(|child| child.process.is_none()) {
+        if self.children.values().all(|child| child.body.is_none()) {
             self.maker.kill_leaving();
         }
+        self.let_go();
+        let took = now().since(outcome.began);
+        let (value, failures) = (std::mem::take(&mut self.value), std::mem::take(&mut self.raised));
+        Ended { outcome, value, failures, took }
+    }
+    /// Tells all threads of the actor that nothing will ever change again, and lets go of what others see of it.
+    fn let_go(&mut self) {
         self.board.write(|facts| facts.over = true);
         self.slots.all().for_each(|slot| slot.notify());
         self.servers.close();
         if let Some(tree) = self.peers.tree.take() {
             tree.close();
         }
-        let took = now().since(outcome.began);
-        let (value, failures) = (std::mem::take(&mut self.value), std::mem::take(&mut self.raised));
-        Ended { outcome, value, failures, took }
     }
 }

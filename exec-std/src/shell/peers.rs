@@ -37,6 +37,8 @@ pub(crate) struct Tree {
     /// Opened when it is first needed: most actors never need it.
     dir: Option<RunDir>,
     listener: Option<(Listener, Token)>,
+    /// The process's part of the directory is its main actor's.
+    lent: bool,
 }
 
 /// The connections of one actor, and its place in the tree's directory.
@@ -55,13 +57,20 @@ impl Tree {
     pub(crate) fn create(base: &std::path::Path, root: ActorId) -> io::Result<Self> {
         let dir = RunDir::create(base).map_err(io::Error::other)?;
         let path = dir.path().to_owned();
-        Ok(Self { path, root, door: Door::new(Key::fresh()?), dir: Some(dir), listener: None })
+        Ok(Self { path, root, door: Door::new(Key::fresh()?), dir: Some(dir), listener: None, lent: false })
     }
 
     /// Takes the place of a member that was told where the tree is.
     pub(crate) fn member(place: &Place<'_>) -> Option<Self> {
         let door = Door::of(Card::from_bytes(place.card)?)?;
-        Some(Self { path: place.path.into(), root: ActorId(place.root), door, dir: None, listener: None })
+        Some(Self {
+            path: place.path.into(),
+            root: ActorId(place.root),
+            door,
+            dir: None,
+            listener: None,
+            lent: false,
+        })
     }
 
     /// Gives what a child is told. It goes over its channel, to which nobody else has the other end.
@@ -80,11 +89,16 @@ impl Tree {
         self.dir.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    /// Gives what a thread of this process is to use in place of a part of its own.
+    pub(super) fn lend(&mut self) -> io::Result<RunDir> {
+        self.dir().cloned()
+    }
+
     /// Ends this process's part of the directory; the root's takes the directory with it.
     pub(crate) fn close(mut self) {
         drop(self.listener.take());
         // What is left in it stays on record, for whoever clears away after us.
-        let _ = self.dir.map(|dir| dir.close());
+        let _ = self.dir.filter(|_| !self.lent).map(|dir| dir.close());
     }
 }
 
@@ -280,7 +294,11 @@ pub(crate) trait Meets {
 impl<R: Reactor> Meets for Shell<R> {
     fn open_house(&mut self, tree: Tree) -> io::Result<()> {
         let is_root = tree.root == self.machine.actor();
-        self.peers.tree = Some(tree);
+        let lent = self.company.dir.take();
+        self.peers.tree = Some(match lent {
+            Some(dir) => Tree { dir: Some(dir), lent: true, ..tree },
+            None => tree,
+        });
         if is_root { self.address().map(drop) } else { Ok(()) }
     }
 

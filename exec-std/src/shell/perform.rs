@@ -2,13 +2,12 @@
 
 use windrow_core::{ActorId, Error, Event, Input, Kind, Link, Message, Output, Signal};
 
+use super::body::Body;
 use super::channel::channel_of;
 use super::reactor::Reactor;
 use super::{Channel, Shell};
 use crate::failure::Failure;
 use crate::notice::Notice;
-use crate::unix::process::Process;
-use crate::unix::procfs;
 
 impl<R: Reactor> Shell<R> {
     pub(super) fn perform(&mut self, output: Output) {
@@ -54,7 +53,7 @@ impl<R: Reactor> Shell<R> {
             Output::Describe { link, asked } => self.describe(link, asked),
             Output::Described(status) => self.described(&status),
             Output::DescribedAll { silent } => self.print_status(silent),
-            Output::Clear => self.domains.clear(),
+            Output::Clear => self.clear(),
             Output::Release => self.release(),
             Output::Report(event) => self.report(event),
             Output::Done(outcome) => self.outcome = Some(outcome),
@@ -144,41 +143,36 @@ impl<R: Reactor> Shell<R> {
         self.domains.signal(id, signal);
         let Some(child) = self.children.get_mut(&id) else { return };
         let already = signal == Signal::Int && std::mem::take(&mut child.interrupted);
-        let Some(process) = &child.process else { return };
-        if signal != Signal::Kill && procfs::signal_ignored(process.pid(), signal.number()) == Some(true) {
+        let Some(body) = &child.body else { return };
+        if body.ignores(signal) {
             self.facts.push_back(Input::Ignored { child: id, signal });
         }
-        if already {
-            return;
-        }
-        // One that has exited is told of by its pidfd.
-        let _ = process.signal_group(signal.number());
-        if signal == Signal::Term {
-            // A stopped process hears SIGTERM only once it goes on.
-            let _ = process.signal_group(rustix::process::Signal::CONT.as_raw());
+        if !already {
+            body.signal(signal);
         }
     }
 
     pub(super) fn reap(&mut self, id: ActorId) {
         let Some(child) = self.children.get_mut(&id) else { return };
-        let Some(process) = child.process.as_mut() else { return };
-        if let Ok(Some(_)) = process.collect() {
+        let Some(body) = child.body.as_mut() else { return };
+        if let Ok(Some(_)) = body.collect() {
             let token = child.exit.take();
-            let process = child.process.take();
-            if let Some(process) = &process {
+            let body = child.body.take();
+            if let Some(process) = body.as_ref().and_then(Body::process) {
                 self.record_ended(id, process.pid());
             }
-            self.forget_exit(process, token);
+            self.forget_exit(body, token);
+            self.collected(id);
             self.facts.push_back(Input::Reaped { child: id });
         } else if !self.stuck.contains(&id) {
             self.stuck.push(id);
         }
     }
 
-    pub(super) fn forget_exit(&mut self, process: Option<Process>, token: Option<usize>) {
+    fn forget_exit(&mut self, body: Option<Body>, token: Option<usize>) {
         use std::os::fd::AsFd;
         if let Some(token) = token {
-            if let Some(process) = &process {
+            if let Some(process) = body.as_ref().and_then(Body::process) {
                 self.reactor.unwatch(process.as_fd(), token);
             }
             self.sources.remove(token);
@@ -206,6 +200,10 @@ impl<R: Reactor> Shell<R> {
                 self.bury(id);
                 self.called.went(id);
                 return self.notices.send(Notice::Went { actor: id });
+            }
+            Event::Leaked(id) => {
+                self.orphan_below(id);
+                self.board.write(|facts| facts.children.entry(id).or_default().gone = true);
             }
             Event::Unkillable(id) => {
                 self.board.write(|facts| facts.children.entry(id).or_default().gone = true);

@@ -1,10 +1,11 @@
-//! What the shell holds for one child: its channel, its process, its output.
+//! What the shell holds for one child: its channel, its body, its output.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use windrow_core::ActorId;
 
+use super::body::Body;
 use super::channel::Channel;
 use super::reactor::{Reactor, Token};
 use super::sources::{Source, Sources};
@@ -21,8 +22,8 @@ const SHARE: usize = 256 << 10;
 pub(crate) struct Child {
     pub(crate) name: String,
     pub(crate) channel: Option<Channel>,
-    /// Its process, from its start to its reaping.
-    pub(crate) process: Option<Process>,
+    /// Its process or thread, from its start to its reaping.
+    pub(crate) body: Option<Body>,
     /// The token of its pidfd, while its exit is awaited.
     pub(crate) exit: Option<Token>,
     pub(crate) stdout: Option<Captured>,
@@ -33,8 +34,6 @@ pub(crate) struct Child {
     pub(crate) kill_after: Duration,
     /// Its exit was seen.
     pub(crate) seen: bool,
-    /// While its spawn waits for the template's answer: the far end of its channel, which only it can have, by inode.
-    pub(crate) in_flight: Option<u64>,
     /// It is in our group, which is the terminal's.
     pub(crate) at_terminal: bool,
     /// It has got SIGINT with the rest of its group.
@@ -46,14 +45,13 @@ impl Child {
         Self {
             name: order.name.clone(),
             channel: None,
-            process: None,
+            body: None,
             exit: None,
             stdout: None,
             stderr: None,
             brief: Vec::new(),
             kill_after,
             seen: false,
-            in_flight: None,
             at_terminal: order.is_at_terminal(),
             interrupted: false,
         }

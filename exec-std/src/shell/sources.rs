@@ -9,7 +9,7 @@ use super::reactor::Token;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Signals,
-    Waker,
+    Mail,
     Parent,
     Template,
     TemplateExit,

@@ -1,44 +1,44 @@
-//! Making a child's process: its channel and its outputs first, so that nothing about it can come before it is expected.
+//! Starting a child: its channel and its outputs first, so that nothing about it can come before it is expected.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use windrow_core::{ActorId, Input, Instant, Refused, ScopeId, Spec, SpecId, Stamp};
+use windrow_core::{ActorId, Input, Instant, Role, ScopeId, Spec, SpecId, Stamp};
 
 use super::Shell;
+use super::body::Body;
 use super::channel::Channel;
+use super::desk::Held;
 use super::intern::clip;
 use super::peers::Tree;
 use super::reactor::Reactor;
 use super::records::{Captured, Child, watch_exit};
 use super::sources::Source;
+use super::wards::{Make, Making};
 use crate::order::{Backend, Brief, Order, What};
-use crate::program::{ACTOR_VARIABLE, fresh_id};
-use crate::unix::exec::{self, Command};
+use crate::program::fresh_id;
 use crate::unix::link::Link;
 use crate::unix::process::Process;
 use crate::unix::procfs;
 use crate::unix::stdio::{Sink, null};
-use crate::unix::template::{Answer, Request, Template};
+use crate::unix::template::{Answer, Template};
 
 /// The error of a spawn that nobody can do: `EAGAIN`, because it may be tried again.
 pub(super) const AGAIN: i32 = 11;
 
 impl<R: Reactor> Shell<R> {
     /// Puts a user's order to the machine. What is refused has no trace.
-    pub(super) fn order(
-        &mut self,
-        now: Instant,
-        scope: ScopeId,
-        order: Box<Order>,
-    ) -> Result<ActorId, Refused> {
+    pub(super) fn order(&mut self, now: Instant, scope: ScopeId, order: Box<Order>) -> Result<ActorId, Held> {
+        let role = order.role(self.backend);
+        if role == Role::Thread && order.is_redirected() {
+            return Err(Held::Redirected);
+        }
         let child = fresh_id();
         self.last_order += 1;
         let id = SpecId(self.last_order);
         let name = self.names.intern(&order.name);
-        let spec = Spec { id, name, role: order.role(), levels: order.levels, times: order.times };
+        let spec = Spec { id, name, role, levels: order.levels, times: order.times };
         self.orders.insert(id.0, order);
         self.board.write(|facts| drop(facts.children.insert(child, Default::default())));
         match self.give(now, Input::Spawn { child, scope, spec }) {
@@ -49,7 +49,7 @@ impl<R: Reactor> Shell<R> {
             Some(refused) => {
                 self.orders.remove(&id.0);
                 self.board.write(|facts| drop(facts.children.remove(&child)));
-                Err(refused)
+                Err(refused.into())
             }
         }
     }
@@ -66,10 +66,32 @@ impl<R: Reactor> Shell<R> {
 
     fn try_start(&mut self, id: ActorId, order: Order, kill_after: Duration) -> io::Result<()> {
         let mut child = Child::new(&order, kill_after);
+        let prepared = self.prepare(id, order, &mut child);
+        // Whether or not it can be started, what was opened stands in the record, and goes with it.
+        self.children.insert(id, child);
+        let (name, stdio, what) = prepared?;
+        let making = match what {
+            Start::Thread(channel) => return self.start_thread(id, name, channel),
+            Start::Process(what) => Making { id, name, what, stdio, kill_after },
+        };
+        if let Some(process) = self.make(making)? {
+            self.made(id, Ok(process));
+        }
+        Ok(())
+    }
+
+    fn prepare(
+        &mut self,
+        id: ActorId,
+        order: Order,
+        child: &mut Child,
+    ) -> io::Result<(String, Stdio, Start)> {
+        let stdio = self.open_outputs(id, &order, child)?;
         let backend = order.backend.unwrap_or(self.backend);
-        let outputs = self.open_outputs(id, &order, &mut child);
-        let recorded = self.record_starting(id, clip(&order.name));
-        let started = outputs.and_then(|stdio| recorded.map(|()| stdio)).and_then(|stdio| match order.what {
+        if order.role(self.backend) != Role::Thread {
+            self.record_starting(id, clip(&order.name))?;
+        }
+        let what = match order.what {
             What::Entry { ref entry, ref args } => {
                 let name = clip(&order.name);
                 let card = self.peers.tree.as_ref().map(Tree::card);
@@ -77,34 +99,21 @@ impl<R: Reactor> Shell<R> {
                 let tree = tree.and_then(|(tree, card)| tree.place(card));
                 let brief = Brief { name, entry, args, backend: self.backend, tree };
                 child.brief = postcard::to_allocvec(&brief).map_err(io::Error::other)?;
-                let channel = self.open_channel(id, &mut child)?;
-                let by_template = backend == Backend::Fork && self.maker.template().is_some();
-                if by_template {
-                    child.in_flight = Some(rustix::fs::fstat(&channel)?.st_ino);
-                    self.fork(id, &order, kill_after, channel, stdio);
-                    Ok(None)
-                } else {
-                    exec_actor(id, &order, channel, stdio).map(Some)
+                let channel = self.open_channel(id, child)?;
+                match backend {
+                    Backend::Thread => Start::Thread(channel),
+                    Backend::Fork => Start::Process(Make::Actor { channel, warm: true }),
+                    Backend::Exec => Start::Process(Make::Actor { channel, warm: false }),
                 }
             }
             What::Command { program, args, envs, own_terminal } => {
-                exec_command(program, args, envs, !own_terminal, stdio).map(Some)
+                Start::Process(Make::Command { program, args, envs, own_group: !own_terminal })
             }
-        });
-        // Whether or not there is a process, what was opened stands in the record, and goes with it.
-        self.children.insert(id, child);
-        match started? {
-            Some(process) => self.started(id, process),
-            None => Ok(()),
-        }
+        };
+        Ok((order.name, stdio, what))
     }
 
-    fn open_outputs(
-        &mut self,
-        id: ActorId,
-        order: &Order,
-        child: &mut Child,
-    ) -> io::Result<[Option<OwnedFd>; 3]> {
+    fn open_outputs(&mut self, id: ActorId, order: &Order, child: &mut Child) -> io::Result<Stdio> {
         let stdin = match &order.stdin {
             Sink::Inherit => None,
             Sink::Null => Some(null()?),
@@ -126,20 +135,6 @@ impl<R: Reactor> Shell<R> {
         Ok(theirs)
     }
 
-    fn fork(
-        &mut self,
-        id: ActorId,
-        order: &Order,
-        kill_after: Duration,
-        channel: OwnedFd,
-        stdio: [Option<OwnedFd>; 3],
-    ) {
-        let request = Request { id: id.0, kill_after, channel, stdio, title: &order.name };
-        if let Some(template) = self.maker.template() {
-            template.spawn(request);
-        }
-    }
-
     /// A process exists: from here on its exit is awaited.
     pub(super) fn started(&mut self, id: ActorId, process: Process) -> io::Result<()> {
         // Ancestors tell a dead child's leavings by it. A root has none, and a look into `/proc` is slow.
@@ -151,11 +146,7 @@ impl<R: Reactor> Shell<R> {
         self.record_started(id, process.pid());
         let token = watch_exit(&process, Source::ChildExit(id), &mut self.reactor, &mut self.sources)?;
         let Some(child) = self.children.get_mut(&id) else { return Ok(()) };
-        let by_template = child.in_flight.take().is_some();
-        if let Some(template) = self.maker.template().filter(|_| !by_template) {
-            template.guard(id.0, &process, child.kill_after);
-        }
-        (child.process, child.exit) = (Some(process), Some(token));
+        (child.body, child.exit) = (Some(Body::Process(process)), Some(token));
         self.facts.push_back(Input::Started { child: id, stamp });
         Ok(())
     }
@@ -163,24 +154,12 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn take_answers(&mut self) {
         while let Some(answer) = self.maker.answer() {
             match answer {
-                Answer::Started { id, process } => {
-                    let id = ActorId(id);
-                    if self.started(id, process).is_err() {
-                        self.facts.push_back(Input::NotStarted { child: id, errno: AGAIN });
-                    }
-                }
-                Answer::Failed { id, errno } => self.not_started(ActorId(id), errno),
+                Answer::Started { id, process } => self.made(ActorId(id), Ok(process)),
+                Answer::Failed { id, errno } => self.made(ActorId(id), Err(errno)),
                 Answer::Gone => return self.replace_template(),
                 _ => {}
             }
         }
-    }
-
-    pub(super) fn not_started(&mut self, child: ActorId, errno: i32) {
-        if let Some(child) = self.children.get_mut(&child) {
-            child.in_flight = None;
-        }
-        self.facts.push_back(Input::NotStarted { child, errno });
     }
 
     /// The template is dead: a new one guards the living. What it had not answered it has done, or not.
@@ -190,10 +169,8 @@ impl<R: Reactor> Shell<R> {
         self.find_unanswered(dead);
         // Without a new one children are made by exec, and nobody guards them: a worse tree, but a tree.
         let Ok(mut template) = Template::reexec() else { return };
-        for (id, child) in &self.children {
-            if let Some(process) = &child.process {
-                template.guard(id.0, process, child.kill_after);
-            }
+        for (id, process, kill_after) in self.guarded() {
+            template.guard(id.0, process, kill_after);
         }
         let _ = self.maker.set(template, &mut self.reactor, &mut self.sources);
     }
@@ -204,39 +181,11 @@ impl<R: Reactor> Shell<R> {
     }
 }
 
-fn exec_actor(
-    id: ActorId,
-    order: &Order,
-    channel: OwnedFd,
-    stdio: [Option<OwnedFd>; 3],
-) -> io::Result<Process> {
-    let mut command = Command::new("/proc/self/exe");
-    command.title = Some(OsString::from(&order.name));
-    command.env(ACTOR_VARIABLE, format!("{:x}", id.0));
-    command.channel = Some(channel);
-    command.stdio = stdio;
-    command.actor = true;
-    spawn(command)
-}
+/// The three standard descriptors; what is none is inherited.
+type Stdio = [Option<OwnedFd>; 3];
 
-fn exec_command(
-    program: OsString,
-    args: Vec<OsString>,
-    envs: Vec<(OsString, OsString)>,
-    own_group: bool,
-    stdio: [Option<OwnedFd>; 3],
-) -> io::Result<Process> {
-    let mut command = Command::new(program);
-    command.args = args;
-    for (name, value) in envs {
-        command.env(name, value);
-    }
-    command.stdio = stdio;
-    command.own_group = own_group;
-    command.actor = false;
-    spawn(command)
-}
-
-fn spawn(command: Command) -> io::Result<Process> {
-    exec::spawn(command).map_err(|error| io::Error::from_raw_os_error(error.errno))
+/// What is to be started.
+enum Start {
+    Thread(OwnedFd),
+    Process(Make),
 }

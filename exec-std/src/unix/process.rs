@@ -66,6 +66,11 @@ impl Process {
         Self { pid, pidfd, collected: None }
     }
 
+    /// Gives a second handle on it, to signal it by and not to collect it.
+    pub(crate) fn again(&self) -> io::Result<Self> {
+        Ok(Self::new(self.pid, self.pidfd.try_clone()?))
+    }
+
     /// Returns its pid, which is its group's id too if it leads one.
     #[must_use]
     pub fn pid(&self) -> i32 {

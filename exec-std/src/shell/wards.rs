@@ -1,0 +1,175 @@
+//! Making processes: the main actor's work, also for the actors that are its threads.
+//!
+//! The rule: only the main thread makes them, because the kernel ties a child's life to the thread that made it. What was
+//! made for a thread is that thread's child to wait for; here it is only kept for the guardian, until it is collected.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use windrow_core::{ActorId, Input};
+
+use super::Shell;
+use super::mail::{Letter, Mail};
+use super::reactor::Reactor;
+use super::start::AGAIN;
+use crate::program::ACTOR_VARIABLE;
+use crate::unix::exec::{self, Command};
+use crate::unix::process::Process;
+use crate::unix::template::Request;
+
+/// A process to be made.
+#[derive(Debug)]
+pub(crate) struct Making {
+    pub(crate) id: ActorId,
+    pub(crate) name: String,
+    pub(crate) what: Make,
+    pub(crate) stdio: [Option<OwnedFd>; 3],
+    pub(crate) kill_after: Duration,
+}
+
+/// What it is to be.
+#[derive(Debug)]
+pub(crate) enum Make {
+    /// An actor of this program; by the template if it is to be warm.
+    Actor {
+        channel: OwnedFd,
+        warm: bool,
+    },
+    Command {
+        program: OsString,
+        args: Vec<OsString>,
+        envs: Vec<(OsString, OsString)>,
+        own_group: bool,
+    },
+}
+
+/// A process that was made for a thread.
+#[derive(Debug)]
+pub(crate) struct Ward {
+    mail: Arc<Mail>,
+    process: Option<Process>,
+    kill_after: Duration,
+}
+
+impl<R: Reactor> Shell<R> {
+    /// Has a process made: here, or by the main actor. `None` means that the answer comes later.
+    pub(super) fn make(&mut self, making: Making) -> io::Result<Option<Process>> {
+        let Some(main) = &self.company.main else { return self.make_here(making) };
+        main.post(Letter::Make(Box::new(making), Arc::clone(&self.company.mail)));
+        Ok(None)
+    }
+
+    fn make_here(&mut self, making: Making) -> io::Result<Option<Process>> {
+        let Making { id, name, what, stdio, kill_after } = making;
+        match what {
+            Make::Actor { channel, warm } => match self.maker.template().filter(|_| warm) {
+                Some(template) => {
+                    let far = rustix::fs::fstat(&channel)?.st_ino;
+                    template.spawn(Request { id: id.0, kill_after, channel, stdio, title: &name });
+                    self.maker.asked.insert(id, far);
+                    Ok(None)
+                }
+                None => exec_actor(id, &name, channel, stdio).map(Some),
+            },
+            Make::Command { program, args, envs, own_group } => {
+                let mut command = Command::new(program);
+                command.args = args;
+                for (name, value) in envs {
+                    command.env(name, value);
+                }
+                (command.stdio, command.own_group, command.actor) = (stdio, own_group, false);
+                spawn(command).map(Some)
+            }
+        }
+    }
+
+    /// Makes a process for a thread.
+    pub(super) fn make_ward(&mut self, making: Making, mail: Arc<Mail>) {
+        let (id, kill_after) = (making.id, making.kill_after);
+        self.company.wards.insert(id, Ward { mail, process: None, kill_after });
+        match self.make_here(making) {
+            Ok(Some(process)) => self.made(id, Ok(process)),
+            Ok(None) => {}
+            Err(error) => self.made(id, Err(error.raw_os_error().unwrap_or(AGAIN))),
+        }
+    }
+
+    /// Takes what became of a process to be made to whoever waits for it.
+    pub(super) fn made(&mut self, id: ActorId, made: Result<Process, i32>) {
+        let by_template = self.maker.asked.remove(&id).is_some();
+        let kill_after = match (self.company.wards.get(&id), self.children.get(&id)) {
+            (Some(ward), _) => ward.kill_after,
+            (None, Some(child)) => child.kill_after,
+            (None, None) => return,
+        };
+        if let Ok(process) = &made
+            && let Some(template) = self.maker.template().filter(|_| !by_template)
+        {
+            template.guard(id.0, process, kill_after);
+        }
+        let Some(ward) = self.company.wards.get_mut(&id) else { return self.take_made(id, made) };
+        ward.process = made.as_ref().ok().and_then(|process| process.again().ok());
+        ward.mail.post(Letter::Made(id, made));
+    }
+
+    /// A process that this actor has ordered exists, or never will.
+    pub(super) fn take_made(&mut self, id: ActorId, made: Result<Process, i32>) {
+        let started = made.and_then(|process| {
+            self.started(id, process).map_err(|error| error.raw_os_error().unwrap_or(AGAIN))
+        });
+        if let Err(errno) = started {
+            self.facts.push_back(Input::NotStarted { child: id, errno });
+        }
+    }
+
+    /// Forgets a child that was collected, wherever it is guarded.
+    pub(super) fn collected(&mut self, id: ActorId) {
+        match &self.company.main {
+            Some(main) => main.post(Letter::Collected(id)),
+            None => drop(self.company.wards.remove(&id)),
+        }
+    }
+
+    /// What a thread that was given up had made hears what it would hear of a dead parent: SIGTERM.
+    pub(super) fn orphan_wards(&self, mail: &Arc<Mail>) {
+        for ward in self.company.wards.values().filter(|ward| Arc::ptr_eq(&ward.mail, mail)) {
+            if let Some(process) = &ward.process {
+                // Alone, by its pidfd: it may be collected by now, and its group be somebody else's.
+                let _ = process.signal(Signal::TERM.as_raw());
+                let _ = process.signal(Signal::CONT.as_raw());
+            }
+        }
+    }
+
+    /// Gives all living processes that the guardian is to know, and for how long each may live on.
+    pub(super) fn guarded(&self) -> impl Iterator<Item = (ActorId, &Process, Duration)> {
+        let own = self
+            .children
+            .iter()
+            .filter_map(|(id, child)| Some((*id, child.body.as_ref()?.process()?, child.kill_after)));
+        let wards = self
+            .company
+            .wards
+            .iter()
+            .filter_map(|(id, ward)| Some((*id, ward.process.as_ref()?, ward.kill_after)));
+        own.chain(wards)
+    }
+}
+
+fn exec_actor(id: ActorId, name: &str, channel: OwnedFd, stdio: [Option<OwnedFd>; 3]) -> io::Result<Process> {
+    let mut command = Command::new("/proc/self/exe");
+    command.title = Some(OsString::from(name));
+    command.env(ACTOR_VARIABLE, format!("{:x}", id.0));
+    command.channel = Some(channel);
+    command.stdio = stdio;
+    command.actor = true;
+    spawn(command)
+}
+
+fn spawn(command: Command) -> io::Result<Process> {
+    exec::spawn(command).map_err(|error| io::Error::from_raw_os_error(error.errno))
+}

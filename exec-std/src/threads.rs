@@ -1,0 +1,67 @@
+//! Threads that take a child's seat in the process of their parent.
+//!
+//! The rule: such a thread is born like a process, with a channel and nothing else, and its end is told like an exit: its
+//! code, when the last of its actor's threads has let go. It knows no table and decides nothing.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::drive::Drive;
+use crate::program::Program;
+use crate::shell::{Berth, Crew, Reactor, Shared, Shell};
+
+/// Starts the threads of one program, by one kind of loop.
+pub(crate) struct Threads<D> {
+    program: Program,
+    drive: PhantomData<fn() -> D>,
+}
+
+impl<D: Drive> Threads<D> {
+    pub(crate) fn new(program: &Program) -> Arc<Self> {
+        Arc::new(Self { program: program.clone(), drive: PhantomData })
+    }
+
+    /// Takes the seat of a child on this thread, and gives what would be its exit status.
+    fn sit(&self, berth: Berth) -> io::Result<u8> {
+        let alive = Arc::clone(&berth.alive);
+        let mut drive = D::new()?;
+        let shared = Arc::new(Shared::new(Shell::aboard(berth, drive.reactor()?)?));
+        // What a process's exit would close is closed by hand, however this ends.
+        let _closes = Closes(&shared);
+        if let Some(ended) = drive.until_run(&shared)? {
+            return Ok(ended.status());
+        }
+        let brief = shared.drive(|shell| shell.brief().to_vec()).unwrap_or_default();
+        self.program.begin::<D>(&shared, &brief, Some(alive))?;
+        Ok(drive.until_done(&shared)?.status())
+    }
+}
+
+impl<D: Drive> Crew for Threads<D> {
+    fn start(self: Arc<Self>, berth: Berth) -> io::Result<JoinHandle<()>> {
+        let alive = Arc::clone(&berth.alive);
+        std::thread::Builder::new().name(berth.name.replace('\0', " ")).spawn(move || {
+            // A loop that can't go on ends its actor like a process that exits with 1.
+            let code = self.sit(berth).unwrap_or(1);
+            alive.ends(code.into());
+        })
+    }
+}
+
+/// Closes a shell when it goes.
+struct Closes<'a, R: Reactor>(&'a Shared<R>);
+
+impl<R: Reactor> Drop for Closes<'_, R> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl<D> fmt::Debug for Threads<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Threads").field("program", &self.program).finish_non_exhaustive()
+    }
+}
