@@ -113,7 +113,7 @@ impl Actor {
                 None
             }
             Err(panic) => {
-                self.tell(|shell| shell.failed(scope, panicked(&*panic)));
+                self.tell(|shell| shell.failed(scope, Failed::panicked(&*panic)));
                 None
             }
         }
@@ -268,7 +268,7 @@ impl Actor {
                 Vec::new()
             }
             Err(panic) => {
-                self.tell(|shell| shell.failed(ScopeId::ROOT, panicked(&*panic)));
+                self.tell(|shell| shell.failed(ScopeId::ROOT, Failed::panicked(&*panic)));
                 Vec::new()
             }
         };
@@ -393,10 +393,4 @@ impl Actor {
     pub(crate) fn gone(&self) -> Cause {
         Cause { canceller: self.id, reason: Reason::Asked }
     }
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Failed {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    Failed::Here { panicked: true, text: text.unwrap_or_else(|| String::from("a panic without words")) }
 }

@@ -23,6 +23,15 @@ pub(crate) enum Failed {
     Below { error: Error, text: String },
 }
 
+impl Failed {
+    /// Makes a failure of a panic.
+    pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Self::Here { panicked: true, text: text.unwrap_or_else(|| String::from("a panic without words")) }
+    }
+}
+
 /// Facts for user threads.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
