@@ -47,6 +47,48 @@ defects! {
     PeerLossUnlinked = 7, "peer-loss-unlinked";
     /// The end of a stream, and an answer, need room in the stream like any item, and are dropped without.
     TerminalInDataBuffer = 8, "terminal-in-data-buffer";
+    /// An ack that does not come in time changes nothing.
+    AckTimeoutSwallowed = 28, "ack-timeout-swallowed";
+    /// A death before the handshake changes nothing.
+    BootDeathUnseen = 29, "boot-death-unseen";
+    /// A child without a channel is left out of the cancellation.
+    DisconnectedSkipped = 9, "disconnected-skipped";
+    /// A child that is not up yet is left out of the cancellation.
+    CancelDuringSpawn = 10, "cancel-during-spawn";
+    /// A spawn is carried out though its scope is cancelled.
+    SpawnAfterCancel = 11, "spawn-after-cancel";
+    /// A scope that was cancelled tells of no error.
+    FirstErrorMasked = 12, "first-error-masked";
+    /// Last words that can't be sent end the teardown where it stands.
+    TeardownStepSkipsRest = 13, "teardown-step-skips-rest";
+    /// Every cancellation that reaches a child asks it anew, and it answers the first one only.
+    DuplicateCancel = 14, "duplicate-cancel";
+    /// A child is put on its ladder when the one before it is gone.
+    SerialLadder = 15, "serial-ladder";
+    /// A cancel is acknowledged when it has been carried out.
+    CancelInline = 16, "cancel-inline";
+    /// Who speaks is known by name.
+    DuplicateName = 17, "duplicate-name";
+    /// What a dead child left behind is nobody's concern.
+    SubtreeNotKilled = 18, "subtree-not-killed";
+    /// A forked child keeps what its maker had open.
+    InheritedFds = 19, "inherited-fds";
+    /// Whoever stops a process blocks until it has exited.
+    BlockingWait = 20, "blocking-wait";
+    /// Captured outputs are not read in teardown.
+    StdioPipeFull = 21, "stdio-pipe-full";
+    /// A forked child keeps its maker's handlers.
+    SigintDispositionInherited = 22, "sigint-disposition-inherited";
+    /// What was ignored when the program began stays ignored below, and nobody looks.
+    SigintIgnoredInherited = 23, "sigint-ignored-inherited";
+    /// A process with several threads forks.
+    ForkWithThreads = 24, "fork-with-threads";
+    /// The end of an internal descriptor is ready for ever.
+    WakeupEofSpin = 25, "wakeup-eof-spin";
+    /// User code runs on the driver's thread.
+    SignalStarved = 26, "signal-starved";
+    /// Whoever looks for orphans collects every child.
+    ReapRace = 27, "reap-race";
 }
 
 /// A set of defects.

@@ -4,11 +4,9 @@
 //! The rule: with the defect every search over the scenario finds the verdict, and without it none finds anything. It
 //! knows no run; the tests and the program read the same rows.
 
-use alloc::vec;
-use core::time::Duration;
-
 use super::explain::Sink;
-use super::scenario::{Conduct, Nets, Scenario};
+use super::scenario::{Conduct, Scenario};
+use super::worlds;
 use crate::Defect;
 
 /// One hang that a real system had.
@@ -23,8 +21,8 @@ pub struct Hang {
     pub oracle: &'static str,
     /// The invariant that it names.
     pub number: &'static str,
-    /// What the chain of waits ends in.
-    pub sink: Sink,
+    /// What the chain of waits ends in; `None` if nobody waits any more when it is seen.
+    pub sink: Option<Sink>,
     /// The world in which it shows, with the rule in its place.
     pub scenario: fn() -> Scenario,
 }
@@ -51,39 +49,39 @@ pub const HANGS: &[Hang] = &[
         rule: "every teardown wait has a deadline",
         oracle: "hang",
         number: "T",
-        sink: Sink::NoDeadline,
-        scenario: by_itself,
+        sink: Some(Sink::NoDeadline),
+        scenario: worlds::by_itself,
     },
     Hang {
         defect: Defect::ParentShieldKept,
         rule: "the shield is broken at a fixed point of the actor's life, before the process is asked to end",
         oracle: "hang",
         number: "T",
-        sink: Sink::Cycle,
-        scenario: by_itself,
+        sink: Some(Sink::Cycle),
+        scenario: worlds::by_itself,
     },
     Hang {
         defect: Defect::LateWaiter,
         rule: "the expectation of a handshake is registered before the spawn; arrival is state, not an edge",
         oracle: "stale timer",
         number: "32",
-        sink: Sink::LostWake,
-        scenario: never_hurried,
+        sink: Some(Sink::LostWake),
+        scenario: worlds::never_hurried,
     },
     Hang {
         defect: Defect::NoDeadlineAfterAck,
         rule: "an ack starts the exit deadline, it does not end the ladder",
         oracle: "hang",
         number: "T",
-        sink: Sink::NoDeadline,
-        scenario: || pair().menu(&[Conduct::Return, Conduct::WedgeOnCancel]),
+        sink: Some(Sink::NoDeadline),
+        scenario: || worlds::pair().menu(&[Conduct::Return, Conduct::WedgeOnCancel]),
     },
     Hang {
         defect: Defect::FlatDeadlines,
         rule: "a child gets less time than its parent has",
         oracle: "escalation",
         number: "31",
-        sink: Sink::SilentEnvironment,
+        sink: Some(Sink::SilentEnvironment),
         scenario: || Scenario::tree(1, 2).menu(&[Conduct::SlowCancel, Conduct::Wedge]),
     },
     Hang {
@@ -91,65 +89,199 @@ pub const HANGS: &[Hang] = &[
         rule: "losing the parent channel cancels the actor",
         oracle: "orphan",
         number: "10",
-        sink: Sink::DeadResolver,
-        scenario: unguarded,
+        sink: Some(Sink::DeadResolver),
+        scenario: worlds::unguarded,
     },
     Hang {
         defect: Defect::AckDeadlineZero,
         rule: "the ack has time, so that no healthy child is escalated",
         oracle: "escalation",
         number: "31",
-        sink: Sink::SilentEnvironment,
-        scenario: || pair().menu(&[Conduct::Return]),
+        sink: Some(Sink::SilentEnvironment),
+        scenario: || worlds::pair().menu(&[Conduct::Return]),
+    },
+    Hang {
+        defect: Defect::AckTimeoutSwallowed,
+        rule: "a fired deadline always makes a transition",
+        oracle: "hang",
+        number: "T",
+        sink: Some(Sink::SwallowedDeadline),
+        scenario: worlds::deaf_child,
+    },
+    Hang {
+        defect: Defect::BootDeathUnseen,
+        rule: "handshake, death and boot deadline race; the cause is reported with its exit status",
+        oracle: "unseen death",
+        number: "34",
+        sink: Some(Sink::LostWake),
+        scenario: worlds::dies_in_boot,
+    },
+    Hang {
+        defect: Defect::DisconnectedSkipped,
+        rule: "no channel means a higher rung, not no rung",
+        oracle: "hang",
+        number: "T",
+        sink: Some(Sink::NoDeadline),
+        scenario: || worlds::pair().menu(&[Conduct::HalfOpen]),
+    },
+    Hang {
+        defect: Defect::CancelDuringSpawn,
+        rule: "a spawn in flight is on the ladder from its first instant",
+        oracle: "hang",
+        number: "T",
+        sink: Some(Sink::NoDeadline),
+        scenario: worlds::cancelled_at_once,
+    },
+    Hang {
+        defect: Defect::SpawnAfterCancel,
+        rule: "a spawn is refused once its scope is cancelled",
+        oracle: "late spawn",
+        number: "8",
+        sink: Some(Sink::SilentEnvironment),
+        scenario: || Scenario::tree(1, 1).with(0, Conduct::SpawnLater),
+    },
+    Hang {
+        defect: Defect::FirstErrorMasked,
+        rule: "an error is never replaced by the cancellation that it caused",
+        oracle: "lost error",
+        number: "39",
+        sink: None,
+        scenario: || worlds::pair().menu(&[Conduct::Fail, Conduct::Deadline]),
+    },
+    Hang {
+        defect: Defect::TeardownStepSkipsRest,
+        rule: "a step of a teardown that fails is reported, and the next one runs",
+        oracle: "orphan",
+        number: "10",
+        sink: Some(Sink::DeadResolver),
+        scenario: worlds::ends_as_the_root_dies,
+    },
+    Hang {
+        defect: Defect::DuplicateCancel,
+        rule: "one request for each child; a second is answered like the first",
+        oracle: "escalation",
+        number: "31",
+        sink: Some(Sink::SilentEnvironment),
+        scenario: worlds::asked_twice,
+    },
+    Hang {
+        defect: Defect::SerialLadder,
+        rule: "all ladders of a nursery run at the same time",
+        oracle: "late",
+        number: "B",
+        sink: Some(Sink::NoDeadline),
+        scenario: worlds::all_wedged,
+    },
+    Hang {
+        defect: Defect::CancelInline,
+        rule: "the machine never waits inside an input",
+        oracle: "escalation",
+        number: "31",
+        sink: Some(Sink::SilentEnvironment),
+        scenario: || Scenario::tree(1, 2).menu(&[Conduct::Wedge]),
+    },
+    Hang {
+        defect: Defect::DuplicateName,
+        rule: "identity is the id that the parent gave, never the name",
+        oracle: "stale timer",
+        number: "32",
+        sink: Some(Sink::LostWake),
+        scenario: worlds::never_hurried,
+    },
+    Hang {
+        defect: Defect::SubtreeNotKilled,
+        rule: "what a dead child leaves is adopted and put on the ladder",
+        oracle: "unswept",
+        number: "10",
+        sink: Some(Sink::DeadResolver),
+        scenario: worlds::dies_in_the_middle,
+    },
+    Hang {
+        defect: Defect::InheritedFds,
+        rule: "a child closes all but 0, 1, 2 and its channel",
+        oracle: "orphan",
+        number: "10",
+        sink: Some(Sink::DeadResolver),
+        scenario: worlds::rootless,
+    },
+    Hang {
+        defect: Defect::BlockingWait,
+        rule: "an exit is readiness; to collect it never waits",
+        oracle: "hang",
+        number: "T",
+        sink: Some(Sink::NoDeadline),
+        scenario: || Scenario::tree(1, 1).menu(&[Conduct::Wedge]),
+    },
+    Hang {
+        defect: Defect::StdioPipeFull,
+        rule: "captured output is always drained, whatever the machine's state",
+        oracle: "escalation",
+        number: "31",
+        sink: Some(Sink::Cycle),
+        scenario: || worlds::pair().menu(&[Conduct::Logs, Conduct::CommandLogs]),
+    },
+    Hang {
+        defect: Defect::SigintDispositionInherited,
+        rule: "a child resets mask, dispositions and wake-up, and its shell makes its own",
+        oracle: "orphan",
+        number: "10",
+        sink: Some(Sink::DeadResolver),
+        scenario: worlds::only_stopped,
+    },
+    Hang {
+        defect: Defect::SigintIgnoredInherited,
+        rule: "dispositions are reset, and a rung whose signal is ignored is skipped",
+        oracle: "escalation",
+        number: "31",
+        sink: Some(Sink::SilentEnvironment),
+        scenario: worlds::in_the_background,
+    },
+    Hang {
+        defect: Defect::ForkWithThreads,
+        rule: "only a process with one thread forks",
+        oracle: "escalation",
+        number: "31",
+        sink: Some(Sink::DeadResolver),
+        scenario: worlds::child_never_hurried,
+    },
+    Hang {
+        defect: Defect::WakeupEofSpin,
+        rule: "the end of an internal descriptor deregisters it",
+        oracle: "livelock",
+        number: "T",
+        sink: Some(Sink::DeadResolver),
+        scenario: || worlds::pair().menu(&[Conduct::CommandLogs]),
+    },
+    Hang {
+        defect: Defect::SignalStarved,
+        rule: "signals come on a path that user code can not block",
+        oracle: "unconsumed",
+        number: "45",
+        sink: Some(Sink::SilentEnvironment),
+        scenario: worlds::blocked,
+    },
+    Hang {
+        defect: Defect::ReapRace,
+        rule: "one owner collects",
+        oracle: "double reap",
+        number: "1",
+        sink: Some(Sink::DeadResolver),
+        scenario: worlds::commands_that_return,
     },
     Hang {
         defect: Defect::PeerLossUnlinked,
         rule: "a lost channel ends every call on it, with the exit status where it is known",
         oracle: "hang",
         number: "T",
-        sink: Sink::DeadResolver,
-        scenario: || call_to(Conduct::DiesOfCall),
+        sink: Some(Sink::DeadResolver),
+        scenario: || worlds::call_to(Conduct::DiesOfCall),
     },
     Hang {
         defect: Defect::TerminalInDataBuffer,
         rule: "the end of a stream, and an answer, have a place of their own",
         oracle: "hang",
         number: "T",
-        sink: Sink::LostWake,
-        scenario: || call_to(Conduct::Answers),
+        sink: Some(Sink::LostWake),
+        scenario: || worlds::call_to(Conduct::Answers),
     },
 ];
-
-/// A root that calls its child and waits for the answer, under a user who never cancels.
-fn call_to(conduct: Conduct) -> Scenario {
-    let mut scenario = Scenario::tree(1, 1).with(0, Conduct::Calls).with(1, conduct);
-    scenario.nets = Nets { user: false, ..Nets::ALL };
-    scenario
-}
-
-/// A root with two children.
-fn pair() -> Scenario {
-    Scenario::tree(2, 1)
-}
-
-/// A tree whose actors all end by themselves, under a user who never cancels.
-fn by_itself() -> Scenario {
-    let mut scenario = pair().with(0, Conduct::Serve);
-    scenario.menu = vec![Conduct::Return, Conduct::PeerLeaves, Conduct::PeerStays];
-    scenario.nets = Nets { user: false, ..Nets::ALL };
-    scenario
-}
-
-/// A tree under a user who signals later than the boot deadline, which is then all that could help.
-fn never_hurried() -> Scenario {
-    let mut scenario = pair();
-    scenario.signal_at = Some(Duration::from_secs(20));
-    scenario
-}
-
-/// A tree whose orphans hear of their loss by their channels alone.
-fn unguarded() -> Scenario {
-    let mut scenario = pair().menu(&[Conduct::ExitHard]);
-    scenario.nets = Nets { pdeathsig: false, guardian: false, ..Nets::ALL };
-    scenario
-}

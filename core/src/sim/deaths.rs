@@ -9,10 +9,10 @@ use core::time::Duration;
 
 use super::choices::Source;
 use super::event::Event;
-use super::kernel::{INIT, Pid, Vital, What};
+use super::kernel::{Block, INIT, Pid, Vital, What};
 use super::scenario::Conduct;
 use super::world::{World, id, place};
-use crate::{ActorId, Exit, Input, Signal};
+use crate::{ActorId, Defect, Exit, Input, Link, Signal};
 
 impl World<'_> {
     /// Delivers a signal to one process; `from` hears if it is ignored.
@@ -26,15 +26,15 @@ impl World<'_> {
         if signal == Signal::Kill {
             return self.kill(pid);
         }
-        if signal == Signal::Term && process.stopped {
-            self.kernel.at_mut(pid).stopped = false;
-            if let What::Actor(node) = what {
-                self.open_mailbox(node);
-                self.at(self.now, Event::Look { node });
-            }
+        if process.stopped && !self.goes_on(pid, signal) {
+            return;
         }
         match what {
-            What::Init => {}
+            // A template blocks all signals.
+            What::Init | What::Template(_) => {}
+            What::Actor(node) if node > 0 && self.has(Defect::SigintDispositionInherited) => {
+                self.stray_byte(node);
+            }
             What::Actor(node) => {
                 let after = self.latency();
                 let fact = Input::Signalled(signal);
@@ -50,15 +50,51 @@ impl World<'_> {
         }
     }
 
+    /// SIGTERM comes with SIGCONT, and then all comes that waits. Tells whether a stopped process takes a signal now.
+    fn goes_on(&mut self, pid: Pid, signal: Signal) -> bool {
+        let process = self.kernel.at_mut(pid);
+        if signal != Signal::Term || matches!(process.what, What::Template(_)) {
+            process.pending |= 1 << signal.number();
+            return false;
+        }
+        process.stopped = false;
+        let pending = core::mem::take(&mut process.pending);
+        if let What::Actor(node) = process.what {
+            self.open_mailbox(node);
+            self.at(self.now, Event::Look { node });
+        }
+        for held in [Signal::Int, Signal::Hup] {
+            if pending & 1 << held.number() != 0 {
+                self.deliver(pid, held, None);
+            }
+        }
+        true
+    }
+
+    pub(super) fn has(&self, defect: Defect) -> bool {
+        self.scenario.defects.has(defect)
+    }
+
+    /// A handler of its maker's writes a byte to a number that is another descriptor here: its channel, or none.
+    fn stray_byte(&mut self, node: usize) {
+        let Some(parent) = self.scenario.parent(node) else { return };
+        if self.choices.choose(Source::Exit, 2) == 1 {
+            let fact = Input::Garbled { link: Link::Child(id(node)) };
+            let after = self.latency();
+            self.at(self.now.after(after), Event::Fact { node: parent, fact });
+        }
+    }
+
     fn signal_command(&mut self, node: usize, pid: Pid, signal: Signal, from: Option<usize>) {
-        let ignored = match self.conducts[node] {
-            Conduct::CommandNoInt => signal == Signal::Int,
-            Conduct::CommandNoTerm => true,
-            Conduct::CommandDeaf => return,
-            _ => false,
-        };
-        if !ignored {
-            return self.dies_of(pid, signal);
+        if !self.kernel.at(pid).ignores(signal) {
+            return match self.conducts[node] {
+                Conduct::CommandDeaf => {}
+                Conduct::CommandLogs if signal == Signal::Int => self.write_much(node),
+                _ => self.dies_of(pid, signal),
+            };
+        }
+        if self.has(Defect::SigintIgnoredInherited) {
+            return;
         }
         if let Some(from) = from.filter(|from| self.scenario.parent(node) == Some(*from)) {
             let fact = Input::Ignored { child: id(node), signal };
@@ -102,7 +138,7 @@ impl World<'_> {
         let (adopter, orphans) = self.kernel.die(pid, exit);
         if self.scenario.nets.pdeathsig {
             for orphan in &orphans {
-                if self.kernel.at(*orphan).what != What::Leaving {
+                if matches!(self.kernel.at(*orphan).what, What::Actor(_) | What::Command(_)) {
                     self.deliver(*orphan, Signal::Term, None);
                 }
             }
@@ -114,13 +150,37 @@ impl World<'_> {
             }
             What::Command(node) => {
                 self.wires[node].child_end = false;
+                self.output_ends(node);
                 self.tell_exit(node, pid, exit);
+            }
+            What::Template(node) => {
+                let after = self.latency();
+                self.at(self.now.after(after), Event::TemplateGone { node });
             }
             What::Init | What::Leaving => {}
         }
-        for heir in [adopter, self.kernel.at(pid).parent] {
+        self.drop_copies(pid);
+        self.dismiss(self.kernel.at(pid).maker);
+        self.wake_waiters(pid);
+        let parent = self.kernel.at(pid).parent;
+        let heirs = [Some(parent), Some(adopter).filter(|adopter| *adopter != parent)];
+        for heir in heirs.into_iter().flatten() {
             if let What::Actor(node) = self.kernel.at(heir).what {
                 self.at(self.now, Event::Look { node });
+            }
+        }
+    }
+
+    /// Whoever is in a `waitpid` for a dead process goes on.
+    fn wake_waiters(&mut self, pid: Pid) {
+        if !self.has(Defect::BlockingWait) {
+            return;
+        }
+        let waits = |process: &super::kernel::Process| process.block == Some(Block::Exit(pid));
+        let woken: Vec<Pid> = self.kernel.all().filter(|(_, p)| waits(p)).map(|(pid, _)| pid).collect();
+        for waiter in woken {
+            if let What::Actor(node) = self.kernel.at(waiter).what {
+                self.unblock(node);
             }
         }
     }
@@ -134,26 +194,16 @@ impl World<'_> {
                 self.end(*child, true);
             }
         }
-        let released = self.actors[node].as_ref().is_none_or(|actor| actor.released);
-        if !self.scenario.nets.guardian || released {
-            return;
-        }
-        for child in children {
-            let Some(left) = self.pids[child].filter(|left| self.kernel.at(*left).maker == pid) else {
-                continue;
-            };
-            let times = self.scenario.limits.times;
-            let levels = self.scenario.height(child);
-            self.deliver(left, Signal::Term, None);
-            let after = times.bound(levels).saturating_add(times.hop);
-            self.at(self.now.after(after), Event::Guard { pid: left });
-        }
+        self.output_ends(node);
+        self.outputs_break(node);
+        self.guard(node, pid);
     }
 
     /// The parent hears of an exit after all that was said, and not before it heard of the start.
     fn tell_exit(&mut self, node: usize, pid: Pid, exit: Exit) {
         let Some(parent) = self.scenario.parent(node) else { return };
-        if self.pids[parent] != Some(self.kernel.at(pid).parent) {
+        let other = self.pids[parent] != Some(self.kernel.at(pid).parent);
+        if other || self.kernel.at(pid).unclaimed || !self.scenario.nets.exits {
             return;
         }
         let after = self.latency();
@@ -169,14 +219,14 @@ impl World<'_> {
         let dead: Vec<Pid> = self
             .kernel
             .children_of(me)
-            .filter(|(_, process)| process.maker != me || process.what == What::Leaving)
             .filter(|(_, process)| matches!(process.vital, Vital::Zombie(_)))
             .map(|(pid, _)| pid)
+            .filter(|pid| self.kernel.is_stranger(*pid) || self.has(Defect::ReapRace))
             .collect();
         for pid in dead {
             let owner = sweeps.iter().copied().find(|child| self.is_from(pid, *child));
             if self.kernel.reap(pid).is_ok()
-                && self.kernel.at(pid).what != What::Leaving
+                && matches!(self.kernel.at(pid).what, What::Actor(_) | What::Command(_))
                 && let Some(actor) = self.actors[node].as_mut()
                 && let Some(sweep) = owner.and_then(|child| actor.sweeps.get_mut(&child))
             {
@@ -217,12 +267,13 @@ impl World<'_> {
         if self.actors[node].as_ref().is_none_or(|actor| actor.cleared.is_none()) {
             return;
         }
+        let owed = self.is_owed(node);
         let strangers: BTreeSet<Pid> = self
             .kernel
             .children_of(me)
             .filter(|(_, process)| process.is_alive())
-            .filter(|(_, process)| process.maker != me || process.what == What::Leaving)
             .map(|(pid, _)| pid)
+            .filter(|pid| self.kernel.is_stranger(*pid) && !owed)
             .collect();
         for stranger in &strangers {
             self.deliver(*stranger, Signal::Kill, None);

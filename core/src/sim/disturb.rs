@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::choices::Source;
 use super::event::Event;
+use super::kernel::Block;
 use super::oracle::Violation;
 use super::scenario::Conduct;
 use super::script::Stage;
@@ -57,9 +58,9 @@ impl World<'_> {
 
     /// Tells whether an actor's driver is there and does something with what comes.
     fn listens(&self, node: usize) -> bool {
-        self.actors[node].as_ref().is_some_and(|actor| {
-            actor.begun && actor.outcome.is_none() && !self.idle[node] && self.kernel.at(actor.pid).runs()
-        })
+        self.actors[node]
+            .as_ref()
+            .is_some_and(|actor| actor.begun && actor.outcome.is_none() && self.kernel.at(actor.pid).runs())
     }
 
     fn fault(&mut self, node: usize, fault: Fault) -> Result<(), Violation> {
@@ -68,7 +69,9 @@ impl World<'_> {
             Fault::Idle => {
                 // A healthy tree bears a few of them: what a hop allows is never used up by messages alone.
                 let span = self.scenario.limits.times.hop / 20;
-                self.idle[node] = true;
+                if let Some(pid) = self.pids[node] {
+                    self.kernel.at_mut(pid).block = Some(Block::Turn);
+                }
                 self.oracle.idle += span;
                 self.at(self.now.after(span), Event::Wake { node });
             }

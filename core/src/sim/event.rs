@@ -19,8 +19,14 @@ pub(super) enum Event {
     Heard { node: usize, output: Output },
     /// A process dies.
     Death { pid: Pid, exit: crate::Exit },
+    /// A process is stopped.
+    Stop { pid: Pid },
     /// A guardian's span is over.
-    Guard { pid: Pid },
+    Guard { pid: Pid, template: Pid },
+    /// An actor hears that its template is dead.
+    TemplateGone { node: usize },
+    /// An actor hears that a child has written, or can't write any more.
+    Drain { node: usize, of: usize },
     /// The user sends a signal.
     User { signal: Signal },
     /// An actor that got no turn gets one again.
@@ -39,8 +45,10 @@ impl Event {
             | Self::Cue { node, .. }
             | Self::Heard { node, .. }
             | Self::Wake { node }
+            | Self::TemplateGone { node }
+            | Self::Drain { node, .. }
             | Self::Look { node } => *node,
-            Self::Death { pid, .. } | Self::Guard { pid } => usize::MAX / 2 + pid,
+            Self::Death { pid, .. } | Self::Guard { pid, .. } | Self::Stop { pid } => usize::MAX / 2 + pid,
             Self::User { .. } => 0,
         }
     }
@@ -55,4 +63,6 @@ pub(super) struct Wire {
     /// Which ends are open.
     pub(super) parent_end: bool,
     pub(super) child_end: bool,
+    /// Nothing arrives below any more, and nobody below hears of that.
+    pub(super) severed: bool,
 }

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::heard::is_answered;
-use super::kernel::Vital;
+use super::kernel::{Block, Vital, What};
 use super::world::{World, id, place};
 use crate::{ActorId, Instant, Life, Link, On, Until, Wait};
 
@@ -69,6 +69,14 @@ pub(super) fn explain(world: &World<'_>) -> Option<Explanation> {
             return Some(Explanation { chain, actors, sink: Sink::Cycle, because });
         }
         actors.push(id(node));
+        if let Some(block) = world.pids[node].and_then(|pid| world.kernel.at(pid).block) {
+            chain.push(block_words(world, node, block));
+            match follow_block(world, node, block) {
+                Ok(next) => node = next,
+                Err((sink, because)) => return Some(Explanation { chain, actors, sink, because }),
+            }
+            continue;
+        }
         if let Some(pid) = world.pids[node]
             && !world.kernel.at(pid).runs()
         {
@@ -81,15 +89,50 @@ pub(super) fn explain(world: &World<'_>) -> Option<Explanation> {
             let because = format!("{} waits for nothing that could come", id(node));
             return Some(Explanation { chain, actors, sink: Sink::SilentEnvironment, because });
         };
-        chain.push(format!("{wait}"));
+        let full = matches!(wait.on, On::Task(_)) && world.is_writing(node);
+        chain.push(format!("{wait}{}", if full { ", which waits for room in its output" } else { "" }));
         if let Some((sink, because)) = sink_of(world, node, &wait) {
             return Some(Explanation { chain, actors, sink, because });
         }
         node = match wait.on {
             On::Child(child) => place(child),
-            On::Link(Link::Parent) => world.scenario.parent(node)?,
+            On::Link(Link::Parent) | On::Task(_) => world.scenario.parent(node)?,
             _ => return None,
         };
+    }
+}
+
+/// Says what a process that is held up waits for.
+fn block_words(world: &World<'_>, node: usize, block: Block) -> String {
+    let who = id(node);
+    match block {
+        Block::Exit(pid) => match world.kernel.at(pid).what {
+            What::Actor(of) | What::Command(of) => {
+                format!("{who} waits for the exit of {}, in a waitpid", id(of))
+            }
+            _ => format!("{who} waits for the exit of process {pid}, in a waitpid"),
+        },
+        Block::Output => format!("{who} waits for room in its output"),
+        Block::Lock => format!("{who} waits for a lock, since its fork"),
+        Block::Turn => format!("{who} waits for a turn of its loop"),
+        Block::Code => format!("{who} waits for its user's code to give the loop a turn"),
+    }
+}
+
+/// Gives whom a process waits for that is held up, or why nobody will come.
+fn follow_block(world: &World<'_>, node: usize, block: Block) -> Result<usize, (Sink, String)> {
+    let who = id(node);
+    match block {
+        Block::Exit(_) => Err((Sink::NoDeadline, format!("no deadline of {who} interrupts a waitpid"))),
+        Block::Output => {
+            let reader = world.scenario.parent(node).filter(|parent| world.life(*parent).is_some());
+            reader.ok_or_else(|| (Sink::DeadResolver, format!("the reader of what {who} writes is dead")))
+        }
+        Block::Lock => Err((Sink::DeadResolver, format!("the thread that holds it does not exist in {who}"))),
+        Block::Turn => Err((Sink::SilentEnvironment, format!("others have the processor that {who} needs"))),
+        Block::Code => {
+            Err((Sink::SilentEnvironment, format!("only the user's code in {who} could end that")))
+        }
     }
 }
 
@@ -112,18 +155,36 @@ fn is_never(until: Until) -> bool {
     matches!(until, Until::Teardown(deadline) if deadline.at() == Instant::MAX)
 }
 
+/// Tells whether a wait has outlived its deadline, and no timer is there that would end it.
+fn is_swallowed(world: &World<'_>, node: usize, wait: &Wait) -> bool {
+    let timer = world.actors[node].as_ref().and_then(|actor| actor.machine.poll_timeout());
+    let Until::Teardown(deadline) = wait.until else { return false };
+    deadline.at() <= world.now && timer.is_none_or(|timer| timer > deadline.at())
+}
+
 /// Says why a wait is in vain, if it is one at which the chain ends.
 fn sink_of(world: &World<'_>, node: usize, wait: &Wait) -> Option<(Sink, String)> {
     let me = id(node);
     if is_answered(&world.oracle.heard, node, wait.on, wait.why) {
         return Some((Sink::LostWake, format!("{me} was given the answer already, and did not keep it")));
     }
+    if is_swallowed(world, node, wait) {
+        return Some((Sink::SwallowedDeadline, format!("its deadline has passed, and {me} did nothing")));
+    }
     match wait.on {
         On::Child(child) => {
+            let teardown = world.life(node).is_some_and(Life::is_teardown);
+            if teardown && wait.until == Until::Running(None) {
+                let text = format!("{me} ends, and has not asked {child} to");
+                return Some((Sink::NoDeadline, text));
+            }
             let pid = world.pids[place(child)];
             let dead = pid.is_some_and(|pid| world.kernel.at(pid).vital != Vital::Alive);
             if dead {
                 return Some((Sink::DeadResolver, format!("{child} is dead, and {me} was not told")));
+            }
+            if pid.is_some_and(|pid| world.kernel.at(pid).block.is_some()) {
+                return None;
             }
             if world.actors[place(child)].is_none() {
                 return Some((Sink::SilentEnvironment, format!("{child} has no machine and goes on")));
@@ -144,6 +205,7 @@ fn sink_of(world: &World<'_>, node: usize, wait: &Wait) -> Option<(Sink, String)
             let sink = if is_never(wait.until) { Sink::NoDeadline } else { Sink::SilentEnvironment };
             Some((sink, format!("peer {peer} of {me} need not ever read")))
         }
+        On::Task(_) if world.is_writing(node) => None,
         On::Task(_) | On::Scope(_) => {
             let parent = world.scenario.parent(node);
             if let Some(parent) = parent.filter(|parent| world.life(*parent).is_none()) {

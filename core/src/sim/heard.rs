@@ -21,6 +21,8 @@ pub(super) struct Heard {
     pub(super) spec: bool,
     pub(super) flushed: bool,
     pub(super) released: bool,
+    /// The actor has told its parent of an error.
+    pub(super) failed: bool,
 }
 
 /// Remembers what an actor was given.

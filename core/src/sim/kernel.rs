@@ -1,12 +1,15 @@
-//! The model of a kernel: processes, parents, adoption, groups, zombies.
+//! The model of a kernel: processes, parents, adoption, groups, zombies, dispositions, copies of descriptors.
 //!
 //! The rule: a process is collected once, by its parent, after its death; a dead one's children go to the nearest living
-//! ancestor that adopts. It knows no time, no machine and no message.
+//! ancestor that adopts; what a process holds a copy of stays open until it closes it or dies. It knows no time, no
+//! machine and no message.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::Exit;
+use serde::Serialize;
+
+use crate::{Exit, Signal};
 
 /// A process: an index that is never reused.
 pub(super) type Pid = usize;
@@ -24,8 +27,38 @@ pub(super) enum What {
     Actor(usize),
     /// A command, by its place in the tree.
     Command(usize),
+    /// What makes and guards an actor's children, by the actor's place.
+    Template(usize),
     /// What somebody forked and did not tell of.
     Leaving,
+}
+
+/// One end of something that processes share by their descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[allow(clippy::exhaustive_enums, reason = "the world treats each by name")]
+pub(super) enum File {
+    /// An actor's own end of the channel to its parent.
+    Below(usize),
+    /// The parent's end of the channel to an actor.
+    Above(usize),
+    /// The writing end of a captured output.
+    Output(usize),
+}
+
+/// What a process is held up by, though nothing is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "the world treats each by name")]
+pub(super) enum Block {
+    /// A `waitpid` without a way out, for this process.
+    Exit(Pid),
+    /// A `write` to its captured output, which is full.
+    Output,
+    /// A lock that a thread holds which does not exist here.
+    Lock,
+    /// User code on the thread of the driver.
+    Code,
+    /// Others, which have the processor.
+    Turn,
 }
 
 /// Whether a process runs.
@@ -62,6 +95,16 @@ pub(super) struct Process {
     pub(super) dying: bool,
     /// Whether not even SIGKILL ends it.
     pub(super) stuck: bool,
+    /// Whether nobody was told of its start: who made it died over it.
+    pub(super) unclaimed: bool,
+    /// What holds it up.
+    pub(super) block: Option<Block>,
+    /// The signals that it ignores, a bit each; a fork inherits them.
+    pub(super) ignored: u32,
+    /// The signals that wait until it goes on, a bit each.
+    pub(super) pending: u32,
+    /// What it holds a copy of that others hold as well.
+    pub(super) copies: Vec<File>,
 }
 
 impl Process {
@@ -74,7 +117,24 @@ impl Process {
     /// Tells whether it executes anything.
     #[must_use]
     pub(super) fn runs(&self) -> bool {
-        self.is_alive() && !self.dying && !self.stopped && !self.wedged
+        self.is_sound() && !self.stopped && self.block.is_none()
+    }
+
+    /// Tells whether nothing is wrong with the process itself, whatever holds it up.
+    #[must_use]
+    pub(super) fn is_sound(&self) -> bool {
+        self.is_alive() && !self.dying && !self.wedged
+    }
+
+    /// Tells whether a signal does nothing to it.
+    #[must_use]
+    pub(super) fn ignores(&self, signal: Signal) -> bool {
+        self.ignored & 1 << signal.number() != 0
+    }
+
+    /// Makes a signal do nothing to it.
+    pub(super) fn ignore(&mut self, signal: Signal) {
+        self.ignored |= 1 << signal.number();
     }
 }
 
@@ -98,6 +158,11 @@ impl Kernel {
             wedged: false,
             dying: false,
             stuck: false,
+            unclaimed: false,
+            block: None,
+            ignored: 0,
+            pending: 0,
+            copies: Vec::new(),
         };
         Self { processes: vec![init] }
     }
@@ -117,7 +182,8 @@ impl Kernel {
     pub(super) fn fork(&mut self, maker: Pid, what: What, own_group: bool) -> Pid {
         let pid = self.processes.len();
         let group = if own_group { pid } else { self.at(maker).group };
-        let process = Process { parent: maker, maker, group, what, ..self.at(INIT).clone() };
+        let ignored = self.at(maker).ignored;
+        let process = Process { parent: maker, maker, group, what, ignored, ..self.at(INIT).clone() };
         self.processes.push(process);
         pid
     }
@@ -154,6 +220,19 @@ impl Kernel {
         (adopter, orphans)
     }
 
+    /// Tells whether a process is one that its parent neither made for itself nor was told of.
+    #[must_use]
+    pub(super) fn is_stranger(&self, pid: Pid) -> bool {
+        let process = self.at(pid);
+        process.maker != process.parent || process.what == What::Leaving || process.unclaimed
+    }
+
+    /// Tells whether somebody still holds a copy.
+    #[must_use]
+    pub(super) fn is_held(&self, file: File) -> bool {
+        self.all().any(|(_, process)| process.is_alive() && process.copies.contains(&file))
+    }
+
     /// Collects a zombie.
     ///
     /// # Errors
@@ -182,11 +261,13 @@ impl Kernel {
         false
     }
 
-    /// Lists what a parent adopted from a dead child and what of the child's group is its own.
+    /// Lists what a parent adopted from a dead child and what of the child's group is its own. A guardian is left to it.
     #[must_use]
     pub(super) fn leavings(&self, parent: Pid, child: Pid) -> Vec<Pid> {
         self.children_of(parent)
-            .filter(|(pid, _)| *pid != child && self.descends(*pid, child))
+            .filter(|(pid, process)| {
+                *pid != child && !matches!(process.what, What::Template(_)) && self.descends(*pid, child)
+            })
             .map(|(pid, _)| pid)
             .collect()
     }

@@ -16,7 +16,12 @@ pub(super) fn check(world: &World<'_>) -> Result<(), Violation> {
     }
     check_errors(world, &outcome.tally)?;
     check_doubles(world)?;
-    if world.oracle.is_healthy() && world.signals < 2 { check_tally(world, &outcome.tally) } else { Ok(()) }
+    let told = world.scenario.nets.exits;
+    if told && world.oracle.is_healthy() && world.signals < 2 {
+        check_tally(world, &outcome.tally)
+    } else {
+        Ok(())
+    }
 }
 
 fn check_errors(world: &World<'_>, tally: &Tally) -> Result<(), Violation> {
@@ -51,7 +56,8 @@ fn has_a_way(world: &World<'_>, node: usize) -> bool {
     let mut at = node;
     loop {
         let spoke = world.actors[at].as_ref().is_some_and(|actor| actor.outcome.is_some());
-        if !spoke || world.conducts[at] == Conduct::LoseLink {
+        let unclaimed = world.pids[at].is_some_and(|pid| world.kernel.at(pid).unclaimed);
+        if !spoke || unclaimed || matches!(world.conducts[at], Conduct::LoseLink | Conduct::HalfOpen) {
             return false;
         }
         match world.scenario.parent(at) {
@@ -76,8 +82,8 @@ fn check_doubles(world: &World<'_>) -> Result<(), Violation> {
 }
 
 fn check_tally(world: &World<'_>, tally: &Tally) -> Result<(), Violation> {
-    let started =
-        world.kernel.all().filter(|(_, process)| process.what != What::Leaving).count().saturating_sub(1);
+    let counts = |what| matches!(what, What::Actor(_) | What::Command(_));
+    let started = world.kernel.all().filter(|(_, process)| counts(process.what)).count().saturating_sub(1);
     let exact = tally.actors as usize == started
         && tally.reaped as usize == started
         && tally.left == 0

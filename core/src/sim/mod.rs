@@ -18,7 +18,9 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a model names what it treats; the rest is the rest")]
 
+mod acts;
 mod agenda;
+mod begin;
 mod catalog;
 mod choices;
 mod cure;
@@ -33,9 +35,11 @@ mod heard;
 mod kernel;
 mod key;
 mod ledger;
+mod makers;
 mod mixed;
 mod moment;
 mod oracle;
+mod pipes;
 mod plan;
 mod run;
 mod scenario;
@@ -46,7 +50,9 @@ mod shrink;
 mod snapshot;
 mod talk;
 mod timeline;
+mod wires;
 mod world;
+mod worlds;
 
 pub use catalog::{HANGS, Hang};
 pub use choices::{Choice, Choices, Odometer, Source, Trace};

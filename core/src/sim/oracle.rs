@@ -12,10 +12,10 @@ use core::time::Duration;
 
 use super::hash::Chain;
 use super::heard::{Heard, hear, is_answered};
-use super::kernel::{Process, Vital, What};
+use super::kernel::{Block, Process, Vital, What};
 use super::scenario::Conduct;
 use super::world::{World, id, place};
-use crate::{End, Event, Input, Instant, Life, Machine, On, Output, Payload, Refused, Signal};
+use crate::{End, Event, Input, Instant, Life, Machine, On, Output, Payload, Refused};
 
 /// One broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,10 +98,10 @@ impl Oracle {
 /// What is compared with the state after a step.
 #[derive(Debug)]
 pub(super) struct Before {
-    input: Input,
-    life: Life,
+    pub(super) input: Input,
+    pub(super) life: Life,
     rank: (u8, u64),
-    due: bool,
+    pub(super) due: bool,
     /// A wait whose time is over though what it waits for is here already.
     stale: Option<String>,
 }
@@ -144,6 +144,7 @@ pub(super) fn after(
     }
     hear(&mut world.oracle.heard, node, &before.input);
     check_machine(world, node)?;
+    super::acts::check(world, node, before, outputs)?;
     check_rank(world, node, before, refused, outputs)?;
     check_late(world, node)?;
     for output in outputs {
@@ -152,7 +153,7 @@ pub(super) fn after(
         }
     }
     for output in outputs {
-        check_output(world, node, output)?;
+        super::acts::check_output(world, node, output)?;
     }
     Ok(())
 }
@@ -236,7 +237,7 @@ fn check_rank(
 fn check_late(world: &mut World<'_>, node: usize) -> Result<(), Violation> {
     let now = world.now;
     let Some(actor) = world.actors[node].as_ref() else { return Ok(()) };
-    if !actor.machine.life().is_teardown() || world.conducts[node] == Conduct::Stopped {
+    if !actor.machine.life().is_teardown() || world.conducts[node].pauses() {
         return Ok(());
     }
     let began = *world.oracle.began[node].get_or_insert(now);
@@ -246,88 +247,6 @@ fn check_late(world: &mut World<'_>, node: usize) -> Result<(), Violation> {
     if taken > bound.saturating_add(world.oracle.idle) {
         let text = format_args!("{} is {taken:?} in its teardown, bound {bound:?}", id(node));
         return Err(Violation::told("late", "B", now, text));
-    }
-    Ok(())
-}
-
-fn check_output(world: &mut World<'_>, node: usize, output: &Output) -> Result<(), Violation> {
-    let now = world.now;
-    match output {
-        Output::Report(Event::Escalated(child, Signal::Term)) if is_healthy(world, *child) => {
-            let text = format_args!("{} loses patience with {child}, whose driver works", id(node));
-            Err(Violation::told("escalation", "31", now, text))
-        }
-        Output::Report(Event::Escalated(child, Signal::Kill))
-            if world.oracle.healthy
-                && is_healthy(world, *child)
-                && world.oracle.heard[place(*child)].ready =>
-        {
-            let text = format_args!("{} kills {child}, which is on its way out", id(node));
-            Err(Violation::told("escalation", "31", now, text))
-        }
-        Output::Signal { child, signal: signal @ (Signal::Term | Signal::Kill) }
-            if world.oracle.healthy
-                && is_healthy(world, *child)
-                && world.oracle.heard[place(*child)].ready =>
-        {
-            let text = format_args!("{} sends {signal:?} to {child} in a healthy tree", id(node));
-            Err(Violation::told("escalation", "31", now, text))
-        }
-        Output::Signal { child, .. } => {
-            world.oracle.rushed[place(*child)] |= !world.oracle.heard[place(*child)].ready;
-            Ok(())
-        }
-        Output::Reap { child } => check_reap(world, node, *child),
-        Output::Done(outcome) if outcome.end != End::Forced => check_done(world, node),
-        _ => Ok(()),
-    }
-}
-
-/// Tells whether an actor answers in time, and nobody has taken its time away.
-fn is_healthy(world: &World<'_>, child: crate::ActorId) -> bool {
-    let node = place(child);
-    let wire = world.wires[node];
-    let runs = world.pids[node].is_some_and(|pid| world.kernel.at(pid).runs());
-    let running = world.life(node).is_some_and(|life| life != Life::Ended);
-    let shielded = world.conducts.contains(&Conduct::Shield);
-    let rushed = core::iter::successors(Some(node), |node| world.scenario.parent(*node))
-        .any(|above| world.oracle.rushed[above]);
-    world.conducts[node].answers()
-        && !rushed
-        && runs
-        && running
-        && !shielded
-        && world.signals < 2
-        && wire.parent_end
-        && wire.child_end
-}
-
-/// 10: a dead child without a last word is collected when nothing that it left is alive, or what is was given up by name.
-fn check_reap(world: &World<'_>, node: usize, child: crate::ActorId) -> Result<(), Violation> {
-    let heard = world.oracle.heard[place(child)];
-    let (Some(me), Some(pid)) = (world.pids[node], world.pids[place(child)]) else { return Ok(()) };
-    if heard.parted || heard.given_up {
-        return Ok(());
-    }
-    match world.kernel.leavings(me, pid).into_iter().find(|left| world.kernel.at(*left).is_alive()) {
-        Some(left) => {
-            let text = format_args!("{} collects {child} while process {left} that it left lives", id(node));
-            Err(Violation::told("unswept", "10", world.now, text))
-        }
-        None => Ok(()),
-    }
-}
-
-/// 7: an actor that ends by itself has collected every child that is not given up by name.
-fn check_done(world: &World<'_>, node: usize) -> Result<(), Violation> {
-    let Some(me) = world.pids[node] else { return Ok(()) };
-    for (pid, process) in world.kernel.children_of(me) {
-        let ours = process.maker == me && process.what != What::Leaving;
-        if ours && !process.stuck && !process.dying {
-            let text =
-                format_args!("{} ends before process {pid} ({:?}) is collected", id(node), process.what);
-            return Err(Violation::told("early end", "7", world.now, text));
-        }
     }
     Ok(())
 }
@@ -343,12 +262,17 @@ pub(super) fn end(world: &World<'_>) -> Result<(), Violation> {
         let orphan = process.parent == super::kernel::INIT && Some(pid) != world.pids[0];
         match process.what {
             What::Init => {}
-            What::Leaving if orphan && (told || rootless) => {}
+            What::Leaving | What::Template(_) if orphan && (told || rootless) => {}
             // The user would not wait, and was told what is left.
             What::Actor(_) | What::Command(_) if orphan && told && world.signals > 1 => {}
-            What::Leaving => {
+            What::Leaving | What::Template(_) => {
                 let text = format_args!("process {pid} is left behind");
                 return Err(Violation::told("left behind", "10", now, text));
+            }
+            // Nothing is wrong with it but that it does not look.
+            What::Actor(node) if process.block == Some(Block::Code) && world.is_unread(node) => {
+                let text = format_args!("something came for {} and is never looked at", id(node));
+                return Err(Violation::told("unconsumed", "45", now, text));
             }
             What::Actor(node) | What::Command(node) => {
                 let (oracle, number) = if orphan { ("orphan", "10") } else { ("hang", "T") };

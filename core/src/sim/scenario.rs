@@ -34,6 +34,10 @@ pub enum Conduct {
     Deadline,
     /// Spawns its children into the actor's own scope.
     Bare,
+    /// Spawns its last child after some work, and tries to even when it was cancelled before.
+    SpawnLater,
+    /// Writes more than a pipe holds when it is cancelled, and ends when all is written.
+    Logs,
     /// Cancels its first child after some work.
     CancelChild,
     /// Returns after some work; a peer leaves a little later.
@@ -42,10 +46,18 @@ pub enum Conduct {
     PeerStays,
     /// Never honours a cancel; its driver works.
     IgnoreCancel,
+    /// Blocks its thread after some work, and never honours a cancel.
+    Block,
+    /// Who makes its children dies over the first of them.
+    TemplateDies,
+    /// Who makes its children is stopped before the first of them.
+    TemplateStops,
     /// Exits without a word after some work.
     ExitHard,
     /// Its driver stops after some work: neither messages nor SIGTERM are handled.
     Wedge,
+    /// Its driver gets no turn for a while, after some work.
+    Starved,
     /// Its driver stops as soon as it has acknowledged a cancel.
     WedgeOnCancel,
     /// Says its last word and does not exit.
@@ -62,6 +74,8 @@ pub enum Conduct {
     Stopped,
     /// Its channel breaks after some work.
     LoseLink,
+    /// Its channel breaks after some work, and only its parent hears of it.
+    HalfOpen,
     /// Its driver stops after some work, and not even SIGKILL ends it.
     Stuck,
     /// It forks two processes that it tells nobody of, one of them into a group of its own.
@@ -78,12 +92,16 @@ pub enum Conduct {
     CommandReturn,
     /// A command that exits with a status after some work.
     CommandFail,
+    /// A command that writes more than a pipe holds when it gets SIGINT, and then exits well.
+    CommandLogs,
     /// A command that ignores SIGINT.
     CommandNoInt,
     /// A command that ignores SIGINT and SIGTERM.
     CommandNoTerm,
     /// A command that catches SIGINT and SIGTERM and goes on.
     CommandDeaf,
+    /// A command that is stopped by SIGSTOP after some work.
+    CommandStopped,
     /// A command that leaves two processes behind, one of them in a group of its own.
     CommandLeaves,
 }
@@ -101,11 +119,14 @@ impl Conduct {
         Self::CancelSelf,
         Self::Deadline,
         Self::Bare,
+        Self::SpawnLater,
+        Self::Logs,
         Self::CancelChild,
         Self::PeerLeaves,
         Self::Command,
         Self::CommandReturn,
         Self::CommandFail,
+        Self::CommandLogs,
         Self::CommandNoInt,
         Self::Calls,
         Self::Answers,
@@ -116,8 +137,12 @@ impl Conduct {
         Self::Shield,
         Self::PeerStays,
         Self::IgnoreCancel,
+        Self::Block,
+        Self::TemplateDies,
+        Self::TemplateStops,
         Self::ExitHard,
         Self::Wedge,
+        Self::Starved,
         Self::WedgeOnCancel,
         Self::Linger,
         Self::Mute,
@@ -126,10 +151,12 @@ impl Conduct {
         Self::SlowBoot,
         Self::Stopped,
         Self::LoseLink,
+        Self::HalfOpen,
         Self::Stuck,
         Self::Leaves,
         Self::CommandNoTerm,
         Self::CommandDeaf,
+        Self::CommandStopped,
         Self::CommandLeaves,
         Self::DiesOfCall,
     ];
@@ -154,11 +181,19 @@ impl Conduct {
             Self::Command
                 | Self::CommandReturn
                 | Self::CommandFail
+                | Self::CommandLogs
                 | Self::CommandNoInt
                 | Self::CommandNoTerm
                 | Self::CommandDeaf
+                | Self::CommandStopped
                 | Self::CommandLeaves
         )
+    }
+
+    /// Tells whether its driver is held up for a while, so that what it is to read waits.
+    #[must_use]
+    pub fn pauses(self) -> bool {
+        matches!(self, Self::Stopped | Self::Starved)
     }
 
     /// Tells whether its driver always answers, whatever its tasks do: then its parent needs no rung.
@@ -167,11 +202,13 @@ impl Conduct {
         let silent = matches!(
             self,
             Self::Wedge
+                | Self::Starved
                 | Self::WedgeOnCancel
                 | Self::Linger
                 | Self::Mute
                 | Self::Stopped
                 | Self::LoseLink
+                | Self::HalfOpen
                 | Self::Stuck
                 | Self::SlowBoot
         );
@@ -189,13 +226,15 @@ pub struct Nets {
     pub pdeathsig: bool,
     /// A dead actor's guardian stops its children.
     pub guardian: bool,
+    /// A parent is told of a child's exit.
+    pub exits: bool,
     /// The user cancels in the end.
     pub user: bool,
 }
 
 impl Nets {
     /// All nets in place.
-    pub const ALL: Self = Self { eof: true, pdeathsig: true, guardian: true, user: true };
+    pub const ALL: Self = Self { eof: true, pdeathsig: true, guardian: true, exits: true, user: true };
 }
 
 /// What a run starts from; what it leaves open is chosen.
@@ -218,6 +257,8 @@ pub struct Scenario {
     pub nets: Nets,
     /// Whether the user may signal a second time.
     pub hurry: bool,
+    /// Whether the root was started with SIGINT ignored, as a script's background job is.
+    pub background: bool,
     /// Whether the user may ask for the status.
     pub ask: bool,
     /// When the user signals first, if that is not chosen.
@@ -266,6 +307,7 @@ impl Scenario {
             defects: Defects::NONE,
             nets: Nets::ALL,
             hurry: false,
+            background: false,
             ask: false,
             signal_at: None,
             settled: Duration::ZERO,

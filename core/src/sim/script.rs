@@ -8,13 +8,13 @@ use core::time::Duration;
 
 use super::choices::Source;
 use super::event::Event;
-use super::kernel::What;
+use super::kernel::{Block, File, Pid, What};
 use super::oracle::Violation;
 use super::scenario::Conduct;
 use super::world::{World, id};
 use crate::{
-    ActorId, Error, Exit, Input, Kind, Link, Message, NameId, Payload, PeerId, Refused, Role, ScopeId, Spec,
-    SpecId, TaskId,
+    ActorId, Defect, Error, Exit, Input, Kind, Link, Message, NameId, Payload, PeerId, Refused, Role,
+    ScopeId, Spec, SpecId, TaskId,
 };
 
 /// The scope that a script opens for its children.
@@ -32,6 +32,7 @@ pub(super) enum Cue {
     HelperFails,
     Cancelled,
     HelperCancelled,
+    Written,
     Relay,
 }
 
@@ -40,6 +41,7 @@ pub(super) enum Cue {
 pub(super) enum Stage {
     Idle,
     Working,
+    Writing,
     Joining,
     Over,
 }
@@ -70,6 +72,15 @@ impl World<'_> {
         match cue {
             Cue::Start => self.start(node, conduct),
             Cue::Work if stage == Stage::Working || stage == Stage::Joining => self.work(node, conduct),
+            Cue::Cancelled if stage == Stage::Working && conduct == Conduct::Logs => {
+                self.set_stage(node, Stage::Writing);
+                self.write_much(node);
+                Ok(())
+            }
+            Cue::Written if stage == Stage::Writing => {
+                self.set_stage(node, Stage::Working);
+                self.finish(node, None)
+            }
             Cue::Cancelled if stage == Stage::Working && !calling => {
                 let kind = (conduct == Conduct::FailOnCancel).then_some(Kind::Failed);
                 self.finish(node, kind)
@@ -80,12 +91,18 @@ impl World<'_> {
             }
             Cue::HelperCancelled if stage != Stage::Over => self.end_task(node, HELPER),
             Cue::Relay => self.relay(node),
-            Cue::Work | Cue::Cancelled | Cue::HelperFails | Cue::HelperCancelled => Ok(()),
+            Cue::Work | Cue::Cancelled | Cue::HelperFails | Cue::HelperCancelled | Cue::Written => Ok(()),
         }
     }
 
     pub(super) fn body(&mut self, node: usize) -> Option<&mut Body> {
         self.actors[node].as_mut().map(|actor| &mut actor.body)
+    }
+
+    fn set_stage(&mut self, node: usize, stage: Stage) {
+        if let Some(body) = self.body(node) {
+            body.stage = stage;
+        }
     }
 
     fn start(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
@@ -99,15 +116,17 @@ impl World<'_> {
         let children: Vec<usize> = self.scenario.children(node).collect();
         let inner = !children.is_empty();
         let wants_scope = matches!(conduct, Conduct::Shield | Conduct::Deadline | Conduct::HelperFails);
-        let has_body = works(conduct) || !inner || matches!(conduct, Conduct::IgnoreCancel | Conduct::Calls);
+        let endless = matches!(conduct, Conduct::IgnoreCancel | Conduct::Logs | Conduct::Calls);
+        let has_body = works(conduct) || !inner || endless;
         if (inner || wants_scope) && conduct != Conduct::Bare {
             self.open_nursery(node, conduct)?;
         }
         if conduct == Conduct::HelperFails {
             self.start_helper(node)?;
         }
-        for child in children {
-            self.spawn(node, child)?;
+        let at_once = children.len() - usize::from(conduct == Conduct::SpawnLater && inner);
+        for child in &children[..at_once] {
+            self.spawn(node, *child)?;
         }
         if matches!(conduct, Conduct::PeerStays | Conduct::PeerLeaves) {
             self.join_peer(node, conduct)?;
@@ -115,8 +134,7 @@ impl World<'_> {
         if conduct == Conduct::Leaves
             && let Some(pid) = self.pids[node]
         {
-            self.kernel.fork(pid, What::Leaving, false);
-            self.kernel.fork(pid, What::Leaving, true);
+            self.leave(node, pid);
         }
         if works(conduct) {
             let after = self.work_span();
@@ -156,8 +174,9 @@ impl World<'_> {
     fn spawn(&mut self, node: usize, child: usize) -> Result<(), Violation> {
         let scope = self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT);
         let role = if self.conducts[child].is_command() { Role::Command } else { Role::Actor };
-        let spec =
-            Spec { id: SpecId(child as u32), name: NameId(child as u32), role, levels: None, times: None };
+        // All children of one parent have the same name: nothing may depend on it.
+        let name = NameId(node as u32);
+        let spec = Spec { id: SpecId(child as u32), name, role, levels: None, times: None };
         let refused = self.give(node, Input::Spawn { child: id(child), scope, spec })?;
         match refused {
             Ok(()) | Err(Refused::Cancelled(_) | Refused::ClosedScope) => Ok(()),
@@ -191,7 +210,22 @@ impl World<'_> {
                 self.kernel.at_mut(pid).stuck = true;
             }
             Conduct::Stopped => self.kernel.at_mut(pid).stopped = true,
+            Conduct::Starved => {
+                self.kernel.at_mut(pid).block = Some(Block::Turn);
+                let after = self.pick(Source::Script, &[50, 300, 700, 3000]);
+                self.at(self.now.after(after), Event::Wake { node });
+            }
+            Conduct::Block if self.scenario.defects.has(Defect::SignalStarved) => {
+                self.kernel.at_mut(pid).block = Some(Block::Code);
+            }
+            Conduct::Block => {}
             Conduct::LoseLink => self.break_wire(node),
+            Conduct::HalfOpen => self.sever(node),
+            Conduct::SpawnLater => {
+                if let Some(child) = self.scenario.children(node).last() {
+                    self.spawn(node, child)?;
+                }
+            }
             Conduct::CancelSelf => {
                 let scope = self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT);
                 self.give(node, Input::Cancel { scope })?.ok();
@@ -205,6 +239,19 @@ impl World<'_> {
             _ => return self.finish(node, None),
         }
         Ok(())
+    }
+
+    /// Forks two processes and tells nobody of them; they hold copies of what their maker has open.
+    pub(super) fn leave(&mut self, node: usize, pid: Pid) {
+        let speaks = !self.conducts[node].is_command();
+        let copy = if speaks { File::Below(node) } else { File::Output(node) };
+        if !speaks {
+            self.pipes.entry(node).or_default();
+        }
+        for own_group in [false, true] {
+            let left = self.kernel.fork(pid, What::Leaving, own_group);
+            self.kernel.at_mut(left).copies.push(copy);
+        }
     }
 
     /// Ends the body: of the nursery, if there is one, else of the task.
@@ -263,7 +310,7 @@ impl World<'_> {
     pub(super) fn cancel_body(&mut self, node: usize) {
         let own = self.scenario.limits.times.own;
         let after = match self.conducts[node] {
-            Conduct::IgnoreCancel => return,
+            Conduct::IgnoreCancel | Conduct::Block => return,
             Conduct::SlowCancel => own * 9 / 10,
             _ => match self.choices.choose(Source::Script, 3) {
                 0 => Duration::ZERO,
@@ -319,5 +366,8 @@ fn works(conduct: Conduct) -> bool {
             | Conduct::Calls
             | Conduct::Answers
             | Conduct::DiesOfCall
+            | Conduct::Logs
+            | Conduct::TemplateDies
+            | Conduct::TemplateStops
     )
 }

@@ -6,9 +6,12 @@
 use alloc::vec::Vec;
 
 use super::event::Event;
-use super::kernel::{INIT, Pid, Process, Vital, What};
+use super::kernel::{Block, INIT, Pid, Process, Vital, What};
 use super::key::Key;
 use super::world::{Actor, World};
+
+/// Names of templates begin here; a name has 16 bits.
+const TEMPLATES: u64 = 1 << 14;
 
 impl World<'_> {
     /// Gives the key of the world as it is.
@@ -18,7 +21,7 @@ impl World<'_> {
         for node in 0..self.actors.len() {
             key.number(self.conducts[node] as u64);
             self.actor_key(&mut key, &names, node);
-            self.wire_key(&mut key, node);
+            self.wire_key(&mut key, &names, node);
             self.oracle_key(&mut key, node);
             key.number(self.mailboxes[node].len() as u64);
             for event in &self.mailboxes[node] {
@@ -50,6 +53,7 @@ impl World<'_> {
         names.extend(self.kernel.all().map(|(pid, process)| match process.what {
             What::Init => INIT as u64,
             What::Actor(node) | What::Command(node) => node as u64 + 1,
+            What::Template(node) => TEMPLATES + node as u64,
             What::Leaving => {
                 leavings += 2;
                 nodes + leavings + (pid as u64 & 1)
@@ -60,8 +64,11 @@ impl World<'_> {
 
     fn actor_key(&self, key: &mut Key, names: &[u64], node: usize) {
         let Some(actor) = self.actors[node].as_ref() else { return key.number(0) };
-        let Actor { pid, machine, begun, moved: _, released, outcome, body, sweeps, cleared } = actor;
-        key.number(1 | u64::from(*begun) << 1 | u64::from(*released) << 2 | names[*pid] << 3);
+        let Actor { pid, machine, begun, moved: _, released, ordered, .. } = actor;
+        let Actor { template, outcome, body, sweeps, cleared, .. } = actor;
+        let switches = u64::from(*begun) | u64::from(*released) << 1 | u64::from(*ordered) << 2;
+        key.number(1 | switches << 1 | names[*pid] << 4);
+        key.number(template.map_or(0, |template| names[template]));
         // What has ended, or died, decides nothing any more.
         if self.kernel.at(*pid).is_alive() && outcome.is_none() {
             key.data(machine.state());
@@ -82,11 +89,13 @@ impl World<'_> {
         }
     }
 
-    fn wire_key(&self, key: &mut Key, node: usize) {
+    fn wire_key(&self, key: &mut Key, names: &[u64], node: usize) {
         let wire = self.wires[node];
         key.number(
-            u64::from(wire.parent_end) | u64::from(wire.child_end) << 1 | u64::from(self.idle[node]) << 2,
+            u64::from(wire.parent_end) | u64::from(wire.child_end) << 1 | u64::from(wire.severed) << 2,
         );
+        key.number(self.orders[node].map_or(0, |template| names[template]));
+        key.data(&self.pipes.get(&node));
         key.until(wire.down);
         key.until(wire.up);
         key.until(self.told[node]);
@@ -111,15 +120,30 @@ fn pids_key<'p>(key: &mut Key, names: &[u64], pids: impl ExactSizeIterator<Item 
 }
 
 fn process_key(key: &mut Key, names: &[u64], pid: Pid, process: &Process) {
-    let Process { parent, maker, group, what: _, vital, stopped, wedged, dying, stuck } = process;
-    let switches =
-        u64::from(*stopped) | u64::from(*wedged) << 1 | u64::from(*dying) << 2 | u64::from(*stuck) << 3;
+    let Process { parent, maker, group, what: _, vital, stopped, wedged, dying, stuck, .. } = process;
+    let Process { unclaimed, block, ignored, pending, copies, .. } = process;
+    let switches = u64::from(*stopped)
+        | u64::from(*wedged) << 1
+        | u64::from(*dying) << 2
+        | u64::from(*stuck) << 3
+        | u64::from(*unclaimed) << 4;
+    let block = match block {
+        None => 0,
+        Some(Block::Output) => 1,
+        Some(Block::Lock) => 2,
+        Some(Block::Code) => 3,
+        Some(Block::Turn) => 4,
+        Some(Block::Exit(pid)) => 5 | names[*pid] << 8,
+    };
+    key.number(block);
+    key.number(u64::from(*ignored) | u64::from(*pending) << 32);
+    key.data(copies);
     let vital = match vital {
         Vital::Alive => 0,
         Vital::Zombie(_) => 1,
         Vital::Reaped => 2,
     };
-    key.number(switches | vital << 4 | names[pid] << 8);
+    key.number(switches | vital << 5 | names[pid] << 8);
     key.number(names[*parent] | names[*maker] << 16 | names[*group] << 32);
 }
 
@@ -140,9 +164,15 @@ fn event_key(key: &mut Key, names: &[u64], event: &Event) {
             key.number(4 | names[*pid] << 8);
             key.data(exit);
         }
-        Event::Guard { pid } => key.number(5 | names[*pid] << 8),
+        Event::Guard { pid, template } => {
+            key.number(5 | names[*pid] << 8);
+            key.number(names[*template]);
+        }
         Event::User { signal } => key.number(6 | (signal.number() as u64) << 8),
         Event::Wake { node } => key.number(7 | (*node as u64) << 8),
         Event::Look { node } => key.number(8 | (*node as u64) << 8),
+        Event::Stop { pid } => key.number(9 | names[*pid] << 8),
+        Event::TemplateGone { node } => key.number(10 | (*node as u64) << 8),
+        Event::Drain { node, of } => key.number(11 | (*node as u64) << 8 | (*of as u64) << 32),
     }
 }

@@ -10,17 +10,18 @@ use core::time::Duration;
 use super::agenda::Agenda;
 use super::choices::{Choices, Source};
 use super::event::{Event, Wire};
-use super::kernel::{INIT, Kernel, Pid, What};
+use super::kernel::{Kernel, Pid};
 use super::oracle::{Oracle, Violation};
+use super::pipes::Pipe;
 use super::scenario::{Conduct, Scenario};
 use super::script::Body;
 use super::timeline::Timeline;
-use crate::{
-    ActorId, Config, Error, Input, Instant, Life, Link, Machine, Message, Outcome, Output, Refused, Signal,
-};
+use crate::{ActorId, Error, Input, Instant, Life, Link, Machine, Message, Outcome, Output, Refused, Signal};
 
 /// Steps after which a run counts as a livelock.
 const STEPS: u32 = 200_000;
+/// Steps without any time passing after which it counts as one.
+const STEPS_AT_ONCE: u32 = 5_000;
 
 /// One actor: its machine, and what its shell keeps.
 #[derive(Clone, Debug)]
@@ -31,6 +32,10 @@ pub(super) struct Actor {
     /// Whether its machine took an input at this moment.
     pub(super) moved: bool,
     pub(super) released: bool,
+    /// Who makes its children, and guards them.
+    pub(super) template: Option<Pid>,
+    /// It has spawned before.
+    pub(super) ordered: bool,
     pub(super) outcome: Option<Outcome>,
     pub(super) body: Body,
     /// Sweeps under way: what was seen alive, and what was collected and not told.
@@ -64,8 +69,10 @@ pub(super) struct World<'a> {
     /// What came for each while its driver could not take it, or was not there yet.
     pub(super) mailboxes: Vec<VecDeque<Event>>,
     pub(super) wires: Vec<Wire>,
-    /// Whose driver gets no turn for now.
-    pub(super) idle: Vec<bool>,
+    /// The captured outputs of those that write.
+    pub(super) pipes: BTreeMap<usize, Pipe>,
+    /// Which template was asked to make each, and has not answered.
+    pub(super) orders: Vec<Option<Pid>>,
     /// When the parent hears of each start.
     pub(super) told: Vec<Instant>,
     pub(super) oracle: Oracle,
@@ -80,6 +87,8 @@ pub(super) struct World<'a> {
     /// Room for an encoded machine.
     pub(super) bytes: Vec<u8>,
     pub(super) steps: u32,
+    /// Steps since the clock jumped.
+    at_once: u32,
 }
 
 /// Gives the id of the actor at a place in the tree.
@@ -96,7 +105,7 @@ impl<'a> World<'a> {
     pub(super) fn new(scenario: &'a Scenario, mut choices: Choices, record: bool) -> Self {
         let nodes = scenario.nodes();
         let conducts: Vec<Conduct> =
-            (0..nodes).map(|node| Self::draw_conduct(scenario, &mut choices, node)).collect();
+            (0..nodes).map(|node| super::begin::draw_conduct(scenario, &mut choices, node)).collect();
         let oracle = Oracle::new(&conducts);
         let mut world = Self {
             scenario,
@@ -108,7 +117,8 @@ impl<'a> World<'a> {
             pids: (0..nodes).map(|_| None).collect(),
             mailboxes: (0..nodes).map(|_| VecDeque::new()).collect(),
             wires: (0..nodes).map(|_| Wire::default()).collect(),
-            idle: (0..nodes).map(|_| false).collect(),
+            pipes: BTreeMap::new(),
+            orders: (0..nodes).map(|_| None).collect(),
             told: (0..nodes).map(|_| Instant::default()).collect(),
             oracle,
             timeline: Timeline::new(record),
@@ -118,67 +128,10 @@ impl<'a> World<'a> {
             outputs: Vec::new(),
             bytes: Vec::new(),
             steps: 0,
+            at_once: 0,
         };
         world.boot_root();
         world
-    }
-
-    fn draw_conduct(scenario: &Scenario, choices: &mut Choices, node: usize) -> Conduct {
-        let fixed = scenario.fixed.iter().find(|(fixed, _)| *fixed == node).map(|(_, conduct)| *conduct);
-        let menu = &scenario.menu;
-        let conduct = fixed.unwrap_or_else(|| {
-            let taken = choices.choose(Source::Conduct, u32::try_from(menu.len()).unwrap_or(0)) as usize;
-            menu.get(taken).copied().unwrap_or(Conduct::Serve)
-        });
-        let inner = scenario.children(node).next().is_some();
-        let rootless = !conduct.answers() || matches!(conduct, Conduct::NoStart | Conduct::DieInBoot);
-        // Nobody could help a root that does not answer, and a command has no children.
-        if (inner && conduct.is_command()) || (node == 0 && rootless) { Conduct::Serve } else { conduct }
-    }
-
-    fn boot_root(&mut self) {
-        let mut config = Config::root(id(0), self.scenario.levels, self.scenario.limits);
-        config.defects = self.scenario.defects;
-        let pid = self.kernel.fork(INIT, What::Actor(0), true);
-        self.pids[0] = Some(pid);
-        self.seat(0, pid, config);
-        self.at(self.now, Event::Begin { node: 0 });
-        let first = match self.scenario.signal_at {
-            Some(after) => after,
-            None => self.pick(Source::User, &[300, 0, 2, 10, 50, 1000]),
-        };
-        let first = self.now.after(self.scenario.settled).after(first);
-        if self.scenario.nets.user {
-            self.at(first, Event::User { signal: Signal::Int });
-        }
-        if self.scenario.hurry {
-            let second = self.pick(Source::User, &[0, 1, 50, 300, 700, 2000]);
-            if !second.is_zero() {
-                self.at(first.after(second), Event::User { signal: Signal::Term });
-            }
-        }
-        if self.scenario.ask {
-            let ask = self.pick(Source::User, &[25, 0, 5, 310, 700]);
-            let fact = Input::StatusAsked;
-            self.at(self.now.after(ask), Event::Fact { node: 0, fact });
-        }
-    }
-
-    /// Puts an actor with a fresh machine into its place.
-    pub(super) fn seat(&mut self, node: usize, pid: Pid, config: Config) {
-        // The limits of a scenario are checked before it runs.
-        let Ok(machine) = Machine::new(config) else { return };
-        self.actors[node] = Some(Actor {
-            pid,
-            machine,
-            begun: false,
-            moved: false,
-            released: false,
-            outcome: None,
-            body: Body::new(self.conducts[node]),
-            sweeps: BTreeMap::new(),
-            cleared: None,
-        });
     }
 
     /// Chooses one of several spans, given in milliseconds.
@@ -211,8 +164,9 @@ impl<'a> World<'a> {
     /// Does one thing: an event that is there, else a tick that is due, else the clock jumps.
     pub(super) fn turn(&mut self) -> Result<Turn, Violation> {
         self.steps += 1;
-        if self.steps > STEPS {
-            return Err(Violation::new("livelock", "30", "the run does not come to an end", self.now));
+        self.at_once += 1;
+        if self.steps > STEPS || self.at_once > STEPS_AT_ONCE {
+            return Err(Violation::new("livelock", "T", "much happens, and nothing moves", self.now));
         }
         if self.agenda.first().is_some_and(|when| when <= self.now)
             && let Some(event) = self.agenda.take(&mut self.choices)
@@ -237,13 +191,14 @@ impl<'a> World<'a> {
             return Ok(Turn::Step);
         }
         self.now = next;
+        self.at_once = 0;
         Ok(Turn::Jump)
     }
 
     /// Gives when an actor that can step wants its tick.
     fn timeout(&self, node: usize) -> Option<Instant> {
         let actor = self.actors[node].as_ref()?;
-        if !actor.begun || self.idle[node] || !self.kernel.at(actor.pid).runs() {
+        if !actor.begun || !self.kernel.at(actor.pid).runs() {
             return None;
         }
         actor.machine.poll_timeout()
@@ -275,12 +230,24 @@ impl<'a> World<'a> {
             }
             Event::Exec { node } => self.exec(node),
             Event::Begin { node } => self.begin(node)?,
-            Event::Wake { node } => {
-                self.idle[node] = false;
-                self.open_mailbox(node);
-            }
+            Event::Wake { node } => self.unblock(node),
             Event::Death { pid, exit } => self.die(pid, exit),
-            Event::Guard { pid } => self.deliver(pid, Signal::Kill, None),
+            Event::Stop { pid } => self.kernel.at_mut(pid).stopped = true,
+            Event::Guard { pid, template } => {
+                if self.kernel.at(template).runs() {
+                    self.deliver(pid, Signal::Kill, None);
+                }
+            }
+            Event::TemplateGone { node } => {
+                if !self.defer(node, event) {
+                    self.lose_template(node);
+                }
+            }
+            Event::Drain { node, of } => {
+                if !self.defer(node, event) {
+                    self.drain(node, of);
+                }
+            }
             Event::User { signal } => self.user(signal),
         }
         Ok(())
@@ -305,7 +272,7 @@ impl<'a> World<'a> {
         if !process.is_alive() || process.dying || process.wedged || actor.outcome.is_some() {
             return true;
         }
-        if process.stopped || !actor.begun || self.idle[node] {
+        if process.stopped || process.block.is_some() || !actor.begun {
             self.mailboxes[node].push_back(event);
             return true;
         }
@@ -315,13 +282,26 @@ impl<'a> World<'a> {
     fn begin(&mut self, node: usize) -> Result<(), Violation> {
         let Some(actor) = self.actors[node].as_mut() else { return Ok(()) };
         let process = self.kernel.at(actor.pid);
-        if !process.is_alive() || process.dying {
+        if !process.is_alive() || process.dying || process.block.is_some() {
             return Ok(());
         }
         actor.begun = true;
         self.give(node, Input::Tick)?.ok();
         self.open_mailbox(node);
         Ok(())
+    }
+
+    /// What held a driver up is over: what came meanwhile is there now.
+    pub(super) fn unblock(&mut self, node: usize) {
+        if let Some(pid) = self.pids[node] {
+            self.kernel.at_mut(pid).block = None;
+        }
+        self.open_mailbox(node);
+    }
+
+    /// Tells whether something came for an actor and was never looked at.
+    pub(super) fn is_unread(&self, node: usize) -> bool {
+        !self.mailboxes[node].is_empty()
     }
 
     /// What was kept comes now, and before all that comes now by itself.
@@ -348,14 +328,18 @@ impl<'a> World<'a> {
 
     /// Gives one input to a machine, performs what it says, and asks the oracles.
     pub(super) fn give(&mut self, node: usize, input: Input) -> Result<Result<(), Refused>, Violation> {
+        let Some(actor) = self.actors[node].as_ref() else {
+            return Ok(Err(Refused::Ended));
+        };
+        let before = super::oracle::Before::of(&self.oracle, &actor.machine, self.now, input);
+        before.check(self.now)?;
+        super::acts::check_patience(self, node, &before)?;
+        self.timeline.input(self.now, id(node), &input);
         let Some(actor) = self.actors[node].as_mut() else {
             return Ok(Err(Refused::Ended));
         };
         actor.moved = true;
         let machine = &mut actor.machine;
-        let before = super::oracle::Before::of(&self.oracle, machine, self.now, input);
-        before.check(self.now)?;
-        self.timeline.input(self.now, id(node), &input);
         let refused = machine.handle(self.now, input);
         let mut outputs = core::mem::take(&mut self.outputs);
         while let Some(output) = machine.poll_output() {

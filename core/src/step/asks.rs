@@ -11,9 +11,9 @@ use crate::scope::ScopeRecord;
 use crate::state::{Member, State};
 use crate::task::TaskRecord;
 use crate::{
-    ActorId, Callee, CalleeChange, Caller, Cause, Channel, Child, ContextId, Half, Input, Instant, Life,
-    Link, Message, NameId, Output, Payload, Reason, Refused, Role, Scope, ScopeChange, ScopeId, Side, Spec,
-    Stamp, Task, TaskId, Times,
+    ActorId, Callee, CalleeChange, Caller, Cause, Channel, Child, ContextId, Defect, Half, Input, Instant,
+    Life, Link, Message, NameId, Output, Payload, Reason, Refused, Role, Scope, ScopeChange, ScopeId, Side,
+    Spec, Stamp, Task, TaskId, Times,
 };
 
 /// Turns an ask down, or lets it through. Facts and the tick always pass.
@@ -38,7 +38,10 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
             check(state.tasks.len() < size(state.limits.tasks), Refused::Full)
         }
         Input::Spawn { child, scope, ref spec } => {
-            check_open(state, scope)?;
+            if !state.has(Defect::SpawnAfterCancel) {
+                check_open(state, scope)?;
+            }
+            check_known(state, scope)?;
             check(child > state.last_child, Refused::StaleId)?;
             check(state.children.len() < size(state.limits.children), Refused::Full)?;
             check_fits(state, spec)
@@ -255,7 +258,7 @@ impl Step<'_> {
 
     /// Gives the span that a child of these levels and times may take for its own teardown.
     pub(super) fn bound_of(&self, times: &Times, levels: u8) -> Duration {
-        let flat = self.state.has(crate::Defect::FlatDeadlines);
+        let flat = self.state.has(Defect::FlatDeadlines);
         times.bound(if flat { 0 } else { levels })
     }
 }

@@ -3,8 +3,8 @@
 use super::Step;
 use crate::state::Member;
 use crate::{
-    ActorId, Census, Child, ChildChange, Exit, Kind, LifeChange, Payload, Reason, Role, Signal, Stamp, Stray,
-    TaskChange, TaskId,
+    ActorId, Census, Child, ChildChange, Defect, Exit, Kind, LifeChange, Payload, Reason, Role, Signal,
+    Stamp, Stray, TaskChange, TaskId,
 };
 
 impl Step<'_> {
@@ -74,6 +74,9 @@ impl Step<'_> {
         let from = child.phase;
         if !child.started || child.exited || from.next(ChildChange::Exited).is_none() {
             return self.stray(Stray::Child(id));
+        }
+        if from == Child::Booting && self.state.defects.has(Defect::BootDeathUnseen) {
+            return;
         }
         child.exited = true;
         let ready = child.ready;

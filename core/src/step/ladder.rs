@@ -19,11 +19,14 @@ impl Step<'_> {
         let Some(child) = self.state.children.get(&id) else {
             return;
         };
-        if child.phase.is_settled() {
+        if child.phase.is_settled() || self.is_left_out(id, child) {
             return;
         }
         // A plan that was made before the start is known has not put the child on a rung yet.
         if child.ladder.is_some() && child.phase > Child::Early {
+            if self.state.has(Defect::DuplicateCancel) {
+                self.ask_again(id);
+            }
             self.replan(id);
             return;
         }
@@ -54,7 +57,9 @@ impl Step<'_> {
     /// Gives the latest SIGTERM, SIGKILL and giving up that the deadline of actor or scope allows.
     fn latest(&self, child: &ChildRecord) -> (Instant, Instant, Instant) {
         let own = self.state.limits.times;
-        let deadline = self.state.deadline.min(self.state.now.after(own.bound(self.state.levels)));
+        let from_now = self.state.now.after(own.bound(self.state.levels));
+        let alone = self.state.has(Defect::SerialLadder);
+        let deadline = if alone { from_now } else { self.state.deadline.min(from_now) };
         let end_at = deadline.before(own.flush);
         // A thread has no time set aside for SIGKILL, because there is none for it.
         let kill = if child.role == Role::Thread { Duration::ZERO } else { child.times.kill };
@@ -225,6 +230,10 @@ impl Step<'_> {
     /// What a dead child left behind gets SIGTERM when it is found, and SIGKILL at this deadline.
     fn enter_sweeping(&mut self, id: ActorId) {
         self.plan(id, None);
+        if self.state.has(Defect::SubtreeNotKilled) {
+            self.change(id, ChildChange::Emptied);
+            return;
+        }
         let Some(child) = self.state.children.get(&id) else {
             return;
         };
@@ -284,6 +293,9 @@ impl Step<'_> {
 
     fn leave_scope(&mut self, id: ActorId) -> Option<crate::ScopeId> {
         let scope = self.state.children.get(&id)?.scope;
+        if self.state.has(Defect::SerialLadder) {
+            self.begin_next(id);
+        }
         self.state.members.remove(&(scope, Member::Child(id))).then_some(scope)
     }
 
@@ -334,7 +346,7 @@ impl Step<'_> {
     }
 
     /// Gives the state just entered its deadline: a span from now, but not later than the plan allows.
-    fn hold(&mut self, id: ActorId, span: impl Fn(&Times) -> Duration) {
+    pub(super) fn hold(&mut self, id: ActorId, span: impl Fn(&Times) -> Duration) {
         let now = self.state.now;
         let endless = self.state.has(Defect::NoDeadlineAfterAck);
         let Some(child) = self.state.children.get_mut(&id) else {

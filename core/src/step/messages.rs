@@ -1,6 +1,7 @@
 //! What a message, or the loss of a channel, does.
 
 use super::Step;
+use crate::deadlines::Timer;
 use crate::{
     ActorId, Cause, Census, Channel, ChannelChange, Child, ChildChange, Defect, Error, Event, Kind,
     LifeChange, Link, Message, Obstacle, Output, Reason, Stray, Tally, VERSIONS, Versions,
@@ -22,6 +23,9 @@ impl Step<'_> {
         }
         match link {
             Link::Parent => self.parent_said(message),
+            Link::Child(id) if self.state.has(Defect::DuplicateName) => {
+                self.child_said(self.namesake(id), message);
+            }
             Link::Child(id) => self.child_said(id, message),
             Link::Peer(id) => self.peer_said(id, message),
         }
@@ -55,8 +59,13 @@ impl Step<'_> {
 
     /// A second cancel is answered like the first. The ack goes out once the cancellation is real.
     fn cancelled_by_parent(&mut self, left: Duration, cause: Cause) {
+        let again = self.state.life.is_teardown();
         self.cancel_actor(cause, left);
-        self.send(Link::Parent, Message::Ack);
+        let later = self.state.has(Defect::CancelInline) && self.state.life == crate::Life::Cancelling;
+        let never = self.state.has(Defect::DuplicateCancel) && again;
+        if !later && !never {
+            self.send(Link::Parent, Message::Ack);
+        }
     }
 
     fn greeted_by_parent(&mut self, versions: Versions) {
@@ -75,7 +84,10 @@ impl Step<'_> {
         };
         let open = child.channel == Channel::Open;
         match message {
-            Message::Hello { versions, actor } if child.channel == Channel::Opening && actor == id => {
+            Message::Hello { versions, actor }
+                if child.channel == Channel::Opening
+                    && (actor == id || self.state.has(Defect::DuplicateName)) =>
+            {
                 self.greeted_by_child(id, versions);
             }
             Message::Ready if open => self.readied(id),
@@ -185,7 +197,7 @@ impl Step<'_> {
                 };
                 let parted = child.parted;
                 self.close(id);
-                if !parted {
+                if !parted && !self.state.has(Defect::DisconnectedSkipped) {
                     self.change(id, ChildChange::Muted);
                 }
             }
@@ -201,6 +213,9 @@ impl Step<'_> {
         }
         self.emit(Output::Close { link: Link::Parent });
         self.end_names(Link::Parent);
+        if self.state.life == crate::Life::Flushing && self.state.has(Defect::TeardownStepSkipsRest) {
+            self.state.deadlines.set(Timer::Life, None);
+        }
         if !self.state.life.is_teardown() && !self.state.has(Defect::OrphanIgnored) {
             let bound = self.state.limits.times.bound(self.state.levels);
             self.cancel_actor(self.cause(Reason::Orphaned), bound);

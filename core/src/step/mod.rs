@@ -18,8 +18,11 @@
 //! | `streams` | which item may pass |
 //! | `peers` | how connections to others come about and end |
 //! | `registry` | who has which name, and who is told |
+//!
+//! `broken` holds what is done with a rule taken out, behind the feature `defects`.
 
 mod asks;
+mod broken;
 mod cancel;
 mod contexts;
 mod facts;

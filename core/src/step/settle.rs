@@ -95,7 +95,10 @@ impl Step<'_> {
         let Some(record) = self.state.scopes.get_mut(&scope) else {
             return;
         };
-        let (errors, lost, cause) = (core::mem::take(&mut record.errors), record.lost, record.cause);
+        let (mut errors, lost, cause) = (core::mem::take(&mut record.errors), record.lost, record.cause);
+        if cause.is_some() && self.state.defects.has(Defect::FirstErrorMasked) {
+            errors.clear();
+        }
         let end = match (errors.is_empty(), cause) {
             (false, _) => End::Failed,
             (true, Some(cause)) => End::Cancelled(cause),
@@ -123,7 +126,11 @@ impl Step<'_> {
             }
             Life::ShieldBroken => (self.state.peers.is_empty() && self.state.strangers == Some(0))
                 .then_some(LifeChange::Cleared),
-            Life::Flushing => (!self.state.parent_is_open()).then_some(LifeChange::Flushed),
+            Life::Flushing => {
+                let stays = self.state.has(Defect::TeardownStepSkipsRest)
+                    && self.state.deadlines.at(Timer::Life).is_none();
+                (!self.state.parent_is_open() && !stays).then_some(LifeChange::Flushed)
+            }
             Life::Booting | Life::Exiting | Life::Ended => None,
         }
     }
@@ -180,6 +187,9 @@ impl Step<'_> {
         self.state.began.get_or_insert(now);
         self.state.deadline = self.state.deadline.min(now.after(times.kill).after(times.flush));
         self.arm_life();
+        if self.state.has(Defect::CancelInline) && self.state.cause.is_some() && self.state.parent_is_open() {
+            self.send(Link::Parent, Message::Ack);
+        }
         self.state.deadlines.set(Timer::Tasks, None);
         self.state.deadlines.set(Timer::Shields, None);
         self.decline_offers();

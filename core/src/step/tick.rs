@@ -6,7 +6,8 @@ use core::time::Duration;
 use super::Step;
 use crate::deadlines::Timer;
 use crate::{
-    ActorId, Child, ChildChange, Event, Kind, Life, LifeChange, Output, Payload, Reason, Signal, TaskChange,
+    ActorId, Child, ChildChange, Defect, Event, Kind, Life, LifeChange, Output, Payload, Reason, Signal,
+    TaskChange,
 };
 
 impl Step<'_> {
@@ -28,15 +29,16 @@ impl Step<'_> {
     }
 
     fn rung_over(&mut self, id: ActorId) {
-        let Some(child) = self.state.children.get_mut(&id) else {
+        let Some(child) = self.state.children.get(&id) else {
             return;
         };
         let phase = child.phase;
-        if let (Some(ladder), Some(until)) = (child.ladder, child.rung.until()) {
-            child.spent = child.spent.max(until.since(ladder.began));
+        if phase == Child::Asked && self.state.has(Defect::AckTimeoutSwallowed) {
+            return;
         }
         let leavings = child.leavings;
         let spared = child.spare(ChildChange::Expired) == ChildChange::Outlasted;
+        self.spend(id);
         if phase <= Child::Booting {
             self.plan(id, None);
             if phase <= Child::Early {
@@ -57,6 +59,15 @@ impl Step<'_> {
             // Those that are still there when the actor ends are counted then, as strangers.
             self.report(Event::Escaped(id, leavings));
             self.blame(id, Kind::Escaped(leavings));
+        }
+    }
+
+    /// Adds up what the rungs that were taken for a child have cost.
+    fn spend(&mut self, id: ActorId) {
+        if let Some(child) = self.state.children.get_mut(&id)
+            && let (Some(ladder), Some(until)) = (child.ladder, child.rung.until())
+        {
+            child.spent = child.spent.max(until.since(ladder.began));
         }
     }
 

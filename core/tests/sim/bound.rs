@@ -11,14 +11,18 @@ fn chain(levels: usize, leaf: Conduct) -> Scenario {
 
 #[track_caller]
 fn check(levels: usize, leaf: Conduct) {
-    let scenario = chain(levels, leaf);
-    let found = swarm(&scenario, 1, 100);
+    check_all(&chain(levels, leaf), &format!("{leaf:?} at {levels}"));
+}
+
+#[track_caller]
+fn check_all(scenario: &Scenario, name: &str) {
+    let found = swarm(scenario, 1, 100);
     if let Some(report) = found.report {
-        let short = shrink(&scenario, &report);
-        panic!("{}", record(&scenario, Choices::replay(short.trace)));
+        let short = shrink(scenario, &report);
+        panic!("{}", record(scenario, Choices::replay(short.trace)));
     }
-    assert!(found.fullest >= 950, "{leaf:?} at {levels}: only {} of 1000", found.fullest);
-    assert!(found.fullest <= 1000, "{leaf:?} at {levels}: {} of 1000", found.fullest);
+    assert!(found.fullest >= 950, "{name}: only {} of 1000", found.fullest);
+    assert!(found.fullest <= 1000, "{name}: {} of 1000", found.fullest);
 }
 
 #[test]
@@ -44,5 +48,5 @@ fn a_leaf_that_can_not_be_killed_takes_the_whole_bound_at_every_level() {
 
 #[test]
 fn a_task_that_never_ends_takes_the_whole_bound_of_its_actor() {
-    check(0, Conduct::IgnoreCancel);
+    check_all(&chain(1, Conduct::Serve).with(0, Conduct::IgnoreCancel), "a task of the root's");
 }

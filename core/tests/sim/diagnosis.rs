@@ -20,13 +20,10 @@ fn every_hang_is_told_on_one_screen_with_what_would_have_saved_it() {
         let text = diagnosis.to_string();
         println!("--- {name}\n{text}");
         assert!(text.lines().count() < 24, "{name}: {text}");
-        assert_eq!(
-            diagnosis.report.explanation.as_ref().map(|told| told.sink),
-            Some(hang.sink),
-            "{name}: {text}"
-        );
-        // What ends well by itself needs no help from outside.
-        assert_eq!(diagnosis.cures.is_empty(), hang.oracle == "escalation", "{name}: {text}");
+        assert_eq!(diagnosis.report.explanation.as_ref().map(|told| told.sink), hang.sink, "{name}: {text}");
+        // What ends by itself needs no help from outside, and nothing helps a root whose own code holds it.
+        let helps = ["hang", "orphan", "late", "stale timer"].contains(&hang.oracle);
+        assert_eq!(!diagnosis.cures.is_empty(), helps, "{name}: {text}");
     }
 }
 

@@ -45,6 +45,7 @@ fn trees_end_with_any_one_net_taken_away() {
     for (scenario, nets) in [
         (&all, Nets { eof: false, ..Nets::ALL }),
         (&all, Nets { pdeathsig: false, ..Nets::ALL }),
+        (&all, Nets { exits: false, ..Nets::ALL }),
         (&rooted, Nets { guardian: false, ..Nets::ALL }),
         (&rooted, Nets { guardian: false, pdeathsig: false, ..Nets::ALL }),
     ] {

@@ -19,7 +19,8 @@ pub(crate) fn list() -> u8 {
         let name = defect.name();
         let line = match Hang::named(name) {
             Some(Hang { oracle, number, sink, rule, .. }) => {
-                format!("{name:width$}  searched     {oracle} ({number}), {sink:?}; rule: {rule}")
+                let sink = sink.map_or(String::new(), |sink| format!(", {sink:?}"));
+                format!("{name:width$}  searched     {oracle} ({number}){sink}; rule: {rule}")
             }
             None => format!("{name:width$}  no scenario"),
         };

@@ -1,0 +1,194 @@
+//! What an actor may not do, seen from outside: hurry the healthy, spawn when it ends, collect too early, end too early.
+//!
+//! The rule: it looks at one step's outputs and at the model around, and objects by the number of the invariant.
+
+use super::kernel::{Process, What};
+use super::oracle::{Before, Violation};
+use super::scenario::Conduct;
+use super::world::{World, id, place};
+use crate::{ActorId, End, Event, Input, Life, Link, Message, On, Output, Signal, Wait};
+
+/// Asks what looks at a step as a whole.
+pub(super) fn check(
+    world: &World<'_>,
+    node: usize,
+    before: &Before,
+    outputs: &[Output],
+) -> Result<(), Violation> {
+    check_boot_death(world, node, before, outputs)?;
+    check_boot(world, node, before, outputs)?;
+    check_spawn(world, node, before, outputs)
+}
+
+/// 34: a death is reported with its status as soon as it is told of, and so is one before the handshake.
+fn check_boot_death(
+    world: &World<'_>,
+    node: usize,
+    before: &Before,
+    outputs: &[Output],
+) -> Result<(), Violation> {
+    let Input::Exited { child, exit } = before.input else { return Ok(()) };
+    let told = outputs.contains(&Output::Report(Event::Exited(child, exit)));
+    if told || !world.oracle.heard[place(child)].started {
+        return Ok(());
+    }
+    let text = format_args!("{} is told of the death of {child} ({exit}), and does not see it", id(node));
+    Err(Violation::told("unseen death", "34", world.now, text))
+}
+
+/// 31: no healthy child outlives its boot time.
+fn check_boot(world: &World<'_>, node: usize, before: &Before, outputs: &[Output]) -> Result<(), Violation> {
+    if before.input != Input::Tick {
+        return Ok(());
+    }
+    let nearly = world.scenario.limits.boot * 3 / 4;
+    for output in outputs {
+        if let Output::Signal { child, signal: Signal::Term } = output
+            && world.oracle.heard[place(*child)].started
+            && !world.oracle.heard[place(*child)].ready
+            && world.conducts[place(*child)].answers()
+            && world.now.since(world.told[place(*child)]) >= nearly
+            && is_healthy(world, *child)
+        {
+            let text =
+                format_args!("{} has waited for {child} all its boot time, and nothing is wrong", id(node));
+            return Err(Violation::told("escalation", "31", world.now, text));
+        }
+    }
+    Ok(())
+}
+
+/// 8: nothing is spawned once teardown began.
+fn check_spawn(world: &World<'_>, node: usize, before: &Before, outputs: &[Output]) -> Result<(), Violation> {
+    let spawn = outputs.iter().find(|output| matches!(output, Output::Spawn { .. }));
+    if spawn.is_none() || !before.life.is_teardown() {
+        return Ok(());
+    }
+    let text = format_args!("{} spawns a child in its teardown", id(node));
+    Err(Violation::told("late spawn", "8", world.now, text))
+}
+
+/// Asks what looks at one output.
+pub(super) fn check_output(world: &mut World<'_>, node: usize, output: &Output) -> Result<(), Violation> {
+    let now = world.now;
+    match output {
+        Output::Report(Event::Escalated(child, Signal::Term)) if is_healthy(world, *child) => {
+            let text = format_args!("{} loses patience with {child}, whose driver works", id(node));
+            Err(Violation::told("escalation", "31", now, text))
+        }
+        Output::Report(Event::Escalated(child, Signal::Kill))
+            if world.oracle.healthy
+                && is_healthy(world, *child)
+                && world.oracle.heard[place(*child)].ready =>
+        {
+            let text = format_args!("{} kills {child}, which is on its way out", id(node));
+            Err(Violation::told("escalation", "31", now, text))
+        }
+        Output::Signal { child, signal: signal @ (Signal::Term | Signal::Kill) }
+            if world.oracle.healthy
+                && is_healthy(world, *child)
+                && world.oracle.heard[place(*child)].ready =>
+        {
+            let text = format_args!("{} sends {signal:?} to {child} in a healthy tree", id(node));
+            Err(Violation::told("escalation", "31", now, text))
+        }
+        Output::Signal { child, signal: Signal::Term | Signal::Kill } => {
+            world.oracle.rushed[place(*child)] |= !world.oracle.heard[place(*child)].ready;
+            Ok(())
+        }
+        Output::Reap { child } => check_reap(world, node, *child),
+        Output::Send { link: Link::Parent, message: Message::Error(_) } => {
+            world.oracle.heard[node].failed = true;
+            Ok(())
+        }
+        Output::Done(outcome) if outcome.end != End::Forced => {
+            if world.oracle.heard[node].failed && outcome.end != End::Failed {
+                let text = format_args!("{} told of an error, and ends with {:?}", id(node), outcome.end);
+                return Err(Violation::told("masked error", "40", world.now, text));
+            }
+            check_done(world, node)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells whether an actor answers in time, and nobody has taken its time away.
+fn is_healthy(world: &World<'_>, child: ActorId) -> bool {
+    let node = place(child);
+    let wire = world.wires[node];
+    let sound = |process: &Process| process.is_sound() && !process.stopped;
+    let runs = world.pids[node].is_some_and(|pid| sound(world.kernel.at(pid)));
+    let conduct = world.conducts[node];
+    let pauses = world.scenario.parent(node).is_some_and(|parent| world.conducts[parent].pauses());
+    let able = conduct.answers() || (conduct.is_command() && conduct.is_benign() && !pauses);
+    let ended = world.life(node) == Some(Life::Ended);
+    let linked = conduct.is_command() || (wire.parent_end && wire.child_end);
+    let shielded = world.conducts.contains(&Conduct::Shield);
+    let rushed = core::iter::successors(Some(node), |node| world.scenario.parent(*node))
+        .any(|above| world.oracle.rushed[above]);
+    able && !rushed && runs && !ended && !shielded && world.signals < 2 && linked
+}
+
+/// 31: no task is given up that only waits for its output to be read. Asked before the timer fires.
+pub(super) fn check_patience(world: &World<'_>, node: usize, before: &Before) -> Result<(), Violation> {
+    if !before.due || !is_kept_waiting(world, node) {
+        return Ok(());
+    }
+    let waits = world.actors[node].iter().flat_map(|actor| actor.machine.waits());
+    let over = |wait: &Wait| wait.until.at().is_some_and(|when| when <= world.now);
+    match waits.filter(over).find(|wait| matches!(wait.on, On::Task(_))) {
+        Some(wait) => {
+            let text = format_args!("nobody reads what a task writes, and its time is over: {wait}");
+            Err(Violation::told("escalation", "31", world.now, text))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Tells whether a task can't end because its actor's parent, whose driver works, does not read what it writes.
+fn is_kept_waiting(world: &World<'_>, node: usize) -> bool {
+    let parent = world.scenario.parent(node).filter(|parent| !world.conducts[*parent].pauses());
+    let parent = parent.and_then(|parent| world.pids[parent]);
+    world.is_writing(node)
+        && is_healthy(world, id(node))
+        && parent.is_some_and(|parent| world.kernel.at(parent).runs())
+}
+
+/// 10: a dead child without a last word is collected when nothing that it left is alive, or what is was given up by name.
+fn check_reap(world: &World<'_>, node: usize, child: ActorId) -> Result<(), Violation> {
+    let heard = world.oracle.heard[place(child)];
+    let (Some(me), Some(pid)) = (world.pids[node], world.pids[place(child)]) else { return Ok(()) };
+    if heard.parted || heard.given_up {
+        return Ok(());
+    }
+    match world.kernel.leavings(me, pid).into_iter().find(|left| world.kernel.at(*left).is_alive()) {
+        Some(left) => {
+            let text = format_args!("{} collects {child} while process {left} that it left lives", id(node));
+            Err(Violation::told("unswept", "10", world.now, text))
+        }
+        None => Ok(()),
+    }
+}
+
+/// 5, 7: an actor that ends by itself has closed its channels and collected every child that is not given up by name.
+fn check_done(world: &World<'_>, node: usize) -> Result<(), Violation> {
+    let Some(me) = world.pids[node] else { return Ok(()) };
+    for child in world.scenario.children(node) {
+        if world.wires[child].parent_end && !world.conducts[child].is_command() {
+            let text = format_args!("{} ends, and its channel to {} is still open", id(node), id(child));
+            return Err(Violation::told("leak", "5", world.now, text));
+        }
+    }
+    for (pid, process) in world.kernel.children_of(me) {
+        let ours = !world.kernel.is_stranger(pid);
+        let (What::Actor(child) | What::Command(child)) = process.what else { continue };
+        // Whoever is never told of an exit gives up what is dead.
+        let given_up = world.oracle.heard[child].given_up && !world.scenario.nets.exits;
+        if ours && !process.stuck && !process.dying && !given_up {
+            let text =
+                format_args!("{} ends before process {pid} ({:?}) is collected", id(node), process.what);
+            return Err(Violation::told("early end", "7", world.now, text));
+        }
+    }
+    Ok(())
+}

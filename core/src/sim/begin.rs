@@ -1,0 +1,78 @@
+//! How a world begins: who behaves how, the root's process, and when its user signals.
+
+use alloc::collections::BTreeMap;
+
+use super::choices::{Choices, Source};
+use super::event::Event;
+use super::kernel::{INIT, Pid, What};
+use super::scenario::{Conduct, Scenario};
+use super::script::Body;
+use super::world::{Actor, World, id};
+use crate::{Config, Input, Machine, Signal};
+
+/// Chooses how an actor behaves, unless the scenario says so.
+pub(super) fn draw_conduct(scenario: &Scenario, choices: &mut Choices, node: usize) -> Conduct {
+    let fixed = scenario.fixed.iter().find(|(fixed, _)| *fixed == node).map(|(_, conduct)| *conduct);
+    let menu = &scenario.menu;
+    let conduct = fixed.unwrap_or_else(|| {
+        let taken = choices.choose(Source::Conduct, u32::try_from(menu.len()).unwrap_or(0)) as usize;
+        menu.get(taken).copied().unwrap_or(Conduct::Serve)
+    });
+    let inner = scenario.children(node).next().is_some();
+    let rootless = !conduct.answers() || matches!(conduct, Conduct::NoStart | Conduct::DieInBoot);
+    // Nobody could help a root that does not answer, and a command has no children.
+    if (inner && conduct.is_command()) || (node == 0 && rootless) { Conduct::Serve } else { conduct }
+}
+
+impl World<'_> {
+    /// Starts the root, and says when its user signals and asks.
+    pub(super) fn boot_root(&mut self) {
+        let mut config = Config::root(id(0), self.scenario.levels, self.scenario.limits);
+        config.defects = self.scenario.defects;
+        let pid = self.kernel.fork(INIT, What::Actor(0), true);
+        if self.scenario.background {
+            self.kernel.at_mut(pid).ignore(Signal::Int);
+        }
+        self.pids[0] = Some(pid);
+        self.seat(0, pid, config);
+        self.at(self.now, Event::Begin { node: 0 });
+        let first = match self.scenario.signal_at {
+            Some(after) => after,
+            None => self.pick(Source::User, &[300, 0, 2, 10, 50, 1000]),
+        };
+        let first = self.now.after(self.scenario.settled).after(first);
+        if self.scenario.nets.user {
+            self.at(first, Event::User { signal: Signal::Int });
+        }
+        if self.scenario.hurry {
+            let second = self.pick(Source::User, &[0, 1, 50, 300, 700, 2000]);
+            if !second.is_zero() {
+                self.at(first.after(second), Event::User { signal: Signal::Term });
+            }
+        }
+        if self.scenario.ask {
+            let ask = self.pick(Source::User, &[25, 0, 5, 310, 700]);
+            let fact = Input::StatusAsked;
+            self.at(self.now.after(ask), Event::Fact { node: 0, fact });
+        }
+    }
+
+    /// Puts an actor with a fresh machine into its place.
+    pub(super) fn seat(&mut self, node: usize, pid: Pid, config: Config) {
+        // The limits of a scenario are checked before it runs.
+        let Ok(machine) = Machine::new(config) else { return };
+        self.actors[node] = Some(Actor {
+            pid,
+            machine,
+            begun: false,
+            moved: false,
+            released: false,
+            template: None,
+            ordered: false,
+            outcome: None,
+            body: Body::new(self.conducts[node]),
+            sweeps: BTreeMap::new(),
+            cleared: None,
+        });
+    }
+}

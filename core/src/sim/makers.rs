@@ -1,0 +1,259 @@
+//! Who makes processes: an actor's template, which forks the children, guards them, and may die over it.
+//!
+//! The rule: an actor that has no children has no template. A dead one is replaced when its actor hears of the death, and
+//! what it had not answered has failed. When the actor is dead, its template stops the children and ends with the last.
+
+use alloc::vec::Vec;
+
+use super::choices::Source;
+use super::event::Event;
+use super::kernel::{Block, Pid, What};
+use super::scenario::Conduct;
+use super::world::{World, id, place};
+use crate::{ActorId, Config, Defect, Exit, Input, Instant, Signal, Stamp};
+
+/// The errno of a spawn that fails.
+const EAGAIN: i32 = 11;
+
+impl World<'_> {
+    /// Makes the template of an actor that is to have children.
+    pub(super) fn make_template(&mut self, node: usize) {
+        if self.scenario.children(node).next().is_none() {
+            return;
+        }
+        if let Some(actor) = self.actors[node].as_mut() {
+            actor.template = Some(self.kernel.fork(actor.pid, What::Template(node), true));
+        }
+    }
+
+    /// Orders a child's process: the channel is there at once, the process after a while.
+    pub(super) fn order(&mut self, node: usize, child: ActorId) {
+        let child = place(child);
+        self.open_wire(child);
+        self.spoil(node);
+        self.orders[child] = self.actors[node].as_ref().and_then(|actor| actor.template);
+        let after = self.pick(Source::Start, &[1, 0, 10, 30]);
+        if self.conducts[child] == Conduct::NoStart {
+            self.wires[child].child_end = false;
+            self.orders[child] = None;
+            let fact = Input::NotStarted { child: id(child), errno: EAGAIN };
+            self.at(self.now.after(after), Event::Fact { node, fact });
+        } else {
+            self.at(self.now.after(after), Event::Exec { node: child });
+        }
+    }
+
+    /// A first template that is to fail does so over the first order.
+    fn spoil(&mut self, node: usize) {
+        let Some(actor) = self.actors[node].as_mut() else { return };
+        let first = !core::mem::replace(&mut actor.ordered, true);
+        let Some(template) = actor.template.filter(|_| first) else { return };
+        match self.conducts[node] {
+            Conduct::TemplateStops => self.kernel.at_mut(template).stopped = true,
+            Conduct::TemplateDies => {
+                let after = self.pick(Source::Start, &[1, 0, 5, 30]);
+                self.at(self.now.after(after), Event::Death { pid: template, exit: Exit::Signal(9) });
+            }
+            _ => {}
+        }
+    }
+
+    /// Makes a child's process, unless its actor, or who was asked to fork it, can't.
+    pub(super) fn exec(&mut self, node: usize) {
+        let Some(parent) = self.scenario.parent(node) else { return };
+        let conduct = self.conducts[node];
+        let template = self.orders[node].filter(|template| self.kernel.at(*template).runs());
+        let Some(maker) = self.pids[parent].filter(|pid| self.kernel.at(*pid).is_alive()) else {
+            return;
+        };
+        if template.is_none() && !conduct.is_command() {
+            return;
+        }
+        let what = if conduct.is_command() { What::Command(node) } else { What::Actor(node) };
+        let pid = self.kernel.fork(maker, what, true);
+        self.prelude(parent, node, pid);
+        self.pids[node] = Some(pid);
+        self.timeline.note(self.now, "kernel", format_args!("process {pid} is made for {}", id(node)));
+        self.answer_order(parent, node, pid, template);
+        if conduct.is_command() {
+            return self.exec_command(node, pid);
+        }
+        let mut config = Config::child(id(node));
+        config.defects = self.scenario.defects;
+        self.seat(node, pid, config);
+        match conduct {
+            Conduct::Mute => {}
+            Conduct::DieInBoot => self.at(self.now, Event::Death { pid, exit: Exit::Signal(11) }),
+            Conduct::SlowBoot => {
+                let slow = self.scenario.limits.boot / 2;
+                self.at(self.now.after(slow), Event::Begin { node });
+            }
+            _ => {
+                let after = self.pick(Source::Start, &[1, 0, 10, 30]);
+                self.at(self.now.after(after), Event::Begin { node });
+            }
+        }
+    }
+
+    /// What a child does before anything else: it closes what is not its own, and resets its dispositions.
+    fn prelude(&mut self, parent: usize, node: usize, pid: Pid) {
+        let defects = self.scenario.defects;
+        if !defects.has(Defect::SigintIgnoredInherited) {
+            self.kernel.at_mut(pid).ignored = 0;
+        }
+        if defects.has(Defect::InheritedFds) {
+            self.kernel.at_mut(pid).copies = self.files_of(parent);
+        }
+        let speaks = !self.conducts[node].is_command();
+        if speaks && defects.has(Defect::ForkWithThreads) && self.choices.choose(Source::Start, 2) == 1 {
+            self.kernel.at_mut(pid).block = Some(Block::Lock);
+        }
+    }
+
+    /// Answers an order, unless its template dies over it: then the child is there, and nobody is told.
+    fn answer_order(&mut self, parent: usize, node: usize, pid: Pid, template: Option<Pid>) {
+        if let Some(template) = template
+            && self.conducts[parent] == Conduct::TemplateDies
+            && self.choices.choose(Source::Start, 2) == 1
+        {
+            self.kernel.at_mut(pid).unclaimed = true;
+            return self.die(template, Exit::Signal(9));
+        }
+        self.orders[node] = None;
+        let heard = self.pick(Source::Start, &[0, 1, 10, 30]);
+        self.tell_started(parent, node, pid, self.now.after(heard));
+    }
+
+    fn exec_command(&mut self, node: usize, pid: Pid) {
+        let conduct = self.conducts[node];
+        let process = self.kernel.at_mut(pid);
+        match conduct {
+            Conduct::CommandNoInt => process.ignore(Signal::Int),
+            Conduct::CommandNoTerm => {
+                process.ignore(Signal::Int);
+                process.ignore(Signal::Term);
+            }
+            _ => {}
+        }
+        let code = match conduct {
+            Conduct::CommandReturn => 0,
+            Conduct::CommandFail => 1,
+            Conduct::CommandStopped => {
+                let after = self.work_span();
+                return self.at(self.now.after(after), Event::Stop { pid });
+            }
+            Conduct::CommandLeaves => {
+                self.leave(node, pid);
+                0
+            }
+            _ => return,
+        };
+        let after = self.work_span();
+        self.at(self.now.after(after), Event::Death { pid, exit: Exit::Code(code) });
+    }
+
+    /// An actor hears that its template is dead: it was let go, or what it had not answered has failed.
+    pub(super) fn lose_template(&mut self, node: usize) {
+        let Some(actor) = self.actors[node].as_mut() else { return };
+        let Some(template) = actor.template.take() else { return };
+        let released = actor.released;
+        // Who else should collect it?
+        let _ = self.kernel.reap(template);
+        if released {
+            return self.at(self.now, Event::Fact { node, fact: Input::Released });
+        }
+        let scenario = self.scenario;
+        for child in scenario.children(node) {
+            if self.orders[child].is_some() && !self.conducts[child].is_command() {
+                self.find_unanswered(node, child);
+            }
+        }
+        self.make_template(node);
+    }
+
+    /// What a dead template had not answered it has done or not. A child that lives has its channel open, and is taken over.
+    fn find_unanswered(&mut self, node: usize, child: usize) {
+        self.orders[child] = None;
+        let made = self.pids[child];
+        if let Some(pid) = made.filter(|pid| self.kernel.at(*pid).is_alive()) {
+            self.kernel.at_mut(pid).unclaimed = false;
+            return self.tell_started(node, child, pid, self.now);
+        }
+        // One that died half made is collected by the way.
+        let _ = made.map(|pid| self.kernel.reap(pid));
+        let fact = Input::NotStarted { child: id(child), errno: EAGAIN };
+        self.at(self.now, Event::Fact { node, fact });
+    }
+
+    fn tell_started(&mut self, node: usize, child: usize, pid: Pid, heard: Instant) {
+        self.told[child] = heard;
+        let stamp = Stamp { pid: pid as u32, start: self.now.0 };
+        let fact = Input::Started { child: id(child), stamp };
+        self.at(heard, Event::Fact { node, fact });
+    }
+
+    /// Tells whether a template owes an answer: then an unknown child may be the one that it is about to tell of.
+    pub(super) fn is_owed(&self, node: usize) -> bool {
+        self.scenario.children(node).any(|child| self.orders[child].is_some())
+    }
+
+    /// Kills a template that does not answer.
+    pub(super) fn kill_template(&mut self, node: usize) {
+        if let Some(template) = self.actors[node].as_ref().and_then(|actor| actor.template) {
+            self.deliver(template, Signal::Kill, None);
+        }
+    }
+
+    /// Lets the template go: it ends, unless it is stopped, which may be for longer than anybody waits.
+    pub(super) fn release(&mut self, node: usize) {
+        let Some(actor) = self.actors[node].as_mut() else { return };
+        actor.released = true;
+        let Some(template) = actor.template else {
+            return self.at(self.now, Event::Fact { node, fact: Input::Released });
+        };
+        if self.choices.choose(Source::Exit, 2) == 1 {
+            self.kernel.at_mut(template).stopped = true;
+        }
+        if self.kernel.at(template).runs() {
+            let after = self.latency();
+            self.at(self.now.after(after), Event::Death { pid: template, exit: Exit::Code(0) });
+        }
+    }
+
+    /// An actor is dead: its template stops the children at once, and kills them later.
+    pub(super) fn guard(&mut self, node: usize, pid: Pid) {
+        let template = self.actors[node].as_ref().and_then(|actor| actor.template);
+        let Some(template) = template.filter(|template| self.kernel.at(*template).runs()) else { return };
+        let wards = if self.scenario.nets.guardian { self.wards(pid) } else { Vec::new() };
+        for ward in wards {
+            let (What::Actor(child) | What::Command(child)) = self.kernel.at(ward).what else { continue };
+            let times = self.scenario.limits.times;
+            let levels = self.scenario.height(child);
+            self.deliver(ward, Signal::Term, None);
+            let after = times.bound(levels).saturating_add(times.hop);
+            self.at(self.now.after(after), Event::Guard { pid: ward, template });
+        }
+        self.dismiss(pid);
+    }
+
+    fn wards(&self, actor: Pid) -> Vec<Pid> {
+        self.kernel
+            .all()
+            .filter(|(_, process)| process.maker == actor && process.is_alive() && !process.unclaimed)
+            .filter(|(_, process)| matches!(process.what, What::Actor(_) | What::Command(_)))
+            .map(|(pid, _)| pid)
+            .collect()
+    }
+
+    /// A dead actor's template ends when nobody is left that it guards.
+    pub(super) fn dismiss(&mut self, actor: Pid) {
+        let What::Actor(node) = self.kernel.at(actor).what else { return };
+        let template = self.actors[node].as_ref().and_then(|actor| actor.template);
+        let Some(template) = template.filter(|template| self.kernel.at(*template).runs()) else { return };
+        let guards = self.scenario.nets.guardian && !self.wards(actor).is_empty();
+        if !self.kernel.at(actor).is_alive() && !guards {
+            let after = self.latency();
+            self.at(self.now.after(after), Event::Death { pid: template, exit: Exit::Code(0) });
+        }
+    }
+}

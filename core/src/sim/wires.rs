@@ -1,0 +1,160 @@
+//! The channels between actors: what is sent, how long it takes, and how each side hears of the end.
+//!
+//! The rule: a channel keeps its order; an end is closed when the last copy of it is, and the far side hears of that
+//! after all that was sent. It knows no message by its meaning.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::choices::Source;
+use super::event::{Event, Wire};
+use super::kernel::{File, Pid};
+use super::scenario::Conduct;
+use super::world::{World, id, place};
+use crate::{Input, Instant, Link, Message};
+
+impl World<'_> {
+    /// Makes the channel to a child, both ends of it.
+    pub(super) fn open_wire(&mut self, low: usize) {
+        self.wires[low] =
+            Wire { parent_end: true, child_end: true, severed: false, down: self.now, up: self.now };
+    }
+
+    /// Gives the place whose channel to its parent a link is, and whether the link leads down it.
+    fn wire_of(&self, node: usize, link: Link) -> Option<(usize, bool)> {
+        match link {
+            Link::Parent => Some((node, false)),
+            Link::Child(child) => Some((place(child), true)),
+            Link::Peer(_) => None,
+        }
+    }
+
+    pub(super) fn send(&mut self, node: usize, link: Link, message: Message) {
+        let Some((low, down)) = self.wire_of(node, link) else { return };
+        let wire = self.wires[low];
+        if !(wire.parent_end && wire.child_end) {
+            return;
+        }
+        let after = self.latency();
+        let to = if down { low } else { self.scenario.parent(low).unwrap_or(0) };
+        let link = if down { Link::Parent } else { Link::Child(id(low)) };
+        let arrival = self.arrival(low, down, after);
+        self.at(arrival, Event::Fact { node: to, fact: Input::Received { link, message } });
+    }
+
+    /// Gives when something sent now arrives, not before what was sent earlier.
+    fn arrival(&mut self, low: usize, down: bool, after: Duration) -> Instant {
+        let arrival = self.now.after(after);
+        let wire = &mut self.wires[low];
+        let last = if down { &mut wire.down } else { &mut wire.up };
+        *last = arrival.max(*last);
+        *last
+    }
+
+    /// What was sent has left if the far side reads, or if the buffer has room.
+    pub(super) fn flush(&mut self, node: usize, link: Link) {
+        if let Link::Peer(_) = link {
+            return self.flush_peer(node, link);
+        }
+        let reads = self
+            .scenario
+            .parent(node)
+            .and_then(|parent| self.pids[parent])
+            .is_some_and(|pid| self.kernel.at(pid).runs());
+        let full = !reads && self.choices.choose(Source::Latency, 2) == 1;
+        if !full {
+            let after = self.latency() / 4;
+            self.at(self.now.after(after), Event::Fact { node, fact: Input::Flushed { link } });
+        }
+    }
+
+    /// A peer that stays reads nothing any more.
+    fn flush_peer(&mut self, node: usize, link: Link) {
+        if self.conducts[node] != Conduct::PeerStays {
+            let after = self.latency();
+            self.at(self.now.after(after), Event::Fact { node, fact: Input::Flushed { link } });
+        }
+    }
+
+    pub(super) fn close(&mut self, node: usize, link: Link) {
+        let Some((low, down)) = self.wire_of(node, link) else { return };
+        self.end(low, down);
+    }
+
+    /// Closes one end of a channel. If nobody holds a copy of it, the other side hears of it after all that was sent.
+    pub(super) fn end(&mut self, low: usize, parents: bool) {
+        let wire = &mut self.wires[low];
+        let end = if parents { &mut wire.parent_end } else { &mut wire.child_end };
+        if core::mem::take(end) {
+            self.hang_up(low, parents);
+        }
+    }
+
+    /// The far side of an end hears that it is closed, once the last copy of it is.
+    fn hang_up(&mut self, low: usize, parents: bool) {
+        let file = if parents { File::Above(low) } else { File::Below(low) };
+        if !self.kernel.is_held(file) {
+            let after = self.latency();
+            self.tell_lost(low, parents, after);
+        }
+    }
+
+    /// A dead process's copies are closed: those of an end that its owner has closed were what kept it open.
+    pub(super) fn drop_copies(&mut self, pid: Pid) {
+        for file in core::mem::take(&mut self.kernel.at_mut(pid).copies) {
+            match file {
+                File::Above(low) if !self.wires[low].parent_end => self.hang_up(low, true),
+                File::Below(low) if !self.wires[low].child_end => self.hang_up(low, false),
+                File::Above(_) | File::Below(_) => {}
+                File::Output(node) => self.output_ends(node),
+            }
+        }
+    }
+
+    /// Lists the ends of channels that are open in an actor's own process.
+    pub(super) fn files_of(&self, node: usize) -> Vec<File> {
+        let own = self.wires[node].child_end.then_some(File::Below(node));
+        let children = self.scenario.children(node).filter(|child| self.wires[*child].parent_end);
+        own.into_iter().chain(children.map(File::Above)).collect()
+    }
+
+    /// Breaks a channel so that only the parent's side hears of it.
+    pub(super) fn sever(&mut self, low: usize) {
+        self.wires[low].severed = true;
+        let after = self.latency();
+        self.tell_lost(low, false, after);
+    }
+
+    fn tell_lost(&mut self, low: usize, down: bool, after: Duration) {
+        let to = if down { low } else { self.scenario.parent(low).unwrap_or(0) };
+        let link = if down { Link::Parent } else { Link::Child(id(low)) };
+        let arrival = self.arrival(low, down, after);
+        self.at(arrival, Event::Fact { node: to, fact: Input::LinkLost { link } });
+    }
+
+    /// Breaks a channel in the middle: both sides hear of it.
+    pub(super) fn break_wire(&mut self, low: usize) {
+        for down in [false, true] {
+            let after = self.latency();
+            self.tell_lost(low, down, after);
+        }
+    }
+
+    /// Tells whether a fact can still reach an actor: its end of the channel must be open.
+    pub(super) fn passes(&mut self, node: usize, fact: &Input) -> bool {
+        let (link, lost) = match fact {
+            Input::Received { link, .. } => (*link, false),
+            Input::LinkLost { link } => (*link, true),
+            _ => return true,
+        };
+        let Some((low, parents)) = self.wire_of(node, link) else { return true };
+        let wire = &mut self.wires[low];
+        if wire.severed && !parents {
+            return false;
+        }
+        let end = if parents { &mut wire.parent_end } else { &mut wire.child_end };
+        let open = *end;
+        *end = open && !lost;
+        open
+    }
+}
