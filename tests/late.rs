@@ -130,6 +130,8 @@ fn telling_root(words: &[String]) -> u8 {
             let spawn = |_| nursery.spawn(Order::entry("stay", up.clone()));
             let children = (0..CHILDREN).map(spawn).collect::<Result<Vec<_>, _>>()?;
             children.iter().try_for_each(Handle::ready)?;
+            // The children knock before it is known here that they are ready.
+            knock(up, "r");
             let cancelled = actor.sleep_forever();
             knock(told, "c");
             cancelled.map(|()| Vec::new())
@@ -142,7 +144,7 @@ fn telling_root(words: &[String]) -> u8 {
 fn driver_stopped_beyond_every_deadline(bed: &Bed) {
     let (up, told) = (bed.gate("up"), bed.gate("told"));
     let running = bed.start(bed.act("telling-root", &[up.path(), told.path()]));
-    up.hear(CHILDREN);
+    up.hear(CHILDREN + 1);
     let children = watch::named(running.pid(), "stay");
     assert_eq!(children.len(), CHILDREN);
     // None of them can answer until the driver can't hear it.
