@@ -15,6 +15,7 @@ use windrow_std::{
 
 use crate::harness::gate::{knock, wait_at};
 use crate::harness::{Bed, DRIVE, Module, Running, cases, driven, dump, program, watch};
+use crate::names::RING;
 
 pub(crate) const MODULE: Module = Module {
     cases: cases![
@@ -30,6 +31,7 @@ pub(crate) const MODULE: Module = Module {
         a_hundred_threads,
         a_thread_is_cancelled_alone,
         a_thread_has_the_outputs_of_its_process,
+        threads_meet_others_by_name,
     ],
     entries: &[("grower", grower), ("trouble", trouble), ("deaf", deaf), ("numb", numb), ("keeper", keeper)],
     services: &[post],
@@ -225,6 +227,26 @@ fn a_thread_has_the_outputs_of_its_process<D: Drive>(bed: &Bed) {
             let order = thread("trouble", []).stdout(Sink::Capture { tail: 100 });
             let Err(Raised::Error(text)) = nursery.spawn(order) else { panic!("an output of its own") };
             assert!(text.contains("`fork` or `exec`"), "{text}");
+            Ok(Vec::new())
+        })
+    }));
+}
+
+fn threads_meet_others_by_name<D: Drive>(bed: &Bed) {
+    let program = bed.program().levels(2).run_dir(bed.path("."));
+    well(&bed.run::<D>(&program, |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let ringer = nursery.spawn(Order::service("ringer").backend(Backend::Thread))?;
+            ringer.portal().call(RING, &String::from("bell"))?;
+            let own = std::process::id().to_string().into_bytes();
+            for backend in [Backend::Thread, Backend::Fork, Backend::Exec] {
+                let caller = nursery.spawn(Order::entry("caller", "bell").backend(backend))?;
+                assert_eq!(caller.wait_gone()?.value.as_deref(), Some(&own[..]));
+                // It has a child of its own, by `fork`, in the same directory.
+                let holder = nursery.spawn(Order::entry("holder", "gate").backend(backend))?;
+                holder.wait_gone()?;
+            }
+            nursery.cancel();
             Ok(Vec::new())
         })
     }));

@@ -9,6 +9,7 @@ pub(crate) const MODULE: Module = Module {
         exit_statuses_pass_through,
         output_passes_through_as_it_comes,
         bad_arguments_are_refused,
+        a_tree_of_threads,
         the_environment_names_no_backend,
         the_simulator_answers,
         what_can_not_be_simulated_is_refused,
@@ -49,7 +50,8 @@ fn bad_arguments_are_refused(bed: &Bed) {
         vec!["run", "--breadth", "100000", "--depth", "1"],
         vec!["run", "--breadth", "2", "--", "true"],
         vec!["run", "--leaf", "nothing"],
-        vec!["run", "--backend", "thread"],
+        vec!["run", "--backend", "remote"],
+        vec!["run", "--backend", "thread", "--leaf", "chatter"],
         vec!["run", "--tty"],
         vec!["walk"],
         vec![],
@@ -61,6 +63,19 @@ fn bad_arguments_are_refused(bed: &Bed) {
             assert!(refused.err.contains(&format!("{option} 0")), "{refused}");
         }
         assert!(refused.err.contains("error") || refused.err.contains("Usage"), "{refused}");
+    }
+}
+
+/// A tree of threads is one process, and comes to the same.
+fn a_tree_of_threads(bed: &Bed) {
+    for (args, variable) in
+        [(&["run", "--json", "--backend", "thread"][..], ""), (&["run", "--json"], "thread")]
+    {
+        let ended = bed.windrow(args).env("WINDROW_SPAWN", variable).finish();
+        let summary = ended.expect(0).json();
+        for (key, count) in [("actors", 15), ("reaped", 14), ("left", 0), ("escalations", 0)] {
+            assert_eq!(summary[key], count, "{key}: {ended}");
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) const MODULE: Module = Module {
     ..Module::EMPTY
 };
 
-const RING: Endpoint<String, (String, i32)> = Endpoint::new("ring");
+pub(crate) const RING: Endpoint<String, (String, i32)> = Endpoint::new("ring");
 const HOLD: Endpoint<(), ()> = Endpoint::new("hold");
 
 fn ringer() -> Service {

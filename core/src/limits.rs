@@ -42,7 +42,8 @@ impl Times {
     /// Computes how long the teardown of an actor with `levels` generations below it may take:
     /// `P(0) = own + flush`, `P(L) = max(own, P(L−1) + hop + stop + kill) + flush`.
     ///
-    /// With the default times that is 0.5 s and 1 s for each level. The number of children is no part of it.
+    /// With the default times that is 0.5 s and 1 s for each level. The number of children is no part of it. A child that is a
+    /// thread takes less: `kill` is no part of its ladder, since nobody can kill it.
     #[must_use]
     pub fn bound(&self, levels: u8) -> Duration {
         let mut bound = self.own.saturating_add(self.flush);

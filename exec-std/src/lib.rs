@@ -54,6 +54,9 @@
 //!   only, so that no child inherits a lock that nobody will ever open. A program that has threads already gets its
 //!   template by starting itself again, and then pays one start more and nothing else.
 //!
+//! Actors may also be threads of their parent's process ([`Backend::Thread`]): the cheapest, and the least apart. Nobody can
+//! kill a thread, so one that does not end in time is given up by name, and goes on until its process ends.
+//!
 //! What decides stands in [`core`]; a shell for another loop is [`shell`]; what both need of the system is [`unix`].
 mod actor;
 mod board;

@@ -62,7 +62,7 @@ struct Run {
     /// How many generations stand below the root.
     #[arg(long, default_value_t = 3, conflicts_with = "command")]
     depth: u32,
-    /// How processes are made: `fork` (a warm template) or `exec`.
+    /// How actors are made: `fork` (a warm template), `exec`, or `thread` (all in one process).
     #[arg(long, value_name = "fork|exec|thread", value_parser = Backend::parse, conflicts_with = "command")]
     backend: Option<Backend>,
     /// What the leaves do once all are up. `fail` and `sigkill-self` end the tree by themselves, `exit` ends it well;

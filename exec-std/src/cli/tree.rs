@@ -26,6 +26,8 @@ struct Part {
     /// How many generations stand below.
     depth: u32,
     leaf: Leaf,
+    /// All are threads of one process, which share its input and outputs.
+    threads: bool,
 }
 
 /// Gives the program of the tree, for every process of it.
@@ -40,11 +42,20 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         Some(backend) => backend,
         None => Backend::from_env().map_err(|error| Refusal::new(error.to_string(), 2))?,
     };
+    if backend == Backend::Thread && run.leaf == Leaf::Chatter {
+        return Err(Refusal::new("threads share one output, so what each writes can't be captured", 2)
+            .hint("give --backend fork or exec"));
+    }
     Sandwich::enter()
         .map_err(|error| Refusal::new("no process to stand around the tree", 1).because(error))?;
     let (ours, theirs) =
         rendezvous().map_err(|error| Refusal::new("no socket to meet at", 1).because(error))?;
-    let part = Part { breadth: run.breadth, depth: run.depth, leaf: run.leaf };
+    let threads = backend == Backend::Thread;
+    if threads {
+        rustix::stdio::dup2_stdin(&theirs)
+            .map_err(|error| Refusal::new("no input to meet at", 1).because(error))?;
+    }
+    let part = Part { breadth: run.breadth, depth: run.depth, leaf: run.leaf, threads };
     let times = Arc::new(Mutex::new(Times::default()));
     let (kept, quiet) = (Arc::clone(&times), run.json);
     let begin = Instant::now();
@@ -85,7 +96,7 @@ fn root(
     times: &Mutex<Times>,
 ) -> Result<Vec<u8>, Raised> {
     actor.nursery(|nursery| {
-        let stdin = Sink::File(theirs);
+        let stdin = if part.threads { Sink::Inherit } else { Sink::File(theirs) };
         spawn(nursery, "", part, &stdin)?;
         drop(stdin);
         hear(actor, ours, leaves)?;
@@ -138,7 +149,11 @@ fn spawn(nursery: &Nursery<'_>, name: &str, part: &Part, stdin: &Sink) -> Result
         let name = if name.is_empty() { number.to_string() } else { format!("{name}.{number}") };
         let order = Order::entry(entry, args.clone()).name(name).stdin(again(stdin)?);
         let chatters = below.depth == 0 && part.leaf == Leaf::Chatter;
-        let stdout = if chatters { Sink::Capture { tail: TAIL } } else { Sink::Null };
+        let stdout = match (chatters, part.threads) {
+            (true, _) => Sink::Capture { tail: TAIL },
+            (false, true) => Sink::Inherit,
+            (false, false) => Sink::Null,
+        };
         nursery.spawn(order.stdout(stdout))?;
     }
     Ok(())
