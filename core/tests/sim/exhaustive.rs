@@ -114,6 +114,7 @@ fn another_explorer_counts_the_same_states() {
     {
         let states = check(&scenario, deviations).states;
         assert_eq!(states, breadth_first(&scenario, deviations), "{:?}", scenario.parents);
-        assert!(states > 10, "{states}");
+        // A root alone has little to choose; anything that has a child has much.
+        assert!(states > if scenario.parents.is_empty() { 3 } else { 100 }, "{states}");
     }
 }
