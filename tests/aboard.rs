@@ -7,8 +7,7 @@ use rustix::process::Signal;
 use windrow_core::{End, Kind};
 use windrow_smol::Smol;
 use windrow_std::shell::Ended;
-use windrow_std::unix::procfs;
-use windrow_std::unix::stdio::Sink;
+use windrow_std::unix::{procfs, stdio::Sink};
 use windrow_std::{
     Actor, Backend, Blocking, Drive, Endpoint, Handle, Nursery, Order, Raised, Service, Serving,
 };
