@@ -89,6 +89,8 @@ defects! {
     SignalStarved = 26, "signal-starved";
     /// Whoever looks for orphans collects every child.
     ReapRace = 27, "reap-race";
+    /// A thread that was given up keeps its channel.
+    AbandonedThread = 30, "abandoned-thread";
 }
 
 /// A set of defects.

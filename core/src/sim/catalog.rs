@@ -277,6 +277,14 @@ pub const HANGS: &[Hang] = &[
         scenario: || worlds::call_to(Conduct::DiesOfCall),
     },
     Hang {
+        defect: Defect::AbandonedThread,
+        rule: "giving a thread up closes its channel from our side, and says so",
+        oracle: "hang",
+        number: "T",
+        sink: Some(Sink::SilentEnvironment),
+        scenario: || worlds::call_beside_a_failure(Conduct::DeafThread),
+    },
+    Hang {
         defect: Defect::TerminalInDataBuffer,
         rule: "the end of a stream, and an answer, have a place of their own",
         oracle: "hang",

@@ -148,7 +148,9 @@ pub(super) fn after(
     check_rank(world, node, before, refused, outputs)?;
     check_late(world, node)?;
     for output in outputs {
-        if let Output::Report(Event::Unkillable(child) | Event::Escaped(child, _)) = output {
+        if let Output::Report(Event::Unkillable(child) | Event::Leaked(child) | Event::Escaped(child, _)) =
+            output
+        {
             world.oracle.heard[place(*child)].given_up = true;
         }
     }

@@ -86,6 +86,8 @@ pub enum Conduct {
     Answers,
     /// Dies without a word when it is called.
     DiesOfCall,
+    /// Is a thread of its parent's process, and serves. Its driver stops when it is called.
+    DeafThread,
     /// A command that dies of SIGINT.
     Command,
     /// A command that exits well after some work.
@@ -159,6 +161,7 @@ impl Conduct {
         Self::CommandStopped,
         Self::CommandLeaves,
         Self::DiesOfCall,
+        Self::DeafThread,
     ];
 
     /// Gives all, the benign ones first.
@@ -210,6 +213,7 @@ impl Conduct {
                 | Self::LoseLink
                 | Self::HalfOpen
                 | Self::Stuck
+                | Self::DeafThread
                 | Self::SlowBoot
         );
         !silent && !self.is_command()

@@ -173,7 +173,11 @@ impl World<'_> {
 
     fn spawn(&mut self, node: usize, child: usize) -> Result<(), Violation> {
         let scope = self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT);
-        let role = if self.conducts[child].is_command() { Role::Command } else { Role::Actor };
+        let role = match self.conducts[child] {
+            Conduct::DeafThread => Role::Thread,
+            conduct if conduct.is_command() => Role::Command,
+            _ => Role::Actor,
+        };
         // All children of one parent have the same name: nothing may depend on it.
         let name = NameId(node as u32);
         let spec = Spec { id: SpecId(child as u32), name, role, levels: None, times: None };
@@ -366,6 +370,7 @@ fn works(conduct: Conduct) -> bool {
             | Conduct::Calls
             | Conduct::Answers
             | Conduct::DiesOfCall
+            | Conduct::DeafThread
             | Conduct::Logs
             | Conduct::TemplateDies
             | Conduct::TemplateStops

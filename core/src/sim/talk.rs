@@ -22,7 +22,7 @@ const BYTES: Payload = Payload(0);
 impl World<'_> {
     /// Exposes the endpoint of one who serves.
     pub(super) fn expose(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
-        if matches!(conduct, Conduct::Answers | Conduct::DiesOfCall) {
+        if matches!(conduct, Conduct::Answers | Conduct::DiesOfCall | Conduct::DeafThread) {
             self.give(node, Input::Expose { endpoint: ENDPOINT })?.ok();
         }
         Ok(())
@@ -39,7 +39,8 @@ impl World<'_> {
             Output::CancelBody { scope, .. } | Output::Closed { scope, .. } if scope == BODY => false,
             _ => return,
         };
-        if !matches!(self.conducts[node], Conduct::Calls | Conduct::Answers | Conduct::DiesOfCall) {
+        let talks = [Conduct::Calls, Conduct::Answers, Conduct::DiesOfCall, Conduct::DeafThread];
+        if !talks.contains(&self.conducts[node]) {
             return;
         }
         let after = if slow { self.pick(Source::Script, &[0, 1, 40]) } else { Duration::ZERO };
@@ -92,6 +93,13 @@ impl World<'_> {
             && let Some(pid) = self.pids[node]
         {
             self.die(pid, Exit::Code(3));
+            return Ok(());
+        }
+        if self.conducts[node] == Conduct::DeafThread
+            && let Some(pid) = self.pids[node]
+        {
+            let process = self.kernel.at_mut(pid);
+            (process.wedged, process.stuck) = (true, true);
             return Ok(());
         }
         self.give(node, Input::Begin { context, payload: BYTES })?.ok();

@@ -14,6 +14,13 @@ pub(super) fn call_to(conduct: Conduct) -> Scenario {
     scenario
 }
 
+/// The same, beside a child that fails: the nursery of both is cancelled, and the call is not.
+pub(super) fn call_beside_a_failure(conduct: Conduct) -> Scenario {
+    let mut scenario = pair().with(0, Conduct::Calls).with(1, conduct).with(2, Conduct::Fail);
+    scenario.nets = Nets { user: false, ..Nets::ALL };
+    scenario
+}
+
 /// A root with two children.
 pub(super) fn pair() -> Scenario {
     Scenario::tree(2, 1)

@@ -259,8 +259,10 @@ impl Step<'_> {
         self.state.deadlines.set(Timer::Child(id), None);
         self.state.tally.left = self.state.tally.left.saturating_add(1);
         self.count_silent(id);
-        self.close(id);
-        self.end_link(Link::Child(id), None);
+        if !(thread && self.state.has(Defect::AbandonedThread)) {
+            self.close(id);
+            self.end_link(Link::Child(id), None);
+        }
         self.report(if thread { Event::Leaked(id) } else { Event::Unkillable(id) });
         let scope = self.leave_scope(id);
         self.blame(id, if thread { Kind::Leaked } else { Kind::Unkillable });
