@@ -279,7 +279,6 @@ fn be_root(root: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static
     }
     let (outcome, tally) = (ended.outcome, ended.outcome.tally);
     println!("within {}, left: {}", ended.took <= outcome.bound + LATE, tally.left);
-    println!("escalations: {}", tally.escalations);
     u8::from(outcome.end != End::Well)
 }
 
