@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ContextId, Refused};
+use windrow_core::{ContextId, Refused, Side};
 
 use crate::actor::Actor;
 use crate::endpoint::{decode, encode, keep_buffer, spare_buffer};
@@ -46,7 +46,7 @@ impl Ahead {
 
 /// One end of a stream: sends `Out`, receives `In`, and iterates over what it receives.
 ///
-/// Dropping it ends what it sends; the far end's reader sees the end.
+/// Dropping it ends what it sends, at a serving end with the call's answer; the far end's reader sees the end, or the failure.
 #[derive(Debug)]
 pub struct Stream<'a, Out, In> {
     actor: &'a Actor,
@@ -210,6 +210,9 @@ impl<Out: Serialize, In: DeserializeOwned> Iterator for Stream<'_, Out, In> {
 
 impl<Out, In> Drop for Stream<'_, Out, In> {
     fn drop(&mut self) {
-        self.finish();
+        // What a body that serves has sent ends with its answer: it may be dropped here because the body failed.
+        if self.context.side == Side::Caller {
+            self.finish();
+        }
     }
 }
