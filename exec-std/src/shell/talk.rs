@@ -95,7 +95,11 @@ impl<R: Reactor> Shell<R> {
             Ending::Lost(exit) => Over::Lost(exit),
             _ => Over::Unanswered,
         };
-        self.note_talk(context, |talk| talk.over = Some(over));
+        self.note_talk(context, |talk| {
+            // Whoever takes the answer must leave the reader of the stream its end.
+            talk.ended |= matches!(over, Over::Returned(_));
+            talk.over = Some(over);
+        });
         self.slots.close(context);
     }
 
