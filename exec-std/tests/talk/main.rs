@@ -6,6 +6,8 @@
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use windrow_std::core::Limits;
 use windrow_std::{Actor, Blocking, Handle, Order, Program, Raised, Service};
 
@@ -75,17 +77,12 @@ fn passes(name: &str) -> bool {
     let start = Instant::now();
     let mut case =
         Command::new(std::env::current_exe().expect("a path")).args(["case", name]).spawn().expect("a case");
-    let status = loop {
-        if let Some(status) = case.try_wait().expect("a status") {
-            break Some(status);
-        }
-        if start.elapsed() > LIMIT {
-            let _ = case.kill();
-            let _ = case.wait();
-            break None;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    };
+    let pidfd = pidfd_open(Pid::from_child(&case), PidfdFlags::empty()).expect("a pidfd");
+    let limit = Timespec::try_from(LIMIT).expect("a span");
+    if !matches!(poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&limit)), Ok(1)) {
+        let _ = case.kill();
+    }
+    let status = case.wait().ok();
     let passed = status.is_some_and(|status| status.success());
     println!("test {name} ... {} ({:?})", if passed { "ok" } else { "FAILED" }, start.elapsed());
     passed
