@@ -47,8 +47,9 @@ impl<F: Fn(&Actor, &[u8]) -> Result<Vec<u8>, Raised> + Send + Sync> Body for F {
 /// A program of actors.
 #[derive(Clone, Default)]
 pub struct Program {
-    entries: Vec<(&'static str, Arc<dyn Body>)>,
-    services: Vec<Service>,
+    /// Shared with every copy: each process makes one of the program for the threads that it may start.
+    entries: Arc<Vec<(&'static str, Arc<dyn Body>)>>,
+    services: Arc<Vec<Service>>,
     preload: Option<fn()>,
     run_dir: Option<PathBuf>,
     levels: u8,
@@ -66,7 +67,7 @@ impl Program {
     /// Adds an entry that children can be spawned as.
     #[must_use]
     pub fn entry(mut self, name: &'static str, entry: Entry) -> Self {
-        self.entries.push((name, Arc::new(entry)));
+        Arc::make_mut(&mut self.entries).push((name, Arc::new(entry)));
         self
     }
 
@@ -86,14 +87,14 @@ impl Program {
             let args = decode(args).map_err(|error| bad(Kind::BadArguments, actor.id(), &error))?;
             encode(&task(actor, args)?, Vec::new())
         };
-        self.entries.push((endpoint.name(), Arc::new(body)));
+        Arc::make_mut(&mut self.entries).push((endpoint.name(), Arc::new(body)));
         self
     }
 
     /// Adds a service that children can be spawned as: they expose its endpoints and live until they are cancelled.
     #[must_use]
     pub fn service(mut self, service: Service) -> Self {
-        self.services.push(service);
+        Arc::make_mut(&mut self.services).push(service);
         self
     }
 
