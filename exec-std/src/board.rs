@@ -95,6 +95,8 @@ pub(crate) struct ChildFacts {
     pub(crate) result: Option<Vec<u8>>,
     pub(crate) output: Output,
     pub(crate) gone: bool,
+    /// Somebody waits for it.
+    pub(crate) awaited: bool,
 }
 
 /// What a child's captured output came to.
@@ -151,6 +153,15 @@ impl Board {
         if change(&mut self.look()) {
             self.unpublished.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Changes what is known of a child, and wakes whoever waits for it.
+    pub(crate) fn write_child(&self, child: ActorId, change: impl FnOnce(&mut ChildFacts)) {
+        self.write_if_awaited(|facts| {
+            let facts = facts.children.entry(child).or_default();
+            change(facts);
+            facts.awaited
+        });
     }
 
     /// Wakes everybody who waits for a fact, once for all that a turn has written: a wake-up costs more than a turn.

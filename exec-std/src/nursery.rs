@@ -60,7 +60,7 @@ impl<'a> Nursery<'a> {
         let scope = self.scope;
         let order = Box::new(order);
         let (reply, answer) = channel();
-        self.actor.tell(|shell| shell.order_soon((scope, order, reply)));
+        self.actor.tell(|shell| shell.order_child((scope, order, reply)));
         let gone = || Err(Held::Refused(Refused::Ended));
         let id = self.actor.unheld(Link::Parent, answer.recv().unwrap_or_else(|_| gone()))?;
         let id = id.ok_or_else(|| Raised::Cancelled(self.actor.gone()))?;
@@ -132,6 +132,12 @@ pub struct ChildEnd {
     pub output: Output,
 }
 
+impl ChildEnd {
+    fn of(child: &ChildFacts) -> Self {
+        Self { exit: child.exit, value: child.result.clone(), output: child.output.clone() }
+    }
+}
+
 impl Handle {
     pub(crate) fn new(actor: Actor, id: ActorId) -> Self {
         Self { id, actor }
@@ -162,18 +168,14 @@ impl Handle {
     /// # Errors
     /// The cancellation of the nursery, as by the failure of the child, whatever of it is known by then.
     pub fn wait_gone(&self) -> Result<ChildEnd, Raised> {
-        self.wait(|child| {
-            let ChildFacts { exit, result, output, .. } = child.clone();
-            child.gone.then_some(ChildEnd { exit, value: result, output })
-        })
+        self.wait(|child| child.gone.then(|| ChildEnd::of(child)))
     }
 
     /// Says how the child ended, if it has.
     #[must_use]
     pub fn end(&self) -> Option<ChildEnd> {
         let facts = self.actor.board().look();
-        let child = facts.children.get(&self.id).filter(|child| child.gone)?;
-        Some(ChildEnd { exit: child.exit, value: child.result.clone(), output: child.output.clone() })
+        facts.children.get(&self.id).filter(|child| child.gone).map(ChildEnd::of)
     }
 
     /// Cancels the child alone.
@@ -187,7 +189,10 @@ impl Handle {
             if let Some(cause) = self.actor.cancelled_by(facts) {
                 return Some(Err(Raised::Cancelled(cause)));
             }
-            facts.children.get(&self.id).and_then(&mut found).map(Ok)
+            let child = facts.children.get_mut(&self.id)?;
+            let found = found(child).map(Ok);
+            child.awaited |= found.is_none();
+            found
         });
         found.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))
     }

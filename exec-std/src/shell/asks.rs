@@ -38,8 +38,12 @@ impl<R: Reactor> Asks for Shell<R> {
         self.tell(Input::Leave { scope });
     }
 
-    fn order_soon(&mut self, ordered: Ordered) {
-        self.ordered.push(ordered);
+    fn order_child(&mut self, ordered: Ordered) {
+        if self.is_made_elsewhere(&ordered.1) {
+            self.take_order(now(), ordered);
+        } else {
+            self.ordered.push(ordered);
+        }
     }
 
     fn cancel(&mut self, scope: ScopeId) {

@@ -2,7 +2,8 @@
 //!
 //! The rule: whoever has something to say to the machine says it at once, on its own thread, and does what follows; so a
 //! call leaves the process without waking anybody. The driver goes first, is woken when it must do more or sooner, and
-//! alone makes processes: the kernel ties a child's life to the thread that made it.
+//! alone makes processes: the kernel ties a child's life to the thread that made it. To ask a template for one is to say a
+//! word like any other.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -62,8 +63,8 @@ pub(crate) trait Asks: Meets {
         timeout: Option<Duration>,
     ) -> Result<ScopeId, Refused>;
     fn leave(&mut self, scope: ScopeId);
-    /// Leaves an order for the driver.
-    fn order_soon(&mut self, ordered: Ordered);
+    /// Orders a child: at once from the template, otherwise by the driver.
+    fn order_child(&mut self, ordered: Ordered);
     fn cancel(&mut self, scope: ScopeId);
     fn cancel_child(&mut self, child: ActorId);
     fn failed(&mut self, scope: ScopeId, failed: Failed);

@@ -5,6 +5,7 @@ use std::io;
 use windrow_core::{ActorId, Census, Error, Exit, Input, Instant, Kind, Link, Message, Signal};
 
 use super::channel::{Read, channel_of};
+use super::desk::Ordered;
 use super::reactor::{Reactor, Ready};
 use super::records::{Captured, Child};
 use super::sources::Source;
@@ -170,11 +171,15 @@ impl<R: Reactor> Shell<R> {
 
     /// Makes the children that threads have ordered.
     pub(super) fn take_orders(&mut self, now: Instant) {
-        for (scope, order, reply) in std::mem::take(&mut self.ordered) {
+        for ordered in std::mem::take(&mut self.ordered) {
             self.settle(now);
-            // A thread that has stopped waiting for its answer needs none.
-            let _ = reply.send(self.order(now, scope, order));
+            self.take_order(now, ordered);
         }
+    }
+
+    pub(super) fn take_order(&mut self, now: Instant, (scope, order, reply): Ordered) {
+        // A thread that has stopped waiting for its answer needs none.
+        let _ = reply.send(self.order(now, scope, order));
     }
 
     pub(super) fn error_of(&mut self, failed: Failed) -> Error {

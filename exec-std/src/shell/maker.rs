@@ -56,6 +56,11 @@ impl Maker {
         Ok(())
     }
 
+    /// Tells whether there is one to ask.
+    pub(crate) fn is_serving(&self) -> bool {
+        self.template.is_some()
+    }
+
     pub(crate) fn template(&mut self) -> Option<&mut Template> {
         self.template.as_mut().map(|serving| &mut serving.template)
     }

@@ -47,7 +47,7 @@ impl<R: Reactor> Shell<R> {
             }),
             Output::Result { child, payload } => {
                 let value = self.payloads.take(payload);
-                self.board.write(|facts| facts.children.entry(child).or_default().result = Some(value));
+                self.board.write_child(child, |child| child.result = Some(value));
             }
             Output::Note { child, census } => self.note(child, &census),
             Output::Describe { link, asked } => self.describe(link, asked),
@@ -191,10 +191,10 @@ impl<R: Reactor> Shell<R> {
             Event::Up(id) => {
                 let name = self.children.get(&id).map_or_else(String::new, |child| child.name.clone());
                 self.notices.send(Notice::Came { actor: id, parent: self.machine.actor(), name });
-                return self.board.write(|facts| facts.children.entry(id).or_default().up = true);
+                return self.board.write_child(id, |child| child.up = true);
             }
             Event::Exited(id, exit) => {
-                self.board.write(|facts| facts.children.entry(id).or_default().exit = Some(exit));
+                self.board.write_child(id, |child| child.exit = Some(exit));
             }
             Event::Gone(id) => {
                 self.bury(id);
@@ -203,10 +203,10 @@ impl<R: Reactor> Shell<R> {
             }
             Event::Leaked(id) => {
                 self.orphan_below(id);
-                self.board.write(|facts| facts.children.entry(id).or_default().gone = true);
+                self.board.write_child(id, |child| child.gone = true);
             }
             Event::Unkillable(id) => {
-                self.board.write(|facts| facts.children.entry(id).or_default().gone = true);
+                self.board.write_child(id, |child| child.gone = true);
             }
             _ => {}
         }
@@ -224,10 +224,6 @@ impl<R: Reactor> Shell<R> {
                 self.notices.send(Notice::Leaks { actor: id });
             }
         }
-        self.board.write(|facts| {
-            let facts = facts.children.entry(id).or_default();
-            facts.output = output;
-            facts.gone = true;
-        });
+        self.board.write_child(id, |child| (child.output, child.gone) = (output, true));
     }
 }

@@ -40,7 +40,7 @@ impl<R: Reactor> Shell<R> {
         let name = self.names.intern(&order.name);
         let spec = Spec { id, name, role, levels: order.levels, times: order.times };
         self.orders.insert(id.0, order);
-        self.board.write(|facts| drop(facts.children.insert(child, Default::default())));
+        self.board.look().children.insert(child, Default::default());
         match self.give(now, Input::Spawn { child, scope, spec }) {
             None => {
                 self.called.came(child, name);
@@ -48,7 +48,7 @@ impl<R: Reactor> Shell<R> {
             }
             Some(refused) => {
                 self.orders.remove(&id.0);
-                self.board.write(|facts| drop(facts.children.remove(&child)));
+                self.board.look().children.remove(&child);
                 Err(refused.into())
             }
         }

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use windrow_core::{ActorId, Input};
+use windrow_core::{ActorId, Input, Role};
 
 use super::Shell;
 use super::mail::{Letter, Mail};
 use super::reactor::Reactor;
 use super::start::AGAIN;
+use crate::order::{Backend, Order};
 use crate::program::ACTOR_VARIABLE;
 use crate::unix::exec::{self, Command};
 use crate::unix::process::Process;
@@ -56,6 +57,16 @@ pub(crate) struct Ward {
 }
 
 impl<R: Reactor> Shell<R> {
+    /// Tells whether an order is only passed on, to the template or to the main actor.
+    pub(super) fn is_made_elsewhere(&self, order: &Order) -> bool {
+        match order.role(self.backend) {
+            Role::Thread => false,
+            _ if self.company.main.is_some() => true,
+            Role::Command => false,
+            Role::Actor => self.maker.is_serving() && order.backend.unwrap_or(self.backend) == Backend::Fork,
+        }
+    }
+
     /// Has a process made: here, or by the main actor. `None` means that the answer comes later.
     pub(super) fn make(&mut self, making: Making) -> io::Result<Option<Process>> {
         let Some(main) = &self.company.main else { return self.make_here(making) };
