@@ -11,7 +11,7 @@ use windrow_std::{Actor, Backend, Notice, Order, Raised};
 
 use crate::harness::acts::{PRELOAD, be_root};
 use crate::harness::gate::knock;
-use crate::harness::{Bed, Finished, Module, SOON, cases, program};
+use crate::harness::{Bed, Finished, Module, cases, program, soon};
 
 pub(crate) const MODULE: Module = Module {
     cases: cases![
@@ -125,7 +125,7 @@ fn die_in_boot(bed: &Bed, stage: &str) {
 
 fn preloading(bed: &Bed, what: &str, boot: &str) -> Finished {
     let mut words = bed.act("booting-root", &[boot, "fork"]).into_iter();
-    bed.launch(words.next().expect("this program"), words).env(PRELOAD, what).start().finish_within(SOON)
+    bed.launch(words.next().expect("this program"), words).env(PRELOAD, what).start().finish_within(soon())
 }
 
 fn row_25_preload_blocks(bed: &Bed) {

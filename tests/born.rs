@@ -2,20 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 
 use rustix::event::epoll;
 use rustix::fs::MemfdFlags;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::process::{getpid, getppid};
+use rustix::process::{Signal, getpid, getppid};
 use rustix::rand::{GetRandomFlags, getrandom};
+use signal_hook::low_level::{pipe, unregister};
 use windrow_core::{End, Exit, Kind};
+use windrow_std::unix::sys::CHANNEL_FD;
 use windrow_std::{Actor, Backend, Drive, Order, Raised};
 
 use crate::harness::acts::{PRELOAD, be_root};
-use crate::harness::{Bed, Module, cases, driven, program};
+use crate::harness::{Bed, Module, cases, driven, program, watch};
 
 pub(crate) const MODULE: Module = Module {
     cases: cases![
@@ -27,6 +30,8 @@ pub(crate) const MODULE: Module = Module {
         row_26_entropy_differs,
         row_32_children_are_their_parents_own,
         row_34_spawning_thread_ends,
+        no_pipe_is_held_open_below,
+        no_handler_of_the_roots_runs_below,
     ],
     entries: &[
         ("draw", draw),
@@ -265,5 +270,47 @@ fn row_34_spawning_thread_ends<D: Drive>(bed: &Bed) {
             Ok(Vec::new())
         })
     });
+    assert_eq!((ended.failures.len(), ended.outcome.end), (0, End::Well), "{ended:?}");
+}
+
+/// What reads from a pipe of the root's learns of its end, though the children live on.
+fn no_pipe_is_held_open_below<D: Drive>(bed: &Bed) {
+    let up = bed.gate("up");
+    let (read, write) = rustix::pipe::pipe().expect("a pipe");
+    let ended = bed.run::<D>(&bed.program().levels(2), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            nursery.spawn(Order::entry("stay", up.path()))?.ready()?;
+            drop(write);
+            watch::observe("the end of a pipe that the root has closed", || watch::is_readable(&read));
+            actor.cancel();
+            Ok(Vec::new())
+        })
+    });
+    assert!(ended.failures.is_empty() && matches!(ended.outcome.end, End::Cancelled(_)), "{ended:?}");
+}
+
+/// A handler's wake-up goes to a number, and below that is the number of a channel.
+fn no_handler_of_the_roots_runs_below<D: Drive>(bed: &Bed) {
+    // The first that this process opens is the first that a child has.
+    let (told, _heard) = UnixStream::pair().expect("a pair");
+    assert_eq!(told.as_raw_fd(), CHANNEL_FD);
+    let handler = pipe::register(Signal::WINCH.as_raw(), told).expect("a handler");
+    let (up, go) = (bed.gate("up"), bed.gate("go"));
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let args = format!("{}\n{}\nlived", up.path(), go.path());
+            let child = nursery.spawn(Order::entry("echo-at-gate", args))?;
+            up.hear(1);
+            let [pid] = watch::named(getpid().as_raw_pid(), "echo-at-gate")[..] else {
+                panic!("not one child")
+            };
+            watch::signal(pid, Signal::WINCH);
+            watch::observe("a signal is taken", || watch::pending(pid) == 0);
+            go.open(1);
+            assert_eq!(child.wait_gone()?.value.as_deref(), Some(b"lived".as_slice()));
+            Ok(Vec::new())
+        })
+    });
+    unregister(handler);
     assert_eq!((ended.failures.len(), ended.outcome.end), (0, End::Well), "{ended:?}");
 }

@@ -6,6 +6,7 @@
 mod aboard;
 mod boot;
 mod born;
+mod broken;
 mod calls;
 mod cli;
 mod deaths;
@@ -29,6 +30,7 @@ const MODULES: &[harness::Module] = &[
     aboard::MODULE,
     boot::MODULE,
     born::MODULE,
+    broken::MODULE,
     calls::MODULE,
     cli::MODULE,
     deaths::MODULE,
@@ -46,5 +48,5 @@ const MODULES: &[harness::Module] = &[
 ];
 
 fn main() -> ExitCode {
-    harness::main(MODULES)
+    harness::main(MODULES, broken::TABLE)
 }

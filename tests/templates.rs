@@ -4,7 +4,6 @@ use std::os::fd::OwnedFd;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdGetfdFlags, Signal, kill_process, pidfd_getfd};
 use windrow_std::unix::procfs;
 use windrow_std::{Actor, Handle, Order, Raised};
@@ -148,7 +147,7 @@ fn row_30_terminal_while_a_template_lives(bed: &Bed) {
     // Ctrl-Z is for the terminal's group, in which there is the root alone. That it is echoed says that it was sent.
     pty.type_in("\x1a");
     while !pty.read().contains("^Z") {}
-    assert_eq!((procfs::is_stopped(template), pending(template)), (Some(false), 0));
+    assert_eq!((procfs::is_stopped(template), watch::pending(template)), (Some(false), 0));
     // Nor would it listen.
     for signal in [Signal::INT, Signal::TSTP, Signal::HUP, Signal::QUIT, Signal::TERM, Signal::TTOU] {
         watch::signal(template, signal);
@@ -222,7 +221,7 @@ fn row_31_killed_with_a_spawn_on_its_way(bed: &Bed) {
     stop(template);
     gated.go.open(1);
     let socket = sockets(template);
-    watch::observe("the request in the socket", || socket.iter().any(is_readable));
+    watch::observe("the request in the socket", || socket.iter().any(watch::is_readable));
     drop(socket);
     watch::signal(template, Signal::KILL);
     assert_eq!(gated.up.hear(1), b"n");
@@ -328,13 +327,6 @@ fn a_leaked_socket_hides_no_death(bed: &Bed) {
     drop(copies);
 }
 
-/// Gives the signals that were sent to a process and that it has not taken, as bits.
-fn pending(pid: i32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
-    let mask = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).expect("its pending signals");
-    u64::from_str_radix(mask.trim(), 16).expect("a mask")
-}
-
 /// Waits until all of these have exited, for so long in all.
 #[track_caller]
 pub(crate) fn all_exited(processes: &[OwnedFd], within: Duration) {
@@ -359,9 +351,4 @@ fn sockets(pid: i32) -> Vec<OwnedFd> {
     });
     let numbers = sockets.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     numbers.filter_map(|number| pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).ok()).collect()
-}
-
-fn is_readable(socket: &OwnedFd) -> bool {
-    let mut polled = [PollFd::new(socket, PollFlags::IN)];
-    poll(&mut polled, Some(&watch::timespec(Duration::ZERO))).is_ok_and(|count| count > 0)
 }

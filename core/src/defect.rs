@@ -21,6 +21,12 @@ macro_rules! defects {
                 match self { $(Self::$name => $text),+ }
             }
 
+            /// Finds a defect by its name.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|defect| defect.name() == name)
+            }
+
             const fn bit(self) -> u32 {
                 match self { $(Self::$name => 1 << $bit),+ }
             }
@@ -91,6 +97,27 @@ defects! {
     ReapRace = 27, "reap-race";
     /// A thread that was given up keeps its channel.
     AbandonedThread = 30, "abandoned-thread";
+}
+
+impl Defect {
+    /// Tells whether its rule stands in a shell, alone or as well as in the machine, so that real processes fail without it.
+    #[must_use]
+    pub const fn is_of_shells(self) -> bool {
+        matches!(
+            self,
+            Self::InheritedFds
+                | Self::BlockingWait
+                | Self::StdioPipeFull
+                | Self::SigintDispositionInherited
+                | Self::SigintIgnoredInherited
+                | Self::ForkWithThreads
+                | Self::SubtreeNotKilled
+                | Self::WakeupEofSpin
+                | Self::SignalStarved
+                | Self::ReapRace
+                | Self::AbandonedThread
+        )
+    }
 }
 
 /// A set of defects.

@@ -61,6 +61,7 @@
 mod actor;
 mod board;
 mod broadcast;
+mod broken;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod drive;

@@ -14,7 +14,7 @@ use nix::sys::stat::Mode;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 
-use super::{SOON, watch};
+use super::{soon, watch};
 
 /// The case's end of a gate.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Gate {
     #[track_caller]
     pub(crate) fn hear(&self, count: usize) -> Vec<u8> {
         let mut heard = Vec::new();
-        let end = Instant::now() + SOON;
+        let end = Instant::now() + soon();
         loop {
             let mut bytes = [0; 4096];
             match (&self.fifo).read(&mut bytes) {

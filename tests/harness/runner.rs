@@ -5,9 +5,9 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use super::{Case, Module, cases_of};
+use super::{Broken, Case, Module, broken, cases_of};
 
-pub(super) fn run(modules: &'static [Module]) -> ExitCode {
+pub(super) fn run(modules: &'static [Module], table: &'static [Broken]) -> ExitCode {
     let arguments = Arguments::from_args();
     if !arguments.list
         && let Err(error) = make_windrow()
@@ -15,8 +15,8 @@ pub(super) fn run(modules: &'static [Module]) -> ExitCode {
         eprintln!("error: the program `windrow` can't be built\ncaused by: {error}");
         return ExitCode::FAILURE;
     }
-    let trials = cases_of(modules).map(|case| Trial::test(case.name, || try_case(case))).collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let trials = cases_of(modules).map(|case| Trial::test(case.name, || try_case(case)));
+    libtest_mimic::run(&arguments, trials.chain(broken::trials(modules, table)).collect()).exit_code()
 }
 
 fn try_case(case: &Case) -> Result<(), Failed> {

@@ -14,7 +14,7 @@ use windrow_std::unix::exec::{self, Command};
 use windrow_std::unix::process::{Exit, Process};
 use windrow_std::unix::stdio::null;
 
-use super::{SOON, watch};
+use super::{soon, watch};
 
 /// How long an output may stay open after the program's exit.
 const HELD: Duration = Duration::from_secs(2);
@@ -156,7 +156,7 @@ impl Running {
     /// Reads until `there` is so of it.
     #[track_caller]
     pub(crate) fn until(&mut self, what: &str, mut there: impl FnMut(&Self) -> bool) {
-        let end = Instant::now() + SOON;
+        let end = Instant::now() + soon();
         while !there(self) {
             assert!(Instant::now() < end && self.is_open(), "no {what} came from {}", self.story());
             self.turn(end);
@@ -166,7 +166,7 @@ impl Running {
     /// Waits for its exit and for the end of its outputs, and collects it.
     #[track_caller]
     pub(crate) fn finish(self) -> Finished {
-        self.finish_within(SOON)
+        self.finish_within(soon())
     }
 
     /// The same, within a span.

@@ -17,7 +17,7 @@ use windrow_std::unix::procfs;
 use windrow_std::unix::signals::Signals;
 
 use super::bed::{DIRECTORY, left_open};
-use super::{Case, DRIVE, LIMIT, dump, watch};
+use super::{BROKEN_LIMIT, Case, DEFECT, DRIVE, LIMIT, dump, watch};
 
 /// How long names in `/dev/shm` may take to vanish: cases that run at the same time have theirs there too.
 const SHM_GRACE: Duration = Duration::from_secs(2);
@@ -25,20 +25,21 @@ const SHM_GRACE: Duration = Duration::from_secs(2);
 /// How long what was killed may take to be gone.
 const KILL: Duration = Duration::from_secs(10);
 
-/// Runs the case and gives 0 if nothing is to be said.
-pub(super) fn watch_over(case: &Case) -> ExitCode {
+/// Runs the case, with a rule taken out if one is named, and gives 0 if nothing is to be said.
+pub(super) fn watch_over(case: &Case, defect: Option<&str>) -> ExitCode {
     set_child_subreaper(Some(getpid())).expect("a subreaper");
     set_parent_process_death_signal(Some(Signal::TERM)).expect("a parent's death signal");
     let signals = Signals::install().expect("signals");
     let shm = names("/dev/shm");
     let directory = make_directory();
-    let mut process = start(case, &directory);
+    let mut process = start(case, &directory, defect);
+    let limit = if defect.is_some() { BROKEN_LIMIT } else { LIMIT };
     let mut findings = Vec::new();
-    match wait(&mut process, &signals) {
+    match wait(&mut process, &signals, limit) {
         Some(Exit::Code(0)) => {}
         Some(exit) => findings.push(format!("the case ended with {exit}")),
         None => {
-            findings.push(format!("the case did not end within {LIMIT:?}"));
+            findings.push(format!("the case did not end within {limit:?}"));
             dump::dump();
         }
     }
@@ -52,17 +53,25 @@ pub(super) fn watch_over(case: &Case) -> ExitCode {
     if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn start(case: &Case, directory: &Path) -> Process {
+fn start(case: &Case, directory: &Path, defect: Option<&str>) -> Process {
     let mut command = Command::new("/proc/self/exe");
     command.title = std::env::args_os().next();
     command.arg("--case").arg(case.name).env(DIRECTORY, directory).env(DRIVE, case.shell.name());
     command.env("XDG_RUNTIME_DIR", directory.join("run")).env("TMPDIR", directory.join("tmp"));
     command.env_remove("WINDROW_SPAWN").env("RUST_BACKTRACE", "1");
+    if let Some(defect) = defect {
+        command.env(DEFECT, defect);
+    }
     exec::spawn(command).expect("a process for the case")
 }
 
+/// Says where the files of a warden's case are.
+pub(super) fn directory_of(warden: u32) -> PathBuf {
+    std::env::temp_dir().join(format!("windrow-tests-{warden}"))
+}
+
 fn make_directory() -> PathBuf {
-    let place = std::env::temp_dir().join(format!("windrow-tests-{}", std::process::id()));
+    let place = directory_of(std::process::id());
     for below in ["own", "run", "tmp"] {
         std::fs::create_dir_all(place.join(below)).expect("a directory for the case");
     }
@@ -70,8 +79,8 @@ fn make_directory() -> PathBuf {
 }
 
 /// Waits for the case; `None` if it is late, or the runner wants no more.
-fn wait(process: &mut Process, signals: &Signals) -> Option<Exit> {
-    let end = Instant::now() + LIMIT;
+fn wait(process: &mut Process, signals: &Signals, limit: Duration) -> Option<Exit> {
+    let end = Instant::now() + limit;
     loop {
         let left = watch::timespec(end.saturating_duration_since(Instant::now()));
         let mut polled =

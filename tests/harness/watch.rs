@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, pidfd_open, waitid};
 use windrow_std::unix::procfs::{self, Stamp};
 
-use super::SOON;
+use super::soon;
 
 /// How often a state that nobody announces is looked at.
 const LOOK: Duration = Duration::from_millis(1);
@@ -15,7 +15,7 @@ const LOOK: Duration = Duration::from_millis(1);
 /// Observes until `there` is so. For what has no event only; what can be rendezvoused with has a [`Gate`](super::Gate).
 #[track_caller]
 pub(crate) fn observe(what: &str, there: impl FnMut() -> bool) {
-    assert!(observe_within(SOON, there), "this did not come about in time: {what}");
+    assert!(observe_within(soon(), there), "this did not come about in time: {what}");
 }
 
 /// The same, within a span, and tells whether it came about.
@@ -66,6 +66,19 @@ pub(crate) fn named(pid: i32, name: &str) -> Vec<i32> {
 #[track_caller]
 pub(crate) fn signal(pid: i32, signal: Signal) {
     kill_process(Pid::from_raw(pid).expect("a pid"), signal).expect("a process to signal");
+}
+
+/// Gives the signals that were sent to a process and that it has not taken, as bits.
+pub(crate) fn pending(pid: i32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+    let mask = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).expect("its pending signals");
+    u64::from_str_radix(mask.trim(), 16).expect("a mask")
+}
+
+/// Tells whether something can be read, or has ended.
+pub(crate) fn is_readable(fd: &OwnedFd) -> bool {
+    let mut polled = [PollFd::new(fd, PollFlags::IN)];
+    poll(&mut polled, Some(&timespec(Duration::ZERO))).is_ok_and(|count| count > 0)
 }
 
 /// Collects all that this process has adopted, until it has no child, and gives how many there were.

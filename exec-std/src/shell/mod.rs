@@ -41,6 +41,7 @@ pub use reactor::{PollingReactor, Reactor, Ready, Token};
 
 use crate::actor::Actor;
 use crate::board::Board;
+use crate::broken;
 use crate::endpoint::Handler;
 use crate::failure::Failure;
 use crate::notice::Notices;
@@ -188,12 +189,13 @@ impl<R: Reactor> Shell<R> {
     }
 
     fn with(
-        config: Config,
+        mut config: Config,
         reactor: R,
         channel: Option<std::os::fd::OwnedFd>,
         signals: Option<Signals>,
         company: Company,
     ) -> io::Result<Self> {
+        config.defects = broken::defects(config.defects)?;
         let machine = Machine::new(config).map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad))?;
         let mut shell = Self {
             machine,

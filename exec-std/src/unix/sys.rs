@@ -17,6 +17,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::Signal;
 
 use super::exec::{AT_DESCRIPTORS, AT_DIRECTORY, AT_EXEC, AT_PARENT, Plan};
+use crate::broken::{Defect, broken};
 
 /// The descriptor at which a process that we make finds its one channel.
 pub const CHANNEL_FD: RawFd = 3;
@@ -85,8 +86,7 @@ pub fn fork(kin: Kin) -> io::Result<Side> {
             robust.register();
             Ok(Side::Child)
         }
-        // SAFETY: the call succeeded with CLONE_PIDFD, so the kernel stored a new descriptor that nobody else
-        // has.
+        // SAFETY: the call succeeded with CLONE_PIDFD, so the kernel stored a new descriptor, nobody else's.
         Ok(pid) if pid > 0 => Ok(Side::Parent { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
         _ => Err(io::Error::last_os_error()),
     }
@@ -110,8 +110,7 @@ pub fn exit_now(code: i32) -> ! {
 
 /// Leaves this process `stdio` at 0, 1, 2, the channel at [`CHANNEL_FD`], and nothing else.
 ///
-/// Objects that own other descriptors must be forgotten, not dropped, since their numbers will mean something
-/// else.
+/// Objects that own other descriptors must be forgotten, not dropped: their numbers will mean something else.
 pub(crate) fn keep_only(channel: OwnedFd, stdio: [Option<OwnedFd>; 3]) -> io::Result<OwnedFd> {
     for (target, source) in (0..).zip(stdio) {
         if let Some(source) = source {
@@ -124,8 +123,9 @@ pub(crate) fn keep_only(channel: OwnedFd, stdio: [Option<OwnedFd>; 3]) -> io::Re
         // SAFETY: whatever stood at the target is to be closed, as the caller was told.
         check(unsafe { libc::dup3(channel, CHANNEL_FD, libc::O_CLOEXEC) }.into())?;
     }
+    let first = if broken(Defect::InheritedFds) { c_int::MAX } else { CHANNEL_FD + 1 };
     // SAFETY: as above; the kernel ignores what is not open.
-    check(unsafe { libc::syscall(libc::SYS_close_range, CHANNEL_FD + 1, c_int::MAX, 0) })?;
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, c_int::MAX, 0) })?;
     // SAFETY: it was made, or given up by its owner, a few lines above.
     Ok(unsafe { OwnedFd::from_raw_fd(CHANNEL_FD) })
 }
@@ -222,8 +222,7 @@ fn set_default(signal: c_int) {
     }
 }
 
-/// Where libc keeps the calling thread's id: the very place that the kernel clears at the thread's end, with
-/// glibc.
+/// Where libc keeps the calling thread's id: with glibc the very place that the kernel clears at the thread's end.
 fn thread_id_address() -> io::Result<*mut c_int> {
     let unsupported =
         || io::Error::new(io::ErrorKind::Unsupported, "libc keeps the thread id in an unknown place");

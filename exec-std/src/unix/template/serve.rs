@@ -23,6 +23,7 @@ use super::Newborn;
 use super::guardian::Guardian;
 use super::packet::{self, Fds, Packet, Received, Title};
 use super::unexpected::Unexpected;
+use crate::broken::{Defect, broken};
 use crate::unix::prelude;
 use crate::unix::sys::{self, Kin, Side};
 
@@ -71,8 +72,10 @@ impl Server {
             settle();
             Unexpected::Opened.tell(socket.as_fd());
         }
-        // After the hook, which may have installed handlers.
-        sys::reset_dispositions();
+        if !broken(Defect::SigintDispositionInherited) {
+            // After the hook, which may have installed handlers.
+            sys::reset_dispositions();
+        }
         let guardian = Guardian::new(open_actor(actor)?)?;
         guardian.watch(socket.as_fd(), EventFlags::IN)?;
         Ok(Self { socket, actor, guardian, unsent: VecDeque::new(), ended: false })
