@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 
 use rustix::event::epoll;
 use rustix::fs::MemfdFlags;
@@ -18,6 +18,7 @@ use windrow_std::unix::sys::CHANNEL_FD;
 use windrow_std::{Actor, Backend, Drive, Order, Raised};
 
 use crate::harness::acts::{PRELOAD, be_root};
+use crate::harness::gate::knock;
 use crate::harness::{Bed, Module, cases, driven, program, watch};
 
 pub(crate) const MODULE: Module = Module {
@@ -32,12 +33,14 @@ pub(crate) const MODULE: Module = Module {
         row_34_spawning_thread_ends,
         no_pipe_is_held_open_below,
         no_handler_of_the_roots_runs_below,
+        no_lock_is_held_below,
     ],
     entries: &[
         ("draw", draw),
         ("draw-below", draw_below),
         ("descriptors", descriptors),
         ("lineage", lineage),
+        ("lock", lock),
     ],
     acts: &[("open-handed-root", open_handed_root)],
     ..Module::EMPTY
@@ -312,5 +315,36 @@ fn no_handler_of_the_roots_runs_below<D: Drive>(bed: &Bed) {
         })
     });
     unregister(handler);
+    assert_eq!((ended.failures.len(), ended.outcome.end), (0, End::Well), "{ended:?}");
+}
+
+static LOCK: Mutex<()> = Mutex::new(());
+
+/// Knocks when it has what another thread of the root's had.
+fn lock(_: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    drop(LOCK.lock().map_err(|_| "its holder panicked")?);
+    knock(String::from_utf8_lossy(args).into_owned(), "u");
+    Ok(Vec::new())
+}
+
+/// A thread holds a lock while the template is made, which has no such thread.
+fn no_lock_is_held_below<D: Drive>(bed: &Bed) {
+    let had = bed.gate("had");
+    let ((held, is_held), (done, is_done)) = (mpsc::channel(), mpsc::channel::<()>());
+    let holder = std::thread::spawn(move || {
+        let _lock = LOCK.lock();
+        let _ = held.send(());
+        let _ = is_done.recv();
+    });
+    is_held.recv().expect("a thread that holds the lock");
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        drop(done);
+        holder.join().expect("no panic");
+        actor.nursery(|nursery| {
+            nursery.spawn(Order::entry("lock", had.path()))?;
+            had.hear(1);
+            Ok(Vec::new())
+        })
+    });
     assert_eq!((ended.failures.len(), ended.outcome.end), (0, End::Well), "{ended:?}");
 }

@@ -2,12 +2,27 @@
 //!
 //! Most cases stand with others of their kind; without a defect they pass, like all of them.
 
-use windrow_core::Defect;
+use std::ffi::OsString;
 
-use crate::harness::{Bed, Broken, DEFECT, Module, cases};
+use rustix::process::Signal;
+use windrow_core::{Defect, End};
+use windrow_std::unix::procfs;
+use windrow_std::{Actor, Drive, Order};
 
-pub(crate) const MODULE: Module =
-    Module { cases: cases![an_unknown_defect_is_refused, windrow_has_all_its_rules], ..Module::EMPTY };
+use crate::harness::acts::be_root;
+use crate::harness::{Bed, Broken, DEFECT, Module, cases, driven, program, soon, watch};
+use crate::templates::TEMPLATE;
+
+pub(crate) const MODULE: Module = Module {
+    cases: cases![
+        an_unknown_defect_is_refused,
+        windrow_has_all_its_rules,
+        a_command_in_the_background_hears_sigint,
+    ],
+    driven: driven![a_command_that_stays_is_killed],
+    acts: &[("asking-root", asking_root)],
+    ..Module::EMPTY
+};
 
 /// The defects of a shell, each with a case that fails with it and what that case then says.
 pub(crate) const TABLE: &[Broken] = &[
@@ -21,20 +36,37 @@ pub(crate) const TABLE: &[Broken] = &[
         case: "no_handler_of_the_roots_runs_below::std",
         phrase: "kind: Protocol",
     },
+    Broken {
+        defect: Defect::SigintIgnoredInherited,
+        case: "a_command_in_the_background_hears_sigint",
+        phrase: "escalations: 1",
+    },
+    Broken {
+        defect: Defect::ForkWithThreads,
+        case: "no_lock_is_held_below::std",
+        phrase: "0 of 1 bytes came",
+    },
+    Broken {
+        defect: Defect::BlockingWait,
+        case: "a_command_that_stays_is_killed::std",
+        phrase: "a process did not exit within 5s",
+    },
+    Broken {
+        defect: Defect::SubtreeNotKilled,
+        case: "what_a_killed_actor_leaves_is_gone_before_its_nursery::std",
+        phrase: "a process did not exit within 0ns",
+    },
+    // A template guards by a rule of its own.
+    Broken {
+        defect: Defect::SubtreeNotKilled,
+        case: "a_leaked_socket_hides_no_death",
+        phrase: "a process did not exit within",
+    },
 ];
 
 /// The defects of a shell, in the order of [`Defect::ALL`], that no case is known for yet.
-pub(crate) const UNTRIED: &[&str] = &[
-    "subtree-not-killed",
-    "blocking-wait",
-    "stdio-pipe-full",
-    "sigint-ignored-inherited",
-    "fork-with-threads",
-    "wakeup-eof-spin",
-    "signal-starved",
-    "reap-race",
-    "abandoned-thread",
-];
+pub(crate) const UNTRIED: &[&str] =
+    &["stdio-pipe-full", "wakeup-eof-spin", "signal-starved", "reap-race", "abandoned-thread"];
 
 fn an_unknown_defect_is_refused(bed: &Bed) {
     let mut words = bed.act("leaving-root", &["", "", "alone"]).into_iter();
@@ -46,4 +78,49 @@ fn an_unknown_defect_is_refused(bed: &Bed) {
 /// It is built as users have it: the variable means nothing to it.
 fn windrow_has_all_its_rules(bed: &Bed) {
     bed.windrow(["run", "--", "true"]).env(DEFECT, "no-such-rule").finish().expect(0);
+}
+
+/// A shell starts what it leaves in the background with SIGINT ignored. A command is asked by it all the same.
+fn a_command_in_the_background_hears_sigint(bed: &Bed) {
+    let (up, never) = (bed.gate("up"), bed.gate("never"));
+    let words = ["-c", "trap '' INT; exec \"$0\" \"$@\""].into_iter().map(Into::into);
+    let act = bed.act("asking-root", &[up.path(), never.path()]);
+    let running = bed.launch("sh", words.chain(act).collect::<Vec<OsString>>()).start();
+    up.hear(1);
+    running.signal(Signal::TERM);
+    let ended = running.finish();
+    assert!(ended.out.contains("end: Cancelled") && ended.out.contains("escalations: 0"), "{ended}");
+}
+
+/// `asking-root UP NEVER`: a root with a command that ends when it is asked to.
+fn asking_root(words: &[String]) -> u8 {
+    let [up, never] = words else { return 125 };
+    let script = format!("echo >{up}; read x <{never}");
+    be_root(&program().levels(1), false, move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            nursery.spawn(Order::command("sh", ["-c", &script]))?.wait_gone()?;
+            Ok(Vec::new())
+        })
+    })
+}
+
+/// Neither SIGINT nor SIGTERM ends it, and nobody waits for that.
+fn a_command_that_stays_is_killed<D: Drive>(bed: &Bed) {
+    let up = bed.gate("up");
+    let words = bed.act("count-signals", &[up.path()]);
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let command = nursery.spawn(Order::command(&words[0], &words[1..]))?;
+            assert_eq!(up.hear(1), b"u");
+            let mut below = watch::below(std::process::id().cast_signed()).into_iter().map(|stamp| stamp.pid);
+            let pid = below.rfind(|pid| procfs::name(*pid).as_deref() != Some(TEMPLATE));
+            let process = watch::open(pid.expect("the command"));
+            command.cancel();
+            watch::exited(&process, soon());
+            command.wait_gone()?;
+            assert_eq!(up.hear(2), b"it");
+            Ok(Vec::new())
+        })
+    });
+    assert_eq!((ended.failures.len(), ended.outcome.end), (0, End::Well), "{ended:?}");
 }

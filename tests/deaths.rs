@@ -7,14 +7,16 @@ use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
-use rustix::process::Signal;
+use rustix::process::{Signal, pidfd_send_signal};
+use windrow_core::End;
 use windrow_std::unix::procfs;
-use windrow_std::{Actor, Backend, Order};
+use windrow_std::{Actor, Backend, Drive, Order, Raised};
 
 use crate::boot::doomed;
 use crate::harness::acts::be_root;
-use crate::harness::gate::wait_at;
-use crate::harness::{Bed, Module, Running, cases, program, watch};
+use crate::harness::gate::{knock, wait_at};
+use crate::harness::{Bed, Module, Running, cases, driven, program, watch};
+use crate::signals::pids;
 use crate::templates::{TEMPLATE, all_exited, only_template, stop, tree};
 
 pub(crate) const MODULE: Module = Module {
@@ -29,6 +31,8 @@ pub(crate) const MODULE: Module = Module {
         actor_stopped_while_its_root_is_killed,
         either_half_around_a_command_is_killed,
     ],
+    driven: driven![what_a_killed_actor_leaves_is_gone_before_its_nursery],
+    entries: &[("keep-deaf", keep_deaf)],
     acts: &[("gated-once", gated_once)],
     ..Module::EMPTY
 };
@@ -46,7 +50,7 @@ fn gated_once(words: &[String]) -> u8 {
     let backend = Backend::parse(backend).expect("a backend");
     be_root(&program().levels(1).backend(backend), false, move |actor: &Actor| {
         actor.nursery(|nursery| {
-            crate::harness::gate::knock(&up, "r");
+            knock(&up, "r");
             wait_at(&go);
             nursery.spawn(Order::entry("stay", up))?.wait_gone()?;
             Ok(Vec::new())
@@ -278,4 +282,34 @@ fn either_half_around_a_command_is_killed(bed: &Bed) {
             watch::collect_all(Duration::from_secs(1));
         }
     }
+}
+
+/// Has a command that ignores all that it can, and gives its own pid when its parent has been told of that.
+fn keep_deaf(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let args = String::from_utf8_lossy(args).into_owned();
+    let [up, deaf, never] = args.split('\n').collect::<Vec<_>>()[..] else { return Err("no words".into()) };
+    let deaf = format!("trap '' INT TERM HUP; echo $$ >{deaf}; read x <{never}");
+    actor.nursery(|nursery| {
+        nursery.spawn(Order::command("sh", ["-c", &deaf]))?.ready()?;
+        knock(up, &format!("{}\n", std::process::id()));
+        actor.sleep_forever().map(|()| Vec::new())
+    })
+}
+
+fn what_a_killed_actor_leaves_is_gone_before_its_nursery<D: Drive>(bed: &Bed) {
+    let (up, deaf, never) = (bed.gate("up"), bed.gate("deaf"), bed.gate("never"));
+    let ended = bed.run::<D>(&bed.program().levels(2), move |actor: &Actor| {
+        let mut left = Vec::new();
+        let died = actor.nursery(|nursery| {
+            let args = [up.path(), deaf.path(), never.path()].join("\n");
+            nursery.spawn(Order::entry("keep-deaf", args))?;
+            left = pids(&deaf, 1);
+            pidfd_send_signal(&pids(&up, 1)[0], Signal::KILL).expect("an actor to kill");
+            actor.sleep_forever()
+        });
+        assert!(matches!(died, Err(Raised::Group(_))), "{died:?}");
+        watch::exited(&left[0], Duration::ZERO);
+        Ok(Vec::new())
+    });
+    assert_eq!((ended.failures.len(), ended.outcome.end), (0, End::Well), "{ended:?}");
 }

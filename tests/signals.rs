@@ -81,7 +81,7 @@ fn row_14_members_outlive_their_leader_in_a_root<D: Drive>(bed: &Bed) {
 }
 
 /// Opens the processes whose pids come to a gate, a line each.
-fn pids(gate: &Gate, count: usize) -> Vec<OwnedFd> {
+pub(crate) fn pids(gate: &Gate, count: usize) -> Vec<OwnedFd> {
     let mut heard = String::new();
     while heard.lines().count() < count || !heard.ends_with('\n') {
         heard.push_str(&String::from_utf8_lossy(&gate.hear(1)));

@@ -73,7 +73,7 @@ pub(crate) use running::{Finished, Running};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// The same without one of its rules: it is expected not to end.
-const BROKEN_LIMIT: Duration = Duration::from_secs(12);
+const BROKEN_LIMIT: Duration = Duration::from_secs(8);
 
 /// Gives how long anything may take that is not meant to take long.
 pub(crate) fn soon() -> Duration {

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use windrow_core::{Exit, Signal};
 
 use super::mail::{Letter, Mail};
+use crate::broken::{Defect, broken};
 use crate::unix::process::{self, Process};
 use crate::unix::procfs;
 
@@ -62,7 +63,9 @@ impl Body {
     /// Tells whether it ignores a signal. A thread hears what it is told.
     pub(crate) fn ignores(&self, signal: Signal) -> bool {
         self.process().is_some_and(|process| {
-            signal != Signal::Kill && procfs::signal_ignored(process.pid(), signal.number()) == Some(true)
+            signal != Signal::Kill
+                && !broken(Defect::SigintIgnoredInherited)
+                && procfs::signal_ignored(process.pid(), signal.number()) == Some(true)
         })
     }
 
@@ -82,6 +85,9 @@ pub(crate) fn signal_process(process: &Process, signal: Signal) {
     if signal == Signal::Term {
         // A stopped process hears SIGTERM only once it goes on.
         let _ = process.signal_group(rustix::process::Signal::CONT.as_raw());
+        if broken(Defect::BlockingWait) {
+            let _ = process.peek();
+        }
     }
 }
 

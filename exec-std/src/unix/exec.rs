@@ -17,10 +17,11 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{WaitId, WaitIdOptions, getpid, waitid};
+use rustix::process::{Signal, WaitId, WaitIdOptions, getpid, waitid};
 
 use super::process::Process;
 use super::sys::{self, Mask};
+use crate::broken::{Defect, broken};
 
 /// Tells a program at which descriptor its channel is.
 pub const CHANNEL_VARIABLE: &str = "WINDROW_CHANNEL";
@@ -274,6 +275,7 @@ impl Prepared {
             own_group: self.own_group,
             parent: self.actor.then(|| getpid().as_raw_pid()),
             blocked: self.blocked,
+            kept: if broken(Defect::SigintIgnoredInherited) { Signal::INT.as_raw() } else { 0 },
         });
         let born = born.map_err(|error| ExecError::preparing(&error))?;
         match born.failure {
@@ -327,6 +329,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) parent: Option<i32>,
     /// The signals that stay blocked.
     pub(crate) blocked: Mask,
+    /// The signal whose disposition is not reset, if a defect leaves one out.
+    pub(crate) kept: i32,
 }
 
 /// Where a child was when it failed.

@@ -14,6 +14,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use rustix::process::{kill_process_group, pidfd_send_signal, waitid};
 
+use crate::broken::{Defect, broken};
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "a process ends in one of these ways")]
@@ -131,8 +133,10 @@ impl Process {
         if self.collected.is_some() {
             return Ok(self.collected);
         }
+        let blocks = broken(Defect::BlockingWait);
+        let at_once = if blocks { WaitIdOptions::empty() } else { WaitIdOptions::NOHANG };
         loop {
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | more;
+            let options = WaitIdOptions::EXITED | at_once | more;
             return match waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
                 Ok(status) => Ok(status.as_ref().map(Exit::of)),
                 Err(Errno::CHILD) => Ok(Some(Exit::Unknown)),

@@ -61,7 +61,7 @@ pub enum Side {
 ///
 /// `EDEADLK` while there is a second thread, `Unsupported` where libc's thread id is elsewhere, what `clone3` says.
 pub fn fork(kin: Kin) -> io::Result<Side> {
-    if !is_single_threaded()? {
+    if !is_single_threaded()? && !broken(Defect::ForkWithThreads) {
         return Err(io::Error::from_raw_os_error(libc::EDEADLK));
     }
     let (thread_id, robust) = (thread_id_address()?, RobustList::current()?);
@@ -313,7 +313,7 @@ unsafe fn become_program(plan: &Plan<'_>) -> (i32, i32) {
     // SAFETY: plain system calls on this process's own descriptors, strings that end with a zero, and arrays
     // that end with a null.
     unsafe {
-        for signal in 1..=SIGNALS {
+        for signal in (1..=SIGNALS).filter(|signal| *signal != plan.kept) {
             set_default(signal);
         }
         let mut first_closed = CHANNEL_FD;

@@ -123,9 +123,6 @@ impl Template {
     ///
     /// [`StartError::Threads`] if there is a second thread; otherwise what the system says.
     pub fn start(preload: Option<fn()>) -> Result<Role, StartError> {
-        if !sys::is_single_threaded()? {
-            return Err(StartError::Threads);
-        }
         // A line in the making would be written by each child once more.
         let _ = io::stdout().flush();
         let (ours, theirs) = socket_pair()?;

@@ -6,6 +6,8 @@ use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 
+use rustix::io::Errno;
+
 use super::Template;
 
 /// Which process this is, after a template was made.
@@ -61,6 +63,10 @@ impl std::error::Error for StartError {
 
 impl<E: Into<io::Error>> From<E> for StartError {
     fn from(error: E) -> Self {
-        Self::Io(error.into())
+        let error = error.into();
+        match Errno::from_io_error(&error) {
+            Some(Errno::DEADLK) => Self::Threads,
+            _ => Self::Io(error),
+        }
     }
 }
