@@ -24,8 +24,24 @@ pub(crate) const MODULE: Module = Module {
     ..Module::EMPTY
 };
 
-/// The defects of a shell, each with a case that fails with it and what that case then says.
+/// The defects of a shell, each with a case that fails with it and what that case then says; and some of the machine's, for
+/// what it decides must show in a real tree too.
 pub(crate) const TABLE: &[Broken] = &[
+    Broken {
+        defect: Defect::FirstErrorMasked,
+        case: "row_1_root_fails_with_children_live::std",
+        phrase: "left: ([], Well)",
+    },
+    Broken {
+        defect: Defect::ParentShieldKept,
+        case: "row_32_children_are_their_parents_own::std",
+        phrase: "waits for its parent to close the channel since",
+    },
+    Broken {
+        defect: Defect::PeerLossUnlinked,
+        case: "a_killed_peer_ends_every_kind_of_wait::std",
+        phrase: "waits for the first word of call",
+    },
     Broken {
         defect: Defect::InheritedFds,
         case: "no_pipe_is_held_open_below::std",
