@@ -97,6 +97,8 @@ defects! {
     ReapRace = 27, "reap-race";
     /// A thread that was given up keeps its channel.
     AbandonedThread = 30, "abandoned-thread";
+    /// What a killed actor left in the file system is nobody's concern.
+    ShmLeft = 31, "shm-left";
 }
 
 impl Defect {

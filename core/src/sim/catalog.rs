@@ -292,4 +292,12 @@ pub const HANGS: &[Hang] = &[
         sink: Some(Sink::LostWake),
         scenario: || worlds::call_to(Conduct::Answers),
     },
+    Hang {
+        defect: Defect::ShmLeft,
+        rule: "the run directory records what is made before it exists; reaping removes it",
+        oracle: "leak",
+        number: "43",
+        sink: None,
+        scenario: worlds::killed_with_names,
+    },
 ];

@@ -225,7 +225,7 @@ impl World<'_> {
             .collect();
         for pid in dead {
             let owner = sweeps.iter().copied().find(|child| self.is_from(pid, *child));
-            if self.kernel.reap(pid).is_ok()
+            if self.collect(pid).is_ok()
                 && matches!(self.kernel.at(pid).what, What::Actor(_) | What::Command(_))
                 && let Some(actor) = self.actors[node].as_mut()
                 && let Some(sweep) = owner.and_then(|child| actor.sweeps.get_mut(&child))

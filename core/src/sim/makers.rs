@@ -158,7 +158,7 @@ impl World<'_> {
         let Some(template) = actor.template.take() else { return };
         let released = actor.released;
         // Who else should collect it?
-        let _ = self.kernel.reap(template);
+        let _ = self.collect(template);
         if released {
             return self.at(self.now, Event::Fact { node, fact: Input::Released });
         }
@@ -180,7 +180,7 @@ impl World<'_> {
             return self.tell_started(node, child, pid, self.now);
         }
         // One that died half made is collected by the way.
-        let _ = made.map(|pid| self.kernel.reap(pid));
+        let _ = made.map(|pid| self.collect(pid));
         let fact = Input::NotStarted { child: id(child), errno: EAGAIN };
         self.at(self.now, Event::Fact { node, fact });
     }

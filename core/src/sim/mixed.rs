@@ -66,6 +66,7 @@ pub fn mixed(seed: u64) -> Scenario {
         3 => by_itself(&mut scenario, ending),
         _ => {}
     }
+    scenario.named = random.below(2) == 0;
     scenario
 }
 

@@ -34,6 +34,7 @@ mod hash;
 mod heard;
 mod kernel;
 mod key;
+mod leavings;
 mod ledger;
 mod makers;
 mod mixed;

@@ -287,6 +287,10 @@ pub(super) fn end(world: &World<'_>) -> Result<(), Violation> {
     if let Some((pid, _)) = world.kernel.all().filter(dead).find(|(pid, _)| !world.is_out_of_reach(*pid)) {
         return Err(Violation::told("zombie", "4", now, format_args!("process {pid} is never collected")));
     }
+    // Nobody is left who would clear away after a dead root, or after what it named as left.
+    if !told && !rootless {
+        world.check_directory()?;
+    }
     super::ledger::check(world)
 }
 

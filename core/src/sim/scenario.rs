@@ -263,6 +263,8 @@ pub struct Scenario {
     pub hurry: bool,
     /// Whether the root was started with SIGINT ignored, as a script's background job is.
     pub background: bool,
+    /// Whether each actor takes a name, and so has a socket in the tree's directory.
+    pub named: bool,
     /// Whether the user may ask for the status.
     pub ask: bool,
     /// When the user signals first, if that is not chosen.
@@ -312,6 +314,7 @@ impl Scenario {
             nets: Nets::ALL,
             hurry: false,
             background: false,
+            named: false,
             ask: false,
             signal_at: None,
             settled: Duration::ZERO,

@@ -28,6 +28,7 @@ const HELPER: TaskId = TaskId(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cue {
     Start,
+    Named,
     Work,
     HelperFails,
     Cancelled,
@@ -71,6 +72,10 @@ impl World<'_> {
         let (conduct, stage, nursery, calling) = (body.conduct, body.stage, body.nursery, body.calling);
         match cue {
             Cue::Start => self.start(node, conduct),
+            Cue::Named => {
+                self.make_socket(node);
+                Ok(())
+            }
             Cue::Work if stage == Stage::Working || stage == Stage::Joining => self.work(node, conduct),
             Cue::Cancelled if stage == Stage::Working && conduct == Conduct::Logs => {
                 self.set_stage(node, Stage::Writing);
@@ -113,6 +118,9 @@ impl World<'_> {
             body.stage = Stage::Working;
         }
         self.expose(node, conduct)?;
+        if self.scenario.named {
+            self.take_name(node);
+        }
         let children: Vec<usize> = self.scenario.children(node).collect();
         let inner = !children.is_empty();
         let wants_scope = matches!(conduct, Conduct::Shield | Conduct::Deadline | Conduct::HelperFails);

@@ -92,7 +92,7 @@ impl World<'_> {
 
     fn reap(&mut self, node: usize, child: ActorId) -> Result<(), Violation> {
         let Some(pid) = self.pids[place(child)] else { return Ok(()) };
-        if let Err(number) = self.kernel.reap(pid) {
+        if let Err(number) = self.collect(pid) {
             let oracle = if number == "1" { "double reap" } else { "early reap" };
             return Err(Violation::told(
                 oracle,
@@ -110,6 +110,7 @@ impl World<'_> {
 
     /// The process exits, unless something in it never ends.
     fn done(&mut self, node: usize, outcome: Outcome) {
+        self.remove_socket(node);
         let Some(actor) = self.actors[node].as_mut() else { return };
         actor.outcome = Some(outcome);
         let pid = actor.pid;

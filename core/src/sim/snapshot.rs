@@ -40,6 +40,7 @@ impl World<'_> {
             u64::from(oracle.healthy) | u64::from(self.signals) << 1 | u64::from(oracle.dropped) << 32,
         );
         key.data(&oracle.idle);
+        key.data(&self.directory);
         key.data(&self.reported);
         key.data(&oracle.failures);
         key.finish()

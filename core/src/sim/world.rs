@@ -11,6 +11,7 @@ use super::agenda::Agenda;
 use super::choices::{Choices, Source};
 use super::event::{Event, Wire};
 use super::kernel::{Kernel, Pid};
+use super::leavings::Directory;
 use super::oracle::{Oracle, Violation};
 use super::pipes::Pipe;
 use super::scenario::{Conduct, Scenario};
@@ -63,6 +64,7 @@ pub(super) struct World<'a> {
     pub(super) choices: Choices,
     pub(super) now: Instant,
     pub(super) kernel: Kernel,
+    pub(super) directory: Directory,
     /// Living and dead actors, by place; commands have none.
     pub(super) actors: Vec<Option<Actor>>,
     pub(super) pids: Vec<Option<Pid>>,
@@ -113,6 +115,7 @@ impl<'a> World<'a> {
             choices,
             now: Instant(1_000_000_000),
             kernel: Kernel::new(),
+            directory: Directory::default(),
             actors: (0..nodes).map(|_| None).collect(),
             pids: (0..nodes).map(|_| None).collect(),
             mailboxes: (0..nodes).map(|_| VecDeque::new()).collect(),

@@ -111,6 +111,13 @@ pub(super) fn dies_in_the_middle() -> Scenario {
     Scenario::tree(1, 2).with(0, Conduct::Serve).menu(&[Conduct::ExitHard])
 }
 
+/// A chain of three who all have names; one below the root may die, or stop to answer and be killed.
+pub(super) fn killed_with_names() -> Scenario {
+    let mut scenario = dies_in_the_middle().menu(&[Conduct::ExitHard, Conduct::Wedge]);
+    scenario.named = true;
+    scenario
+}
+
 /// A program that was started with SIGINT ignored, and runs commands.
 pub(super) fn in_the_background() -> Scenario {
     let mut scenario = pair().menu(&[Conduct::Command]);

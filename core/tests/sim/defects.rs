@@ -2,7 +2,7 @@
 //! seed, with the chain that explains it; and the same search finds nothing once the rule is back in its place.
 
 use windrow_core::sim::{Choices, HANGS, Hang, Scenario, record, shrink, swarm};
-use windrow_core::{ActorId, Defect};
+use windrow_core::{ActorId, Defect, Defects};
 
 /// Runs of one search.
 const RUNS: u64 = 300;
@@ -61,4 +61,9 @@ fn every_defect_has_its_row() {
         assert!(HANGS.iter().any(|hang| hang.defect == *defect), "{} has no scenario", defect.name());
     }
     assert_eq!(HANGS.len(), Defect::ALL.len(), "one row each");
+    for defect in Defect::ALL {
+        let set = Defects::NONE.with(*defect);
+        let found: Vec<_> = Defect::ALL.iter().filter(|other| set.has(**other)).collect();
+        assert_eq!(found, [defect], "a bit each");
+    }
 }

@@ -1,0 +1,65 @@
+//! The tree's directory: a socket for each actor that has a name, and the record that tells of it.
+//!
+//! The rule: a socket is on record before it exists and until it is gone. Whoever made it removes it in the end; what a
+//! killed one leaves is removed by whoever collects it, by the record and by nothing else.
+
+use alloc::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::event::Event;
+use super::kernel::{Pid, What};
+use super::oracle::Violation;
+use super::script::Cue;
+use super::world::{World, id};
+use crate::Defect;
+
+/// What is in the directory, by the places of those who made it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Directory {
+    records: BTreeSet<usize>,
+    sockets: BTreeSet<usize>,
+}
+
+impl World<'_> {
+    /// An actor takes a name: its record tells of the socket first. Whoever is killed between the two leaves the record.
+    pub(super) fn take_name(&mut self, node: usize) {
+        self.directory.records.insert(node);
+        self.at(self.now, Event::Cue { node, cue: Cue::Named });
+    }
+
+    /// The socket is there.
+    pub(super) fn make_socket(&mut self, node: usize) {
+        self.timeline.note(self.now, "kernel", format_args!("the socket of {} is there", id(node)));
+        self.directory.sockets.insert(node);
+    }
+
+    /// An actor that ends takes away what is its own.
+    pub(super) fn remove_socket(&mut self, node: usize) {
+        self.directory.sockets.remove(&node);
+        self.directory.records.remove(&node);
+    }
+
+    /// Collects a zombie, and clears away what it left: all that its record tells of.
+    ///
+    /// # Errors
+    /// Names the invariant that this breaks.
+    pub(super) fn collect(&mut self, pid: Pid) -> Result<(), &'static str> {
+        self.kernel.reap(pid)?;
+        if let What::Actor(node) = self.kernel.at(pid).what
+            && self.directory.records.contains(&node)
+            && !self.has(Defect::ShmLeft)
+        {
+            self.remove_socket(node);
+        }
+        Ok(())
+    }
+
+    /// 43: what could not be collected keeps what it has; of all others nothing is left in the directory.
+    pub(super) fn check_directory(&self) -> Result<(), Violation> {
+        let within_reach = |node: &&usize| self.pids[**node].is_some_and(|pid| !self.is_out_of_reach(pid));
+        let Some(node) = self.directory.sockets.iter().find(within_reach) else { return Ok(()) };
+        let text = format_args!("{} is gone, and its socket is left behind", id(*node));
+        Err(Violation::told("leak", "43", self.now, text))
+    }
+}
