@@ -13,6 +13,7 @@ mod deaths;
 mod ends;
 mod harness;
 mod late;
+mod leavings;
 mod names;
 mod output;
 mod shells;
@@ -36,6 +37,7 @@ const MODULES: &[harness::Module] = &[
     deaths::MODULE,
     ends::MODULE,
     late::MODULE,
+    leavings::MODULE,
     names::MODULE,
     output::MODULE,
     shells::MODULE,

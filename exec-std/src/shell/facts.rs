@@ -34,6 +34,7 @@ impl<R: Reactor> Shell<R> {
             Some(Source::Orphan(pid)) => {
                 let (reactor, sources) = (&mut self.reactor, &mut self.sources);
                 self.domains.collect(pid, ready.token, reactor, sources);
+                self.clear_after(pid);
             }
         }
         Ok(())

@@ -269,9 +269,16 @@ impl<R: Reactor> Shell<R> {
 
     /// Writes down that a child is collected, and clears away what it left in the directory.
     pub(super) fn record_ended(&mut self, child: ActorId, pid: i32) {
+        self.clear_after(pid);
+        if let Some(Ok(dir)) = self.peers.tree.as_mut().map(Tree::dir) {
+            let _ = dir.ended(child.0);
+        }
+    }
+
+    /// Clears away what a process left in the directory that has just been collected, a child or an orphan.
+    pub(super) fn clear_after(&mut self, pid: i32) {
         if let Some(Ok(dir)) = self.peers.tree.as_mut().map(Tree::dir) {
             let _ = dir.clear_after(pid);
-            let _ = dir.ended(child.0);
         }
     }
 }
