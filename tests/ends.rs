@@ -11,7 +11,8 @@ use windrow_std::{Actor, Backend, Drive, Handle, Order, Raised};
 
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, Finished, Module, cases, driven, program, watch};
+use crate::harness::{Bed, Finished, Module, cases, driven, program, soon, watch};
+use crate::templates::{only_template, stop};
 
 pub(crate) const MODULE: Module = Module {
     cases: cases![
@@ -20,6 +21,7 @@ pub(crate) const MODULE: Module = Module {
         row_1_root_is_killed_inside_its_outer_half,
         row_10_a_reused_pid_is_not_signalled,
         row_10_a_signal_races_the_exit,
+        a_death_beside_another_is_told_with_its_status,
     ],
     driven: driven![
         row_1_root_panics_with_children_live,
@@ -30,7 +32,12 @@ pub(crate) const MODULE: Module = Module {
         a_failure_is_seen_before_its_child_is_gone,
     ],
     entries: &[("stay", stay), ("echo-at-gate", echo_at_gate), ("refuse", refuse)],
-    acts: &[("leaving-root", leaving_root), ("reuse-root", reuse_root), ("racing-root", racing_root)],
+    acts: &[
+        ("leaving-root", leaving_root),
+        ("reuse-root", reuse_root),
+        ("racing-root", racing_root),
+        ("root-of-two", root_of_two),
+    ],
     ..Module::EMPTY
 };
 
@@ -329,4 +336,50 @@ fn a_failure_is_seen_before_its_child_is_gone<D: Drive>(bed: &Bed) {
         Ok(Vec::new())
     });
     assert_eq!(ended.outcome.end, End::Well, "{ended:?}");
+}
+
+/// `root-of-two UP GO END`: a root with a command that ends by itself, an actor, and a second one once the gate has opened.
+fn root_of_two(words: &[String]) -> u8 {
+    let [up, go, end] = words else { return 125 };
+    let (up, go) = (up.clone(), go.clone());
+    let script = format!("echo u >{up}; read x <{end}");
+    be_root(&program().levels(1), false, move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            nursery.spawn(Order::command("sh", ["-c", &script]))?;
+            nursery.spawn(Order::entry("stay", up.clone()))?;
+            wait_at(&go);
+            let second = nursery.spawn(Order::entry("stay", up.clone()))?;
+            knock(&up, "s");
+            second.wait_gone().map(|_| Vec::new())
+        })
+    })
+}
+
+/// The root looks for what the one has left, when the other is as dead and it has not been told of that.
+fn a_death_beside_another_is_told_with_its_status(bed: &Bed) {
+    let (up, go, end) = (bed.gate("up"), bed.gate("go"), bed.gate("end"));
+    let running = bed.start(bed.act("root-of-two", &[up.path(), go.path(), end.path()]));
+    // When the first actor is up, the template has looked at everything before.
+    up.hear(3);
+    let (root, template) = (running.pid(), only_template(running.pid()));
+    let ([command], [first]) = (&watch::named(root, "sh")[..], &watch::named(root, "stay")[..]) else {
+        panic!("not one command and one actor")
+    };
+    let command = watch::open(*command);
+    stop(template);
+    go.open(1);
+    // All that the second needs of the root has been sent.
+    assert_eq!(up.hear(1), b"s");
+    stop(root);
+    end.open(1);
+    watch::exited(&command, soon());
+    watch::signal(template, Signal::CONT);
+    assert_eq!(up.hear(1), b"u");
+    let second = watch::named(root, "stay").into_iter().find(|pid| pid != first).expect("a second actor");
+    let actor = watch::open(second);
+    watch::signal(second, Signal::KILL);
+    watch::exited(&actor, soon());
+    running.signal(Signal::CONT);
+    let ended = running.finish();
+    assert!(ended.out.contains("failure: Died(Signal(9))"), "{ended}");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::UsageWho;
 use windrow_core::{Event, Exit, Kind, Signal};
 use windrow_std::unix::stdio::Sink;
 use windrow_std::{Actor, ChildEnd, Drive, Notice, Order, Raised};
@@ -18,6 +19,8 @@ pub(crate) const MODULE: Module = Module {
         row_18_many_spawns_at_once_with_capture,
         row_21_last_words_after_signal,
         row_21_last_words_are_in_the_failure,
+        much_is_said_while_the_reader_ends,
+        an_output_that_has_ended_is_let_go,
         row_22_signals_of_a_command_are_default,
     ],
     ..Module::EMPTY
@@ -196,6 +199,53 @@ fn row_21_last_words_are_in_the_failure<D: Drive>(bed: &Bed) {
     let [failure] = ended.failures.as_slice() else { panic!("not one failure: {ended:?}") };
     assert_eq!(failure.kind, Kind::Died(Exit::Signal(9)));
     assert_eq!(failure.text.trim(), "the reason");
+}
+
+/// More than a pipe holds: who writes it would wait for its reader, and its reader for its end.
+fn much_is_said_while_the_reader_ends<D: Drive>(bed: &Bed) {
+    let (up, never) = (bed.gate("up"), bed.gate("never"));
+    let script = format!(
+        "trap 'head -c 262144 /dev/zero; printf END; exit 3' INT; echo u >{}; read x <{}",
+        up.path(),
+        never.path(),
+    );
+    let (sender, end) = channel();
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        let mut child = None;
+        let ended = actor.nursery(|nursery| {
+            child = Some(nursery.spawn(shell(&script))?);
+            up.hear(2);
+            actor.cancel();
+            Ok(Vec::new())
+        });
+        let _ = sender.send(child.and_then(|child| child.end()));
+        ended
+    });
+    let end = end.recv().expect("an end").expect("a child that ended");
+    assert_eq!(end.exit, Some(Exit::Code(3)), "it had no room, and was stopped");
+    assert!(end.output.stdout.ends_with(b"\0END"));
+    assert_eq!(end.output.lost, 262_144 + 3 - 65536);
+    assert_eq!(ended.outcome.tally.escalations, 0, "{ended:?}");
+}
+
+/// Its end can be read for ever, and reading it tells nothing.
+fn an_output_that_has_ended_is_let_go<D: Drive>(bed: &Bed) {
+    let up = bed.gate("up");
+    // Nothing happens while it sleeps, unless somebody spins.
+    let script = format!("exec >&- 2>&-; echo u >{}; sleep 0.5", up.path());
+    let (sender, used) = channel();
+    bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let child = nursery.spawn(shell(&script))?;
+            up.hear(2);
+            let before = watch::computed(UsageWho::RUSAGE_SELF);
+            child.wait_gone()?;
+            let _ = sender.send(watch::computed(UsageWho::RUSAGE_SELF) - before);
+            Ok(Vec::new())
+        })
+    });
+    let used = used.recv().expect("a child that ended");
+    assert!(used < Duration::from_millis(50), "while nothing happened, the driver computed for {used:?}");
 }
 
 fn row_22_signals_of_a_command_are_default<D: Drive>(bed: &Bed) {

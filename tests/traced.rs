@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::ptrace;
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::UsageWho;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use rustix::process::Signal;
@@ -55,10 +55,7 @@ fn traced_child_is_given_up_by_name_and_does_not_spin(bed: &Bed) {
     let ended = running.finish();
     assert!(ended.out.contains("failure: Unkillable"), "{ended}");
     assert!(ended.out.contains("left: 1"), "{ended}");
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("what the children used");
-    let used = usage.user_time() + usage.system_time();
-    let used =
-        Duration::from_micros(u64::try_from(used.tv_sec() * 1_000_000 + used.tv_usec()).expect("a span"));
+    let used = watch::computed(UsageWho::RUSAGE_CHILDREN);
     assert!(used < CPU, "the root computed for {used:?}");
     // It was dead all the time, and its tracer lets it go.
     waitid(Id::Pid(sleeper), WaitPidFlag::WEXITED).expect("its death");

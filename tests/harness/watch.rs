@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, pidfd_open, waitid};
 use windrow_std::unix::procfs::{self, Stamp};
@@ -73,6 +74,13 @@ pub(crate) fn pending(pid: i32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
     let mask = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).expect("its pending signals");
     u64::from_str_radix(mask.trim(), 16).expect("a mask")
+}
+
+/// Says for how long these have computed so far.
+pub(crate) fn computed(who: UsageWho) -> Duration {
+    let usage = getrusage(who).expect("an account");
+    let used = usage.user_time() + usage.system_time();
+    Duration::from_micros(u64::try_from(used.tv_sec() * 1_000_000 + used.tv_usec()).expect("a span"))
 }
 
 /// Tells whether something can be read, or has ended.
