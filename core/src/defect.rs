@@ -118,6 +118,7 @@ impl Defect {
                 | Self::SignalStarved
                 | Self::ReapRace
                 | Self::AbandonedThread
+                | Self::ShmLeft
         )
     }
 }

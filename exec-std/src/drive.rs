@@ -85,6 +85,15 @@ pub trait Drive: Sized + 'static {
     }
 }
 
+impl From<Turn> for Option<Ended> {
+    fn from(turn: Turn) -> Self {
+        match turn {
+            Turn::Done(ended) => Some(ended),
+            Turn::On | Turn::Run => None,
+        }
+    }
+}
+
 /// The blocking loop.
 #[derive(Debug, Default)]
 pub struct Blocking {

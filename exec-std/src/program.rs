@@ -17,12 +17,13 @@ use serde::de::DeserializeOwned;
 use windrow_core::{ActorId, Config, Kind, Limits};
 
 use crate::actor::Actor;
+use crate::broken::{Defect, broken};
 use crate::drive::Drive;
 use crate::endpoint::{Endpoint, Service, bad, decode, encode};
 use crate::failure::Raised;
 use crate::notice::Notice;
 use crate::order::{Backend, Brief};
-use crate::shell::{Alive, Asks, Ended, Meets, Reactor, Shared, Shell, Tree, Turn};
+use crate::shell::{Alive, Asks, Ended, Meets, Reactor, Shared, Shell, Tree};
 use crate::threads::Threads;
 use crate::unix::exec::take_channel;
 use crate::unix::signals::Signals;
@@ -321,12 +322,17 @@ fn start_user<R: Reactor>(
     let desk = Arc::clone(shared);
     let actor = Actor::new(id, name, levels, board, desk);
     shared.drive(|shell| shell.set_actor(actor.clone(), alive.clone()));
-    std::thread::Builder::new().name(name.replace('\0', " ")).spawn(move || {
+    let task = move || {
         let ended = catch_unwind(AssertUnwindSafe(|| body(&actor)));
         actor.finish(ended);
         // The last that this thread does, if it is one of an actor that is a thread itself.
         drop((actor, alive));
-    })?;
+    };
+    if broken(Defect::SignalStarved) {
+        task();
+    } else {
+        std::thread::Builder::new().name(name.replace('\0', " ")).spawn(task)?;
+    }
     Ok(())
 }
 
@@ -371,15 +377,6 @@ pub(crate) fn fresh_id() -> ActorId {
         LAST.store(u64::from(half) << 32, Ordering::Relaxed);
     }
     ActorId(LAST.fetch_add(1, Ordering::Relaxed) + 1)
-}
-
-impl From<Turn> for Option<Ended> {
-    fn from(turn: Turn) -> Self {
-        match turn {
-            Turn::Done(ended) => Some(ended),
-            Turn::On | Turn::Run => None,
-        }
-    }
 }
 
 impl fmt::Debug for Program {

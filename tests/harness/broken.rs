@@ -71,13 +71,8 @@ fn check_table(modules: &'static [Module], table: &[Broken]) -> Result<(), Faile
             return Err(format!("there is no case `{}`", row.case).into());
         }
     }
-    let untried = Defect::ALL.iter().filter(|defect| defect.is_of_shells());
-    let untried: Vec<_> = untried
-        .filter(|defect| !table.iter().any(|row| row.defect == **defect))
-        .map(|defect| defect.name())
-        .collect();
-    if untried == crate::broken::UNTRIED {
-        return Ok(());
-    }
-    Err(format!("these have no row: {untried:?}, and not {:?}", crate::broken::UNTRIED).into())
+    let of_shells = Defect::ALL.iter().filter(|defect| defect.is_of_shells());
+    let untried = of_shells.filter(|defect| !table.iter().any(|row| row.defect == **defect));
+    let untried: Vec<_> = untried.map(|defect| defect.name()).collect();
+    if untried.is_empty() { Ok(()) } else { Err(format!("these have no row: {untried:?}").into()) }
 }

@@ -14,6 +14,7 @@ use super::body::signal_process;
 use super::reactor::{Reactor, Token};
 use super::records::watch_exit;
 use super::sources::{Source, Sources};
+use crate::broken::{Defect, broken};
 use crate::unix::process::Process;
 use crate::unix::procfs::{Scan, Stat};
 
@@ -193,8 +194,11 @@ impl<R: Reactor> Shell<R> {
 
     /// One system call tells most actors that there is nobody to look for.
     fn has_children_of_any_kind(&self) -> bool {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        !matches!(waitid(WaitId::All, options), Err(rustix::io::Errno::CHILD))
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        if broken(Defect::ReapRace) {
+            while let Ok(Some(_)) = waitid(WaitId::All, options) {}
+        }
+        !matches!(waitid(WaitId::All, options | WaitIdOptions::NOWAIT), Err(rustix::io::Errno::CHILD))
     }
 
     /// Gives the pids of all children that are known and not collected, templates included, in ascending order.

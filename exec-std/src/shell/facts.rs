@@ -11,6 +11,7 @@ use super::records::{Captured, Child};
 use super::sources::Source;
 use super::{LEAK, Shell, now, peers, talk};
 use crate::board::Failed;
+use crate::broken::{Defect, broken};
 use crate::notice::Notice;
 use crate::sandwich::Sandwich;
 use crate::unix::link::Flushed;
@@ -152,9 +153,13 @@ impl<R: Reactor> Shell<R> {
     }
 
     fn take_output(&mut self, id: ActorId, which: fn(&mut Child) -> &mut Option<Captured>) {
-        if let Some(captured) = self.children.get_mut(&id).and_then(|child| which(child).as_mut()) {
-            captured.drain(&mut self.reactor, &mut self.sources);
+        let Some(captured) = self.children.get_mut(&id).and_then(|child| which(child).as_mut()) else {
+            return;
+        };
+        if broken(Defect::StdioPipeFull) && self.machine.life().is_teardown() {
+            return captured.unwatch(&mut self.reactor, &mut self.sources);
         }
+        captured.drain(&mut self.reactor, &mut self.sources);
     }
 
     fn take_release(&mut self, token: usize) {

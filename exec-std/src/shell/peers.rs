@@ -17,6 +17,7 @@ use super::intern::{Names, Payloads};
 use super::reactor::{Reactor, Token};
 use super::sources::Source;
 use crate::board::Named;
+use crate::broken::{Defect, broken};
 use crate::order::Place;
 use crate::unix::peer::{Arrival, DialError, Greeted, Guest, Listener, dial};
 use crate::unix::rundir::RunDir;
@@ -277,6 +278,9 @@ impl<R: Reactor> Shell<R> {
 
     /// Clears away what a process left in the directory that has just been collected, a child or an orphan.
     pub(super) fn clear_after(&mut self, pid: i32) {
+        if broken(Defect::ShmLeft) {
+            return;
+        }
         if let Some(Ok(dir)) = self.peers.tree.as_mut().map(Tree::dir) {
             let _ = dir.clear_after(pid);
         }

@@ -6,6 +6,7 @@ use super::body::Body;
 use super::channel::channel_of;
 use super::reactor::Reactor;
 use super::{Channel, Shell};
+use crate::broken::{Defect, broken};
 use crate::failure::Failure;
 use crate::notice::Notice;
 
@@ -202,7 +203,9 @@ impl<R: Reactor> Shell<R> {
                 return self.notices.send(Notice::Went { actor: id });
             }
             Event::Leaked(id) => {
-                self.orphan_below(id);
+                if !broken(Defect::AbandonedThread) {
+                    self.orphan_below(id);
+                }
                 self.board.write_child(id, |child| child.gone = true);
             }
             Event::Unkillable(id) => {

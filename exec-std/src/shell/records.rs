@@ -10,6 +10,7 @@ use super::channel::Channel;
 use super::reactor::{Reactor, Token};
 use super::sources::{Source, Sources};
 use crate::board::Output;
+use crate::broken::{Defect, broken};
 use crate::order::Order;
 use crate::unix::process::Process;
 use crate::unix::stdio::{Drained, Pump};
@@ -108,19 +109,24 @@ impl Captured {
 
     /// Empties the pipe a share at a time, whatever state the machine is in.
     pub(crate) fn drain(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) {
-        if self.pump.drain(SHARE) == Drained::Eof {
+        if self.pump.drain(SHARE) == Drained::Eof && !broken(Defect::WakeupEofSpin) {
             self.close(reactor, sources);
         }
     }
 
     fn close(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) {
+        self.unwatch(reactor, sources);
+        self.pump.close();
+    }
+
+    /// Leaves the pipe as it is, and looks at it no more.
+    pub(crate) fn unwatch(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) {
         if let Some(token) = self.token.take() {
             if let Some(fd) = self.pump.as_fd() {
                 reactor.unwatch(fd, token);
             }
             sources.remove(token);
         }
-        self.pump.close();
     }
 }
 
