@@ -1,5 +1,6 @@
 //! Calls between actors: what comes back when it goes well, when it does not, and when one of the two is gone.
 
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -15,6 +16,7 @@ pub(crate) const MODULE: Module = Module {
         a_task_runs_in_an_actor_of_its_own,
         a_child_calls_its_parent,
         calls_at_the_same_time_do_not_wait_for_each_other,
+        calls_that_came_together_are_served_together,
         nothing_else_is_callable,
         a_failure_comes_back_with_its_kind_and_its_words,
         row_48_what_is_too_long_harms_nothing_else,
@@ -36,6 +38,7 @@ const WAIT: Endpoint<(), u64> = Endpoint::new("wait");
 const NEST: Endpoint<(), String> = Endpoint::new("nest");
 const PID: Endpoint<(), i32> = Endpoint::new("pid");
 const HOLD: Endpoint<u32, ()> = Endpoint::new("hold");
+const MEET: Endpoint<(), ()> = Endpoint::new("meet");
 
 /// What most cases call.
 fn desk() -> Service {
@@ -60,6 +63,12 @@ fn desk() -> Service {
             let ended = serving.parent().call(WAIT, &());
             assert!(begin.elapsed() < Duration::from_secs(5), "the deadline did not come along");
             ended.map(|_| String::from("the parent answered"))
+        })
+        // Answers when another call of it is under way.
+        .on(MEET, |_, ()| {
+            static MEETING: Barrier = Barrier::new(2);
+            MEETING.wait();
+            Ok(())
         })
         .on(PID, |_, ()| Ok(rustix::process::getpid().as_raw_nonzero().get()))
         // Begins, opens its stream, and takes nothing.
@@ -183,6 +192,19 @@ fn calls_at_the_same_time_do_not_wait_for_each_other<D: Drive>(bed: &Bed) {
             let _ = nursery;
             Ok(())
         })
+    }));
+}
+
+/// One thread may find both where it waits; each needs a thread of its own.
+fn calls_that_came_together_are_served_together<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |_, desk| {
+        for _ in 0..200 {
+            let (one, other) = (desk.start(MEET, &())?, desk.start(MEET, &())?);
+            one.result()?;
+            other.result()?;
+            desk.call(ECHO, &String::from("alone"))?;
+        }
+        Ok(())
     }));
 }
 

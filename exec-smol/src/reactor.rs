@@ -12,7 +12,7 @@ use async_io::Async;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use smol::future::or;
 use smol::{Executor, Task};
-use windrow_std::shell::{Reactor, Ready, Token};
+use windrow_std::shell::{Interest, Reactor, Ready, Token};
 
 /// What a shell watches, and who watches it. Copies of it are one.
 #[derive(Clone, Default)]
@@ -120,17 +120,17 @@ impl SmolReactor {
 }
 
 impl Reactor for SmolReactor {
-    fn watch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
-        let fd = Arc::new(fd.try_clone_to_owned()?);
+    fn watch(&mut self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()> {
+        self.rewatch(fd, token, Interest::READ)
+    }
+
+    fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
+        self.unwatch(fd, token);
+        let (fd, write) = (Arc::new(fd.try_clone_to_owned()?), interest.write);
         let mut watched = lock(&self.watched);
         let task = watched.running.then(|| self.report(token, &fd, write)).transpose()?;
         watched.by_token.insert(token, One { fd, write, task });
         Ok(())
-    }
-
-    fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
-        self.unwatch(fd, token);
-        self.watch(fd, token, write)
     }
 
     fn unwatch(&mut self, _fd: BorrowedFd<'_>, token: Token) {

@@ -119,24 +119,30 @@ impl Actor {
         }
     }
 
-    /// Takes up a call and stays with it to its end.
-    pub(crate) fn serve(&self, offer: Offer) {
+    /// Takes up a call and stays with it to its end, and says something more with the answer.
+    pub(crate) fn serve(&self, offer: Offer, with: impl FnMut(&mut dyn Asks)) {
         let Offer { context, handler, args } = offer;
         // A call that is over by now needs nobody.
         let Ok((scope, slot)) = self.ask(|shell| shell.accept(context)) else { return };
         let serving = Serving::new(self, context, slot);
         let value = self.run_body(scope, || handler.serve(&serving, args));
-        self.end_call(context, scope, value);
+        self.end_call(context, scope, value, with);
     }
 
     /// Ends a call that was taken up by hand.
     pub(crate) fn finish_call(&self, context: ContextId, scope: ScopeId, ended: Result<Vec<u8>, Raised>) {
         let value = ended.map_err(|raised| self.fail(scope, raised)).ok();
-        self.end_call(context, scope, value);
+        self.end_call(context, scope, value, |_| {});
     }
 
     /// Leaves the scope of a call, and answers the call when nothing of the scope is left.
-    fn end_call(&self, context: ContextId, scope: ScopeId, mut value: Option<Vec<u8>>) {
+    fn end_call(
+        &self,
+        context: ContextId,
+        scope: ScopeId,
+        mut value: Option<Vec<u8>>,
+        mut with: impl FnMut(&mut dyn Asks),
+    ) {
         let mut finished = false;
         self.tell(|shell| {
             shell.leave(scope);
@@ -146,6 +152,7 @@ impl Actor {
             if let Some(closed) = closed {
                 finished = true;
                 shell.finish(context, self.ended(closed, value.take()));
+                with(shell);
             }
         });
         if finished {
@@ -154,7 +161,10 @@ impl Actor {
         let ended = self.close(scope, value);
         // An answer waits for its turn like an item; nothing but the actor's end may keep it.
         let _ = self.wait_for_link(context.link);
-        self.tell(|shell| shell.finish(context, ended));
+        self.tell(|shell| {
+            shell.finish(context, ended);
+            with(shell);
+        });
     }
 
     /// Waits until nothing of the scope is left. Nothing interrupts this wait: the machine bounds it.
@@ -360,6 +370,10 @@ impl Actor {
     pub(crate) fn cancelled_now(&self) -> Option<Cause> {
         let facts = self.board.look();
         self.cancelled_by(&facts).or_else(|| facts.over.then(|| self.gone()))
+    }
+
+    pub(crate) fn desk(&self) -> &dyn Desk {
+        &*self.desk
     }
 
     pub(crate) fn board(&self) -> &Board {

@@ -75,6 +75,7 @@ mod order;
 mod pending;
 mod portal;
 mod program;
+mod reading;
 mod sandwich;
 mod serve;
 pub mod shell;

@@ -10,7 +10,8 @@ use windrow_core::{ContextId, Kind, Reason};
 
 use crate::endpoint::{decode, keep_buffer};
 use crate::failure::{Failure, Raised};
-use crate::portal::Portal;
+use crate::portal::{Begun, Portal};
+use crate::reading::Reader;
 use crate::talk::{Over, Slot};
 
 /// A call that is under way. Many can be, from one thread; each costs what is remembered of it, and no thread.
@@ -21,13 +22,16 @@ pub struct Pending<'a, R> {
     portal: &'a Portal,
     context: ContextId,
     slot: Arc<Slot>,
+    /// Whoever waits reads the channel already.
+    reader: Option<Reader<'a>>,
     over: bool,
     types: PhantomData<fn() -> R>,
 }
 
 impl<'a, R: DeserializeOwned> Pending<'a, R> {
-    pub(crate) fn new(portal: &'a Portal, context: ContextId, slot: Arc<Slot>) -> Self {
-        Self { portal, context, slot, over: false, types: PhantomData }
+    pub(crate) fn new(portal: &'a Portal, begun: Begun, reader: Option<Reader<'a>>) -> Self {
+        let (context, slot) = begun;
+        Self { portal, context, slot, reader, over: false, types: PhantomData }
     }
 
     /// Waits for the result.
@@ -37,7 +41,9 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
     pub fn result(mut self) -> Result<R, Raised> {
         let actor = self.portal.actor();
         // The machine ends the call with its scope, its time or its peer; nothing else may end this wait.
-        let over = self.slot.wait(None, |talk| {
+        let (reader, link) = (self.reader.take(), self.context.link);
+        let reader = || reader.or_else(|| Reader::of(actor.desk(), link));
+        let over = self.slot.wait_reading(reader, |talk| {
             talk.over
                 .take()
                 .map(|over| (over, std::mem::take(&mut talk.errors)))

@@ -15,9 +15,13 @@ use crate::endpoint::{Endpoint, decode, encode, spare_buffer};
 use crate::failure::Raised;
 use crate::nursery::Scope;
 use crate::pending::Pending;
-use crate::shell::Held;
+use crate::reading::Reader;
+use crate::shell::{Asks, Held};
 use crate::stream::{Ahead, Stream};
 use crate::talk::{Over, Slot};
+
+/// A call that was sent, and where its user waits.
+pub(crate) type Begun = (ContextId, Arc<Slot>);
 
 /// A handle on another actor, to call what it exposes.
 #[derive(Clone, Debug)]
@@ -71,8 +75,12 @@ impl Portal {
         A: Serialize,
         R: DeserializeOwned,
     {
-        let (context, slot) = self.begin(self.actor.body(), false, endpoint.name(), args, timeout)?;
-        Pending::new(self, context, slot).result()
+        let mut socket = None;
+        // The answer to what is waited for at once is read by whoever waits.
+        let lend = |shell: &mut dyn Asks| socket = shell.lend(self.link);
+        let begun = self.begin(self.actor.body(), false, endpoint.name(), args, timeout, lend)?;
+        let reader = socket.and_then(|socket| Reader::with(self.actor.desk(), self.link, socket));
+        Pending::new(self, begun, reader).result()
     }
 
     /// Calls an endpoint and returns at once. The call belongs to the scope that this thread is in.
@@ -84,8 +92,8 @@ impl Portal {
         A: Serialize,
         R: DeserializeOwned,
     {
-        let (context, slot) = self.begin(self.actor.body(), false, endpoint.name(), args, None)?;
-        Ok(Pending::new(self, context, slot))
+        let begun = self.begin(self.actor.body(), false, endpoint.name(), args, None, |_| {})?;
+        Ok(Pending::new(self, begun, None))
     }
 
     pub(crate) fn actor(&self) -> &Actor {
@@ -126,7 +134,7 @@ impl Portal {
         R: DeserializeOwned,
     {
         self.actor.scoped(scope, |scope| {
-            let (id, slot) = self.begin(scope, true, endpoint.name(), args, None)?;
+            let (id, slot) = self.begin(scope, true, endpoint.name(), args, None, |_| {})?;
             body(&Context { actor: &self.actor, id, slot, types: std::marker::PhantomData })
         })
     }
@@ -140,7 +148,7 @@ impl Portal {
         self.actor.ask(|shell| shell.cancel_actor(self.link))
     }
 
-    /// Sends the call. A child that still boots is waited for.
+    /// Sends the call, and says something more with it. A child that still boots is waited for.
     fn begin<A: Serialize>(
         &self,
         scope: ScopeId,
@@ -148,7 +156,8 @@ impl Portal {
         name: &str,
         args: &A,
         timeout: Option<Duration>,
-    ) -> Result<(ContextId, Arc<Slot>), Raised> {
+        mut with: impl FnMut(&mut dyn Asks),
+    ) -> Result<Begun, Raised> {
         let name = crate::shell::clip(name);
         let mut bytes = spare_buffer();
         bytes.push(u8::try_from(name.len()).unwrap_or(0));
@@ -158,7 +167,12 @@ impl Portal {
         loop {
             let mut begun = Err(Held::Refused(Refused::Ended));
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            self.actor.tell(|shell| begun = shell.call(self.link, scope, linked, &mut bytes, left));
+            self.actor.tell(|shell| {
+                begun = shell.call(self.link, scope, linked, &mut bytes, left);
+                if begun.is_ok() {
+                    with(shell);
+                }
+            });
             match (begun, self.link) {
                 (Err(Held::Refused(Refused::ClosedLink)), Link::Child(child))
                     if self.actor.is_booting(child) =>

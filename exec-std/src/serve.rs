@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,9 +16,11 @@ use windrow_core::ContextId;
 use crate::actor::Actor;
 use crate::endpoint::{Handler, encode};
 use crate::failure::Raised;
+use crate::reading::Reader;
 use crate::shell::Alive;
 use crate::stream::{Ahead, Stream};
 use crate::talk::Slot;
+use crate::unix::waker::Waker;
 
 /// How long a thread stays that has nothing to do.
 const IDLE: Duration = Duration::from_secs(5);
@@ -42,12 +44,33 @@ pub(crate) struct Servers {
 #[derive(Default)]
 struct State {
     offers: VecDeque<Offer>,
+    /// How many of them are so new that nobody was woken or made for them.
+    fresh: usize,
     /// What threads are given; the second if the actor is a thread itself, which ends with the last of them.
     staff: Option<(Actor, Option<Arc<Alive>>)>,
+    /// Threads that wait for an offer and were not called.
     idle: usize,
-    /// How many those are.
-    fresh: usize,
+    /// Threads that were called and have not come.
+    called: usize,
+    /// What calls the one that reads a channel while it waits.
+    reader: Option<Waker>,
+    /// That one reads what came, and will take an offer of it.
+    reads: bool,
     over: bool,
+}
+
+impl State {
+    /// Says how many of the new offers need a thread that is woken, and one that is made; and who else is to be called.
+    fn announce(&mut self) -> (usize, usize, Option<Waker>) {
+        let fresh = std::mem::take(&mut self.fresh).min(self.offers.len());
+        let needed = fresh.saturating_sub(usize::from(std::mem::take(&mut self.reads)));
+        let wakes = needed.min(self.idle);
+        self.idle -= wakes;
+        self.called += wakes;
+        let needed = needed - wakes;
+        let reader = if needed > 0 { self.reader.take() } else { None };
+        (wakes, needed - usize::from(reader.is_some()), reader)
+    }
 }
 
 impl Servers {
@@ -75,8 +98,12 @@ impl Servers {
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         (state.over, state.staff) = (true, None);
+        let reader = state.reader.take();
         drop(state);
         self.offered.notify_all();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
     }
 
     /// Sees that every offer has a thread that will take it up.
@@ -84,14 +111,16 @@ impl Servers {
         if !self.unannounced.swap(false, Ordering::Relaxed) {
             return;
         }
-        let (threads, wakes, staff) = {
+        let (wakes, threads, reader, staff) = {
             let mut state = self.lock();
-            let fresh = std::mem::take(&mut state.fresh);
-            let threads = state.offers.len().min(fresh).saturating_sub(state.idle);
-            (threads, fresh.min(state.idle), if threads > 0 { state.staff.clone() } else { None })
+            let (wakes, threads, reader) = state.announce();
+            (wakes, threads, reader, if threads > 0 { state.staff.clone() } else { None })
         };
         for _ in 0..wakes {
             self.offered.notify_one();
+        }
+        if let Some(reader) = reader {
+            reader.wake();
         }
         let Some(staff) = staff else { return };
         for _ in 0..threads {
@@ -106,12 +135,53 @@ impl Servers {
     }
 
     fn serve(&self, actor: &Actor) {
-        while let Some(offer) = self.next() {
-            actor.serve(offer);
+        let mut next = self.wait();
+        while let Some(offer) = next {
+            let (link, mut socket) = (offer.context.link, None);
+            actor.serve(offer, |shell| socket = if self.lacks_reader() { shell.lend(link) } else { None });
+            let reader = socket.and_then(|socket| Reader::with(actor.desk(), link, socket));
+            next = reader.and_then(|reader| self.read(reader)).or_else(|| self.wait());
         }
     }
 
-    fn next(&self) -> Option<Offer> {
+    /// Tells whether a thread with nothing to do should wait where the last call came from.
+    fn lacks_reader(&self) -> bool {
+        let state = self.lock();
+        state.offers.is_empty() && state.reader.is_none()
+    }
+
+    /// Waits on a channel, until there is an offer, from wherever it came, or nothing came for long.
+    fn read(&self, mut reader: Reader<'_>) -> Option<Offer> {
+        let mut reads = true;
+        while reads {
+            {
+                let mut state = self.lock();
+                if let Some(offer) = state.offers.pop_front() {
+                    return Some(offer);
+                }
+                if state.over || state.reader.is_some() {
+                    return None;
+                }
+                state.reader = Some(reader.waker());
+            }
+            let begun = Instant::now();
+            let is_there = reader.wait(Some(IDLE));
+            {
+                let mut state = self.lock();
+                (state.reader, state.reads) = (None, is_there);
+            }
+            if is_there {
+                reads = reader.read(|| !self.lock().offers.is_empty());
+                self.lock().reads = false;
+            } else if begun.elapsed() >= IDLE {
+                return None;
+            }
+        }
+        self.lock().offers.pop_front()
+    }
+
+    /// Waits until called, or nobody has for long.
+    fn wait(&self) -> Option<Offer> {
         let mut state = self.lock();
         loop {
             if state.over {
@@ -124,7 +194,12 @@ impl Servers {
             let (waited, timeout) =
                 self.offered.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
             state = waited;
-            state.idle -= 1;
+            // Who was called is not counted any more; which of them comes first is all the same.
+            if state.called > 0 {
+                state.called -= 1;
+            } else {
+                state.idle -= 1;
+            }
             if timeout.timed_out() && state.offers.is_empty() {
                 return None;
             }

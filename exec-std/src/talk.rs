@@ -10,6 +10,8 @@ use std::time::Instant;
 use windrow_core::{Cause, Exit};
 
 use crate::failure::Failure;
+use crate::reading::Reader;
+use crate::unix::waker::Waker;
 
 /// A context, shared by its user's thread and whoever drives the machine.
 #[derive(Debug, Default)]
@@ -38,6 +40,8 @@ pub(crate) struct Talk {
     /// How it ended.
     pub(crate) over: Option<Over>,
     waiting: u32,
+    /// What wakes a user who reads the channel while it waits.
+    reader: Option<Waker>,
     /// Whoever waits will be woken.
     touched: bool,
 }
@@ -53,6 +57,12 @@ pub(crate) enum Over {
     Cancelled(Cause),
     Lost(Option<Exit>),
     Unanswered,
+}
+
+impl Talk {
+    fn is_awaited(&self) -> bool {
+        self.waiting > 0 || self.reader.is_some()
+    }
 }
 
 impl Slot {
@@ -89,22 +99,58 @@ impl Slot {
         }
     }
 
+    /// Waits like [`wait`](Self::wait), and reads the channel meanwhile if there is a reader for it.
+    pub(crate) fn wait_reading<'a, T>(
+        &self,
+        reader: impl FnOnce() -> Option<Reader<'a>>,
+        mut found: impl FnMut(&mut Talk) -> Option<T>,
+    ) -> Option<T> {
+        let mut value = found(&mut self.look());
+        if value.is_none()
+            && let Some(mut reader) = reader()
+        {
+            while value.is_none() {
+                {
+                    let mut talk = self.look();
+                    value = found(&mut talk);
+                    if value.is_some() {
+                        break;
+                    }
+                    talk.reader = Some(reader.waker());
+                }
+                let is_there = reader.wait(None);
+                self.look().reader = None;
+                let mut enough = || {
+                    value = found(&mut self.look());
+                    value.is_some()
+                };
+                if is_there && !reader.read(&mut enough) {
+                    break;
+                }
+            }
+        }
+        value.or_else(|| self.wait(None, found))
+    }
+
     /// Writes down what came. Gives whether somebody is to be woken for it, once for all that is written until then.
     pub(crate) fn write(&self, write: impl FnOnce(&mut Talk)) -> bool {
         let mut talk = self.look();
         write(&mut talk);
-        talk.waiting > 0 && !std::mem::replace(&mut talk.touched, true)
+        talk.is_awaited() && !std::mem::replace(&mut talk.touched, true)
     }
 
     /// Wakes whoever waits.
     pub(crate) fn notify(&self) {
-        let waiting = {
+        let (waiting, reader) = {
             let mut talk = self.look();
             talk.touched = false;
-            talk.waiting
+            (talk.waiting, talk.reader.take())
         };
         if waiting > 0 {
             self.changed.notify_all();
+        }
+        if let Some(reader) = reader {
+            reader.wake();
         }
     }
 

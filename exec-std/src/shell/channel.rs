@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use windrow_core::wire::{FRAME_MAX, HEAD_MAX, decode, encode};
 use windrow_core::{ActorId, Message};
 
 use super::peers::Peers;
-use super::reactor::{Reactor, Token};
+use super::reactor::{Interest, Reactor, Token};
 use super::records::Child;
 use crate::unix::link::{Filled, Flushed, Link};
 
@@ -28,6 +29,8 @@ pub(crate) struct Channel {
     /// It is in the list of channels to flush at the end of the turn.
     pub(crate) dirty: bool,
     watches_write: bool,
+    /// A thread that waits for what comes on it reads it.
+    lent: bool,
     ended: bool,
     /// Somebody was told to wait until less waits to be sent.
     congested: bool,
@@ -52,13 +55,14 @@ impl Channel {
             flush_asked: false,
             dirty: false,
             watches_write: false,
+            lent: false,
             ended: false,
             congested: false,
         }
     }
 
     pub(crate) fn watch(&self, reactor: &mut impl Reactor) -> io::Result<()> {
-        reactor.watch(self.link.as_fd(), self.token, false)
+        reactor.watch(self.link.as_fd(), self.token)
     }
 
     /// Queues a message and its bytes. An error means that the channel can't be kept up.
@@ -86,10 +90,43 @@ impl Channel {
         let flushed = self.link.flush()?;
         let wants = flushed == Flushed::Blocked;
         if wants != self.watches_write && !self.ended {
-            reactor.rewatch(self.link.as_fd(), self.token, wants)?;
             self.watches_write = wants;
+            self.rewatch(reactor)?;
         }
         Ok(flushed)
+    }
+
+    fn rewatch(&self, reactor: &mut impl Reactor) -> io::Result<()> {
+        let interest = Interest { read: !self.lent, write: self.watches_write };
+        reactor.rewatch(self.link.as_fd(), self.token, interest)
+    }
+
+    /// Leaves the reading to the calling thread, and gives it what to wait for. Nothing if somebody else reads already, or
+    /// there is nothing to come.
+    pub(crate) fn lend(&mut self, reactor: &mut impl Reactor) -> Option<Arc<OwnedFd>> {
+        if self.lent || self.ended || !reactor.lends() {
+            return None;
+        }
+        self.lent = true;
+        if self.rewatch(reactor).is_err() {
+            self.take_back(reactor);
+            return None;
+        }
+        Some(self.link.socket())
+    }
+
+    /// Leaves the reading to the loop again.
+    pub(crate) fn take_back(&mut self, reactor: &mut impl Reactor) {
+        self.lent = false;
+        if !self.ended {
+            // It is watched for something, so there is room to say for what.
+            let _ = self.rewatch(reactor);
+        }
+    }
+
+    /// Tells whether somebody other than the loop reads it, and something may come.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.lent && !self.ended
     }
 
     /// Reads what is there and gives each message to `take`. With `all` it does not stop at this turn's share.

@@ -5,6 +5,7 @@
 //! alone makes processes: the kernel ties a child's life to the thread that made it. To ask a template for one is to say a
 //! word like any other.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use windrow_core::{ActorId, ContextId, Instant, Link, NameId, Refused, ScopeId, TaskId};
 
+use super::lent::Lends;
 use super::peers::Meets;
 use super::reactor::Reactor;
 use super::{Shell, now};
@@ -21,6 +23,11 @@ use crate::failure::Raised;
 use crate::order::Order;
 use crate::serve::Servers;
 use crate::talk::Slot;
+
+thread_local! {
+    /// Room for the slots that this thread is to wake, used again.
+    static AWAITED: Cell<Vec<Arc<Slot>>> = const { Cell::new(Vec::new()) };
+}
 
 /// A shell that threads share.
 #[derive(Debug)]
@@ -55,7 +62,7 @@ impl From<Refused> for Held {
 }
 
 /// What a user's thread may do with the shell while it has it.
-pub(crate) trait Asks: Meets {
+pub(crate) trait Asks: Meets + Lends {
     fn open_scope(
         &mut self,
         parent: ScopeId,
@@ -171,10 +178,11 @@ impl<R: Reactor> Desk for Shared<R> {
         shell.settle(now());
         ask(shell);
         shell.end_ask(now());
-        let mut awaited = Vec::new();
+        let mut awaited = AWAITED.take();
         shell.hand_touched(&mut awaited);
         drop(guard);
         self.publish(&mut awaited);
+        AWAITED.set(awaited);
     }
 }
 

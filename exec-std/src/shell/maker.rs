@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use windrow_core::ActorId;
 
-use super::reactor::{Reactor, Token};
+use super::reactor::{Interest, Reactor, Token};
 use super::sources::{Source, Sources};
 use crate::unix::process::Process;
 use crate::unix::template::{Answer, Template};
@@ -48,9 +48,9 @@ impl Maker {
         sources: &mut Sources,
     ) -> io::Result<()> {
         let answers = sources.insert(Source::Template);
-        reactor.watch(template.as_fd(), answers, false)?;
+        reactor.watch(template.as_fd(), answers)?;
         let exit = sources.insert(Source::TemplateExit);
-        reactor.watch(template.process().as_fd(), exit, false)?;
+        reactor.watch(template.process().as_fd(), exit)?;
         self.template = Some(Serving { template, answers, exit });
         self.watches_write = false;
         Ok(())
@@ -75,7 +75,8 @@ impl Maker {
         let Some(Serving { template, answers, .. }) = self.template.as_mut() else { return };
         template.flush();
         let wants = template.wants_write();
-        if wants != self.watches_write && reactor.rewatch(template.as_fd(), *answers, wants).is_ok() {
+        let interest = Interest { read: true, write: wants };
+        if wants != self.watches_write && reactor.rewatch(template.as_fd(), *answers, interest).is_ok() {
             self.watches_write = wants;
         }
     }

@@ -11,6 +11,7 @@ mod domain;
 mod facts;
 mod found;
 mod intern;
+mod lent;
 mod mail;
 mod maker;
 mod peers;
@@ -37,7 +38,7 @@ use windrow_core::{
 pub use desk::Shared;
 pub use intern::NAME_MAX;
 pub(crate) use intern::clip;
-pub use reactor::{PollingReactor, Reactor, Ready, Token};
+pub use reactor::{Interest, PollingReactor, Reactor, Ready, Token};
 
 use crate::actor::Actor;
 use crate::board::Board;
@@ -245,10 +246,10 @@ impl<R: Reactor> Shell<R> {
         use std::os::fd::AsFd;
         if let Some(signals) = &self.signals {
             let token = self.sources.insert(Source::Signals);
-            self.reactor.watch(signals.as_fd(), token, false)?;
+            self.reactor.watch(signals.as_fd(), token)?;
         }
         let token = self.sources.insert(Source::Mail);
-        self.reactor.watch(self.company.mail.as_fd(), token, false)?;
+        self.reactor.watch(self.company.mail.as_fd(), token)?;
         if let Some(fd) = channel {
             let token = self.sources.insert(Source::Parent);
             let channel = Channel::new(crate::unix::link::Link::new(fd), token);

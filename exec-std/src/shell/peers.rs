@@ -196,7 +196,7 @@ impl<R: Reactor> Shell<R> {
                     self.peers.last += 1;
                     let peer = PeerId(self.peers.last);
                     let token = self.sources.insert(Source::Peer(peer));
-                    self.reactor.watch(guest.as_fd(), token, false)?;
+                    self.reactor.watch(guest.as_fd(), token)?;
                     self.peers.guests.insert(peer, (guest, token));
                     self.facts.push_back(Input::PeerJoined { peer });
                 }
@@ -247,7 +247,7 @@ impl<R: Reactor> Shell<R> {
         if tree.listener.is_none() {
             let listener = Listener::bind(tree.dir()?, &address, AT_THE_DOOR)?;
             let token = self.sources.insert(Source::Door);
-            self.reactor.watch(listener.as_fd(), token, false)?;
+            self.reactor.watch(listener.as_fd(), token)?;
             tree.listener = Some((listener, token));
         }
         Ok(address)

@@ -30,20 +30,40 @@ pub struct Ready {
     pub writable: bool,
 }
 
+/// What a descriptor is watched for. Its end is told of in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "every loop reads it")]
+pub struct Interest {
+    /// Something to read.
+    pub read: bool,
+    /// Room to write.
+    pub write: bool,
+}
+
+impl Interest {
+    /// Something to read, and nothing else.
+    pub const READ: Self = Self { read: true, write: false };
+}
+
 /// What a loop must be able to do for the shell. Interest is level-triggered: what is not taken is reported again.
 pub trait Reactor: Send + fmt::Debug + 'static {
-    /// Watches a descriptor for input, and for room to write if asked to.
+    /// Watches a descriptor for input.
     ///
     /// # Errors
     /// The system's.
-    fn watch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()>;
+    fn watch(&mut self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()>;
     /// Changes what a watched descriptor is watched for.
     ///
     /// # Errors
     /// The system's.
-    fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()>;
+    fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()>;
     /// Watches a descriptor no more; called before it is closed.
     fn unwatch(&mut self, fd: BorrowedFd<'_>, token: Token);
+    /// Tells whether watching one for nothing and for input again costs less than waking a thread. Then a thread that waits
+    /// for what comes on a channel may read it itself meanwhile.
+    fn lends(&self) -> bool {
+        false
+    }
     /// Tells whether the loop waits for what was watched before, and must be woken to wait for what is.
     fn is_behind(&self) -> bool {
         false
@@ -93,8 +113,21 @@ struct Asked {
 #[derive(Clone, Debug)]
 struct Few {
     token: Token,
-    write: bool,
+    interest: Interest,
     polled: PollFd<'static>,
+}
+
+impl Watched {
+    /// Watches more than a few from now on, or those that another thread is to read at times.
+    fn become_many(&mut self) -> io::Result<()> {
+        let poller = Poller::new()?;
+        for one in &self.few {
+            sys::poller_add(&poller, one.polled.as_fd(), event(one.token, one.interest))?;
+        }
+        self.few = Vec::new();
+        self.many = Some(Arc::new(poller));
+        Ok(())
+    }
 }
 
 impl PollingReactor {
@@ -138,31 +171,37 @@ impl PollingReactor {
 }
 
 impl Reactor for PollingReactor {
-    fn watch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
+    fn watch(&mut self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()> {
         let mut watched = self.watched();
         watched.behind |= watched.polling;
         if watched.many.is_none() && watched.few.len() == FEW {
-            let poller = Poller::new()?;
-            for one in &watched.few {
-                sys::poller_add(&poller, one.polled.as_fd(), interest(one.token, one.write))?;
+            watched.become_many()?;
+        }
+        match &watched.many {
+            Some(poller) => sys::poller_add(poller, fd, event(token, Interest::READ)),
+            None => {
+                let polled = sys::to_poll(fd, PollFlags::IN);
+                watched.few.push(Few { token, interest: Interest::READ, polled });
+                Ok(())
             }
-            watched.few = Vec::new();
-            watched.many = Some(Arc::new(poller));
         }
-        if let Some(poller) = &watched.many {
-            return sys::poller_add(poller, fd, interest(token, write));
-        }
-        let room = if write { PollFlags::OUT } else { PollFlags::empty() };
-        watched.few.push(Few { token, write, polled: sys::to_poll(fd, PollFlags::IN | room) });
-        Ok(())
     }
 
-    fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, write: bool) -> io::Result<()> {
-        if let Some(poller) = &self.watched().many {
-            return poller.modify_with_mode(fd, interest(token, write), PollMode::Level);
+    fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
+        let mut watched = self.watched();
+        if watched.many.is_none() && !interest.read {
+            watched.behind |= watched.polling;
+            watched.become_many()?;
         }
-        self.unwatch(fd, token);
-        self.watch(fd, token, write)
+        if let Some(poller) = &watched.many {
+            return poller.modify_with_mode(fd, event(token, interest), PollMode::Level);
+        }
+        watched.behind |= watched.polling;
+        let room = if interest.write { PollFlags::OUT } else { PollFlags::empty() };
+        let polled = sys::to_poll(fd, PollFlags::IN | room);
+        watched.few.retain(|one| one.token != token);
+        watched.few.push(Few { token, interest, polled });
+        Ok(())
     }
 
     fn unwatch(&mut self, fd: BorrowedFd<'_>, token: Token) {
@@ -173,6 +212,10 @@ impl Reactor for PollingReactor {
             // A descriptor that is not watched is what was asked for.
             let _ = poller.delete(fd);
         }
+    }
+
+    fn lends(&self) -> bool {
+        true
     }
 
     fn is_behind(&self) -> bool {
@@ -213,8 +256,8 @@ fn fill(poller: &Poller, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> i
     Ok(())
 }
 
-fn interest(token: Token, write: bool) -> Event {
-    Event::new(token, true, write)
+fn event(token: Token, interest: Interest) -> Event {
+    Event::new(token, interest.read, interest.write)
 }
 
 /// Gives a timeout as every kernel takes it. After a day the shell is asked again.

@@ -102,7 +102,7 @@ impl Captured {
     ) -> Self {
         let token = pump.as_fd().and_then(|fd| {
             let token = sources.insert(source(child));
-            reactor.watch(fd, token, false).ok().map(|()| token)
+            reactor.watch(fd, token).ok().map(|()| token)
         });
         Self { pump, token }
     }
@@ -138,6 +138,6 @@ pub(crate) fn watch_exit(
     sources: &mut Sources,
 ) -> std::io::Result<Token> {
     let token = sources.insert(source);
-    reactor.watch(process.as_fd(), token, false)?;
+    reactor.watch(process.as_fd(), token)?;
     Ok(token)
 }

@@ -11,6 +11,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
 
@@ -29,7 +30,7 @@ pub const SEND_BOUND: usize = 1 << 20;
 /// A framed, nonblocking stream.
 #[derive(Debug)]
 pub struct Link {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     inbox: Inbox,
     outbox: Outbox,
 }
@@ -38,7 +39,7 @@ impl Link {
     /// Wraps a connected stream socket; whether it is itself nonblocking does not matter.
     #[must_use]
     pub fn new(fd: OwnedFd) -> Self {
-        Self { fd, inbox: Inbox::new(LIMIT_BEFORE), outbox: Outbox::new(SEND_BOUND) }
+        Self { fd: Arc::new(fd), inbox: Inbox::new(LIMIT_BEFORE), outbox: Outbox::new(SEND_BOUND) }
     }
 
     /// Makes a link and the other end of it, for a child.
@@ -135,6 +136,13 @@ impl Link {
     pub fn close(self) {
         // The peer may have been faster; then there is nothing left to end.
         let _ = rustix::net::shutdown(&self.fd, Shutdown::Both);
+    }
+}
+
+impl Link {
+    /// Gives the socket, for whoever waits on it while this link may be closed.
+    pub(crate) fn socket(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.fd)
     }
 }
 

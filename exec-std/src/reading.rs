@@ -1,0 +1,84 @@
+//! Waiting where what is waited for comes in: a thread that has nothing else to do reads the channel itself, so that what
+//! comes wakes one thread and not two.
+//!
+//! The rule: who stops waiting gives the channel back at once, so that it is never without a reader; and whoever has
+//! something else to tell a reader wakes it.
+
+use std::cell::OnceCell;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use windrow_core::Link;
+
+use crate::shell::Desk;
+use crate::unix::waker::Waker;
+
+thread_local! {
+    /// What wakes this thread while it reads; none if there was no descriptor for it.
+    static WAKER: OnceCell<Option<Waker>> = const { OnceCell::new() };
+}
+
+/// A thread that reads a channel while it waits.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    desk: &'a dyn Desk,
+    link: Link,
+    socket: Arc<OwnedFd>,
+    waker: Waker,
+    /// The channel is given back.
+    back: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// Takes the reading of a channel over, if nobody else but the driver has it.
+    pub(crate) fn of(desk: &'a dyn Desk, link: Link) -> Option<Self> {
+        let mut socket = None;
+        desk.at(&mut |shell| socket = shell.lend(link));
+        Self::with(desk, link, socket?)
+    }
+
+    /// Reads a channel that was lent together with something else that was said: the answer may come at once.
+    pub(crate) fn with(desk: &'a dyn Desk, link: Link, socket: Arc<OwnedFd>) -> Option<Self> {
+        let waker = WAKER.with(|waker| waker.get_or_init(|| Waker::new().ok()).clone());
+        if waker.is_none() {
+            desk.at(&mut |shell| shell.take_back(link));
+        }
+        Some(Self { desk, link, socket, waker: waker?, back: false })
+    }
+
+    /// Gives what ends the present wait, or else the next.
+    pub(crate) fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    /// Waits until something is there or somebody wakes this thread, or the time is over. Gives whether something is there.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
+        let waited = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+        let mut polled = [waited(self.socket.as_fd()), waited(self.waker.as_fd())];
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        // An interrupted wait is looked at like any other.
+        let _ = poll(&mut polled, timeout.as_ref());
+        if !polled[1].revents().is_empty() {
+            let _ = self.waker.clear();
+        }
+        !polled[0].revents().is_empty()
+    }
+
+    /// Reads what is there. Gives whether there is any sense in waiting on: it was not `enough`, and more may come.
+    pub(crate) fn read(&mut self, mut enough: impl FnMut() -> bool) -> bool {
+        let (link, mut back) = (self.link, true);
+        self.desk.at(&mut |shell| back = shell.read_lent(link, &mut enough));
+        self.back = back;
+        !back
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        if !self.back {
+            self.desk.at(&mut |shell| shell.take_back(self.link));
+        }
+    }
+}
