@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ActorId, Cause, ContextId, End, Kind, Link, Reason, Refused, ScopeId, TaskId};
+use windrow_core::{ActorId, Cause, End, Kind, Link, Reason, Refused, ScopeId, TaskId};
 
 use crate::board::{Board, Facts, Failed, ScopeFacts};
 use crate::endpoint::{Endpoint, Service, bad};
@@ -18,7 +18,6 @@ use crate::failure::Raised;
 use crate::listen::Listener;
 use crate::nursery::{Handle, Nursery, Scope};
 use crate::portal::Portal;
-use crate::serve::{Offer, Serving};
 use crate::shell::{Asks, Desk, Held};
 
 thread_local! {
@@ -102,7 +101,7 @@ impl Actor {
     }
 
     /// Runs the body of a scope; what it fails with goes to the scope.
-    fn run_body<T>(&self, scope: ScopeId, body: impl FnOnce() -> Result<T, Raised>) -> Option<T> {
+    pub(crate) fn run_body<T>(&self, scope: ScopeId, body: impl FnOnce() -> Result<T, Raised>) -> Option<T> {
         BODIES.with_borrow_mut(|bodies| bodies.push(scope));
         let ended = catch_unwind(AssertUnwindSafe(body));
         BODIES.with_borrow_mut(|bodies| bodies.pop());
@@ -119,56 +118,8 @@ impl Actor {
         }
     }
 
-    /// Takes up a call and stays with it to its end, and says something more with the answer.
-    pub(crate) fn serve(&self, offer: Offer, with: impl FnMut(&mut dyn Asks)) {
-        let Offer { context, handler, args } = offer;
-        // A call that is over by now needs nobody.
-        let Ok((scope, slot)) = self.ask(|shell| shell.accept(context)) else { return };
-        let serving = Serving::new(self, context, slot);
-        let value = self.run_body(scope, || handler.serve(&serving, args));
-        self.end_call(context, scope, value, with);
-    }
-
-    /// Ends a call that was taken up by hand.
-    pub(crate) fn finish_call(&self, context: ContextId, scope: ScopeId, ended: Result<Vec<u8>, Raised>) {
-        let value = ended.map_err(|raised| self.fail(scope, raised)).ok();
-        self.end_call(context, scope, value, |_| {});
-    }
-
-    /// Leaves the scope of a call, and answers the call when nothing of the scope is left.
-    fn end_call(
-        &self,
-        context: ContextId,
-        scope: ScopeId,
-        mut value: Option<Vec<u8>>,
-        mut with: impl FnMut(&mut dyn Asks),
-    ) {
-        let mut finished = false;
-        self.tell(|shell| {
-            shell.leave(scope);
-            // Most bodies leave nothing behind, and then all is said at once.
-            let room = shell.has_room(context.link);
-            let closed = if room { self.board.look().take_closed(scope) } else { None };
-            if let Some(closed) = closed {
-                finished = true;
-                shell.finish(context, self.ended(closed, value.take()));
-                with(shell);
-            }
-        });
-        if finished {
-            return;
-        }
-        let ended = self.close(scope, value);
-        // An answer waits for its turn like an item; nothing but the actor's end may keep it.
-        let _ = self.wait_for_link(context.link);
-        self.tell(|shell| {
-            shell.finish(context, ended);
-            with(shell);
-        });
-    }
-
     /// Waits until nothing of the scope is left. Nothing interrupts this wait: the machine bounds it.
-    fn close<T>(&self, scope: ScopeId, value: Option<T>) -> Result<T, Raised> {
+    pub(crate) fn close<T>(&self, scope: ScopeId, value: Option<T>) -> Result<T, Raised> {
         let closed = self.board.wait(None, |facts| {
             facts.take_closed(scope).or_else(|| {
                 facts.scopes.get_mut(&scope)?.awaited = true;
@@ -180,7 +131,7 @@ impl Actor {
     }
 
     /// Says how a scope ended for its owner, whose body gave `value` unless it failed.
-    fn ended<T>(&self, closed: ScopeFacts, value: Option<T>) -> Result<T, Raised> {
+    pub(crate) fn ended<T>(&self, closed: ScopeFacts, value: Option<T>) -> Result<T, Raised> {
         match (closed.closed, value) {
             (Some(End::Failed), _) => Err(Raised::Group(closed.raised)),
             // What this actor asked for itself is no error of a body that went well.
@@ -285,7 +236,7 @@ impl Actor {
         self.tell(|shell| shell.task_ended(self.task, value));
     }
 
-    fn fail(&self, scope: ScopeId, raised: Raised) {
+    pub(crate) fn fail(&self, scope: ScopeId, raised: Raised) {
         match raised {
             // It is absorbed by whoever cancelled.
             Raised::Cancelled(_) => {}
@@ -356,7 +307,7 @@ impl Actor {
     }
 
     /// Waits until a channel's send buffer is short.
-    fn wait_for_link(&self, link: Link) -> Result<(), Raised> {
+    pub(crate) fn wait_for_link(&self, link: Link) -> Result<(), Raised> {
         let short = self.board.wait(None, |facts| {
             if !facts.congested.contains(&link) {
                 return Some(Ok(()));

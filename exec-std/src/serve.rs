@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::ContextId;
+use windrow_core::{ContextId, ScopeId};
 
 use crate::actor::Actor;
 use crate::endpoint::{Handler, encode};
 use crate::failure::Raised;
 use crate::reading::Reader;
-use crate::shell::Alive;
+use crate::shell::{Alive, Asks};
 use crate::stream::{Ahead, Stream};
 use crate::talk::Slot;
 use crate::unix::waker::Waker;
@@ -211,6 +211,56 @@ impl std::fmt::Debug for Servers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = self.lock();
         f.debug_struct("Servers").field("offers", &state.offers.len()).field("idle", &state.idle).finish()
+    }
+}
+
+impl Actor {
+    /// Takes up a call and stays with it to its end, and says something more with the answer.
+    pub(crate) fn serve(&self, offer: Offer, with: impl FnMut(&mut dyn Asks)) {
+        let Offer { context, handler, args } = offer;
+        // A call that is over by now needs nobody.
+        let Ok((scope, slot)) = self.ask(|shell| shell.accept(context)) else { return };
+        let serving = Serving::new(self, context, slot);
+        let value = self.run_body(scope, || handler.serve(&serving, args));
+        self.end_call(context, scope, value, with);
+    }
+
+    /// Ends a call that was taken up by hand.
+    pub(crate) fn finish_call(&self, context: ContextId, scope: ScopeId, ended: Result<Vec<u8>, Raised>) {
+        let value = ended.map_err(|raised| self.fail(scope, raised)).ok();
+        self.end_call(context, scope, value, |_| {});
+    }
+
+    /// Leaves the scope of a call, and answers the call when nothing of the scope is left.
+    fn end_call(
+        &self,
+        context: ContextId,
+        scope: ScopeId,
+        mut value: Option<Vec<u8>>,
+        mut with: impl FnMut(&mut dyn Asks),
+    ) {
+        let mut finished = false;
+        self.tell(|shell| {
+            shell.leave(scope);
+            // Most bodies leave nothing behind, and then all is said at once.
+            let room = shell.has_room(context.link);
+            let closed = if room { self.board().look().take_closed(scope) } else { None };
+            if let Some(closed) = closed {
+                finished = true;
+                shell.finish(context, self.ended(closed, value.take()));
+                with(shell);
+            }
+        });
+        if finished {
+            return;
+        }
+        let ended = self.close(scope, value);
+        // An answer waits for its turn like an item; nothing but the actor's end may keep it.
+        let _ = self.wait_for_link(context.link);
+        self.tell(|shell| {
+            shell.finish(context, ended);
+            with(shell);
+        });
     }
 }
 
