@@ -36,13 +36,14 @@ impl Step<'_> {
         child.stamp = stamp;
         let name = child.name;
         let (withdrawn, parted) = (child.phase == Child::Withdrawn, child.parted);
-        let (thread, hears) = (child.role == Role::Thread, child.channel == crate::Channel::Open);
+        let thread = child.role == Role::Thread;
+        let hears = child.role.speaks() && child.channel < crate::Channel::Drained;
         self.state.tally.actors = self.state.tally.actors.saturating_add(1);
         self.census(Census { actor: id, parent: self.state.me, stamp, came: true, name });
-        // A withdrawn child that can hear by now runs user code: it is asked like any other, unless it is done. A thread is
-        // put on the ladder as if it were up, for there is no other way.
+        // A withdrawn child may run user code by now: it is asked like any other, behind its spec, unless it is done. A thread
+        // is put on the ladder as if it were up, for there is no other way.
         let rung = self.first_rung(id);
-        let asked = parted || ((hears || thread) && rung == ChildChange::Cancelled);
+        let asked = parted || (hears && rung == ChildChange::Cancelled);
         let change = if withdrawn && asked {
             ChildChange::Cancelled
         } else if withdrawn && thread && rung == ChildChange::Hurried {

@@ -97,6 +97,19 @@ fn a_child_that_boots_is_asked_and_not_stopped() {
     assert_eq!(silent.now.since(START), limits().times.ack);
 }
 
+/// The news of its start may come after it runs user code, and behind a cancellation.
+#[test]
+fn a_child_that_was_cancelled_before_its_start_was_known_is_asked() {
+    let mut story = Story::begin();
+    story.give(Input::CancelChild { child: ACTOR });
+    assert_eq!(story.phase(), Some(Child::Withdrawn));
+    let outputs = story.give(Input::Started { child: ACTOR, stamp: stamp(ACTOR) });
+    let asks = |output: &Output| matches!(output, Output::Send { message: Message::Cancel { .. }, .. });
+    assert!(outputs.iter().any(asks), "{outputs:?}");
+    assert!(!outputs.iter().any(|output| matches!(output, Output::Signal { .. })), "{outputs:?}");
+    assert_eq!(story.phase(), Some(Child::Asked));
+}
+
 #[test]
 fn a_child_that_speaks_garbage_before_its_start_is_withdrawn() {
     let mut story = Story::begin();
