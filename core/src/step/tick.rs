@@ -37,7 +37,11 @@ impl Step<'_> {
             return;
         }
         let leavings = child.leavings;
-        let spared = child.spare(ChildChange::Expired) == ChildChange::Outlasted;
+        // Who looks late, or was told to hurry, finds two rungs due: too little time skips one, never SIGKILL.
+        let asked = matches!(phase, Child::Asked | Child::Acked | Child::Parting);
+        let late = child.ladder.is_some_and(|ladder| ladder.kill_at <= self.state.now);
+        let change = if asked && late { ChildChange::Condemned } else { ChildChange::Expired };
+        let next = phase.next(child.spare(change));
         self.spend(id);
         if phase <= Child::Booting {
             self.plan(id, None);
@@ -46,13 +50,13 @@ impl Step<'_> {
             }
         } else {
             self.state.tally.escalations = self.state.tally.escalations.saturating_add(1);
+            if next == Some(Child::Stopping) {
+                self.report(Event::Escalated(id, Signal::Term));
+            } else if matches!(next, Some(Child::Killing | Child::Purging)) {
+                self.report(Event::Escalated(id, Signal::Kill));
+            }
         }
-        if matches!(phase, Child::Asked | Child::Acked | Child::Parting) {
-            self.report(Event::Escalated(id, Signal::Term));
-        } else if matches!(phase, Child::Stopping | Child::Sweeping) && !spared {
-            self.report(Event::Escalated(id, Signal::Kill));
-        }
-        self.change(id, ChildChange::Expired);
+        self.change(id, change);
         if phase <= Child::Booting {
             self.blame(id, Kind::BootTimeout);
         } else if phase == Child::Purging {
