@@ -92,7 +92,7 @@ impl<R: Reactor> Shell<R> {
                 for (name, value) in envs {
                     command.env(name, value);
                 }
-                (command.stdio, command.own_group, command.actor) = (stdio, own_group, false);
+                (command.stdio, command.own_group, command.tied) = (stdio, own_group, true);
                 spawn(command).map(Some)
             }
         }
@@ -177,7 +177,7 @@ fn exec_actor(id: ActorId, name: &str, channel: OwnedFd, stdio: [Option<OwnedFd>
     command.env(ACTOR_VARIABLE, format!("{:x}", id.0));
     command.channel = Some(channel);
     command.stdio = stdio;
-    command.actor = true;
+    (command.tied, command.adopts) = (true, true);
     spawn(command)
 }
 

@@ -55,9 +55,11 @@ pub struct Command {
     pub channel: Option<OwnedFd>,
     /// What 0, 1 and 2 shall be; `None` is what we have.
     pub stdio: [Option<OwnedFd>; 3],
-    /// Whether it is an actor of ours: SIGTERM when the calling thread dies, and what its children leave
-    /// becomes its own.
-    pub actor: bool,
+    /// Whether it gets SIGTERM when the calling thread dies: from its first instruction on, before any guardian
+    /// can know of it.
+    pub tied: bool,
+    /// Whether what its children leave becomes its own.
+    pub adopts: bool,
     /// Whether it leads a process group. On, unless it shares a terminal.
     pub own_group: bool,
     pub(crate) blocked: Mask,
@@ -75,7 +77,8 @@ impl Command {
             directory: None,
             channel: None,
             stdio: [None, None, None],
-            actor: false,
+            tied: false,
+            adopts: false,
             own_group: true,
             blocked: Mask::EMPTY,
             environment: Vec::new(),
@@ -187,7 +190,7 @@ impl std::error::Error for ExecError {}
 /// Starts a program, and returns when it runs. Unlike `execvp`, a file without a known format is an error and
 /// not a script.
 ///
-/// With [`Command::actor`] it is to be called on the main thread: the program is signalled when the calling
+/// With [`Command::tied`] it is to be called on the main thread: the program is signalled when the calling
 /// thread dies.
 ///
 /// # Errors
@@ -224,7 +227,8 @@ struct Prepared {
     environment: Vec<CString>,
     directory: Option<CString>,
     descriptors: [Option<OwnedFd>; 4],
-    actor: bool,
+    tied: bool,
+    adopts: bool,
     own_group: bool,
     blocked: Mask,
 }
@@ -254,7 +258,8 @@ impl Prepared {
             environment,
             directory: directory.map(|path| c_string(path.into_os_string())).transpose()?,
             descriptors,
-            actor: command.actor,
+            tied: command.tied,
+            adopts: command.adopts,
             own_group: command.own_group,
             blocked: command.blocked,
         })
@@ -273,7 +278,8 @@ impl Prepared {
             directory: self.directory.as_deref(),
             descriptors: self.descriptors.each_ref().map(|fd| fd.as_ref().map(AsFd::as_fd)),
             own_group: self.own_group,
-            parent: self.actor.then(|| getpid().as_raw_pid()),
+            parent: self.tied.then(|| getpid().as_raw_pid()),
+            adopts: self.adopts,
             blocked: self.blocked,
             kept: if broken(Defect::SigintIgnoredInherited) { Signal::INT.as_raw() } else { 0 },
         });
@@ -325,8 +331,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) descriptors: [Option<BorrowedFd<'a>>; 4],
     /// Whether to lead a group.
     pub(crate) own_group: bool,
-    /// Whether it shall get SIGTERM when its parent dies, and adopt what its children leave.
+    /// The parent with whose death it shall get SIGTERM.
     pub(crate) parent: Option<i32>,
+    /// Whether to adopt what its children leave.
+    pub(crate) adopts: bool,
     /// The signals that stay blocked.
     pub(crate) blocked: Mask,
     /// The signal whose disposition is not reset, if a defect leaves one out.

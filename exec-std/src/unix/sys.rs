@@ -338,6 +338,8 @@ unsafe fn become_program(plan: &Plan<'_>) -> (i32, i32) {
             if libc::getppid() != parent {
                 return (AT_PARENT, libc::ESRCH);
             }
+        }
+        if plan.adopts {
             libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
         }
         if let Some(directory) = plan.directory

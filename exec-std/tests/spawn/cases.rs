@@ -208,7 +208,7 @@ fn an_executed_program_gets_its_channel() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let mut command = Command::new("/proc/self/exe");
     command.arg("child").channel = Some(theirs.into());
-    command.actor = true;
+    (command.tied, command.adopts) = (true, true);
     let mut process = exec::spawn(command).unwrap();
     let mut channel = Channel::new(ours);
     let (own, pid) = (getpid().as_raw_pid(), process.pid());

@@ -187,7 +187,7 @@ fn parent() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let mut command = Command::new("/proc/self/exe");
     command.arg("child").channel = Some(theirs.into());
-    command.actor = true;
+    (command.tied, command.adopts) = (true, true);
     let child = exec::spawn(command).unwrap();
     Channel::new(ours).call("hang");
     println!("{}", child.pid());
