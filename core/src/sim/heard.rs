@@ -1,12 +1,10 @@
 //! What each actor was given so far of that for which a timer may wait.
 
-use serde::Serialize;
-
 use super::world::place;
 use crate::{Child, Input, Life, Link, Message, On, Why};
 
 /// What a parent was given of one child so far.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "one for each fact that a timer may guard")]
 pub(super) struct Heard {
     pub(super) started: bool,
@@ -23,6 +21,17 @@ pub(super) struct Heard {
     pub(super) released: bool,
     /// The actor has told its parent of an error.
     pub(super) failed: bool,
+}
+
+impl Heard {
+    /// Gives all of it, a bit each.
+    pub(super) fn bits(self) -> u64 {
+        let Self { started, ready, ack, parted, given_up, exited, reaped, spec, flushed, released, failed } =
+            self;
+        [started, ready, ack, parted, given_up, exited, reaped, spec, flushed, released, failed]
+            .into_iter()
+            .fold(0, |bits, bit| bits << 1 | u64::from(bit))
+    }
 }
 
 /// Remembers what an actor was given.

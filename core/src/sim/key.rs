@@ -3,20 +3,40 @@
 //! The rule: a point in time counts from now, and what only tells of the past is left out: since when, how long, which
 //! process id. It knows no world; whatever serde can visit can be hashed.
 
-use core::hash::Hasher;
+use alloc::vec::Vec;
 
 use serde::ser::{self, Serialize};
-use siphasher::sip128::{Hasher128, SipHasher13};
+use siphasher::sip128::SipHasher13;
 
 use crate::Instant;
 
-/// Fields that tell of the past alone, and those that are the same in every state of a scenario.
-const LEFT_OUT: [&str; 8] = ["since", "began", "now", "spent", "stamp", "limits", "times", "defects"];
+/// Tells which fields tell of the past alone, or are the same in every state of a scenario. Inlined: names are constants.
+#[inline(always)]
+fn is_left_out(field: &str) -> bool {
+    matches!(field, "since" | "began" | "now" | "spent" | "stamp" | "limits" | "times" | "defects")
+}
 
-/// The hash of a state that is being visited.
+/// Plain data as a number, and the points in time that stand in it: it stays the same while the clock goes on.
+#[derive(Clone, Debug)]
+pub(super) struct Print {
+    hash: u128,
+    times: Vec<Instant>,
+}
+
+impl Print {
+    /// Takes the print of plain data.
+    pub(super) fn of(data: &impl Serialize) -> Self {
+        let mut key = Key::new(Instant::default());
+        key.data(data);
+        Self { hash: key.hash(), times: key.times }
+    }
+}
+
+/// The key of a state that is being visited: its words, and apart from them its points in time.
 #[derive(Debug)]
 pub(super) struct Key {
-    hasher: SipHasher13,
+    words: Vec<u8>,
+    times: Vec<Instant>,
     now: Instant,
     /// Whether the next number is a point in time.
     instant: bool,
@@ -25,18 +45,17 @@ pub(super) struct Key {
 impl Key {
     /// Begins the key of a state at a moment.
     pub(super) fn new(now: Instant) -> Self {
-        Self { hasher: SipHasher13::new(), now, instant: false }
+        Self { words: Vec::with_capacity(2048), times: Vec::with_capacity(64), now, instant: false }
     }
 
     /// Takes in a number.
     pub(super) fn number(&mut self, number: u64) {
-        self.hasher.write_u64(number);
+        self.words.extend_from_slice(&number.to_le_bytes());
     }
 
     /// Takes in a point in time: how far it is from now, on either side.
     pub(super) fn instant(&mut self, at: Instant) {
-        let distance = if at == Instant::MAX { u64::MAX } else { at.0.wrapping_sub(self.now.0) };
-        self.hasher.write_u64(distance);
+        self.times.push(at);
     }
 
     /// Takes in the time until then, which is over once it is past.
@@ -50,9 +69,22 @@ impl Key {
         let _ = data.serialize(self);
     }
 
-    /// Gives the hash.
-    pub(super) fn finish(&self) -> u128 {
-        self.hasher.finish128().as_u128()
+    /// Takes in plain data of which a print was taken.
+    pub(super) fn print(&mut self, print: &Print) {
+        self.words.extend_from_slice(&print.hash.to_le_bytes());
+        self.times.extend_from_slice(&print.times);
+    }
+
+    /// Gives the key.
+    pub(super) fn finish(mut self) -> u128 {
+        for at in core::mem::take(&mut self.times) {
+            self.number(if at == Instant::MAX { u64::MAX } else { at.0.wrapping_sub(self.now.0) });
+        }
+        self.hash()
+    }
+
+    fn hash(&self) -> u128 {
+        SipHasher13::new().hash(&self.words).as_u128()
     }
 }
 
@@ -61,7 +93,7 @@ type Done = Result<(), postcard::Error>;
 macro_rules! numbers {
     ($($name:ident: $type:ty),+) => {
         $(fn $name(self, number: $type) -> Done {
-            self.hasher.write_u64(number as u64);
+            self.number(number as u64);
             Ok(())
         })+
     };
@@ -87,7 +119,7 @@ impl<'k> ser::Serializer for &'k mut Key {
         if core::mem::take(&mut self.instant) {
             self.instant(Instant(number));
         } else {
-            self.hasher.write_u64(number);
+            self.number(number);
         }
         Ok(())
     }
@@ -105,8 +137,8 @@ impl<'k> ser::Serializer for &'k mut Key {
     }
 
     fn serialize_bytes(self, bytes: &[u8]) -> Done {
-        self.hasher.write_usize(bytes.len());
-        self.hasher.write(bytes);
+        self.number(bytes.len() as u64);
+        self.words.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -115,7 +147,7 @@ impl<'k> ser::Serializer for &'k mut Key {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Done {
-        self.hasher.write_u64(1);
+        self.number(1);
         value.serialize(self)
     }
 
@@ -143,12 +175,12 @@ impl<'k> ser::Serializer for &'k mut Key {
         _: &'static str,
         value: &T,
     ) -> Done {
-        self.hasher.write_u64(u64::from(index));
+        self.number(u64::from(index));
         value.serialize(self)
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<Self, Self::Error> {
-        self.hasher.write_usize(length.unwrap_or_default());
+        self.number(length.unwrap_or_default() as u64);
         Ok(self)
     }
 
@@ -167,7 +199,7 @@ impl<'k> ser::Serializer for &'k mut Key {
         _: &'static str,
         _: usize,
     ) -> Result<Self, Self::Error> {
-        self.hasher.write_u64(u64::from(index));
+        self.number(u64::from(index));
         Ok(self)
     }
 
@@ -186,7 +218,7 @@ impl<'k> ser::Serializer for &'k mut Key {
         _: &'static str,
         _: usize,
     ) -> Result<Self, Self::Error> {
-        self.hasher.write_u64(u64::from(index));
+        self.number(u64::from(index));
         Ok(self)
     }
 }
@@ -220,8 +252,9 @@ macro_rules! fields {
             type Ok = ();
             type Error = postcard::Error;
 
+            #[inline(always)]
             fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Done {
-                if LEFT_OUT.contains(&name) { Ok(()) } else { value.serialize(&mut **self) }
+                if is_left_out(name) { Ok(()) } else { value.serialize(&mut **self) }
             }
 
             fn end(self) -> Done {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::event::Event;
 use super::kernel::{Block, INIT, Pid, Process, Vital, What};
-use super::key::Key;
+use super::key::{Key, Print};
 use super::world::{Actor, World};
 
 /// Names of templates begin here; a name has 16 bits.
@@ -65,14 +65,14 @@ impl World<'_> {
 
     fn actor_key(&self, key: &mut Key, names: &[u64], node: usize) {
         let Some(actor) = self.actors[node].as_ref() else { return key.number(0) };
-        let Actor { pid, machine, begun, moved: _, released, ordered, .. } = actor;
+        let Actor { pid, machine, print, begun, moved: _, released, ordered, .. } = actor;
         let Actor { template, outcome, body, sweeps, cleared, .. } = actor;
         let switches = u64::from(*begun) | u64::from(*released) << 1 | u64::from(*ordered) << 2;
         key.number(1 | switches << 1 | names[*pid] << 4);
         key.number(template.map_or(0, |template| names[template]));
         // What has ended, or died, decides nothing any more.
         if self.kernel.at(*pid).is_alive() && outcome.is_none() {
-            key.data(machine.state());
+            key.print(print.get_or_init(|| Print::of(machine.state())));
             key.number(body.conduct as u64 | (body.stage as u64) << 8 | u64::from(body.calling) << 16);
             key.data(&body.nursery);
             key.data(&body.held);
@@ -104,8 +104,7 @@ impl World<'_> {
 
     fn oracle_key(&self, key: &mut Key, node: usize) {
         let oracle = &self.oracle;
-        key.data(&oracle.heard[node]);
-        key.number(u64::from(oracle.rushed[node]));
+        key.number(oracle.heard[node].bits() << 1 | u64::from(oracle.rushed[node]));
         match oracle.began[node] {
             Some(began) => key.instant(began),
             None => key.number(0),

@@ -5,6 +5,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 use core::time::Duration;
 
 use super::agenda::Agenda;
@@ -12,6 +13,7 @@ use super::choices::{Choices, Source};
 use super::event::{Event, Wire};
 use super::kernel::{Kernel, Pid};
 use super::leavings::Directory;
+use super::key::Print;
 use super::oracle::{Oracle, Violation};
 use super::pipes::Pipe;
 use super::scenario::{Conduct, Scenario};
@@ -29,6 +31,8 @@ const STEPS_AT_ONCE: u32 = 5_000;
 pub(super) struct Actor {
     pub(super) pid: Pid,
     pub(super) machine: Machine,
+    /// What its machine puts into a key, taken when it is asked for; until the machine's next input.
+    pub(super) print: OnceCell<Print>,
     pub(super) begun: bool,
     /// Whether its machine took an input at this moment.
     pub(super) moved: bool,
@@ -342,6 +346,7 @@ impl<'a> World<'a> {
             return Ok(Err(Refused::Ended));
         };
         actor.moved = true;
+        actor.print.take();
         let machine = &mut actor.machine;
         let refused = machine.handle(self.now, input);
         let mut outputs = core::mem::take(&mut self.outputs);
