@@ -14,6 +14,7 @@ use super::cure::Cure;
 use super::run::{Report, record};
 use super::scenario::Scenario;
 use super::shrink::shrink_within;
+use super::timeline::Timeline;
 use super::world::{Turn, World, id};
 use crate::Instant;
 
@@ -98,7 +99,7 @@ struct Moments<'a> {
 
 impl<'a> Moments<'a> {
     fn of(scenario: &'a Scenario, report: &Report) -> Self {
-        let mut world = World::new(scenario, Choices::replay(report.trace.clone()), false);
+        let mut world = World::new(scenario, Choices::replay(report.trace.clone()), Timeline::default());
         let mut deviations = conducts(&world);
         let mut told = world.choices.made().len();
         let mut worlds = alloc::vec![world.clone()];
@@ -179,7 +180,7 @@ fn ends_well(world: &World<'_>) -> bool {
 fn step_of_doom(world: &World<'_>, runs: &mut u32) -> Doom {
     let mut world = world.clone();
     loop {
-        world.timeline = super::timeline::Timeline::new(true);
+        world.timeline = Timeline::told();
         let turn = world.turn();
         let (step, at) = (world.steps, world.now);
         let told = world.timeline.take();

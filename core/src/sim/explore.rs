@@ -4,13 +4,14 @@
 //! follow was seen; one that comes back to a state of its own without a deviation would go on for ever. It works in
 //! parts that share nothing, so whoever has threads may use them, and the counts stay what they are.
 
-use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use super::choices::{Choice, Choices, Odometer, Trace};
 use super::oracle::Violation;
 use super::scenario::Scenario;
+use super::seen::{Seen, Visit};
+use super::timeline::Timeline;
 use super::world::{Turn, World};
 
 /// What an exploration came to.
@@ -52,7 +53,7 @@ pub fn explore(scenario: &Scenario, deviations: usize, part: usize, parts: usize
         part,
         parts: parts.max(1),
         branches: 0,
-        seen: BTreeMap::new(),
+        seen: Seen::default(),
         path: vec![Leg::new(None, 0, deviations)],
         sum: Exploration::default(),
     };
@@ -136,8 +137,7 @@ struct Explorer<'a> {
     parts: usize,
     /// How many branches left the run of defaults.
     branches: usize,
-    /// How many deviations were left, at the most, at each state.
-    seen: BTreeMap<u128, u8>,
+    seen: Seen,
     path: Vec<Leg<'a>>,
     sum: Exploration,
 }
@@ -153,14 +153,14 @@ impl<'a> Explorer<'a> {
         let mut world = match &leg.start {
             // The last way needs no copy, and where nothing may deviate there is one way only.
             Some(_) if leg.left == 0 => {
-                leg.start.take().unwrap_or_else(|| World::new(self.scenario, choices, false))
+                leg.start.take().unwrap_or_else(|| World::new(self.scenario, choices, Timeline::default()))
             }
             Some(start) => {
                 let mut world = start.clone();
                 world.choices = choices;
                 world
             }
-            None => World::new(self.scenario, choices, false),
+            None => World::new(self.scenario, choices, Timeline::default()),
         };
         let steps = world.steps;
         let ended = follow(&mut world);
@@ -196,20 +196,18 @@ impl<'a> Explorer<'a> {
     /// Goes on from a state, unless all that could follow was seen.
     fn enter(&mut self, mut world: World<'a>, left: usize) {
         let key = world.key();
-        let room = u8::try_from(left).unwrap_or(u8::MAX);
-        match self.seen.insert(key, room) {
-            Some(before) if before >= room => {
-                self.seen.insert(key, before);
-                if self.comes_back(key) {
-                    let text = "the run comes back to a state that it was in";
-                    self.found(Violation::new("livelock", "30", text, world.now));
-                } else {
-                    self.sum.cut += 1;
-                }
+        match self.seen.visit(key, left) {
+            Visit::Known if self.comes_back(key) => {
+                let text = "the run comes back to a state that it was in";
+                self.found(Violation::new("livelock", "30", text, world.now));
                 return;
             }
-            Some(_) => {}
-            None => self.sum.states += u64::from(left < self.deviations || self.part == 0),
+            Visit::Known => {
+                self.sum.cut += 1;
+                return;
+            }
+            Visit::Richer => {}
+            Visit::First => self.sum.states += u64::from(left < self.deviations || self.part == 0),
         }
         world.choices = Choices::prefix(Vec::new());
         self.path.push(Leg::new(Some(world), key, left));

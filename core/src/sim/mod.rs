@@ -46,6 +46,7 @@ mod run;
 mod scenario;
 mod script;
 mod search;
+mod seen;
 mod shell;
 mod shrink;
 mod snapshot;

@@ -8,6 +8,7 @@ use super::choices::{Choices, Odometer};
 use super::explore::{Ended, follow};
 use super::oracle::Violation;
 use super::scenario::Scenario;
+use super::timeline::Timeline;
 use super::world::World;
 
 /// A world, waiting for its next moment.
@@ -34,7 +35,7 @@ impl<'a> Moment<'a> {
     /// Lists the ways through the first moment of a scenario, each with its deviations.
     #[must_use]
     pub fn beginnings(scenario: &'a Scenario, deviations: usize) -> Vec<(usize, Way<'a>)> {
-        ways(deviations, |choices| World::new(scenario, choices, false))
+        ways(deviations, |choices| World::new(scenario, choices, Timeline::default()))
     }
 
     /// Lists the ways through this moment, each with its deviations.

@@ -7,10 +7,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::hash::Hash;
 use core::time::Duration;
 
-use super::hash::Chain;
 use super::heard::{Heard, hear, is_answered};
 use super::kernel::{Block, Process, Vital, What};
 use super::scenario::Conduct;
@@ -66,7 +64,6 @@ pub(super) struct Oracle {
     pub(super) failures: Vec<usize>,
     /// Errors that a scope counted and did not keep.
     pub(super) dropped: u32,
-    pub(super) hash: Chain,
     /// The longest teardown of an actor, in parts per thousand of its bound.
     pub(super) fullest: u64,
 }
@@ -84,7 +81,6 @@ impl Oracle {
             idle: Duration::ZERO,
             failures: Vec::new(),
             dropped: 0,
-            hash: Chain::default(),
             fullest: 0,
         }
     }
@@ -138,10 +134,6 @@ pub(super) fn after(
     refused: Result<(), Refused>,
     outputs: &[Output],
 ) -> Result<(), Violation> {
-    let now = world.now;
-    for output in outputs {
-        (now, node as u64, output).hash(&mut world.oracle.hash);
-    }
     hear(&mut world.oracle.heard, node, &before.input);
     check_machine(world, node)?;
     super::acts::check(world, node, before, outputs)?;

@@ -2,13 +2,13 @@
 
 use alloc::string::String;
 use core::fmt;
-use core::hash::Hasher;
 use core::time::Duration;
 
 use super::choices::{Choice, Choices, Trace};
 use super::explain::{Explanation, explain};
 use super::oracle::Violation;
 use super::scenario::Scenario;
+use super::timeline::Timeline;
 use super::world::World;
 use crate::{Instant, Outcome};
 
@@ -69,13 +69,13 @@ impl fmt::Display for Report {
 /// Runs a scenario with all oracles on.
 #[must_use]
 pub fn run(scenario: &Scenario, choices: Choices) -> Report {
-    report(World::new(scenario, choices, false))
+    report(World::new(scenario, choices, Timeline::hashed()))
 }
 
 /// Runs a scenario and keeps its timeline.
 #[must_use]
 pub fn record(scenario: &Scenario, choices: Choices) -> Report {
-    report(World::new(scenario, choices, true))
+    report(World::new(scenario, choices, Timeline::told()))
 }
 
 fn report(mut world: World<'_>) -> Report {
@@ -89,7 +89,7 @@ fn report(mut world: World<'_>) -> Report {
         ended: world.now,
         trace: world.choices.trace(),
         made: world.choices.made().to_vec(),
-        hash: world.oracle.hash.finish(),
+        hash: world.timeline.hash(),
         fullest: world.oracle.fullest,
         timeline: world.timeline.take(),
     }

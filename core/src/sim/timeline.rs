@@ -1,4 +1,4 @@
-//! A run as text: a line for each input and each output, time first.
+//! A run as text: a line for each input and each output, time first; and as a number.
 //!
 //! It keeps nothing unless it is asked to.
 
@@ -6,18 +6,28 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 use core::fmt::Write;
+use core::hash::{Hash, Hasher};
 
+use super::hash::Chain;
+use super::world::place;
 use crate::{ActorId, Error, Event, Input, Instant, Link, Message, Output};
 
-/// The lines of a run, or nothing.
-#[derive(Clone, Debug)]
+/// What is kept of a run: its hash, its lines, or nothing.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Timeline {
+    hash: Option<Chain>,
     text: Option<String>,
 }
 
 impl Timeline {
-    pub(super) fn new(record: bool) -> Self {
-        Self { text: record.then(String::new) }
+    /// Keeps the hash of every output, with its time.
+    pub(super) fn hashed() -> Self {
+        Self { hash: Some(Chain::default()), text: None }
+    }
+
+    /// Keeps the hash, and a line for each input and each output.
+    pub(super) fn told() -> Self {
+        Self { text: Some(String::new()), ..Self::hashed() }
     }
 
     pub(super) fn input(&mut self, now: Instant, actor: ActorId, input: &Input) {
@@ -28,6 +38,9 @@ impl Timeline {
     }
 
     pub(super) fn output(&mut self, now: Instant, actor: ActorId, output: &Output) {
+        if let Some(hash) = &mut self.hash {
+            (now, place(actor) as u64, output).hash(hash);
+        }
         if let Some(text) = &mut self.text {
             let _ = writeln!(text, "{now:>10}  {actor}    -> {}", output_words(output));
         }
@@ -37,6 +50,10 @@ impl Timeline {
         if let Some(text) = &mut self.text {
             let _ = writeln!(text, "{now:>10}  {who}: {what}");
         }
+    }
+
+    pub(super) fn hash(&self) -> u64 {
+        self.hash.map_or(0, |hash| hash.finish())
     }
 
     pub(super) fn take(&mut self) -> String {

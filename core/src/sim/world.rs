@@ -108,7 +108,7 @@ pub(super) fn place(id: ActorId) -> usize {
 }
 
 impl<'a> World<'a> {
-    pub(super) fn new(scenario: &'a Scenario, mut choices: Choices, record: bool) -> Self {
+    pub(super) fn new(scenario: &'a Scenario, mut choices: Choices, timeline: Timeline) -> Self {
         let nodes = scenario.nodes();
         let conducts: Vec<Conduct> =
             (0..nodes).map(|node| super::begin::draw_conduct(scenario, &mut choices, node)).collect();
@@ -128,7 +128,7 @@ impl<'a> World<'a> {
             orders: (0..nodes).map(|_| None).collect(),
             told: (0..nodes).map(|_| Instant::default()).collect(),
             oracle,
-            timeline: Timeline::new(record),
+            timeline,
             reported: Vec::new(),
             signals: 0,
             agenda: Agenda::default(),
