@@ -182,8 +182,9 @@ fn check_done(world: &World<'_>, node: usize) -> Result<(), Violation> {
     for (pid, process) in world.kernel.children_of(me) {
         let ours = !world.kernel.is_stranger(pid);
         let (What::Actor(child) | What::Command(child)) = process.what else { continue };
-        // Whoever is never told of an exit gives up what is dead.
-        let given_up = world.oracle.heard[child].given_up && !world.scenario.nets.exits;
+        // Whoever is never told of an exit gives up what is dead; and a thread, which nobody can kill, is given up alive.
+        let spared = !world.scenario.nets.exits || world.conducts[child] == Conduct::DeafThread;
+        let given_up = spared && world.oracle.heard[child].given_up;
         if ours && !process.stuck && !process.dying && !given_up {
             let text =
                 format_args!("{} ends before process {pid} ({:?}) is collected", id(node), process.what);

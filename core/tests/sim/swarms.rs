@@ -37,6 +37,19 @@ fn trees_end_for_a_user_who_will_not_wait() {
     }
 }
 
+/// Who will not wait for a thread whose own child takes its time is told of it by name: nobody can kill it.
+#[test]
+fn a_thread_is_given_up_for_a_user_who_will_not_wait() {
+    let mut scenario = Scenario::of(vec![0, 1]).with(1, Conduct::DeafThread).with(2, Conduct::SlowCancel);
+    scenario.hurry = true;
+    check(&scenario, 1, RUNS);
+    let gives_up = |seed| {
+        let outcome = run(&scenario, Choices::seed(seed)).outcome;
+        outcome.is_some_and(|outcome| outcome.tally.left == 1)
+    };
+    assert!((0..RUNS).any(gives_up), "no run gives the thread up, so nothing is shown");
+}
+
 #[test]
 fn trees_end_with_any_one_net_taken_away() {
     let all = Scenario::tree(2, 2).menu(&Conduct::all());
