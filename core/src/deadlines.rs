@@ -6,12 +6,13 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
-use serde::{Deserialize, Serialize};
+use serde::ser::{Serialize, SerializeSeq, Serializer};
+use serde::{Deserialize, Serialize as Plain};
 
 use crate::{ActorId, ContextId, Instant, PeerId, Question, ScopeId};
 
 /// Whose deadline it is. At one instant they fire in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Plain, Deserialize)]
 pub(crate) enum Timer {
     /// The present state of the actor's life.
     Life,
@@ -37,8 +38,8 @@ pub(crate) enum Timer {
 ///
 /// A timer that is cleared stays, at the end of time, until it is [forgotten](Self::forget): so a timer that is set again
 /// and again, as a child's is, allocates once. What its encoding and its equality know are the deadlines that can fire.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(from = "Vec<(Timer, Instant)>", into = "Vec<(Timer, Instant)>")]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "Vec<(Timer, Instant)>")]
 pub(crate) struct Deadlines {
     heap: Vec<Entry>,
     /// Each timer's slot, which it keeps while the heap moves it about.
@@ -185,9 +186,11 @@ impl Hash for Deadlines {
     }
 }
 
-impl From<Deadlines> for Vec<(Timer, Instant)> {
-    fn from(deadlines: Deadlines) -> Self {
-        deadlines.armed().collect()
+impl Serialize for Deadlines {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut armed = serializer.serialize_seq(Some(self.armed().count()))?;
+        self.armed().try_for_each(|entry| armed.serialize_element(&entry))?;
+        armed.end()
     }
 }
 
