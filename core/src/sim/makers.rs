@@ -110,10 +110,12 @@ impl World<'_> {
         }
     }
 
-    /// Answers an order, unless its template dies over it: then the child is there, and nobody is told.
+    /// Answers an order, unless its template dies over it: then the child is there, and nobody is told. A command is not
+    /// made by the template.
     fn answer_order(&mut self, parent: usize, node: usize, pid: Pid, template: Option<Pid>) {
         if let Some(template) = template
             && self.conducts[parent] == Conduct::TemplateDies
+            && !self.conducts[node].is_command()
             && self.choices.choose(Source::Start, 2) == 1
         {
             self.kernel.at_mut(pid).unclaimed = true;
