@@ -170,6 +170,11 @@ fn check_reap(world: &World<'_>, node: usize, child: ActorId) -> Result<(), Viol
     }
 }
 
+/// Tells whether an actor is a thread that was given up by name: it goes on, and nobody hears it any more.
+pub(super) fn is_thread_given_up(world: &World<'_>, node: usize) -> bool {
+    world.conducts[node] == Conduct::DeafThread && world.oracle.heard[node].given_up
+}
+
 /// 5, 7: an actor that ends by itself has closed its channels and collected every child that is not given up by name.
 fn check_done(world: &World<'_>, node: usize) -> Result<(), Violation> {
     let Some(me) = world.pids[node] else { return Ok(()) };
@@ -183,8 +188,8 @@ fn check_done(world: &World<'_>, node: usize) -> Result<(), Violation> {
         let ours = !world.kernel.is_stranger(pid);
         let (What::Actor(child) | What::Command(child)) = process.what else { continue };
         // Whoever is never told of an exit gives up what is dead; and a thread, which nobody can kill, is given up alive.
-        let spared = !world.scenario.nets.exits || world.conducts[child] == Conduct::DeafThread;
-        let given_up = spared && world.oracle.heard[child].given_up;
+        let unseen = world.oracle.heard[child].given_up && !world.scenario.nets.exits;
+        let given_up = unseen || is_thread_given_up(world, child);
         if ours && !process.stuck && !process.dying && !given_up {
             let text =
                 format_args!("{} ends before process {pid} ({:?}) is collected", id(node), process.what);

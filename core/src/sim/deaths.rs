@@ -295,6 +295,12 @@ impl World<'_> {
             .collect()
     }
 
+    /// Tells whether the root is not above a process any more.
+    pub(super) fn is_adrift(&self, pid: Pid) -> bool {
+        let parent = |pid: &Pid| Some(self.kernel.at(*pid).parent).filter(|parent| *parent != INIT);
+        core::iter::successors(Some(pid), parent).last() != self.pids[0]
+    }
+
     pub(super) fn is_out_of_reach(&self, pid: Pid) -> bool {
         core::iter::successors(Some(pid), |pid| Some(self.kernel.at(*pid).maker))
             .take_while(|pid| *pid != INIT)

@@ -57,7 +57,8 @@ fn has_a_way(world: &World<'_>, node: usize) -> bool {
     loop {
         let spoke = world.actors[at].as_ref().is_some_and(|actor| actor.outcome.is_some());
         let unclaimed = world.pids[at].is_some_and(|pid| world.kernel.at(pid).unclaimed);
-        if !spoke || unclaimed || matches!(world.conducts[at], Conduct::LoseLink | Conduct::HalfOpen) {
+        let unheard = unclaimed || super::acts::is_thread_given_up(world, at);
+        if !spoke || unheard || matches!(world.conducts[at], Conduct::LoseLink | Conduct::HalfOpen) {
             return false;
         }
         match world.scenario.parent(at) {

@@ -251,14 +251,15 @@ pub(super) fn end(world: &World<'_>) -> Result<(), Violation> {
     // The model has no outer process that sweeps after the root: what the root names as left, it may leave.
     let told = world.actors[0].iter().filter_map(|root| root.outcome).any(|outcome| outcome.tally.left > 0);
     let rootless = world.actors[0].as_ref().is_none_or(|actor| actor.outcome.is_none());
+    // The user would not wait, and was told what is left; what that has below it is left with it.
+    let is_waived = |pid| told && world.signals > 1 && world.is_adrift(pid);
     for pid in world.living() {
         let process = world.kernel.at(pid);
         let orphan = process.parent == super::kernel::INIT && Some(pid) != world.pids[0];
         match process.what {
             What::Init => {}
             What::Leaving | What::Template(_) if orphan && (told || rootless) => {}
-            // The user would not wait, and was told what is left.
-            What::Actor(_) | What::Command(_) if orphan && told && world.signals > 1 => {}
+            _ if is_waived(pid) => {}
             What::Leaving | What::Template(_) => {
                 let text = format_args!("process {pid} is left behind");
                 return Err(Violation::told("left behind", "10", now, text));
@@ -276,7 +277,9 @@ pub(super) fn end(world: &World<'_>) -> Result<(), Violation> {
         }
     }
     let dead = |(_, process): &(usize, &Process)| matches!(process.vital, Vital::Zombie(_));
-    if let Some((pid, _)) = world.kernel.all().filter(dead).find(|(pid, _)| !world.is_out_of_reach(*pid)) {
+    if let Some((pid, _)) =
+        world.kernel.all().filter(dead).find(|(pid, _)| !world.is_out_of_reach(*pid) && !is_waived(*pid))
+    {
         return Err(Violation::told("zombie", "4", now, format_args!("process {pid} is never collected")));
     }
     // Nobody is left who would clear away after a dead root, or after what it named as left.
