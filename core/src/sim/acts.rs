@@ -187,8 +187,9 @@ fn check_done(world: &World<'_>, node: usize) -> Result<(), Violation> {
     for (pid, process) in world.kernel.children_of(me) {
         let ours = !world.kernel.is_stranger(pid);
         let (What::Actor(child) | What::Command(child)) = process.what else { continue };
-        // Whoever is never told of an exit gives up what is dead; and a thread, which nobody can kill, is given up alive.
-        let unseen = world.oracle.heard[child].given_up && !world.scenario.nets.exits;
+        // What is dead is given up by whoever was not told of it; and a thread, which nobody can kill, is given up alive.
+        let heard = world.oracle.heard[child];
+        let unseen = heard.given_up && !heard.exited && !process.is_alive();
         let given_up = unseen || is_thread_given_up(world, child);
         if ours && !process.stuck && !process.dying && !given_up {
             let text =

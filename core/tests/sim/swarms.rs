@@ -113,6 +113,7 @@ fn seeds_that_were_found_are_clean() {
         (16_685, "a thread is given up, and not collected"),
         (31_431, "an error comes to a thread after it was given up"),
         (123_336, "a template dies over a command, which it does not make"),
+        (590_650, "a driver that was stopped gives up a child whose death it was not told of yet"),
         (249_020, "what a user would not wait for has a template below it, and a zombie"),
     ] {
         let report = roam(seed).1;
