@@ -8,6 +8,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::choices::{Choice, Choices, Odometer, Trace};
+use super::codes::Codes;
+use super::key::Key;
 use super::oracle::Violation;
 use super::scenario::Scenario;
 use super::seen::{Seen, Visit};
@@ -54,6 +56,8 @@ pub fn explore(scenario: &Scenario, deviations: usize, part: usize, parts: usize
         parts: parts.max(1),
         branches: 0,
         seen: Seen::default(),
+        codes: Some(Codes::default()),
+        key: Key::default(),
         path: vec![Leg::new(None, 0, deviations)],
         sum: Exploration::default(),
     };
@@ -138,6 +142,9 @@ struct Explorer<'a> {
     /// How many branches left the run of defaults.
     branches: usize,
     seen: Seen,
+    codes: Option<Codes>,
+    /// Room for keys.
+    key: Key,
     path: Vec<Leg<'a>>,
     sum: Exploration,
 }
@@ -163,7 +170,9 @@ impl<'a> Explorer<'a> {
             None => World::new(self.scenario, choices, Timeline::default()),
         };
         let steps = world.steps;
+        world.codes = self.codes.take();
         let ended = follow(&mut world);
+        self.codes = world.codes.take();
         let leg_steps = u64::from(world.steps - steps);
         let made = world.choices.made();
         leg.ways.advance(made);
@@ -195,7 +204,7 @@ impl<'a> Explorer<'a> {
 
     /// Goes on from a state, unless all that could follow was seen.
     fn enter(&mut self, mut world: World<'a>, left: usize) {
-        let key = world.key();
+        let key = world.key(&mut self.key);
         match self.seen.visit(key, left) {
             Visit::Known if self.comes_back(key) => {
                 let text = "the run comes back to a state that it was in";

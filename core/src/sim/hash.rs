@@ -1,10 +1,12 @@
-//! A hash, so that a run is one number: the same on every platform and in every build.
+//! Hashes: the same on every platform and in every build.
 
+use alloc::vec::Vec;
 use core::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
+use siphasher::sip128;
 
-/// The chain over everything that the machines of a run said.
+/// The chain over everything that the machines of a run said: a run is one number.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Chain(SipHasher13);
 
@@ -19,5 +21,64 @@ impl Hasher for Chain {
 
     fn write_u64(&mut self, number: u64) {
         self.0.write_u64(number);
+    }
+}
+
+/// What is to be hashed, written down first: most of it are small numbers, of which none then takes more than a byte.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words(Vec<u8>);
+
+impl Words {
+    /// Takes in a number.
+    pub(super) fn number(&mut self, number: u64) {
+        match u8::try_from(number) {
+            Ok(small) if small < u8::MAX => self.0.push(small),
+            _ => {
+                self.0.push(u8::MAX);
+                self.0.extend_from_slice(&number.to_le_bytes());
+            }
+        }
+    }
+
+    /// Gives the hash of all that was taken in, and begins anew.
+    pub(super) fn sum(&mut self) -> u128 {
+        let sum = sip128::SipHasher13::new().hash(&self.0).as_u128();
+        self.0.clear();
+        sum
+    }
+}
+
+/// Whatever can be hashed can be written down; the sum is what is asked for.
+impl Hasher for Words {
+    fn finish(&self) -> u64 {
+        0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.0.push(number);
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.number(u64::from(number));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.number(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.number(number);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.number(number as u64);
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        self.number(number as u64);
     }
 }

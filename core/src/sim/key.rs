@@ -4,10 +4,11 @@
 //! process id. It knows no world; whatever serde can visit can be hashed.
 
 use alloc::vec::Vec;
+use core::hash::Hasher;
 
 use serde::ser::{self, Serialize};
-use siphasher::sip128::SipHasher13;
 
+use super::hash::Words;
 use crate::Instant;
 
 /// Tells which fields tell of the past alone, or are the same in every state of a scenario. Inlined: names are constants.
@@ -19,23 +20,23 @@ fn is_left_out(field: &str) -> bool {
 /// Plain data as a number, and the points in time that stand in it: it stays the same while the clock goes on.
 #[derive(Clone, Debug)]
 pub(super) struct Print {
-    hash: u128,
+    sum: u128,
     times: Vec<Instant>,
 }
 
 impl Print {
     /// Takes the print of plain data.
     pub(super) fn of(data: &impl Serialize) -> Self {
-        let mut key = Key::new(Instant::default());
+        let mut key = Key::default();
         key.data(data);
-        Self { hash: key.hash(), times: key.times }
+        Self { sum: key.words.sum(), times: key.times }
     }
 }
 
 /// The key of a state that is being visited: its words, and apart from them its points in time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Key {
-    words: Vec<u8>,
+    words: Words,
     times: Vec<Instant>,
     now: Instant,
     /// Whether the next number is a point in time.
@@ -44,13 +45,14 @@ pub(super) struct Key {
 
 impl Key {
     /// Begins the key of a state at a moment.
-    pub(super) fn new(now: Instant) -> Self {
-        Self { words: Vec::with_capacity(2048), times: Vec::with_capacity(64), now, instant: false }
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.now = now;
+        self.times.clear();
     }
 
     /// Takes in a number.
     pub(super) fn number(&mut self, number: u64) {
-        self.words.extend_from_slice(&number.to_le_bytes());
+        self.words.number(number);
     }
 
     /// Takes in a point in time: how far it is from now, on either side.
@@ -71,20 +73,16 @@ impl Key {
 
     /// Takes in plain data of which a print was taken.
     pub(super) fn print(&mut self, print: &Print) {
-        self.words.extend_from_slice(&print.hash.to_le_bytes());
+        self.words.write(&print.sum.to_le_bytes());
         self.times.extend_from_slice(&print.times);
     }
 
-    /// Gives the key.
-    pub(super) fn finish(mut self) -> u128 {
-        for at in core::mem::take(&mut self.times) {
-            self.number(if at == Instant::MAX { u64::MAX } else { at.0.wrapping_sub(self.now.0) });
+    /// Gives the key. The next one may begin then.
+    pub(super) fn finish(&mut self) -> u128 {
+        for at in &self.times {
+            self.words.number(if *at == Instant::MAX { u64::MAX } else { at.0.wrapping_sub(self.now.0) });
         }
-        self.hash()
-    }
-
-    fn hash(&self) -> u128 {
-        SipHasher13::new().hash(&self.words).as_u128()
+        self.words.sum()
     }
 }
 
@@ -138,7 +136,7 @@ impl<'k> ser::Serializer for &'k mut Key {
 
     fn serialize_bytes(self, bytes: &[u8]) -> Done {
         self.number(bytes.len() as u64);
-        self.words.extend_from_slice(bytes);
+        self.words.write(bytes);
         Ok(())
     }
 

@@ -23,6 +23,7 @@ mod agenda;
 mod begin;
 mod catalog;
 mod choices;
+mod codes;
 mod cure;
 mod deaths;
 mod diagnose;

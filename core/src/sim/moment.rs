@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::choices::{Choices, Odometer};
 use super::explore::{Ended, follow};
+use super::key::Key;
 use super::oracle::Violation;
 use super::scenario::Scenario;
 use super::timeline::Timeline;
@@ -51,7 +52,7 @@ impl<'a> Moment<'a> {
     /// Gives the number of the state: two moments with the same one go on alike.
     #[must_use]
     pub fn key(&self) -> u128 {
-        self.0.key()
+        self.0.key(&mut Key::default())
     }
 }
 

@@ -174,7 +174,13 @@ fn check_machine(world: &mut World<'_>, node: usize) -> Result<(), Violation> {
 pub(super) fn check_codes(world: &mut World<'_>) -> Result<(), Violation> {
     for actor in world.actors.iter_mut().flatten().filter(|actor| actor.moved) {
         actor.moved = false;
-        if !actor.machine.recode(&mut world.bytes) {
+        let same = match &mut world.codes {
+            Some(codes) => {
+                codes.check(&mut actor.machine).map(|print| actor.print = print.clone().into()).is_some()
+            }
+            None => actor.machine.recode(&mut world.bytes),
+        };
+        if !same {
             let text = format_args!("{}'s state", actor.machine.actor());
             return Err(Violation::told("round trip", "46", world.now, text));
         }

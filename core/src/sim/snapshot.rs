@@ -14,26 +14,26 @@ use super::world::{Actor, World};
 const TEMPLATES: u64 = 1 << 14;
 
 impl World<'_> {
-    /// Gives the key of the world as it is.
-    pub(super) fn key(&self) -> u128 {
-        let mut key = Key::new(self.now);
+    /// Gives the key of the world as it is, made in the room of an earlier one.
+    pub(super) fn key(&self, key: &mut Key) -> u128 {
+        key.begin(self.now);
         let names = self.names();
         for node in 0..self.actors.len() {
             key.number(self.conducts[node] as u64);
-            self.actor_key(&mut key, &names, node);
-            self.wire_key(&mut key, &names, node);
-            self.oracle_key(&mut key, node);
+            self.actor_key(key, &names, node);
+            self.wire_key(key, &names, node);
+            self.oracle_key(key, node);
             key.number(self.mailboxes[node].len() as u64);
             for event in &self.mailboxes[node] {
-                event_key(&mut key, &names, event);
+                event_key(key, &names, event);
             }
         }
         for (pid, process) in self.kernel.all() {
-            process_key(&mut key, &names, pid, process);
+            process_key(key, &names, pid, process);
         }
         for (when, event) in self.agenda.iter() {
             key.until(when);
-            event_key(&mut key, &names, event);
+            event_key(key, &names, event);
         }
         let oracle = &self.oracle;
         key.number(

@@ -10,6 +10,7 @@ use core::time::Duration;
 
 use super::agenda::Agenda;
 use super::choices::{Choices, Source};
+use super::codes::Codes;
 use super::event::{Event, Wire};
 use super::kernel::{Kernel, Pid};
 use super::leavings::Directory;
@@ -92,6 +93,8 @@ pub(super) struct World<'a> {
     outputs: Vec<Output>,
     /// Room for an encoded machine.
     pub(super) bytes: Vec<u8>,
+    /// What is known of the states of machines; lent by a search to the world that it follows.
+    pub(super) codes: Option<Codes>,
     pub(super) steps: u32,
     /// Steps since the clock jumped.
     at_once: u32,
@@ -134,6 +137,7 @@ impl<'a> World<'a> {
             agenda: Agenda::default(),
             outputs: Vec::new(),
             bytes: Vec::new(),
+            codes: None,
             steps: 0,
             at_once: 0,
         };
