@@ -145,6 +145,12 @@ impl Choices {
         Self { from: From::Prefix(prefix), made: Vec::new() }
     }
 
+    /// Begins anew with these choices, in the room of the old ones.
+    pub(super) fn renew(&mut self, prefix: Vec<u32>) {
+        self.from = From::Prefix(prefix);
+        self.made.clear();
+    }
+
     /// Chooses a number below `n`.
     pub fn choose(&mut self, source: Source, n: u32) -> u32 {
         if n < 2 {
@@ -202,7 +208,12 @@ impl Odometer {
     /// Gives the choices of the next run, or `None` when all are done.
     #[must_use]
     pub fn choices(&self) -> Option<Choices> {
-        self.next.clone().map(Choices::prefix)
+        self.prefix().map(Choices::prefix)
+    }
+
+    /// Gives the choices with which the next run begins, or `None` when all are done.
+    pub(super) fn prefix(&self) -> Option<Vec<u32>> {
+        self.next.clone()
     }
 
     /// Moves on, told what the last run chose.

@@ -4,6 +4,7 @@
 //! follow was seen; one that comes back to a state of its own without a deviation would go on for ever. It works in
 //! parts that share nothing, so whoever has threads may use them, and the counts stay what they are.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -110,7 +111,7 @@ fn parents(depths: &[usize]) -> Vec<usize> {
 /// What happens at one moment, in all the ways that are left.
 struct Leg<'a> {
     /// The world as the moment begins; `None` stands for before the beginning.
-    start: Option<World<'a>>,
+    start: Option<Box<World<'a>>>,
     key: u128,
     /// How many deviations are left.
     left: usize,
@@ -120,7 +121,7 @@ struct Leg<'a> {
 }
 
 impl<'a> Leg<'a> {
-    fn new(start: Option<World<'a>>, key: u128, left: usize) -> Self {
+    fn new(start: Option<Box<World<'a>>>, key: u128, left: usize) -> Self {
         Self { start, key, left, ways: Odometer::new(left), made: Vec::new() }
     }
 }
@@ -153,21 +154,18 @@ impl<'a> Explorer<'a> {
     /// Goes one leg further, or back; tells whether there is anything left.
     fn step(&mut self) -> bool {
         let Some(leg) = self.path.last_mut() else { return false };
-        let Some(choices) = leg.ways.choices() else {
+        let Some(prefix) = leg.ways.prefix() else {
             self.path.pop();
             return true;
         };
-        let mut world = match &leg.start {
-            // The last way needs no copy, and where nothing may deviate there is one way only.
-            Some(_) if leg.left == 0 => {
-                leg.start.take().unwrap_or_else(|| World::new(self.scenario, choices, Timeline::default()))
-            }
-            Some(start) => {
-                let mut world = start.clone();
-                world.choices = choices;
+        // Where nothing may deviate there is one way only, which needs no copy.
+        let start = if leg.left == 0 { leg.start.take() } else { leg.start.clone() };
+        let mut world = match start {
+            Some(mut world) => {
+                world.choices.renew(prefix);
                 world
             }
-            None => World::new(self.scenario, choices, Timeline::default()),
+            None => Box::new(World::new(self.scenario, Choices::prefix(prefix), Timeline::default())),
         };
         let steps = world.steps;
         world.codes = self.codes.take();
@@ -203,7 +201,7 @@ impl<'a> Explorer<'a> {
     }
 
     /// Goes on from a state, unless all that could follow was seen.
-    fn enter(&mut self, mut world: World<'a>, left: usize) {
+    fn enter(&mut self, world: Box<World<'a>>, left: usize) {
         let key = world.key(&mut self.key);
         match self.seen.visit(key, left) {
             Visit::Known if self.comes_back(key) => {
@@ -218,7 +216,6 @@ impl<'a> Explorer<'a> {
             Visit::Richer => {}
             Visit::First => self.sum.states += u64::from(left < self.deviations || self.part == 0),
         }
-        world.choices = Choices::prefix(Vec::new());
         self.path.push(Leg::new(Some(world), key, left));
     }
 

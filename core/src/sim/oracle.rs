@@ -96,7 +96,8 @@ impl Oracle {
 pub(super) struct Before {
     pub(super) input: Input,
     pub(super) life: Life,
-    rank: (u8, u64),
+    /// Its rank, once its teardown has begun.
+    rank: Option<(u8, u64)>,
     pub(super) due: bool,
     /// A wait whose time is over though what it waits for is here already.
     stale: Option<String>,
@@ -106,7 +107,9 @@ impl Before {
     pub(super) fn of(oracle: &Oracle, machine: &Machine, now: Instant, input: Input) -> Self {
         let due = input == Input::Tick && machine.poll_timeout().is_some_and(|when| when <= now);
         let stale = due.then(|| stale_wait(oracle, machine, now)).flatten();
-        Self { input, life: machine.life(), rank: machine.rank(), due, stale }
+        let life = machine.life();
+        let ends = life.is_teardown() && life != Life::Ended;
+        Self { input, life, rank: ends.then(|| machine.rank()), due, stale }
     }
 
     /// Objects before the timer fires, so that the waits are still those of the moment.
@@ -175,9 +178,7 @@ pub(super) fn check_codes(world: &mut World<'_>) -> Result<(), Violation> {
     for actor in world.actors.iter_mut().flatten().filter(|actor| actor.moved) {
         actor.moved = false;
         let same = match &mut world.codes {
-            Some(codes) => {
-                codes.check(&mut actor.machine).map(|print| actor.print = print.clone().into()).is_some()
-            }
+            Some(codes) => codes.check(&mut actor.machine).map(|print| actor.print = print.into()).is_some(),
             None => actor.machine.recode(&mut world.bytes),
         };
         if !same {
@@ -196,9 +197,7 @@ fn check_rank(
     outputs: &[Output],
 ) -> Result<(), Violation> {
     let Some(actor) = world.actors[node].as_ref() else { return Ok(()) };
-    if !before.life.is_teardown() || before.life == Life::Ended || refused.is_err() {
-        return Ok(());
-    }
+    let Some(was) = before.rank.filter(|_| refused.is_ok()) else { return Ok(()) };
     let rank = actor.machine.rank();
     let stutters = outputs
         .iter()
@@ -220,13 +219,12 @@ fn check_rank(
                 | Input::Leave { .. }
                 | Input::Flushed { .. }
         );
-    if rank > before.rank || (rank == before.rank && lowers && !stutters && !gives_up) {
+    if rank > was || (rank == was && lowers && !stutters && !gives_up) {
         let text = format_args!(
-            "{} is {:?}; {:?} takes its rank from {:?} to {rank:?}",
+            "{} is {:?}; {:?} takes its rank from {was:?} to {rank:?}",
             id(node),
             before.life,
-            before.input,
-            before.rank
+            before.input
         );
         return Err(Violation::told("rank", "R", world.now, text));
     }

@@ -4,6 +4,7 @@
 //! is there for anybody. What the world leaves open is asked of [`Choices`].
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::time::Duration;
@@ -33,7 +34,7 @@ pub(super) struct Actor {
     pub(super) pid: Pid,
     pub(super) machine: Machine,
     /// What its machine puts into a key, taken when it is asked for; until the machine's next input.
-    pub(super) print: OnceCell<Print>,
+    pub(super) print: OnceCell<Rc<Print>>,
     pub(super) begun: bool,
     /// Whether its machine took an input at this moment.
     pub(super) moved: bool,
@@ -185,16 +186,12 @@ impl<'a> World<'a> {
             self.happen(event)?;
             return Ok(Turn::Step);
         }
-        let due: Vec<usize> = (0..self.actors.len())
-            .filter(|node| self.timeout(*node).is_some_and(|when| when <= self.now))
-            .collect();
-        if !due.is_empty() {
-            let taken = self.choices.choose(Source::Order, u32::try_from(due.len()).unwrap_or(1)) as usize;
-            self.give(due[taken], Input::Tick)?.ok();
+        let timeout = (0..self.actors.len()).filter_map(|node| self.timeout(node)).min();
+        if timeout.is_some_and(|when| when <= self.now) {
+            self.tick()?;
             return Ok(Turn::Step);
         }
         super::oracle::check_codes(self)?;
-        let timeout = (0..self.actors.len()).filter_map(|node| self.timeout(node)).min();
         let Some(next) = self.agenda.first().into_iter().chain(timeout).min() else {
             return Ok(Turn::End);
         };
@@ -204,6 +201,15 @@ impl<'a> World<'a> {
         self.now = next;
         self.at_once = 0;
         Ok(Turn::Jump)
+    }
+
+    /// Gives a tick to one of the actors that are due.
+    fn tick(&mut self) -> Result<(), Violation> {
+        let is_due = |node: &usize| self.timeout(*node).is_some_and(|when| when <= self.now);
+        let due: Vec<usize> = (0..self.actors.len()).filter(is_due).collect();
+        let taken = self.choices.choose(Source::Order, u32::try_from(due.len()).unwrap_or(1)) as usize;
+        self.give(due[taken], Input::Tick)?.ok();
+        Ok(())
     }
 
     /// Gives when an actor that can step wants its tick.
