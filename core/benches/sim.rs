@@ -5,7 +5,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use windrow_core::sim::{Choices, Conduct, Exploration, Scenario, explore, roam, run};
 
 /// Breadth and depth.
-const TREES: [(usize, usize); 6] = [(1, 1), (2, 1), (2, 2), (2, 3), (3, 3), (2, 6)];
+const TREES: [(usize, usize); 6] = [(1, 1), (2, 1), (2, 2), (2, 3), (2, 4), (2, 6)];
 
 /// Runs a few seeds of a tree with all faults; gives how many steps they had.
 fn seeds(scenario: &Scenario, count: u64) -> u64 {
