@@ -20,6 +20,9 @@ const SNAPSHOTS: &[(&str, Make)] = &[
     ("table-task.txt", || tables::task().listing()),
 ];
 
+/// What `.ci/run` compares: no debug build could make it in time.
+const GUARANTEE: &str = "guarantee.txt";
+
 #[test]
 fn snapshots_match() {
     for (name, text) in SNAPSHOTS {
@@ -29,7 +32,8 @@ fn snapshots_match() {
 
 #[test]
 fn no_snapshot_is_unused() {
-    let known: BTreeSet<_> = SNAPSHOTS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let made = SNAPSHOTS.iter().map(|(name, _)| (*name).to_owned());
+    let known: BTreeSet<_> = made.chain([GUARANTEE.to_owned()]).collect();
     let there: BTreeSet<_> = fs::read_dir(directory())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
