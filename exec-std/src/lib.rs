@@ -76,6 +76,7 @@ mod pending;
 mod portal;
 mod program;
 mod reading;
+mod rehearsal;
 mod sandwich;
 mod serve;
 pub mod shell;

@@ -23,16 +23,11 @@ use crate::endpoint::{Endpoint, Service, bad, decode, encode};
 use crate::failure::Raised;
 use crate::notice::Notice;
 use crate::order::{Backend, Brief};
-use crate::shell::{Alive, Asks, Ended, Meets, Reactor, Shared, Shell, Tree};
+use crate::rehearsal::rehearse;
+use crate::shell::{Alive, Asks, Ended, Meets, Reactor, Recorder, Shared, Shell, Tree};
 use crate::threads::Threads;
 use crate::unix::exec::take_channel;
-use crate::unix::signals::Signals;
-use crate::unix::sys;
 use crate::unix::template::{self, Newborn, Role, StartError, Template};
-
-/// How often it is looked whether the rehearsal's thread is gone. If it were still there, the template would be made by
-/// starting the program again: slower, and right.
-const REHEARSAL_ENDS: usize = 10_000;
 
 /// Tells a re-executed program which actor it is.
 pub(crate) const ACTOR_VARIABLE: &str = "WINDROW_ACTOR";
@@ -52,6 +47,7 @@ pub struct Program {
     entries: Arc<Vec<(&'static str, Arc<dyn Body>)>>,
     services: Arc<Vec<Service>>,
     preload: Option<fn()>,
+    pub(crate) recorder: Option<Recorder>,
     run_dir: Option<PathBuf>,
     levels: u8,
     limits: Limits,
@@ -111,6 +107,14 @@ impl Program {
     #[must_use]
     pub fn preload(mut self, preload: fn()) -> Self {
         self.preload = Some(preload);
+        self
+    }
+
+    /// Gives `recorder` what each machine of the tree takes and says, in the process in which it does.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn recorder(mut self, recorder: Recorder) -> Self {
+        self.recorder = Some(recorder);
         self
     }
 
@@ -178,6 +182,7 @@ impl Program {
         let mut drive = D::new()?;
         let mut shell = Shell::new(config, drive.reactor()?, None)?;
         shell.set_backend(backend);
+        shell.set_recorder(self.recorder);
         let shared = Arc::new(Shared::new(shell));
         drive.until_run(&shared)?;
         rehearse();
@@ -226,11 +231,12 @@ impl Program {
         let Seat { id, channel, forked } = seat;
         let mut drive = D::new()?;
         let (config, reactor) = (Config::child(id), drive.reactor()?);
-        let shell = if forked {
+        let mut shell = if forked {
             Shell::born(config, reactor, channel)?
         } else {
             Shell::new(config, reactor, Some(channel))?
         };
+        shell.set_recorder(self.recorder);
         let shared = Arc::new(Shared::new(shell));
         if let Some(ended) = drive.until_run(&shared)? {
             return Ok(Next::Exit(i32::from(ended.status())));
@@ -334,34 +340,6 @@ fn start_user<R: Reactor>(
         std::thread::Builder::new().name(name.replace('\0', " ")).spawn(task)?;
     }
     Ok(())
-}
-
-/// Starts a thread and waits for its end, so that the templates' processes need not begin with what a first thread costs:
-/// symbols to look up, a heap and a stack to map. They inherit those of this one. Then once more, because a thread that
-/// takes over a stack looks up another symbol than one that has a new stack made.
-fn rehearse() {
-    let _ = Signals::sets_of_newborn();
-    for _ in 0..2 {
-        if !is_alone() {
-            return;
-        }
-        let thread = std::thread::Builder::new().name(String::from("rehearsal")).spawn(|| {
-            let (sender, receiver) = std::sync::mpsc::channel();
-            let _ = sender.send(vec![0_u8; 64]);
-            receiver.recv().map(|bytes| bytes.len())
-        });
-        if thread.is_ok_and(|thread| thread.join().is_ok()) {
-            // It is joined a moment before it leaves the kernel's list of threads.
-            (0..REHEARSAL_ENDS).find(|_| {
-                std::thread::yield_now();
-                is_alone()
-            });
-        }
-    }
-}
-
-fn is_alone() -> bool {
-    sys::is_single_threaded().is_ok_and(|single| single)
 }
 
 /// Gives an id that no other actor of the tree has: a random half that this process drew, and a count.

@@ -28,7 +28,9 @@ impl<D: Drive> Threads<D> {
     fn sit(&self, berth: Berth) -> io::Result<u8> {
         let alive = Arc::clone(&berth.alive);
         let mut drive = D::new()?;
-        let shared = Arc::new(Shared::new(Shell::aboard(berth, drive.reactor()?)?));
+        let mut shell = Shell::aboard(berth, drive.reactor()?)?;
+        shell.set_recorder(self.program.recorder);
+        let shared = Arc::new(Shared::new(shell));
         // What a process's exit would close is closed by hand, however this ends.
         let _closes = Closes(&shared);
         if let Some(ended) = drive.until_run(&shared)? {

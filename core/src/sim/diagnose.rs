@@ -183,7 +183,7 @@ fn step_of_doom(world: &World<'_>, runs: &mut u32) -> Doom {
         world.timeline = Timeline::told();
         let turn = world.turn();
         let (step, at) = (world.steps, world.now);
-        let told = world.timeline.take();
+        let (told, _) = world.timeline.take();
         let what =
             told.lines().next().and_then(|line| line.trim().split_once("  ")).map_or("", |(_, what)| what);
         let doom = Doom { step, at, what: what.into() };

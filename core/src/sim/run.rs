@@ -10,7 +10,7 @@ use super::oracle::Violation;
 use super::scenario::Scenario;
 use super::timeline::Timeline;
 use super::world::World;
-use crate::{Instant, Outcome};
+use crate::{Instant, Outcome, Record};
 
 /// What a run came to.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub struct Report {
     pub fullest: u64,
     /// Every input and output, a line each; empty unless it was asked for.
     pub timeline: String,
+    /// What every machine took and said, in order; empty unless it was asked for.
+    pub records: alloc::vec::Vec<Record>,
 }
 
 impl Report {
@@ -72,7 +74,7 @@ pub fn run(scenario: &Scenario, choices: Choices) -> Report {
     report(World::new(scenario, choices, Timeline::hashed()))
 }
 
-/// Runs a scenario and keeps its timeline.
+/// Runs a scenario and keeps its timeline and its records.
 #[must_use]
 pub fn record(scenario: &Scenario, choices: Choices) -> Report {
     report(World::new(scenario, choices, Timeline::told()))
@@ -81,6 +83,7 @@ pub fn record(scenario: &Scenario, choices: Choices) -> Report {
 fn report(mut world: World<'_>) -> Report {
     let violation = world.run().err();
     let explanation = violation.is_some().then(|| explain(&world)).flatten();
+    let (timeline, records) = world.timeline.take();
     Report {
         violation,
         explanation,
@@ -91,6 +94,7 @@ fn report(mut world: World<'_>) -> Report {
         made: world.choices.made().to_vec(),
         hash: world.timeline.hash(),
         fullest: world.oracle.fullest,
-        timeline: world.timeline.take(),
+        timeline,
+        records,
     }
 }

@@ -1,31 +1,33 @@
-//! A run as text: a line for each input and each output, time first; and as a number.
+//! A run as text, a line for each input and each output, time first; as records; and as a number.
 //!
 //! It keeps nothing unless it is asked to.
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::fmt::Write;
 use core::hash::{Hash, Hasher};
 
 use super::hash::Chain;
 use super::world::place;
-use crate::{ActorId, Error, Event, Input, Instant, Link, Message, Output};
+use crate::{ActorId, Error, Event, Input, Instant, Link, Message, Output, Record};
 
 /// What is kept of a run: its hash, its lines, or nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timeline {
     hash: Option<Chain>,
     text: Option<String>,
+    records: Vec<Record>,
 }
 
 impl Timeline {
     /// Keeps the hash of every output, with its time.
     pub(super) fn hashed() -> Self {
-        Self { hash: Some(Chain::default()), text: None }
+        Self { hash: Some(Chain::default()), ..Self::default() }
     }
 
-    /// Keeps the hash, and a line for each input and each output.
+    /// Keeps the hash, a line for each input and each output, and the records.
     pub(super) fn told() -> Self {
         Self { text: Some(String::new()), ..Self::hashed() }
     }
@@ -56,8 +58,15 @@ impl Timeline {
         self.hash.map_or(0, |hash| hash.finish())
     }
 
-    pub(super) fn take(&mut self) -> String {
-        self.text.take().unwrap_or_default()
+    /// Keeps what a machine took and said.
+    pub(super) fn record(&mut self, at: Instant, actor: ActorId, input: Input, outputs: &[Output]) {
+        if self.text.is_some() {
+            self.records.push(Record { actor, at, input, outputs: outputs.to_vec() });
+        }
+    }
+
+    pub(super) fn take(&mut self) -> (String, Vec<Record>) {
+        (self.text.take().unwrap_or_default(), core::mem::take(&mut self.records))
     }
 }
 

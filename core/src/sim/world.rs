@@ -366,6 +366,7 @@ impl<'a> World<'a> {
         }
         super::oracle::after(self, node, &before, refused, &outputs)?;
         if refused.is_ok() {
+            self.timeline.record(self.now, id(node), input, &outputs);
             for output in &outputs {
                 self.perform(node, *output)?;
             }

@@ -17,6 +17,7 @@ mod maker;
 mod peers;
 mod perform;
 mod reactor;
+mod record;
 mod records;
 mod slots;
 mod sources;
@@ -31,14 +32,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use windrow_core::{
-    ActorId, Config, End, Input, Instant, Life, Link, Machine, NameId, Outcome, Refused, ScopeId,
-};
+use windrow_core::{ActorId, Config, End, Input, Instant, Life, Link, Machine, NameId, Outcome, ScopeId};
 
 pub use desk::Shared;
 pub use intern::NAME_MAX;
 pub(crate) use intern::clip;
 pub use reactor::{Interest, PollingReactor, Reactor, Ready, Token};
+pub use record::Recorder;
 
 use crate::actor::Actor;
 use crate::board::Board;
@@ -77,6 +77,7 @@ const LEAK: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Shell<R> {
     machine: Machine,
+    recorder: Option<Recorder>,
     reactor: R,
     sources: Sources,
     /// The process's, which its main actor hears.
@@ -200,6 +201,7 @@ impl<R: Reactor> Shell<R> {
         let machine = Machine::new(config).map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad))?;
         let mut shell = Self {
             machine,
+            recorder: None,
             reactor,
             sources: Sources::default(),
             signals,
@@ -363,15 +365,6 @@ impl<R: Reactor> Shell<R> {
                 break;
             }
         }
-    }
-
-    /// Gives the machine one input and does what it says. A fact is never refused here, for all outputs are polled.
-    fn give(&mut self, now: Instant, input: Input) -> Option<Refused> {
-        let refused = self.machine.handle(now, input).err();
-        while let Some(output) = self.machine.poll_output() {
-            self.perform(output);
-        }
-        refused
     }
 
     fn end(&mut self, outcome: Outcome) -> Ended {
