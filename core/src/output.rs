@@ -256,6 +256,18 @@ pub enum End {
     Forced,
 }
 
+impl End {
+    /// Gives the exit status that says it: 0 if no failure was left, else 1, or 130 if it was forced to end.
+    #[must_use]
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Well | Self::Cancelled(_) => 0,
+            Self::Failed => 1,
+            Self::Forced => 130,
+        }
+    }
+}
+
 /// What an actor's life came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Outcome {

@@ -54,7 +54,7 @@ impl World<'_> {
         if self.scenario.ask {
             let ask = self.pick(Source::User, &[25, 0, 5, 310, 700]);
             let fact = Input::StatusAsked;
-            self.at(self.now.after(ask), Event::Fact { node: 0, fact });
+            self.at(self.now.after(self.scenario.settled).after(ask), Event::Fact { node: 0, fact });
         }
     }
 

@@ -26,7 +26,8 @@ impl World<'_> {
         if signal == Signal::Kill {
             return self.kill(pid);
         }
-        if process.stopped && !self.goes_on(pid, signal) {
+        let stopped = process.stopped;
+        if stopped && !self.goes_on(pid, signal) {
             return;
         }
         match what {
@@ -37,8 +38,17 @@ impl World<'_> {
             }
             What::Actor(node) => {
                 let after = self.latency();
-                let fact = Input::Signalled(signal);
-                self.at(self.now.after(after), Event::Fact { node, fact });
+                let fact = Event::Fact { node, fact: Input::Signalled(signal) };
+                if stopped && after.is_zero() {
+                    // Whoever goes on looks at its signals before it reads, or after.
+                    self.agenda.add_kept(self.now, fact);
+                } else {
+                    self.at(self.now.after(after), fact);
+                }
+                if stopped {
+                    self.open_mailbox(node);
+                    self.at(self.now, Event::Look { node });
+                }
             }
             What::Command(node) => self.signal_command(node, pid, signal, from),
             // Every second one of them ignores SIGTERM.
@@ -59,10 +69,6 @@ impl World<'_> {
         }
         process.stopped = false;
         let pending = core::mem::take(&mut process.pending);
-        if let What::Actor(node) = process.what {
-            self.open_mailbox(node);
-            self.at(self.now, Event::Look { node });
-        }
         for held in [Signal::Int, Signal::Hup] {
             if pending & 1 << held.number() != 0 {
                 self.deliver(pid, held, None);

@@ -26,8 +26,9 @@ impl World<'_> {
         }
     }
 
-    /// Orders a child's process: the channel is there at once, the process after a while.
-    pub(super) fn order(&mut self, node: usize, child: ActorId) {
+    /// Orders a child's process: the channel is there at once, the process after a while. What can't even be asked for is
+    /// answered before anything else happens.
+    pub(super) fn order(&mut self, node: usize, child: ActorId) -> Option<Input> {
         let child = place(child);
         self.open_wire(child);
         self.spoil(node);
@@ -37,10 +38,14 @@ impl World<'_> {
             self.wires[child].child_end = false;
             self.orders[child] = None;
             let fact = Input::NotStarted { child: id(child), errno: EAGAIN };
+            if after.is_zero() {
+                return Some(fact);
+            }
             self.at(self.now.after(after), Event::Fact { node, fact });
         } else {
             self.at(self.now.after(after), Event::Exec { node: child });
         }
+        None
     }
 
     /// A first template that is to fail does so over the first order.

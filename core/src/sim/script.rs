@@ -159,7 +159,8 @@ impl World<'_> {
     }
 
     fn open_nursery(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
-        let deadline = (conduct == Conduct::Deadline).then(|| self.now.after(Duration::from_millis(60)));
+        let span = self.scenario.settled + Duration::from_millis(60);
+        let deadline = (conduct == Conduct::Deadline).then(|| self.now.after(span));
         let shield = conduct == Conduct::Shield;
         let open = Input::OpenScope { scope: NURSERY, parent: ScopeId::ROOT, shield, deadline };
         let opened = self.give(node, open)?.is_ok();

@@ -13,7 +13,11 @@ use crate::{ActorId, Defect, Exit, Input, Message, Outcome, Output, Payload, Sig
 pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Result<(), Violation> {
     world.pass_on(node, output);
     match output {
-        Output::Spawn { child, .. } => world.order(node, child),
+        Output::Spawn { child, .. } => {
+            if let Some(answer) = world.order(node, child) {
+                return world.give(node, answer).map(drop);
+            }
+        }
         Output::Send { link, message } => world.send(node, link, message),
         Output::Flush { link } => world.flush(node, link),
         Output::Close { link } => world.close(node, link),
@@ -120,7 +124,8 @@ impl World<'_> {
         if self.conducts[node] == Conduct::Linger {
             self.kernel.at_mut(pid).wedged = true;
         } else {
-            self.at(self.now, Event::Death { pid, exit: Exit::Code(0) });
+            let exit = Exit::Code(outcome.end.status().into());
+            self.at(self.now, Event::Death { pid, exit });
         }
     }
 }

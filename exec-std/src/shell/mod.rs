@@ -32,7 +32,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use windrow_core::{ActorId, Config, End, Input, Instant, Life, Link, Machine, NameId, Outcome, ScopeId};
+use windrow_core::{ActorId, Config, Input, Instant, Life, Link, Machine, NameId, Outcome, ScopeId};
 
 pub use desk::Shared;
 pub use intern::NAME_MAX;
@@ -157,14 +157,10 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// Gives the exit status that says how it went: 0 if no failure was left, else 1, or 130 if it was forced to end.
+    /// Gives the exit status that says how it went. See [`End::status`](windrow_core::End::status).
     #[must_use]
     pub fn status(&self) -> u8 {
-        match self.outcome.end {
-            End::Failed => 1,
-            End::Forced => 130,
-            _ => 0,
-        }
+        self.outcome.end.status()
     }
 }
 
