@@ -268,6 +268,8 @@ impl<R: Reactor> Shell<R> {
     pub fn turn(&mut self, now: Instant, ready: &[Ready]) -> io::Result<Turn> {
         for one in ready {
             self.take(*one)?;
+            // A channel that is closed over it brings nothing more.
+            self.give_facts(now);
         }
         self.take_letters();
         self.take_orders(now);
@@ -353,13 +355,17 @@ impl<R: Reactor> Shell<R> {
     /// Gives the machine the facts that are there, and those that its outputs answer at once, in order.
     fn settle(&mut self, now: Instant) {
         for _ in 0..ROUNDS {
-            while let Some(fact) = self.facts.pop_front() {
-                self.give(now, fact);
-            }
+            self.give_facts(now);
             self.answer_sweeps();
             if self.facts.is_empty() {
                 break;
             }
+        }
+    }
+
+    fn give_facts(&mut self, now: Instant) {
+        while let Some(fact) = self.facts.pop_front() {
+            self.give(now, fact);
         }
     }
 
