@@ -261,12 +261,19 @@ impl Kernel {
         false
     }
 
-    /// Lists what a parent adopted from a dead child and what of the child's group is its own. A guardian is left to it.
+    /// Lists what a parent adopted from a dead child and can tell to be its: it was told of it, or finds it in its group. A
+    /// guardian is left to it.
     #[must_use]
     pub(super) fn leavings(&self, parent: Pid, child: Pid) -> Vec<Pid> {
+        let untold = |process: &Process| {
+            process.what == What::Leaving && process.maker == child && process.group != child
+        };
         self.children_of(parent)
             .filter(|(pid, process)| {
-                *pid != child && !matches!(process.what, What::Template(_)) && self.descends(*pid, child)
+                *pid != child
+                    && !matches!(process.what, What::Template(_))
+                    && self.descends(*pid, child)
+                    && !untold(process)
             })
             .map(|(pid, _)| pid)
             .collect()
