@@ -23,6 +23,7 @@ mod streams;
 mod templates;
 mod threads;
 mod traced;
+mod twins;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,7 @@ const MODULES: &[harness::Module] = &[
     templates::MODULE,
     threads::MODULE,
     traced::MODULE,
+    twins::MODULE,
 ];
 
 fn main() -> ExitCode {

@@ -101,7 +101,7 @@ impl Shell {
     const ALL: &[Self] = &[Self::Std, Self::Smol];
 
     /// Gives the one that the case of this process runs by.
-    fn of_case() -> Self {
+    pub(crate) fn of_case() -> Self {
         let name = std::env::var(DRIVE).unwrap_or_default();
         Self::ALL.iter().copied().find(|shell| shell.name() == name).unwrap_or(Self::Std)
     }
@@ -212,7 +212,7 @@ pub(crate) fn program() -> Program {
     let modules = MODULES.get().copied().unwrap_or_default();
     let entries = modules.iter().flat_map(|module| module.entries);
     let services = modules.iter().flat_map(|module| module.services);
-    let program = Program::new().preload(acts::preload);
+    let program = crate::twins::on_record(Program::new().preload(acts::preload));
     let program = entries.fold(program, |program, (name, entry)| program.entry(name, *entry));
     services.fold(program, |program, service| program.service(service()))
 }

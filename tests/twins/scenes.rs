@@ -1,0 +1,127 @@
+//! The scenes: what is to be the same in the simulator and in real processes. Those that are rows of the fault matrix say so.
+//!
+//! The rule: all work begins when the tree is up, and no span is short that the scene does not mean to run out.
+
+use std::time::Duration;
+
+use windrow_core::Times;
+use windrow_core::sim::Conduct::*;
+use windrow_core::sim::Scenario;
+
+use super::show::show;
+use crate::harness::{Bed, Case, Shell};
+
+/// Lists scenes by their names, and makes a case of each by either shell.
+macro_rules! scenes {
+    ($($name:ident: $scenario:expr;)*) => {
+        pub(super) const CASES: &[Case] = &[$(
+            Case { name: concat!("twins_", stringify!($name), "::std"), shell: Shell::Std, body: $name },
+            Case { name: concat!("twins_", stringify!($name), "::smol"), shell: Shell::Smol, body: $name },
+        )*];
+
+        $(fn $name(bed: &Bed) {
+            show(bed, stringify!($name));
+        })*
+
+        /// Gives a scene's scenario.
+        pub(super) fn scenario(name: &str) -> Scenario {
+            match name {
+                $(stringify!($name) => $scenario,)*
+                _ => panic!("there is no scene `{name}`"),
+            }
+        }
+    };
+}
+
+scenes! {
+    all_return: ends(tree(2, 1).with(1, Return).with(2, Return));
+    two_levels_return: ends([3, 4, 5, 6].into_iter().fold(tree(2, 2), |tree, leaf| tree.with(leaf, Return)));
+    one_fails: ends(tree(2, 1).with(1, Fail));
+    one_panics: ends(tree(2, 1).with(2, Panic));
+    a_leaf_fails: ends(tree(2, 2).with(3, Fail));
+    the_middle_fails: ends(tree(1, 2).with(1, Fail));
+    row_1_the_root_fails: ends(tree(2, 1).with(0, Fail));
+    row_1_the_root_panics: ends(tree(2, 1).with(0, Panic));
+    fails_when_cancelled: ends(tree(2, 1).with(1, Fail).with(2, FailOnCancel));
+    the_root_cancels_itself: ends(tree(2, 1).with(0, CancelSelf));
+    a_child_is_cancelled_alone: ends(tree(2, 1).with(0, CancelChild).with(2, Return));
+    row_56_one_interrupt: tree(2, 2);
+    spawns_later: tree(2, 1).with(0, SpawnLater);
+    a_command_returns: ends(tree(1, 1).with(1, CommandReturn));
+    a_command_fails: ends(tree(2, 1).with(1, CommandFail));
+    a_command_is_interrupted: tree(2, 1).with(1, Command).with(2, CommandNoInt);
+    row_51_commands_that_ignore_all_but_kill: (1..=8).fold(condemned(tree(8, 1)), |tree, leaf| {
+        tree.with(leaf, if leaf < 5 { CommandNoTerm } else { CommandDeaf })
+    });
+    a_deaf_driver: condemned(tree(2, 1).with(1, Wedge));
+    row_51_drivers_that_are_deaf: (1..=8).fold(condemned(tree(8, 1)), |tree, leaf| tree.with(leaf, Wedge));
+    deaf_once_it_is_cancelled: condemned(tree(1, 1).with(1, WedgeOnCancel));
+    lingers_after_its_last_word: condemned(ends(tree(1, 1).with(1, Linger)));
+    code_that_ignores_a_cancel: hurried(tree(1, 1).with(1, IgnoreCancel));
+    code_that_blocks: hurried(tree(1, 1).with(1, Block));
+    a_shield: hurried(tree(1, 1).with(1, Shield));
+    a_deadline: ends(tree(1, 1).with(0, Deadline));
+    exits_without_a_word: ends(tree(2, 1).with(1, ExitHard));
+    the_middle_exits_without_a_word: ends(tree(1, 2).with(1, ExitHard));
+    row_1_the_root_exits_without_a_word: ends(tree(2, 1).with(0, ExitHard));
+    row_38_dies_before_it_speaks: ends(tree(2, 1).with(1, DieInBoot));
+    never_speaks: ends(briefly(condemned(tree(1, 1).with(1, Mute))));
+    row_40_slow_to_speak: slowly(tree(1, 1).with(1, SlowBoot));
+    row_75_cannot_be_made: ends(tree(2, 1).with(1, NoStart));
+    row_31_the_template_is_killed: tree(1, 1).with(0, TemplateDies);
+    row_31_the_template_is_stopped: ends(briefly(hurried(tree(1, 1).with(0, TemplateStops))));
+    a_driver_is_stopped: hurried(tree(1, 1).with(1, Stopped));
+    a_command_is_stopped: hurried(tree(1, 1).with(1, CommandStopped));
+    a_callee_dies: ends(tree(1, 1).with(0, Calls).with(1, DiesOfCall));
+    a_called_thread_is_deaf: hurried(tree(1, 1).with(0, Calls).with(1, DeafThread));
+    a_thread: tree(1, 1).with(1, DeafThread);
+    the_middle_is_deaf: condemned(tree(1, 2).with(1, Wedge));
+    both_generations_are_deaf: condemned(tree(1, 2).with(1, Wedge).with(2, Wedge));
+    the_middle_is_stopped: hurried(tree(1, 2).with(1, Stopped));
+    row_56_two_interrupts: Scenario { hurry: true, ..tree(1, 1).with(1, IgnoreCancel) };
+    row_52_asked_while_it_ends: Scenario { ask: true, ..hurried(tree(1, 1).with(1, IgnoreCancel)) };
+    a_channel_breaks: ends(tree(2, 1).with(1, LoseLink));
+    a_command_leaves_others: ends(hurried(tree(1, 1).with(1, CommandLeaves)));
+}
+
+/// A tree that is up before anything is done, with spans that only end if something is wrong.
+fn tree(breadth: usize, depth: usize) -> Scenario {
+    let mut scenario = Scenario::tree(breadth, depth);
+    scenario.settled = Duration::from_secs(1);
+    let long = Duration::from_secs(10);
+    scenario.limits.times =
+        Times { ack: long, own: long, stop: long, kill: long, flush: long, ..Times::default() };
+    scenario
+}
+
+/// The same with so little time to be asked and to end that a test can wait for it to run out.
+fn hurried(mut scenario: Scenario) -> Scenario {
+    let span = Duration::from_millis(400);
+    scenario.limits.times = Times { ack: span, own: span, flush: span, ..scenario.limits.times };
+    scenario
+}
+
+/// The same with little time between SIGTERM and SIGKILL, too; whoever is killed may still take long to die.
+fn condemned(scenario: Scenario) -> Scenario {
+    let mut scenario = hurried(scenario);
+    scenario.limits.times.stop = Duration::from_millis(300);
+    scenario
+}
+
+/// The same with so much time to be ready that half of it is over before the tree is up.
+fn slowly(mut scenario: Scenario) -> Scenario {
+    scenario.limits.boot = scenario.settled * 3 / 2;
+    scenario
+}
+
+/// The same with little time to be ready.
+fn briefly(mut scenario: Scenario) -> Scenario {
+    scenario.limits.boot = Duration::from_millis(300);
+    scenario
+}
+
+/// A tree that ends without its user.
+fn ends(mut scenario: Scenario) -> Scenario {
+    scenario.nets.user = false;
+    scenario
+}

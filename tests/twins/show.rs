@@ -1,0 +1,223 @@
+//! One scene, shown by real processes and compared with the simulator.
+//!
+//! The rule: a cue is given when the real tree is where the simulated one was when it got it. What has no record (a
+//! driver that stands still, a command that is up) leaves a mark or is seen from outside.
+
+use std::collections::BTreeMap;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+use windrow_core::sim::{Choices, Conduct, Scenario, Source, Trace, record};
+use windrow_core::{Config, Input, Instant, Machine, Output, Record};
+use windrow_std::unix::procfs;
+
+use super::account::Account;
+use super::play::waits_for_work;
+use super::scenes;
+use super::stage::{PLACE, SCENE, Stage};
+use crate::harness::{Bed, Running, soon, watch};
+
+/// When a simulated world begins.
+const BEGIN: Instant = Instant(1_000_000_000);
+
+/// In how many of the simulator's runs a real run is looked for.
+const RUNS: u64 = 2000;
+
+type Records = BTreeMap<usize, Vec<Record>>;
+
+/// What the case does to a tree, and when in the simulator's time.
+enum Cue {
+    /// There is work: whoever waits for it goes on.
+    Work,
+    Signal(Signal),
+}
+
+/// Shows a scene by both ways to make a process, at the same time; by one, if it is about the template.
+pub(super) fn show(bed: &Bed, name: &str) {
+    let scenario = scenes::scenario(name);
+    let spoils = |conduct| matches!(conduct, Conduct::TemplateDies | Conduct::TemplateStops);
+    let backends: &[_] = if scenario.fixed.iter().any(|(_, conduct)| spoils(*conduct)) {
+        &["fork"]
+    } else {
+        &["fork", "exec"]
+    };
+    let report = record(&scenario, fair(&scenario));
+    assert!(report.is_clean(), "{report}");
+    let simulated = by_place(report.records);
+    let start = |backend: &&str| {
+        let directory = bed.path(backend);
+        std::fs::create_dir(&directory).expect("a stage");
+        let mut words = bed.act("first-part", &[backend]).into_iter();
+        let launch = bed.launch(words.next().expect("this program"), words);
+        let running = launch.env(SCENE, name).env(PLACE, &directory).start();
+        (Stage::new(directory, scenario.clone()), running)
+    };
+    let shown: Vec<_> = backends.iter().map(start).collect();
+    shown.iter().for_each(|(stage, running)| conduct(stage, &simulated, running));
+    collect_orphans(&shown.iter().map(|(_, running)| running.pid()).collect::<Vec<_>>());
+    for (stage, running) in shown {
+        running.finish();
+        let real = stage.records();
+        compare(&stage, &real, &simulated);
+        replay(&stage, &real);
+    }
+}
+
+/// Collects what roots that are dead have left to the case: a guardian stays for as long as nobody does.
+fn collect_orphans(roots: &[i32]) {
+    for root in roots {
+        watch::exited(&watch::open(*root), soon());
+    }
+    watch::observe("nobody is left but the roots", || {
+        let children = procfs::children().expect("the list of children");
+        let orphans = children.iter().filter(|child| !roots.contains(child));
+        let orphans: Vec<_> = orphans.filter_map(|child| Pid::from_raw(*child)).collect();
+        for orphan in &orphans {
+            let _ = waitid(WaitId::Pid(*orphan), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        }
+        orphans.is_empty()
+    });
+}
+
+/// Gives the fair choices, but that a user who may signal again, or ask, does so soon after the first signal.
+fn fair(scenario: &Scenario) -> Choices {
+    let mut trace = Trace::default();
+    if scenario.hurry || scenario.ask {
+        trace.stream_mut(Source::User).extend([0, 3]);
+    }
+    Choices::replay(trace)
+}
+
+/// Sorts a simulated tree's records by place.
+fn by_place(all: Vec<Record>) -> Records {
+    let mut records = Records::new();
+    for record in all {
+        let place = usize::try_from(record.actor.0 - 1).expect("a small tree");
+        records.entry(place).or_default().push(record);
+    }
+    records
+}
+
+/// Gives each cue when it is time.
+fn conduct(stage: &Stage, simulated: &Records, running: &Running) {
+    for node in stage.nodes_that(|conduct| conduct == Conduct::SlowBoot) {
+        let pid = stopped(stage, node);
+        watch::signal(pid, Signal::CONT);
+    }
+    for node in stage.nodes_that(|conduct| conduct == Conduct::TemplateDies) {
+        // In the simulator nothing comes between the first things that a script does.
+        watch::observe("its actor has left", || stage.marked(&format!("left-{node}")).is_some());
+        let template = stage.marked(&format!("template-{node}")).and_then(|pid| pid.parse().ok());
+        watch::signal(template.expect("a pid"), Signal::KILL);
+    }
+    for node in stage.nodes_that(Conduct::is_command) {
+        watch::observe("a command is up", || stage.marked(&format!("up-{node}")).is_some());
+    }
+    for (at, cue) in cues(stage, simulated) {
+        await_all(stage, &before(stage, simulated, at));
+        match cue {
+            Cue::Work => {
+                stage.mark("go", "");
+                for node in stage.nodes_that(|conduct| conduct == Conduct::Wedge) {
+                    watch::observe("a driver is deaf", || stage.marked(&format!("done-{node}")).is_some());
+                }
+                for node in
+                    stage.nodes_that(|conduct| matches!(conduct, Conduct::Stopped | Conduct::CommandStopped))
+                {
+                    stopped(stage, node);
+                }
+            }
+            Cue::Signal(signal) => running.signal(signal),
+        }
+    }
+}
+
+/// Lists the cues, in the order in which the simulated tree got them.
+fn cues(stage: &Stage, simulated: &Records) -> Vec<(Instant, Cue)> {
+    let root = simulated.get(&0).into_iter().flatten();
+    let heard = root.filter_map(|record| match record.input {
+        Input::Signalled(signal) => {
+            Some((record.at, Cue::Signal(Signal::from_named_raw(signal.number()).expect("a signal"))))
+        }
+        Input::StatusAsked => Some((record.at, Cue::Signal(Signal::USR1))),
+        _ => None,
+    });
+    let works = stage.nodes_that(waits_for_work).next().is_some();
+    let work = works.then_some((BEGIN.after(stage.scenario.settled), Cue::Work));
+    work.into_iter().chain(heard).collect()
+}
+
+fn before(stage: &Stage, records: &Records, at: Instant) -> Account {
+    let early = |records: &Vec<Record>| records.iter().filter(|record| record.at < at).cloned().collect();
+    Account::of(&stage.scenario, &records.iter().map(|(node, records)| (*node, early(records))).collect())
+}
+
+/// Waits until the real tree has said what the simulated one had.
+fn await_all(stage: &Stage, expected: &Account) {
+    let mut there = Account::default();
+    let came = watch::observe_within(soon(), || {
+        there = Account::of(&stage.scenario, &stage.records());
+        there == *expected
+    });
+    assert!(came, "the tree is not where it should be\n{}", there.difference(expected));
+}
+
+/// Waits until SIGSTOP holds a part's process, and gives its pid.
+fn stopped(stage: &Stage, node: usize) -> i32 {
+    let mut pid = 0;
+    watch::observe("a part stands still", || {
+        pid = stage.marked(&format!("pid-{node}")).and_then(|pid| pid.parse().ok()).unwrap_or(0);
+        procfs::stat(pid).ok().flatten().is_some_and(|stat| stat.state == b'T')
+    });
+    pid
+}
+
+/// A real run is one of the simulator's: the fair one, or, where the world may choose, another.
+fn compare(stage: &Stage, real: &Records, fair: &Records) {
+    let account = |records: &Records| Account::of(&stage.scenario, records);
+    let (told, fair) = (account(real), account(fair));
+    if told == fair {
+        return;
+    }
+    let found = (0..RUNS).any(|seed| {
+        let report = record(&stage.scenario, Choices::seed(seed));
+        let other = by_place(report.records);
+        report.violation.is_none() && counts(&other) == counts(real) && account(&other) == told
+    });
+    let lines = || real.iter().map(|(node, records)| timeline(*node, records)).collect::<String>();
+    assert!(found, "no run of the simulator is like this one:\n{}\n{}", told.difference(&fair), lines());
+}
+
+/// Counts what each actor said: enough to tell most runs apart.
+fn counts(records: &Records) -> Vec<(usize, usize)> {
+    let said = |record: &Record| {
+        record.outputs.iter().filter(|output| !matches!(output, Output::Discard(_))).count()
+    };
+    let counted = records.iter().map(|(node, records)| (*node, records.iter().map(said).sum()));
+    counted.filter(|(_, count)| *count > 0).collect()
+}
+
+fn timeline(node: usize, records: &[Record]) -> String {
+    let line = |record: &Record| format!("actor {node}: {:?} -> {:?}\n", record.input, record.outputs);
+    records.iter().map(line).collect()
+}
+
+/// What was recorded, given to fresh machines, gives the same outputs, bit by bit.
+fn replay(stage: &Stage, real: &Records) {
+    for (node, records) in real {
+        let Some(first) = records.first() else { continue };
+        let config = if *node == 0 {
+            Config::root(first.actor, stage.scenario.levels, stage.scenario.limits)
+        } else {
+            Config::child(first.actor)
+        };
+        let mut machine = Machine::new(config).expect("limits that were good before");
+        for (number, record) in records.iter().enumerate() {
+            machine.handle(record.at, record.input).expect("what was taken before");
+            let outputs: Vec<_> = std::iter::from_fn(|| machine.poll_output()).collect();
+            assert_eq!(
+                outputs, record.outputs,
+                "actor {node} says something else to record {number}: {record:?}"
+            );
+        }
+    }
+}

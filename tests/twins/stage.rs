@@ -1,0 +1,199 @@
+//! Where the processes of a scene meet: a directory with a file of records for each actor, and marks.
+//!
+//! The rule: who spawns an actor begins its file, with its place in the tree, before the actor can exist; the actor goes on
+//! with one record after the other, each with one write. So the file tells everybody who an actor is, and whoever is
+//! killed leaves all that it did.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::process::{Signal, getpid, kill_process};
+use windrow_core::sim::{Conduct, Scenario};
+use windrow_core::{ActorId, Input, Link, Message, Output, Record};
+use windrow_std::Program;
+
+use super::scenes;
+use crate::harness::watch;
+
+/// Names the scene to every process of it, and the directory.
+pub(super) const SCENE: &str = "WINDROW_TESTS_SCENE";
+pub(super) const PLACE: &str = "WINDROW_TESTS_SCENE_AT";
+
+/// The actor of this process whose driver stands still from its next record on; none is zero.
+static DEAF: AtomicU64 = AtomicU64::new(0);
+
+/// A stage, as each process of the scene knows it.
+#[derive(Debug)]
+pub(super) struct Stage {
+    directory: PathBuf,
+    pub(super) scenario: Scenario,
+}
+
+/// Has all records of this process's actors kept, if it belongs to a scene.
+pub(crate) fn on_record(program: Program) -> Program {
+    if Stage::of_process().is_some() { program.recorder(keep) } else { program }
+}
+
+fn keep(record: &Record) {
+    if let Some(stage) = Stage::of_process() {
+        stage.keep(record);
+    }
+}
+
+/// Stops the driver of an actor of this process for ever, as soon as it has something to do.
+pub(super) fn deafen(actor: ActorId) {
+    DEAF.store(actor.0, Ordering::Relaxed);
+}
+
+fn stand_still() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+impl Stage {
+    /// Gives the stage that this process belongs to.
+    pub(super) fn of_process() -> Option<&'static Self> {
+        static STAGE: OnceLock<Option<Stage>> = OnceLock::new();
+        let read = || {
+            let (scene, place) = (std::env::var(SCENE).ok()?, std::env::var_os(PLACE)?);
+            Some(Self::new(place.into(), scenes::scenario(&scene)))
+        };
+        STAGE.get_or_init(read).as_ref()
+    }
+
+    pub(super) fn new(directory: PathBuf, scenario: Scenario) -> Self {
+        Self { directory, scenario }
+    }
+
+    pub(super) fn conduct(&self, node: usize) -> Conduct {
+        let fixed = self.scenario.fixed.iter().find(|(fixed, _)| *fixed == node);
+        fixed.map_or(Conduct::Serve, |(_, conduct)| *conduct)
+    }
+
+    pub(super) fn nodes_that(&self, so: fn(Conduct) -> bool) -> impl Iterator<Item = usize> + '_ {
+        (0..self.scenario.nodes()).filter(move |node| so(self.conduct(*node)))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Leaves a mark, with a text.
+    pub(super) fn mark(&self, name: &str, text: &str) {
+        let fresh = self.path(&format!("{name}.fresh"));
+        std::fs::write(&fresh, text).expect("a mark");
+        std::fs::rename(fresh, self.path(name)).expect("a mark");
+    }
+
+    /// Reads a mark, if it is there.
+    pub(super) fn marked(&self, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.path(name)).ok()
+    }
+
+    fn file(&self, actor: ActorId) -> PathBuf {
+        self.path(&format!("actor-{:x}", actor.0))
+    }
+
+    /// Says where an actor of the scene is.
+    pub(super) fn place(&self, actor: ActorId) -> usize {
+        place(&std::fs::read(self.file(actor)).unwrap_or_default())
+    }
+
+    fn keep(&self, record: &Record) {
+        let file = self.file(record.actor);
+        let known = std::fs::read(&file).unwrap_or_default();
+        let node = place(&known);
+        self.before(node, known.len() < 2, record.actor);
+        for output in &record.outputs {
+            if let Output::Spawn { child, spec, .. } = output {
+                let place = self.scenario.children(node).nth(spec.id.0 as usize - 1).expect("a place");
+                let place = u8::try_from(place).expect("a small tree");
+                std::fs::write(self.file(*child), [place]).expect("a file for a child");
+            }
+        }
+        let body = postcard::to_allocvec(record).expect("plain data");
+        let length = u32::try_from(body.len()).expect("a short record").to_le_bytes();
+        let begins: &[u8] = if known.is_empty() { &[0] } else { &[] };
+        append(&file, &[begins, &length, &body].concat());
+        self.after(node, record);
+    }
+
+    /// What befalls an actor before it takes an input.
+    fn before(&self, node: usize, is_first: bool, actor: ActorId) {
+        if DEAF.load(Ordering::Relaxed) == actor.0 {
+            stand_still();
+        }
+        if !is_first {
+            return;
+        }
+        self.mark(&format!("pid-{node}"), &getpid().as_raw_pid().to_string());
+        match self.conduct(node) {
+            Conduct::Mute => stand_still(),
+            Conduct::DieInBoot => {
+                // In the simulator nothing comes between the first things that a script does.
+                let parent = self.scenario.parent(node).unwrap_or(0);
+                watch::observe("its parent has left", || self.marked(&format!("left-{parent}")).is_some());
+                loop {
+                    let _ = kill_process(getpid(), Signal::SEGV);
+                }
+            }
+            Conduct::SlowBoot => kill_process(getpid(), Signal::STOP).expect("a pause"),
+            _ => {}
+        }
+    }
+
+    /// What befalls it after.
+    fn after(&self, node: usize, record: &Record) {
+        let cancelled = matches!(
+            record.input,
+            Input::Received { link: Link::Parent, message: Message::Cancel { .. } } | Input::Signalled(_)
+        );
+        if let Input::Leave { .. } = record.input {
+            self.mark(&format!("left-{node}"), "");
+        }
+        let done = || record.outputs.iter().any(|output| matches!(output, Output::Done(_)));
+        match self.conduct(node) {
+            Conduct::WedgeOnCancel if cancelled => deafen(record.actor),
+            Conduct::Linger if done() => stand_still(),
+            _ => {}
+        }
+    }
+
+    /// Reads what all actors have recorded, each under its place. A torn tail is left out.
+    pub(super) fn records(&self) -> BTreeMap<usize, Vec<Record>> {
+        let mut all = BTreeMap::new();
+        for entry in std::fs::read_dir(&self.directory).expect("the stage").flatten() {
+            if entry.file_name().to_string_lossy().starts_with("actor-") {
+                let bytes = std::fs::read(entry.path()).unwrap_or_default();
+                let Some((place, frames)) = bytes.split_first() else { continue };
+                all.insert(usize::from(*place), records_in(frames));
+            }
+        }
+        all
+    }
+}
+
+/// Reads the place at the beginning of a file. Nobody has spawned the root, nor begun its file.
+fn place(file: &[u8]) -> usize {
+    file.first().map_or(0, |place| usize::from(*place))
+}
+
+fn records_in(mut frames: &[u8]) -> Vec<Record> {
+    let mut records = Vec::new();
+    while let Some((length, rest)) = frames.split_first_chunk() {
+        let Some((body, rest)) = rest.split_at_checked(u32::from_le_bytes(*length) as usize) else { break };
+        records.push(postcard::from_bytes(body).expect("a record"));
+        frames = rest;
+    }
+    records
+}
+
+fn append(file: &Path, bytes: &[u8]) {
+    let mut file: File = OpenOptions::new().append(true).create(true).open(file).expect("a file of records");
+    file.write_all(bytes).expect("a record on file");
+}
