@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use rustix::process::{getpid, set_child_subreaper};
 use windrow_std::shell::Ended;
@@ -11,7 +12,7 @@ use windrow_std::unix::procfs;
 use windrow_std::{Actor, Drive, Program, Raised};
 
 use super::running::{Launch, Running};
-use super::{Case, Gate, dump, runner, watch};
+use super::{Case, Gate, dump, runner, soon, watch};
 
 /// Tells a case where its files are.
 pub(super) const DIRECTORY: &str = "WINDROW_TESTS_DIRECTORY";
@@ -33,22 +34,34 @@ pub(super) fn play(case: &Case) -> ExitCode {
     for pid in procfs::children().expect("the list of children") {
         findings.push(left_open("as a child of the case", Path::new(&dump::line(pid))));
     }
-    let mut kept = case.shell.keeps().to_vec();
-    for (number, file) in descriptors() {
-        let keeps = kept.iter().position(|kept| Path::new(kept) == file);
-        if before.get(&number) == Some(&file) {
-            continue;
-        }
-        if let Some(keeps) = keeps {
-            kept.swap_remove(keeps);
-        } else {
-            findings.push(left_open(&format!("as descriptor {number}"), &file));
-        }
+    // A shell's threads are let go when it ends, and close what is their own on their way out.
+    let begin = Instant::now();
+    let mut open = left_behind(case, &before);
+    while !open.is_empty() && begin.elapsed() < soon() {
+        std::thread::yield_now();
+        open = left_behind(case, &before);
     }
+    findings.extend(open);
     for finding in &findings {
         eprintln!("finding: {finding}");
     }
     if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Names the descriptors that are open and were not, but for what the shell keeps.
+fn left_behind(case: &Case, before: &BTreeMap<i32, PathBuf>) -> Vec<String> {
+    let mut kept = case.shell.keeps().to_vec();
+    let mut findings = Vec::new();
+    for (number, file) in descriptors() {
+        if before.get(&number) == Some(&file) {
+            continue;
+        }
+        match kept.iter().position(|kept| Path::new(kept) == file) {
+            Some(keeps) => drop(kept.swap_remove(keeps)),
+            None => findings.push(left_open(&format!("as descriptor {number}"), &file)),
+        }
+    }
+    findings
 }
 
 pub(super) fn left_open(place: &str, what: &Path) -> String {
