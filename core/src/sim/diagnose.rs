@@ -9,7 +9,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::choices::{Choices, Source};
+use super::choices::{Choice, Choices, Source};
 use super::cure::Cure;
 use super::run::{Report, record};
 use super::scenario::Scenario;
@@ -101,11 +101,12 @@ impl<'a> Moments<'a> {
     fn of(scenario: &'a Scenario, report: &Report) -> Self {
         let mut world = World::new(scenario, Choices::replay(report.trace.clone()), Timeline::default());
         let mut deviations = conducts(&world);
-        let mut told = world.choices.made().len();
+        let mut told = 0;
         let mut worlds = alloc::vec![world.clone()];
         loop {
             let turn = world.turn();
-            for choice in world.choices.made()[told..].iter().filter(|choice| choice.taken != 0) {
+            let is_told = |choice: &&Choice| choice.taken != 0 && choice.source != Source::Conduct;
+            for choice in world.choices.made()[told..].iter().filter(is_told) {
                 let (among, taken) = (choice.among, choice.taken);
                 deviations.push(format!("{:?} {taken} of {among} at {}", choice.source, world.now));
             }
