@@ -190,5 +190,9 @@ fn what_can_not_be_simulated_is_refused(bed: &Bed) {
         assert!(hunt.err.contains("error: ") && hunt.err.contains(hint), "{hunt}");
     } else {
         hunt.expect(1);
+        // The table stands in the repository as it is printed.
+        let hunt = bed.windrow(["hunt", "--defect", "all"]).finish();
+        hunt.expect(1);
+        assert_eq!(hunt.out, include_str!("../core/tests/snapshots/defects.md"), "{hunt}");
     }
 }

@@ -12,6 +12,8 @@ type Make = fn() -> String;
 
 /// Every snapshot: its file's name and what makes its text.
 const SNAPSHOTS: &[(&str, Make)] = &[
+    ("defects.md", crate::sim::defects::table),
+    ("explanations.txt", crate::sim::defects::explanations),
     ("explored.txt", crate::sim::exhaustive::listing),
     ("table-channel.txt", || tables::channel().listing()),
     ("table-child.txt", || tables::child().listing()),

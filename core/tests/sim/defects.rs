@@ -1,36 +1,84 @@
-//! A search that does not find a defect which is there is itself broken: each is found from an empty start, by every
-//! seed, with the chain that explains it; and the same search finds nothing once the rule is back in its place.
+//! A search that does not find a defect which is there is itself broken: each is found from an empty start, by the
+//! exhaustive search and from every seed, with the chain that explains it; and the same search finds nothing once the
+//! rule is back in its place.
 
-use windrow_core::sim::{Choices, HANGS, Hang, Scenario, record, shrink, swarm};
+use std::sync::LazyLock;
+use std::thread;
+
+use windrow_core::sim::{Choices, Diagnosis, HANGS, Hang, Scenario, Trial, diagnose, record, shrink, swarm};
 use windrow_core::{ActorId, Defect, Defects};
 
-/// Runs of one search.
+/// Runs of one random search, and deviations of the exhaustive one.
 const RUNS: u64 = 300;
+const DEVIATIONS: usize = 2;
 
-/// Finds a defect with each of ten seeds, and nothing without it.
+/// Every hang sought once, for all tests.
+static TRIALS: LazyLock<Vec<Trial>> = LazyLock::new(|| {
+    HANGS.iter().map(|hang| Trial::of(hang.defect, &hang.broken(), DEVIATIONS, RUNS, diagnose)).collect()
+});
+
+/// The table that `windrow hunt --defect all` prints.
+pub(crate) fn table() -> String {
+    Trial::table(&TRIALS)
+}
+
+/// What is told of each hang as the exhaustive search finds it, which is with the fewest deviations.
+pub(crate) fn explanations() -> String {
+    let told = |trial: &Trial| {
+        let found = trial.finds().next().map(Diagnosis::to_string);
+        format!("# {}\n{}\n\n", trial.defect.name(), found.unwrap_or_default())
+    };
+    TRIALS.iter().map(told).collect()
+}
+
+/// In what generation each of those is who wait for the next, and the last of them in vain.
+fn generations(hang: &Hang) -> &'static [u8] {
+    match hang.defect {
+        _ if hang.sink.is_none() => &[],
+        // The orphan: nobody above it is left.
+        Defect::OrphanIgnored
+        | Defect::TeardownStepSkipsRest
+        | Defect::InheritedFds
+        | Defect::SigintDispositionInherited => &[1],
+        // The child waits in vain too, or is what does not answer.
+        Defect::UnboundedPeerWait
+        | Defect::ParentShieldKept
+        | Defect::NoDeadlineAfterAck
+        | Defect::AckDeadlineZero
+        | Defect::DuplicateCancel
+        | Defect::StdioPipeFull
+        | Defect::ForkWithThreads => &[0, 1],
+        Defect::FlatDeadlines | Defect::CancelInline => &[0, 1, 2],
+        // The root alone holds, or never got, what would end its wait.
+        _ => &[0],
+    }
+}
+
 #[track_caller]
-fn check(hang: &Hang) {
-    let name = hang.defect.name();
-    let (broken, whole) = (hang.broken(), (hang.scenario)());
-    for seed in 1..=10 {
-        let found = swarm(&broken, seed, RUNS);
-        let report = found.report.unwrap_or_else(|| panic!("seed {seed} does not find {name}"));
-        let short = shrink(&broken, &report);
-        let told = record(&broken, Choices::replay(short.trace.clone()));
-        let violation = told.violation.as_ref().expect("a replay breaks what the run broke");
+fn check(trial: &Trial, hang: &Hang) {
+    let (name, broken) = (hang.defect.name(), hang.broken());
+    assert!(trial.exhaustive.found.is_some(), "the exhaustive search does not find {name}");
+    for (seed, catch) in Trial::SEEDS.iter().zip(&trial.swarm) {
+        assert!(catch.found.is_some(), "seed {seed} does not find {name}");
+    }
+    for told in trial.finds() {
+        let violation = told.report.violation.as_ref().expect("what is told broke a promise");
         assert_eq!((violation.oracle, violation.number), (hang.oracle, hang.number), "{name}: {told}");
-        let explanation = told.explanation.as_ref();
+        assert_eq!(told.deviations.len(), told.report.trace.deviations(), "{name}: not all is told: {told}");
+        let explanation = told.report.explanation.as_ref();
         assert_eq!(explanation.map(|explanation| explanation.sink), hang.sink, "{name}: {told}");
+        let actors = explanation.map_or(&[][..], |explanation| &explanation.actors);
+        let depths: Vec<u8> = actors.iter().map(|actor| generation(&broken, *actor)).collect();
+        assert_eq!(depths, generations(hang), "{name}: {told}");
         if let Some(explanation) = explanation {
-            check_chain(&broken, &explanation.actors, &explanation.chain, &told.to_string());
-        }
-
-        let clean = swarm(&whole, seed, RUNS);
-        if let Some(report) = clean.report {
-            let short = shrink(&whole, &report);
-            panic!("without {name}:\n{}", record(&whole, Choices::replay(short.trace)));
+            check_chain(&broken, actors, &explanation.chain, &told.to_string());
         }
     }
+}
+
+fn generation(scenario: &Scenario, actor: ActorId) -> u8 {
+    let node = actor.0 as usize - 1;
+    scenario.parent(node).map_or(0, |parent| 1 + generation(scenario, ActorId(parent as u64 + 1)))
 }
 
 /// The chain names one actor after the other, each the parent of the next, or the orphan alone.
@@ -46,11 +94,27 @@ fn check_chain(scenario: &Scenario, actors: &[ActorId], chain: &[String], told: 
     }
 }
 
+/// Searches with the rule in its place.
+#[track_caller]
+fn check_whole(hang: &Hang) {
+    let whole = (hang.scenario)();
+    for seed in Trial::SEEDS {
+        if let Some(report) = swarm(&whole, seed, RUNS).report {
+            let short = shrink(&whole, &report);
+            let told = record(&whole, Choices::replay(short.trace));
+            panic!("without {}:\n{told}", hang.defect.name());
+        }
+    }
+}
+
 #[test]
 fn every_defect_is_found_and_explained_and_nothing_without_it() {
-    std::thread::scope(|scope| {
-        for hang in HANGS {
-            scope.spawn(move || check(hang));
+    thread::scope(|scope| {
+        for (trial, hang) in TRIALS.iter().zip(HANGS) {
+            scope.spawn(move || {
+                check(trial, hang);
+                check_whole(hang);
+            });
         }
     });
 }

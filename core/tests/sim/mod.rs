@@ -2,7 +2,7 @@
 
 mod bound;
 mod choices;
-mod defects;
+pub(crate) mod defects;
 mod diagnosis;
 pub(crate) mod exhaustive;
 mod measure;

@@ -1,11 +1,14 @@
 //! `windrow hunt`: searches for a tree that does not end as it should, on all cores.
 //!
 //! First every run of small trees with few deviations from the fair schedule, then random runs of larger ones. With a
-//! rule taken out, the hang that follows must be found: that is how the searches are tested.
+//! rule taken out, the hang that follows must be found, by both: that is how the searches are tested.
 
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
-use crate::core::sim::{Choices, Diagnosis, Exploration, Hang, Plan, Report, Scenario, diagnose, roam, run};
+use crate::core::sim::{
+    Choices, Diagnosis, Exploration, Hang, Plan, Report, Scenario, Trial, diagnose, roam, run,
+};
 use clap::Args;
 use serde::Serialize;
 
@@ -55,6 +58,8 @@ struct Bag {
     defects: Vec<Catch>,
     #[serde(skip)]
     story: Option<Diagnosis>,
+    #[serde(skip)]
+    table: String,
 }
 
 /// What became of one rule that was taken out.
@@ -62,9 +67,38 @@ struct Bag {
 struct Catch {
     defect: &'static str,
     found: bool,
+    /// The first of the searches that found it, and how many runs it took.
     search: &'static str,
     runs: u64,
+    /// The shortest trace that any search found.
     trace: usize,
+    /// What the exhaustive search needed, if it found it.
+    states: Option<u64>,
+    /// From how many seeds the random search found it, and what it needed.
+    seeds: usize,
+    runs_median: u64,
+    runs_max: u64,
+}
+
+impl Catch {
+    fn of(trial: &Trial) -> Self {
+        let (runs_median, runs_max) = trial.runs();
+        let (search, runs) = match trial.exhaustive.found {
+            Some(_) => ("exhaustive", trial.exhaustive.runs),
+            None => ("random", runs_median),
+        };
+        Self {
+            defect: trial.defect.name(),
+            found: trial.is_found(),
+            search,
+            runs,
+            trace: trial.shortest().unwrap_or(0),
+            states: trial.exhaustive.found.as_ref().map(|_| trial.exhaustive.states),
+            seeds: trial.seeds(),
+            runs_median,
+            runs_max,
+        }
+    }
 }
 
 impl Hunt {
@@ -115,21 +149,36 @@ impl Hunt {
         bag
     }
 
-    /// Searches for each of these hangs with its rule taken out: ever more deviations, then seed by seed.
+    /// Searches for each of these hangs with its rule taken out, in every way there is.
     fn broken(&self, hangs: &[Hang]) -> Bag {
         let mut bag = Bag::default();
         let search = |index: usize| seek(&hangs[index], usize::from(self.k), self.seeds);
         let found =
             share_out(hangs.len(), search, |_| false, |done, _| format!("{done} of {} hangs", hangs.len()));
-        for (catch, states, diagnosis) in found {
-            bag.states += states;
-            bag.runs += catch.runs;
+        let mut explained = Vec::new();
+        let mut trials = Vec::new();
+        for (trial, spans) in found {
+            let catch = Catch::of(&trial);
+            bag.states += trial.exhaustive.states;
+            bag.runs += trial.exhaustive.runs + trial.swarm.iter().map(|catch| catch.runs).sum::<u64>();
             bag.violations += u64::from(catch.found);
-            let Catch { defect, found, search, runs, trace } = &catch;
-            let found = if *found { "found" } else { "NOT FOUND" };
-            say(format_args!("{defect}: {found} by {search} search after {runs} runs, {trace} deviations"));
-            bag.story = bag.story.or(diagnosis).filter(|_| hangs.len() == 1);
+            if !catch.found {
+                say(format_args!("{}: NOT FOUND", catch.defect));
+            }
             bag.defects.push(catch);
+            explained.extend(spans);
+            trials.push(trial);
+        }
+        explained.sort_unstable();
+        if let (Some(median), Some(most)) = (explained.get(explained.len() / 2), explained.last()) {
+            let finds = explained.len();
+            say(format_args!(
+                "{finds} finds explained, each in {median:.1?} (median), {most:.1?} at the most"
+            ));
+        }
+        match trials.as_slice() {
+            [trial] => bag.story = trial.finds().next().cloned(),
+            _ => bag.table = Trial::table(&trials),
         }
         bag.guarantee =
             format!("{} of {} hangs found with their rule taken out", bag.violations, hangs.len());
@@ -144,7 +193,14 @@ impl Hunt {
             if let Some(story) = &bag.story {
                 writeln!(out, "{}{story}\n", story.report.timeline)?;
             }
-            writeln!(out, "{}", bag.guarantee)?;
+            match bag.table.as_str() {
+                "" => writeln!(out, "{}", bag.guarantee)?,
+                // Nothing but the table, which is kept as it is printed.
+                table => {
+                    write!(out, "{table}")?;
+                    say(format_args!("{}", bag.guarantee));
+                }
+            }
         }
         out.flush()
     }
@@ -198,32 +254,16 @@ fn random(seeds: u64, bag: &mut Bag) -> String {
     }
 }
 
-/// Seeks one hang with its rule taken out.
-fn seek(hang: &Hang, k: usize, seeds: u64) -> (Catch, u64, Option<Diagnosis>) {
-    let defect = hang.defect.name();
-    let mut catch = Catch { defect, found: false, search: "exhaustive", runs: 0, trace: 0 };
-    let mut states = 0;
-    let scenario = broken(hang);
-    for deviations in 0..=k {
-        let sum = crate::core::sim::explore(&scenario, deviations, 0, 1);
-        states += sum.states;
-        catch.runs += sum.runs + sum.cut + u64::from(sum.found.is_some());
-        if let Some((_, trace)) = sum.found {
-            let diagnosis = diagnose(&scenario, &run(&scenario, Choices::replay(trace)));
-            catch.found = true;
-            catch.trace = diagnosis.deviations.len();
-            return (catch, states, Some(diagnosis));
-        }
-    }
-    catch.search = "random";
-    let found = crate::core::sim::swarm(&scenario, 1, seeds);
-    catch.runs += found.runs;
-    let diagnosis = found.report.map(|report| diagnose(&scenario, &report));
-    if let Some(diagnosis) = &diagnosis {
-        catch.found = true;
-        catch.trace = diagnosis.deviations.len();
-    }
-    (catch, states, diagnosis)
+/// Seeks one hang with its rule taken out, and says how long its finds took to explain.
+fn seek(hang: &Hang, k: usize, seeds: u64) -> (Trial, Vec<Duration>) {
+    let mut explained = Vec::new();
+    let trial = Trial::of(hang.defect, &broken(hang), k, seeds, |scenario, report| {
+        let began = Instant::now();
+        let told = diagnose(scenario, report);
+        explained.push(began.elapsed());
+        told
+    });
+    (trial, explained)
 }
 
 #[cfg(feature = "defects")]
