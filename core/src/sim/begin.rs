@@ -1,7 +1,6 @@
 //! How a world begins: who behaves how, the root's process, and when its user signals.
 
 use alloc::collections::BTreeMap;
-use core::cell::OnceCell;
 
 use super::choices::{Choices, Source};
 use super::event::Event;
@@ -65,7 +64,7 @@ impl World<'_> {
         self.actors[node] = Some(Actor {
             pid,
             machine,
-            print: OnceCell::new(),
+            print: None,
             begun: false,
             moved: false,
             released: false,

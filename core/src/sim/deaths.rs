@@ -84,7 +84,7 @@ impl World<'_> {
     /// A handler of its maker's writes a byte to a number that is another descriptor here: its channel, or none.
     fn stray_byte(&mut self, node: usize) {
         let Some(parent) = self.scenario.parent(node) else { return };
-        if self.choices.choose(Source::Exit, 2) == 1 {
+        if self.choose(Source::Exit, 2) == 1 {
             let fact = Input::Garbled { link: Link::Child(id(node)) };
             let after = self.latency();
             self.at(self.now.after(after), Event::Fact { node: parent, fact });
@@ -110,7 +110,7 @@ impl World<'_> {
 
     fn dies_of(&mut self, pid: Pid, signal: Signal) {
         let stop = self.scenario.limits.times.stop;
-        let after = match self.choices.choose(Source::Exit, 3) {
+        let after = match self.choose(Source::Exit, 3) {
             0 => Duration::from_millis(1),
             1 => Duration::ZERO,
             _ => stop / 2,
@@ -126,7 +126,7 @@ impl World<'_> {
         self.kernel.at_mut(pid).dying = true;
         let times = self.scenario.limits.times;
         let longest = times.kill.saturating_sub(times.hop * 2 / 5);
-        let taken = if self.scenario.slow_kill { 2 } else { self.choices.choose(Source::Exit, 3) };
+        let taken = if self.scenario.slow_kill { 2 } else { self.choose(Source::Exit, 3) };
         let after = match taken {
             0 => Duration::from_millis(1),
             1 => Duration::ZERO,

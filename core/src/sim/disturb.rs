@@ -1,7 +1,7 @@
 //! What goes wrong between two moments: the user cancels, an actor fails, dies, falls silent, or gets no turn for a while.
 //!
 //! The rule: a disturbance is something that a scenario could have had from the start, at a time that no script knows;
-//! the oracles judge it like any other.
+//! the oracles judge it like any other. In a narrow world there is one in a run, at any step, and not only between moments.
 
 use alloc::vec::Vec;
 
@@ -34,33 +34,42 @@ const FAULTS: [Fault; 6] = [
     Fault::Turns(Conduct::LoseLink),
 ];
 
+/// What can go wrong with an actor in a narrow world.
+const DEATH: [Fault; 1] = [Fault::Turns(Conduct::ExitHard)];
+
 impl World<'_> {
-    /// Lets something go wrong before the clock jumps, and tells whether anything did.
+    /// Lets something go wrong, if the scenario has it, and tells whether anything did.
     pub(super) fn disturb(&mut self) -> Result<bool, Violation> {
+        if !self.scenario.disturbed || self.struck {
+            return Ok(false);
+        }
+        let menu: &[Fault] = if self.scenario.narrow { &DEATH } else { &FAULTS };
         let user = u32::from(self.scenario.nets.user && self.signals == 0);
         let actors: Vec<usize> = (0..self.actors.len()).filter(|node| self.listens(*node)).collect();
-        let faults = FAULTS.len();
+        let faults = menu.len();
         let among = 1 + user + u32::try_from(actors.len() * faults).unwrap_or(0);
         let taken = self.choices.choose(Source::Fault, among);
         if taken == 0 {
             return Ok(false);
         }
+        self.struck = self.scenario.narrow;
         if taken <= user {
             self.user(Signal::Int);
             return Ok(true);
         }
         let index = (taken - 1 - user) as usize;
-        if let (Some(node), Some(fault)) = (actors.get(index / faults), FAULTS.get(index % faults)) {
+        if let (Some(node), Some(fault)) = (actors.get(index / faults), menu.get(index % faults)) {
             self.fault(*node, *fault)?;
         }
         Ok(true)
     }
 
-    /// Tells whether an actor's driver is there and does something with what comes.
+    /// Tells whether an actor's driver is there and does something with what comes; to die it need not have begun.
     fn listens(&self, node: usize) -> bool {
-        self.actors[node]
-            .as_ref()
-            .is_some_and(|actor| actor.begun && actor.outcome.is_none() && self.kernel.at(actor.pid).runs())
+        self.actors[node].as_ref().is_some_and(|actor| {
+            let is_there = actor.begun || self.scenario.narrow;
+            is_there && actor.outcome.is_none() && self.kernel.at(actor.pid).runs()
+        })
     }
 
     fn fault(&mut self, node: usize, fault: Fault) -> Result<(), Violation> {

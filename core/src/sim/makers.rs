@@ -110,7 +110,7 @@ impl World<'_> {
             self.kernel.at_mut(pid).copies = self.files_of(parent);
         }
         let speaks = !self.conducts[node].is_command();
-        if speaks && defects.has(Defect::ForkWithThreads) && self.choices.choose(Source::Start, 2) == 1 {
+        if speaks && defects.has(Defect::ForkWithThreads) && self.choose(Source::Start, 2) == 1 {
             self.kernel.at_mut(pid).block = Some(Block::Lock);
         }
     }
@@ -121,7 +121,7 @@ impl World<'_> {
         if let Some(template) = template
             && self.conducts[parent] == Conduct::TemplateDies
             && !self.conducts[node].is_command()
-            && self.choices.choose(Source::Start, 2) == 1
+            && self.choose(Source::Start, 2) == 1
         {
             self.kernel.at_mut(pid).unclaimed = true;
             return self.die(template, Exit::Signal(9));
@@ -218,7 +218,7 @@ impl World<'_> {
         let Some(template) = actor.template else {
             return self.at(self.now, Event::Fact { node, fact: Input::Released });
         };
-        if self.choices.choose(Source::Exit, 2) == 1 {
+        if self.choose(Source::Exit, 2) == 1 {
             self.kernel.at_mut(template).stopped = true;
         }
         if self.kernel.at(template).runs() {

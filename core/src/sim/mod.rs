@@ -51,6 +51,7 @@ mod seen;
 mod shell;
 mod shrink;
 mod snapshot;
+mod spans;
 mod talk;
 mod timeline;
 mod trial;

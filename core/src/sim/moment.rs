@@ -1,6 +1,19 @@
 //! A world at the moment at which its clock has jumped, for explorers other than ours.
 //!
 //! The rule: a moment has finitely many ways to go on, each given once, with how many choices of it are not the default.
+//!
+//! A way is all that happens until the clock jumps again, one event after the other. Each of these may have something
+//! to choose: which of several events at the same time comes first, how long each message takes that it sends, how long
+//! a start or a death takes. So the ways of one moment multiply, to thousands where two actors boot and end at once;
+//! most of them lead to states that others lead to as well.
+//!
+//! *Every interleaving* means that all of that is free, to the end of each run. What is not: an actor is given every fact
+//! that is there before its tick, so a timer and a message change places only where the message may arrive on either side
+//! of the deadline; of several events for the same actor at the same time the one that was made first comes first, and
+//! their latencies let each come earlier or later; and of more than four whom something concerns at one time the first
+//! four are reordered, which is all there are of two actors and their processes. With faults at every step that is too
+//! much, so [`Scenario::narrow`] leaves the order as open as before, of each span the usual one and the longest, and of
+//! faults none, a cancel, the death of the parent or that of the child, at any one step.
 
 use alloc::vec::Vec;
 

@@ -178,7 +178,7 @@ pub(super) fn check_codes(world: &mut World<'_>) -> Result<(), Violation> {
     for actor in world.actors.iter_mut().flatten().filter(|actor| actor.moved) {
         actor.moved = false;
         let same = match &mut world.codes {
-            Some(codes) => codes.check(&mut actor.machine).map(|print| actor.print = print.into()).is_some(),
+            Some(codes) => codes.check(&mut actor.machine).map(|print| actor.print = Some(print)).is_some(),
             None => actor.machine.recode(&mut world.bytes),
         };
         if !same {

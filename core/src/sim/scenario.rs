@@ -273,6 +273,9 @@ pub struct Scenario {
     pub settled: Duration,
     /// Whether something may go wrong between any two moments: a cancel, an error, a death, an actor that gets no turn.
     pub disturbed: bool,
+    /// Whether so little is left open that every run of a small tree can be followed: each span is the usual one or the
+    /// longest, and of all that may go wrong one thing does in a run, a cancel or a death, but that at any step.
+    pub narrow: bool,
     /// Whether a killed process always takes all the time it may.
     pub slow_kill: bool,
 }
@@ -319,6 +322,7 @@ impl Scenario {
             signal_at: None,
             settled: Duration::ZERO,
             disturbed: false,
+            narrow: false,
             slow_kill: false,
         }
     }

@@ -325,7 +325,7 @@ impl World<'_> {
         let after = match self.conducts[node] {
             Conduct::IgnoreCancel | Conduct::Block => return,
             Conduct::SlowCancel => own * 9 / 10,
-            _ => match self.choices.choose(Source::Script, 3) {
+            _ => match self.choose(Source::Script, 3) {
                 0 => Duration::ZERO,
                 1 => own / 10,
                 _ => own / 2,

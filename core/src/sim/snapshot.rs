@@ -3,7 +3,6 @@
 //! The rule: it takes in all that can still matter, the oracles' memory included, and nothing that tells of the past
 //! alone. Processes are known by what runs in them, and events by their order and not by their number.
 
-use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use super::event::Event;
@@ -40,6 +39,7 @@ impl World<'_> {
         key.number(
             u64::from(oracle.healthy) | u64::from(self.signals) << 1 | u64::from(oracle.dropped) << 32,
         );
+        key.data(&self.struck);
         key.data(&oracle.idle);
         key.data(&self.directory);
         key.data(&self.reported);
@@ -73,7 +73,10 @@ impl World<'_> {
         key.number(template.map_or(0, |template| names[template]));
         // What has ended, or died, decides nothing any more.
         if self.kernel.at(*pid).is_alive() && outcome.is_none() {
-            key.print(print.get_or_init(|| Rc::new(Print::of(machine.state()))));
+            match print {
+                Some(print) => key.print(print),
+                None => key.print(&Print::of(machine.state())),
+            }
             key.number(body.conduct as u64 | (body.stage as u64) << 8 | u64::from(body.calling) << 16);
             key.data(&body.nursery);
             key.data(&body.held);

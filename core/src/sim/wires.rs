@@ -61,7 +61,7 @@ impl World<'_> {
             .parent(node)
             .and_then(|parent| self.pids[parent])
             .is_some_and(|pid| self.kernel.at(pid).runs());
-        let full = !reads && self.choices.choose(Source::Latency, 2) == 1;
+        let full = !reads && self.choose(Source::Latency, 2) == 1;
         if !full {
             let after = self.latency() / 4;
             self.at(self.now.after(after), Event::Fact { node, fact: Input::Flushed { link } });

@@ -4,10 +4,8 @@
 //! is there for anybody. What the world leaves open is asked of [`Choices`].
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::rc::Rc;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cell::OnceCell;
-use core::time::Duration;
 
 use super::agenda::Agenda;
 use super::choices::{Choices, Source};
@@ -33,8 +31,8 @@ const STEPS_AT_ONCE: u32 = 5_000;
 pub(super) struct Actor {
     pub(super) pid: Pid,
     pub(super) machine: Machine,
-    /// What its machine puts into a key, taken when it is asked for; until the machine's next input.
-    pub(super) print: OnceCell<Rc<Print>>,
+    /// What its machine puts into a key, if a search has taken it since the machine's last input.
+    pub(super) print: Option<Arc<Print>>,
     pub(super) begun: bool,
     /// Whether its machine took an input at this moment.
     pub(super) moved: bool,
@@ -89,6 +87,8 @@ pub(super) struct World<'a> {
     pub(super) reported: Vec<Error>,
     /// How often the user has signalled.
     pub(super) signals: u32,
+    /// One thing has gone wrong, and nothing else will.
+    pub(super) struck: bool,
     pub(super) agenda: Agenda,
     /// What the step under way says: kept, so that no step makes room anew.
     outputs: Vec<Output>,
@@ -135,6 +135,7 @@ impl<'a> World<'a> {
             timeline,
             reported: Vec::new(),
             signals: 0,
+            struck: false,
             agenda: Agenda::default(),
             outputs: Vec::new(),
             bytes: Vec::new(),
@@ -144,23 +145,6 @@ impl<'a> World<'a> {
         };
         world.boot_root();
         world
-    }
-
-    /// Chooses one of several spans, given in milliseconds.
-    pub(super) fn pick(&mut self, source: Source, millis: &[u64]) -> Duration {
-        let taken = self.choices.choose(source, u32::try_from(millis.len()).unwrap_or(0)) as usize;
-        Duration::from_millis(millis.get(taken).copied().unwrap_or(0))
-    }
-
-    /// Chooses how long a message or a notification takes: there and back within `hop`.
-    pub(super) fn latency(&mut self) -> Duration {
-        let hop = self.scenario.limits.times.hop;
-        match self.choices.choose(Source::Latency, 4) {
-            0 => hop / 100,
-            1 => Duration::ZERO,
-            2 => hop / 5,
-            _ => hop * 2 / 5,
-        }
     }
 
     pub(super) fn at(&mut self, when: Instant, event: Event) {
@@ -180,6 +164,9 @@ impl<'a> World<'a> {
         if self.steps > STEPS || self.at_once > STEPS_AT_ONCE {
             return Err(Violation::new("livelock", "T", "much happens, and nothing moves", self.now));
         }
+        if self.scenario.narrow && self.disturb()? {
+            return Ok(Turn::Step);
+        }
         if self.agenda.first().is_some_and(|when| when <= self.now)
             && let Some(event) = self.agenda.take(&mut self.choices)
         {
@@ -195,7 +182,7 @@ impl<'a> World<'a> {
         let Some(next) = self.agenda.first().into_iter().chain(timeout).min() else {
             return Ok(Turn::End);
         };
-        if self.scenario.disturbed && self.disturb()? {
+        if !self.scenario.narrow && self.disturb()? {
             return Ok(Turn::Step);
         }
         self.now = next;
@@ -356,7 +343,7 @@ impl<'a> World<'a> {
             return Ok(Err(Refused::Ended));
         };
         actor.moved = true;
-        actor.print.take();
+        actor.print = None;
         let machine = &mut actor.machine;
         let refused = machine.handle(self.now, input);
         let mut outputs = core::mem::take(&mut self.outputs);

@@ -27,7 +27,7 @@ fn there_are_as_many_shapes_as_rooted_trees() {
     assert!(shapes(7).contains(&vec![0, 1, 1, 0, 4, 4]), "the tree of two by two");
 }
 
-/// Tells what every run of a few small trees comes to, and what a few seeds come to: the same in every build.
+/// Tells what the runs of a few small trees come to, and what a few seeds come to: the same in every build.
 pub(crate) fn listing() -> String {
     let small = (1..=3).flat_map(shapes).map(|shape| (shape, 1));
     let smaller = (1..=2).flat_map(shapes).map(|shape| (shape, 2));
@@ -40,7 +40,7 @@ pub(crate) fn listing() -> String {
         let report = run(&Scenario::tree(2, 2).menu(&Conduct::all()), Choices::seed(seed));
         format!("seed {seed}: {} steps, {:016x}\n", report.steps, report.hash)
     });
-    explored.chain(seeds).collect()
+    explored.chain(seeds).chain([super::interleavings::listing()]).collect()
 }
 
 #[test]
@@ -78,14 +78,13 @@ fn what_is_found_can_be_run_again() {
 
 /// Another explorer of the same model: breadth first, by the book, with nothing cut but what stands in its table already.
 fn breadth_first(scenario: &Scenario, deviations: usize) -> u64 {
-    let after = |left: usize, spent: usize| if left == usize::MAX { left } else { left - spent };
     let mut seen: HashMap<u128, usize> = HashMap::new();
     let mut queue: VecDeque<(usize, Moment<'_>)> = VecDeque::new();
     let mut ways = Moment::beginnings(scenario, deviations);
     let mut left = deviations;
     loop {
         for (spent, way) in ways.drain(..) {
-            let left = after(left, spent);
+            let left = left - spent;
             match way {
                 Way::On(moment) => {
                     let best = seen.get(&moment.key()).copied();
@@ -104,17 +103,13 @@ fn breadth_first(scenario: &Scenario, deviations: usize) -> u64 {
     }
 }
 
-/// Every interleaving of a root alone; and of two actors, every one that a few deviations reach: each moment has
-/// thousands of ways, so all of them together are out of reach.
+/// With a bound on the deviations; what is counted without one, Stateright counts too.
 #[test]
 fn another_explorer_counts_the_same_states() {
     let deviations = if cfg!(debug_assertions) { 2 } else { 4 };
-    for (scenario, deviations) in
-        [(Scenario::of(vec![]), usize::MAX), (Scenario::of(vec![0]), deviations), (wild(vec![0]), 1)]
-    {
+    for (scenario, deviations) in [(Scenario::of(vec![0]), deviations), (wild(vec![0]), 1)] {
         let states = check(&scenario, deviations).states;
         assert_eq!(states, breadth_first(&scenario, deviations), "{:?}", scenario.parents);
-        // A root alone has little to choose; anything that has a child has much.
-        assert!(states > if scenario.parents.is_empty() { 3 } else { 100 }, "{states}");
+        assert!(states > 100, "{states}");
     }
 }

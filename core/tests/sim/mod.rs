@@ -5,5 +5,6 @@ mod choices;
 pub(crate) mod defects;
 mod diagnosis;
 pub(crate) mod exhaustive;
+pub(crate) mod interleavings;
 mod measure;
 mod swarms;
