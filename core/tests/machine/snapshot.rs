@@ -15,6 +15,7 @@ const SNAPSHOTS: &[(&str, Make)] = &[
     ("defects.md", crate::sim::defects::table),
     ("explanations.txt", crate::sim::defects::explanations),
     ("explored.txt", crate::sim::exhaustive::listing),
+    ("seeds.txt", crate::sim::swarms::listing),
     ("table-channel.txt", || tables::channel().listing()),
     ("table-child.txt", || tables::child().listing()),
     ("table-life.txt", || tables::life().listing()),

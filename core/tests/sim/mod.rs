@@ -7,4 +7,4 @@ mod diagnosis;
 pub(crate) mod exhaustive;
 pub(crate) mod interleavings;
 mod measure;
-mod swarms;
+pub(crate) mod swarms;
