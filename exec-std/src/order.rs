@@ -241,10 +241,10 @@ pub(crate) struct Brief<'a> {
     pub(crate) tree: Option<Place<'a>>,
 }
 
-/// Where the directory of the tree is, who its root is, and the card that opens every door in it.
+/// Where the directory of the tree is, who its root is, and the key with which cards are made out for every door in it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place<'a> {
     pub(crate) path: &'a str,
     pub(crate) root: u64,
-    pub(crate) card: &'a [u8],
+    pub(crate) key: &'a [u8],
 }

@@ -1,7 +1,8 @@
 //! Actors that are neither parent nor child: who is dialled, who comes in, and the names by which they find each other.
 //!
 //! A tree that has a directory has a key as well, which every actor gets with its brief; a socket stands in the directory
-//! for each actor that has a name. The rule: nobody is heard who has not shown the key, and who may stay is the machine's.
+//! for each actor that has a name. The rule: nobody is heard who has not shown a card that the key was used for, and who
+//! may stay is the machine's.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,7 +22,7 @@ use crate::broken::{Defect, broken};
 use crate::order::Place;
 use crate::unix::peer::{Arrival, DialError, Greeted, Guest, Listener, dial};
 use crate::unix::rundir::RunDir;
-use crate::unix::token::{Card, Door, Token as Key};
+use crate::unix::token::{Door, Key};
 
 /// How many may stand at an actor's door at the same time.
 const AT_THE_DOOR: usize = 16;
@@ -34,10 +35,10 @@ pub(crate) const ROOT: &str = "root";
 pub(crate) struct Tree {
     path: PathBuf,
     root: ActorId,
-    door: Door,
+    key: Key,
     /// Opened when it is first needed: most actors never need it.
     dir: Option<RunDir>,
-    listener: Option<(Listener, Token)>,
+    listener: Option<(Listener, Token, Door)>,
     /// The process's part of the directory is its main actor's.
     lent: bool,
 }
@@ -47,7 +48,7 @@ pub(crate) struct Tree {
 pub(crate) struct Peers {
     pub(super) tree: Option<Tree>,
     pub(super) channels: BTreeMap<PeerId, Channel>,
-    /// Those who have not shown the key yet.
+    /// Those who have not shown a card yet.
     guests: BTreeMap<PeerId, (Guest, Token)>,
     last: u32,
     last_request: u32,
@@ -58,29 +59,22 @@ impl Tree {
     pub(crate) fn create(base: &std::path::Path, root: ActorId) -> io::Result<Self> {
         let dir = RunDir::create(base).map_err(io::Error::other)?;
         let path = dir.path().to_owned();
-        Ok(Self { path, root, door: Door::new(Key::fresh()?), dir: Some(dir), listener: None, lent: false })
+        Ok(Self { path, root, key: Key::fresh()?, dir: Some(dir), listener: None, lent: false })
     }
 
     /// Takes the place of a member that was told where the tree is.
     pub(crate) fn member(place: &Place<'_>) -> Option<Self> {
-        let door = Door::of(Card::from_bytes(place.card)?)?;
-        Some(Self {
-            path: place.path.into(),
-            root: ActorId(place.root),
-            door,
-            dir: None,
-            listener: None,
-            lent: false,
-        })
+        let (path, root, key) = (place.path.into(), ActorId(place.root), Key::from_bytes(place.key)?);
+        Some(Self { path, root, key, dir: None, listener: None, lent: false })
     }
 
     /// Gives what a child is told. It goes over its channel, to which nobody else has the other end.
-    pub(crate) fn place<'a>(&'a self, card: &'a [u8]) -> Option<Place<'a>> {
-        Some(Place { path: self.path.to_str()?, root: self.root.0, card })
+    pub(crate) fn place<'a>(&'a self, key: &'a [u8]) -> Option<Place<'a>> {
+        Some(Place { path: self.path.to_str()?, root: self.root.0, key })
     }
 
-    pub(crate) fn card(&self) -> impl std::ops::Deref<Target = Vec<u8>> + use<> {
-        self.door.member(self.root.0).bytes()
+    pub(crate) fn key(&self) -> impl std::ops::Deref<Target = Vec<u8>> + use<> {
+        self.key.bytes()
     }
 
     pub(crate) fn dir(&mut self) -> io::Result<&RunDir> {
@@ -180,7 +174,7 @@ impl<R: Reactor> Shell<R> {
 
     fn try_dial(&mut self, peer: PeerId, address: &str) -> Result<(), DialError> {
         let Some(tree) = &mut self.peers.tree else { return Err(DialError::Absent) };
-        let card = tree.door.member(self.machine.actor().0);
+        let card = tree.key.card(self.machine.actor().0, address)?;
         let link = dial(tree.dir()?, address, &card)?;
         let channel = Channel::new(link, self.sources.insert(Source::Peer(peer)));
         channel.watch(&mut self.reactor)?;
@@ -190,7 +184,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Lets in those who stand at the door. Each is the machine's to keep or to send away from its first moment.
     pub(super) fn take_arrivals(&mut self) -> io::Result<()> {
-        while let Some((listener, _)) = self.peers.tree.as_ref().and_then(|tree| tree.listener.as_ref()) {
+        while let Some((listener, ..)) = self.peers.tree.as_ref().and_then(|tree| tree.listener.as_ref()) {
             match listener.accept()? {
                 Arrival::Guest(guest) => {
                     self.peers.last += 1;
@@ -207,22 +201,22 @@ impl<R: Reactor> Shell<R> {
         Ok(())
     }
 
-    /// Looks at what a peer sent: the key first, and then messages.
+    /// Looks at what a peer sent: the card first, and then messages.
     pub(super) fn take_peer(&mut self, peer: PeerId, writable: bool) {
         let link = Link::Peer(peer);
         let Some((guest, token)) = self.peers.guests.remove(&peer) else {
             return self.take_link(link, writable);
         };
-        let Some(tree) = &mut self.peers.tree else { return };
-        match guest.greet(&mut tree.door) {
-            Ok(Greeted::NotYet(guest)) => drop(self.peers.guests.insert(peer, (guest, token))),
-            Ok(Greeted::Admitted(_, admitted)) => {
+        let Some(Tree { key, listener: Some((_, _, door)), .. }) = &mut self.peers.tree else { return };
+        match guest.greet(key, door) {
+            Greeted::NotYet(guest) => drop(self.peers.guests.insert(peer, (guest, token))),
+            Greeted::Admitted(_, admitted) => {
                 self.peers.channels.insert(peer, Channel::new(admitted, token));
-                // What came with the key is here already, and is told of by nobody.
+                // What came with the card is here already, and is told of by nobody.
                 self.take_link(link, false);
             }
-            // The descriptor was closed, and is watched no more by that.
-            Ok(Greeted::Refused(_)) | Err(_) => {
+            Greeted::Refused(_, guest) => {
+                self.reactor.unwatch(guest.as_fd(), token);
                 self.sources.remove(token);
                 self.facts.push_back(Input::Garbled { link });
             }
@@ -248,7 +242,7 @@ impl<R: Reactor> Shell<R> {
             let listener = Listener::bind(tree.dir()?, &address, AT_THE_DOOR)?;
             let token = self.sources.insert(Source::Door);
             self.reactor.watch(listener.as_fd(), token)?;
-            tree.listener = Some((listener, token));
+            tree.listener = Some((listener, token, Door::new(&address)));
         }
         Ok(address)
     }

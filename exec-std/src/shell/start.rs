@@ -94,9 +94,9 @@ impl<R: Reactor> Shell<R> {
         let what = match order.what {
             What::Entry { ref entry, ref args } => {
                 let name = clip(&order.name);
-                let card = self.peers.tree.as_ref().map(Tree::card);
-                let tree = self.peers.tree.as_ref().zip(card.as_ref());
-                let tree = tree.and_then(|(tree, card)| tree.place(card));
+                let key = self.peers.tree.as_ref().map(Tree::key);
+                let tree = self.peers.tree.as_ref().zip(key.as_ref());
+                let tree = tree.and_then(|(tree, key)| tree.place(key));
                 let brief = Brief { name, entry, args, backend: self.backend, tree };
                 child.brief = postcard::to_allocvec(&brief).map_err(io::Error::other)?;
                 let channel = self.open_channel(id, child)?;

@@ -19,11 +19,10 @@ use rustix::net::{
     send, socket_with,
 };
 use rustix::process::geteuid;
-use zeroize::Zeroizing;
 
 use super::link::{Filled, Link};
 use super::rundir::{File, Inode, Name, RunDir, checked};
-use super::token::{Card, Door, Refusal, Who};
+use super::token::{Card, Door, Key, Refusal};
 
 /// How many connections the kernel keeps for us until we accept them.
 const BACKLOG: i32 = 128;
@@ -130,22 +129,18 @@ impl Guest {
     }
 
     /// Looks at what has come, when the socket is readable, and lets them in if it is a card that is good.
-    ///
-    /// # Errors
-    ///
-    /// Fails on what is no fault of the guest's; they are sent away then.
-    pub fn greet(mut self, door: &mut Door) -> io::Result<Greeted> {
-        let filled = self.link.fill()?;
+    pub fn greet(mut self, key: &Key, door: &mut Door) -> Greeted {
+        let filled = self.link.fill();
         let card = match self.link.next_frame() {
             Ok(Some(card)) => card,
-            Ok(None) if filled == Filled::Eof => return Ok(Greeted::Refused(Refusal::Silent)),
-            Ok(None) => return Ok(Greeted::NotYet(self)),
-            Err(_) => return Ok(Greeted::Refused(Refusal::Malformed)),
+            Ok(None) if filled.is_ok_and(|filled| filled != Filled::Eof) => return Greeted::NotYet(self),
+            Ok(None) => return Greeted::Refused(Refusal::Silent, self),
+            Err(_) => return Greeted::Refused(Refusal::Malformed, self),
         };
-        Ok(match door.admit(card, self.pid) {
-            Ok(who) => Greeted::Admitted(who, self.link),
-            Err(refusal) => Greeted::Refused(refusal),
-        })
+        match door.admit(key, card, self.pid) {
+            Ok(id) => Greeted::Admitted(id, self.link),
+            Err(refusal) => Greeted::Refused(refusal, self),
+        }
     }
 }
 
@@ -162,10 +157,10 @@ impl AsFd for Guest {
 pub enum Greeted {
     /// Not the whole card is there; ask for readability.
     NotYet(Guest),
-    /// In. The link still takes short frames only, until told otherwise.
-    Admitted(Who, Link),
-    /// Out, and the connection is closed.
-    Refused(Refusal),
+    /// In, as this actor. The link still takes short frames only, until told otherwise.
+    Admitted(u64, Link),
+    /// Out: whoever watches the connection is to let go of it.
+    Refused(Refusal, Guest),
 }
 
 /// Connects to a name in the run directory and shows the card. Whether it was good, the first answer tells,
@@ -190,7 +185,7 @@ pub fn dial(dir: &RunDir, name: &str, card: &Card) -> Result<Link, DialError> {
     }
     let body = card.bytes();
     let length = u32::try_from(body.len()).map_err(io::Error::other)?.to_le_bytes();
-    let frame = Zeroizing::new([&length, body.as_slice()].concat());
+    let frame = [&length, body.as_slice()].concat();
     // A new socket takes so little at once; past the link, whose buffer would keep it.
     match send(&socket, &frame, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)? {
         sent if sent == frame.len() => Ok(Link::new(super::stdio::above_stdio(socket)?)),

@@ -1,160 +1,157 @@
-//! Who may come: secrets, the cards that carry them, and the door that looks at them.
+//! Who may come: the tree's key, the cards that are made out with it, and the door that looks at them.
 //!
-//! The rule: a secret is drawn from the kernel, travels by a descriptor or an authenticated channel only
-//! (never in arguments or the environment, which everybody can read), is compared in constant time, appears
-//! in no text, and is wiped when it goes. Whatever a card says, it costs exactly one comparison.
+//! Whoever is dialled is seldom the parent of who dials it, so no card that a parent makes out would be known at that door.
+//! What a parent hands over instead, by the child's inherited channel, is the tree's key; and whoever has it makes out a
+//! card for each time that it dials. The rule: a key never leaves its process but by such a channel (never in arguments
+//! or the environment, which everybody can read), is in no text, and is wiped when it goes. A card is good for one
+//! entry, at one door, by one process, for a short while; so whoever listens in a door's place, copies a card, or finds
+//! one that a dead process has left, has nothing. Whatever a card says, it costs exactly one comparison, in constant time.
 //!
-//! Each child can be given a card of its own, good for one entry of one generation. Members of the tree who
-//! call each other show the tree's key, which they got over their parent channel: to have that is the
-//! authentication. The door knows no sockets; what comes of a refusal its user decides, and the one refused
-//! is told nothing.
+//! It knows no sockets, and does not tell members from each other: what a card says of an actor's id is that member's
+//! word. All of a tree must see each other by the same pids. What comes of a refusal is its user's to decide, and the
+//! one refused is told nothing.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::io;
 
-use rustix::pipe::{PipeFlags, pipe_with};
+use hmac::{Hmac, KeyInit, Mac};
 use rustix::rand::{GetRandomFlags, getrandom};
-use subtle::ConstantTimeEq;
+use rustix::time::{ClockId, clock_gettime};
+use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
-/// The bytes of a secret.
-const SECRET: usize = 32;
-/// Kind, id, generation, secret.
-const CARD: usize = 1 + 8 + 4 + SECRET;
+/// The bytes of a key: a block of the hash.
+const KEY: usize = 64;
+/// The bytes of a seal.
+const SEAL: usize = 32;
+/// What tells a card from all others.
+const NUMBER: usize = 16;
+/// Id, pid, time.
+const FACTS: usize = 8 + 4 + 8;
 
-const KIND_MEMBER: u8 = 1;
-const KIND_CHILD: u8 = 2;
+/// How many nanoseconds a card is good: well above the time that a machine waits for a greeting.
+const LIFE: u64 = 30_000_000_000;
 
-/// A secret that nobody can guess.
+/// The key of a tree, which nobody can guess.
 ///
 /// It is not `Clone`, and it stands on the heap, so that moving it leaves nothing behind.
-pub struct Token(Box<[u8; SECRET]>);
+pub struct Key(Box<[u8; KEY]>);
 
-impl Token {
+impl Key {
     /// Draws a new one.
     ///
     /// # Errors
     ///
     /// Fails if the kernel gives no random bytes.
     pub fn fresh() -> io::Result<Self> {
-        let mut token = Self(Box::new([0; SECRET]));
-        let mut filled = 0;
-        while let Some(rest) = token.0.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            filled += rustix::io::retry_on_intr(|| getrandom(&mut *rest, GetRandomFlags::empty()))?;
-        }
-        Ok(token)
+        let mut key = Self(Box::new([0; KEY]));
+        draw(key.0.as_mut_slice())?;
+        Ok(key)
     }
 
-    fn copy(&self) -> Self {
-        Self(self.0.clone())
+    /// Returns it as bytes, for a member's channel; they are wiped when they go.
+    #[must_use]
+    pub fn bytes(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self.0.to_vec())
     }
 
-    /// Compares in a time that does not depend on where they differ.
-    fn fits(&self, other: &Self) -> bool {
-        self.0.as_slice().ct_eq(other.0.as_slice()).into()
+    /// Reads a key that was handed over, or gives `None` if the bytes are none.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut key = Self(Box::new([0; KEY]));
+        (bytes.len() == KEY).then(|| key.0.copy_from_slice(bytes))?;
+        Some(key)
+    }
+
+    /// Makes out a card for this process, to enter once by the door of that name as the actor `id`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the kernel gives no random bytes.
+    pub fn card(&self, id: u64, door: &str) -> io::Result<Card> {
+        let mut number = [0; NUMBER];
+        draw(&mut number)?;
+        let pid = rustix::process::getpid().as_raw_nonzero().get();
+        let body = Body { number, id, pid, made: now() };
+        let seal = self.seal(&body, door).finalize().into_bytes().into();
+        Ok(Card { body, seal })
+    }
+
+    fn seal(&self, body: &Body, door: &str) -> Hmac<Sha256> {
+        // Both lengths are known, so no two cards and doors are the same text.
+        let mut seal = Hmac::<Sha256>::new((&*self.0).into());
+        seal.update(&body.bytes());
+        seal.update(door.as_bytes());
+        seal
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
+        f.write_str("Key(..)")
     }
 }
 
-impl Drop for Token {
+impl Drop for Key {
     fn drop(&mut self) {
         self.0.zeroize();
     }
 }
 
-/// Who somebody says to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "a door must tell them apart")]
-pub enum Who {
-    /// A member of the tree, by the tree's key.
-    Member {
-        /// Its id: a claim, since all members have the same key.
-        id: u64,
-    },
-    /// A child, by a token of its own.
-    Child {
-        /// Its id.
-        id: u64,
-        /// How many times before it a card was made out to this id.
-        generation: u32,
-    },
+/// What is shown at a door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    body: Body,
+    seal: [u8; SEAL],
 }
 
-/// What is shown at a door.
-#[derive(Debug)]
-pub struct Card {
-    who: Who,
-    token: Token,
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Body {
+    number: [u8; NUMBER],
+    id: u64,
+    pid: i32,
+    /// On the clock that all processes of a machine share.
+    made: u64,
+}
+
+impl Body {
+    fn bytes(&self) -> [u8; NUMBER + FACTS] {
+        let mut bytes = [0; NUMBER + FACTS];
+        let facts = [&self.id.to_le_bytes()[..], &self.pid.to_le_bytes(), &self.made.to_le_bytes()];
+        let all = self.number.iter().chain(facts.into_iter().flatten());
+        bytes.iter_mut().zip(all).for_each(|(to, from)| *to = *from);
+        bytes
+    }
 }
 
 impl Card {
-    /// Returns who it is made out to.
+    /// Returns the actor that it is made out to.
     #[must_use]
-    pub const fn who(&self) -> Who {
-        self.who
+    pub const fn id(&self) -> u64 {
+        self.body.id
     }
 
-    /// Returns it as bytes, for an authenticated channel; they are wiped when they go.
+    /// Returns it as bytes.
     #[must_use]
-    pub fn bytes(&self) -> Zeroizing<Vec<u8>> {
-        let (kind, id, generation) = match self.who {
-            Who::Member { id } => (KIND_MEMBER, id, 0),
-            Who::Child { id, generation } => (KIND_CHILD, id, generation),
-        };
-        let mut bytes = Zeroizing::new(Vec::with_capacity(CARD));
-        bytes.push(kind);
-        bytes.extend_from_slice(&id.to_le_bytes());
-        bytes.extend_from_slice(&generation.to_le_bytes());
-        bytes.extend_from_slice(self.token.0.as_slice());
-        bytes
+    pub fn bytes(&self) -> Vec<u8> {
+        [&self.body.bytes(), self.seal.as_slice()].concat()
     }
 
     /// Reads a card, or gives `None` if the bytes are none.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (kind, rest) = bytes.split_first()?;
+        let (number, rest) = bytes.split_first_chunk()?;
         let (id, rest) = rest.split_first_chunk()?;
-        let (generation, secret) = rest.split_first_chunk()?;
-        let (id, generation) = (u64::from_le_bytes(*id), u32::from_le_bytes(*generation));
-        let who = match (*kind, generation) {
-            (KIND_MEMBER, 0) => Who::Member { id },
-            (KIND_CHILD, generation) => Who::Child { id, generation },
-            _ => return None,
+        let (pid, rest) = rest.split_first_chunk()?;
+        let (made, seal) = rest.split_first_chunk()?;
+        let body = Body {
+            number: *number,
+            id: u64::from_le_bytes(*id),
+            pid: i32::from_le_bytes(*pid),
+            made: u64::from_le_bytes(*made),
         };
-        let mut token = Token(Box::new([0; SECRET]));
-        (secret.len() == SECRET).then(|| token.0.copy_from_slice(secret))?;
-        Some(Self { who, token })
-    }
-
-    /// Returns a descriptor for a child to inherit, from which the card can be read once.
-    ///
-    /// # Errors
-    ///
-    /// Fails without descriptors.
-    pub fn enclose(&self) -> io::Result<OwnedFd> {
-        let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-        // A pipe takes so few bytes at once, and without waiting.
-        rustix::io::write(&write, &self.bytes())?;
-        super::stdio::above_stdio(read)
-    }
-
-    /// Reads the card from an inherited descriptor, and closes that.
-    ///
-    /// # Errors
-    ///
-    /// Fails with `InvalidData` if there is no card, or not any more.
-    pub fn disclose(fd: OwnedFd) -> io::Result<Self> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(CARD + 1));
-        File::from(fd).take(CARD as u64 + 1).read_to_end(&mut bytes)?;
-        Self::from_bytes(&bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "there is no card"))
+        Some(Self { body, seal: seal.try_into().ok()? })
     }
 }
 
@@ -164,14 +161,12 @@ impl Card {
 pub enum Refusal {
     /// What came is no card.
     Malformed,
-    /// Nobody of this id is expected.
-    Unknown,
-    /// The secret is another: of a sibling, or made up.
-    WrongToken,
+    /// The seal is wrong: of another tree, for another door, or made up.
+    WrongSeal,
     /// The card was used already.
     Used,
-    /// The card is of another generation.
-    OtherGeneration,
+    /// The card was made out too long ago.
+    Old,
     /// The card is shown by another process than the one that it was made out to.
     OtherProcess,
     /// Nothing whole came before the end.
@@ -182,11 +177,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed => "what came is no card",
-            Self::Unknown => "nobody of this id is expected",
-            Self::WrongToken => "the token is wrong",
-            Self::Used => "the token was used already",
-            Self::OtherGeneration => "the token is of another generation",
-            Self::OtherProcess => "the token is shown by another process",
+            Self::WrongSeal => "the card is not sealed for this door by the tree's key",
+            Self::Used => "the card was used already",
+            Self::Old => "the card is too old",
+            Self::OtherProcess => "the card is shown by another process",
             Self::Silent => "no card came",
         })
     }
@@ -194,105 +188,63 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Who may come in.
+/// A door that has a name, and what has come through it.
 #[derive(Debug)]
 pub struct Door {
-    key: Token,
-    expected: BTreeMap<u64, Expected>,
-}
-
-#[derive(Debug)]
-struct Expected {
-    generation: u32,
-    /// `None` once it was used.
-    token: Option<Token>,
-    pid: Option<i32>,
+    name: String,
+    /// The cards that were let in and are not old yet, by their age.
+    used: BTreeSet<(u64, [u8; NUMBER])>,
 }
 
 impl Door {
-    /// Makes a door that opens to the tree's key, and expects no child.
+    /// Makes a door through which nobody has come.
     #[must_use]
-    pub const fn new(key: Token) -> Self {
-        Self { key, expected: BTreeMap::new() }
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), used: BTreeSet::new() }
     }
 
-    /// Makes the door of a member that was handed its card; `None` for a child's, which has no key in it.
-    #[must_use]
-    pub fn of(card: Card) -> Option<Self> {
-        match card.who {
-            Who::Member { .. } => Some(Self::new(card.token)),
-            Who::Child { .. } => None,
-        }
-    }
-
-    /// Makes out a card with the tree's key, to be handed to a member over its channel.
-    #[must_use]
-    pub fn member(&self, id: u64) -> Card {
-        Card { who: Who::Member { id }, token: self.key.copy() }
-    }
-
-    /// Expects a child, and makes out its card; an earlier one of the same id is void from now on.
+    /// Looks at a card that the process `pid` shows, and gives the actor's id that is on it. A card is used up by being let
+    /// in, and by nothing else.
     ///
     /// # Errors
     ///
-    /// Fails if the kernel gives no random bytes; then nothing has changed.
-    pub fn expect(&mut self, id: u64) -> io::Result<Card> {
-        let token = Token::fresh()?;
-        let generation = self.expected.get(&id).map_or(0, |before| before.generation.wrapping_add(1));
-        let card = Card { who: Who::Child { id, generation }, token: token.copy() };
-        self.expected.insert(id, Expected { generation, token: Some(token), pid: None });
-        Ok(card)
+    /// Refuses everybody whose card is not good here and now; nothing has changed then.
+    pub fn admit(&mut self, key: &Key, card: &[u8], pid: i32) -> Result<u64, Refusal> {
+        self.admit_at(now(), key, card, pid)
     }
 
-    /// Binds the child's card to its process, if it is started directly and not through a launcher.
-    pub fn bind(&mut self, id: u64, pid: i32) {
-        if let Some(expected) = self.expected.get_mut(&id) {
-            expected.pid = Some(pid);
-        }
-    }
-
-    /// Expects the child no more, in any generation.
-    pub fn forget(&mut self, id: u64) {
-        self.expected.remove(&id);
-    }
-
-    /// Looks at a card that the process `pid` shows; a child's is used up by being let in, and by nothing
-    /// else.
-    ///
-    /// # Errors
-    ///
-    /// Refuses everybody who is not expected; nothing has changed then.
-    pub fn admit(&mut self, card: &[u8], pid: i32) -> Result<Who, Refusal> {
+    fn admit_at(&mut self, now: u64, key: &Key, card: &[u8], pid: i32) -> Result<u64, Refusal> {
         let card = Card::from_bytes(card).ok_or(Refusal::Malformed)?;
-        let (judged, secret) = self.judge(card.who, pid);
-        // Before anything is decided, so that the time tells nothing either.
-        let fits = secret.fits(&card.token);
-        judged?;
-        if !fits {
-            return Err(Refusal::WrongToken);
+        let sealed = key.seal(&card.body, &self.name).verify_slice(&card.seal);
+        let Body { number, id, pid: owner, made } = card.body;
+        let oldest = now.saturating_sub(LIFE);
+        if sealed.is_err() {
+            return Err(Refusal::WrongSeal);
         }
-        if let Who::Child { id, .. } = card.who
-            && let Some(expected) = self.expected.get_mut(&id)
-        {
-            expected.token = None;
+        if owner != pid {
+            return Err(Refusal::OtherProcess);
         }
-        Ok(card.who)
+        if made < oldest || made > now {
+            return Err(Refusal::Old);
+        }
+        // What is older than any card that is let in need not be remembered.
+        self.used = self.used.split_off(&(oldest, [0; NUMBER]));
+        if self.used.insert((made, number)) { Ok(id) } else { Err(Refusal::Used) }
     }
+}
 
-    /// Says what is wrong apart from the secret, and which secret to compare with.
-    fn judge(&self, who: Who, pid: i32) -> (Result<(), Refusal>, &Token) {
-        let Who::Child { id, generation } = who else { return (Ok(()), &self.key) };
-        let Some(expected) = self.expected.get(&id) else { return (Err(Refusal::Unknown), &self.key) };
-        let Some(token) = &expected.token else { return (Err(Refusal::Used), &self.key) };
-        let judged = if generation != expected.generation {
-            Err(Refusal::OtherGeneration)
-        } else if expected.pid.is_some_and(|expected| expected != pid) {
-            Err(Refusal::OtherProcess)
-        } else {
-            Ok(())
-        };
-        (judged, token)
+fn draw(bytes: &mut [u8]) -> io::Result<()> {
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        filled += rustix::io::retry_on_intr(|| getrandom(&mut *rest, GetRandomFlags::empty()))?;
     }
+    Ok(())
+}
+
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    let nanos = time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec);
+    u64::try_from(nanos).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Who may come through a socket in the run directory, with real processes.
 
 use std::fs::{self, Permissions};
-use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{BufRead, BufReader, PipeReader, Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -12,7 +11,7 @@ use windrow_std::unix::exec::{self, Command};
 use windrow_std::unix::peer::{Arrival, DialError, Greeted, Guest, Listener, dial};
 use windrow_std::unix::process::{Exit, Process};
 use windrow_std::unix::rundir::RunDir;
-use windrow_std::unix::token::{Card, Door, Refusal, Token, Who};
+use windrow_std::unix::token::{Card, Door, Key, Refusal};
 
 use crate::cases::Scratch;
 use crate::places::is_root;
@@ -22,6 +21,7 @@ use crate::{Case, Part};
 pub(crate) const ALL: &[Case] = &[
     ("row_39_a_stranger_connects_first", row_39_a_stranger_connects_first),
     ("row_50_a_card_is_good_once_and_for_one", row_50_a_card_is_good_once_and_for_one),
+    ("row_50_a_killed_childs_card_is_of_no_use", row_50_a_killed_childs_card_is_of_no_use),
     ("row_72_another_user_connects", row_72_another_user_connects),
     ("nobody_listens_in_several_ways", nobody_listens_in_several_ways),
     ("as_many_as_may_stand_at_the_door", as_many_as_may_stand_at_the_door),
@@ -29,23 +29,34 @@ pub(crate) const ALL: &[Case] = &[
 
 pub(crate) const ROLES: &[Part] = &[("caller", caller), ("listener", listener), ("nobody", nobody)];
 
-/// A child that dials with the card that stands on its standard input, and tells how it went.
+/// A child that makes a card out with the key that stands on its standard input, unless that is a card. It dials with it, or
+/// spills it and stays.
 fn caller(args: &[&str]) {
     let dir = RunDir::join(Path::new(args[0])).unwrap();
-    let card = Card::disclose(std::io::stdin().as_fd().try_clone_to_owned().unwrap()).unwrap();
+    let mut given = Vec::new();
+    std::io::stdin().read_to_end(&mut given).unwrap();
+    let card = match Key::from_bytes(&given) {
+        Some(key) => key.card(args[1].parse().unwrap(), "door").unwrap(),
+        None => Card::from_bytes(&given).unwrap(),
+    };
+    if args[2] == "spill" {
+        println!("{}", card.bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        std::thread::park();
+    }
     let link = dial(&dir, "door", &card).unwrap();
     // Nobody says anything to it; a refusal is the end.
     assert!(wait_readable(&link, SOON));
 }
 
-fn call(dir: &RunDir, card: &Card) -> Process {
-    call_with(dir, card.enclose().unwrap())
-}
-
-fn call_with(dir: &RunDir, card: OwnedFd) -> Process {
+/// Starts a caller that is given the key, for a card as `id`, or a card as it is; it is to `dial` or to `spill`.
+fn call(dir: &RunDir, given: &[u8], id: u64, what: &str) -> (Process, PipeReader) {
+    let (stdin, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(given).unwrap();
+    let (reader, stdout) = std::io::pipe().unwrap();
     let mut command = Command::new("/proc/self/exe");
-    command.arg("role").arg("caller").arg(dir.path()).stdio[0] = Some(card);
-    exec::spawn(command).unwrap()
+    command.arg("role").arg("caller").arg(dir.path()).arg(id.to_string()).arg(what);
+    (command.stdio[0], command.stdio[1]) = (Some(stdin.into()), Some(stdout.into()));
+    (exec::spawn(command).unwrap(), reader)
 }
 
 fn guest(listener: &Listener) -> Guest {
@@ -54,10 +65,10 @@ fn guest(listener: &Listener) -> Guest {
     guest
 }
 
-fn greeted(mut guest: Guest, door: &mut Door) -> Greeted {
+fn greeted(mut guest: Guest, key: &Key, door: &mut Door) -> Greeted {
     loop {
         assert!(wait_readable(&guest, SOON), "a silent guest");
-        match guest.greet(door).unwrap() {
+        match guest.greet(key, door) {
             Greeted::NotYet(same) => guest = same,
             greeted => return greeted,
         }
@@ -65,76 +76,78 @@ fn greeted(mut guest: Guest, door: &mut Door) -> Greeted {
 }
 
 /// Lets in whoever comes next, and tells who it was; the connection ends then.
-fn next(listener: &Listener, door: &mut Door) -> Result<Who, Refusal> {
-    match greeted(guest(listener), door) {
-        Greeted::Admitted(who, _link) => Ok(who),
-        Greeted::Refused(refusal) => Err(refusal),
+fn next(listener: &Listener, key: &Key, door: &mut Door) -> Result<u64, Refusal> {
+    match greeted(guest(listener), key, door) {
+        Greeted::Admitted(id, _link) => Ok(id),
+        Greeted::Refused(refusal, _) => Err(refusal),
         Greeted::NotYet(_) => unreachable!(),
     }
 }
 
-fn made(scratch: &Scratch) -> (RunDir, Listener, Door) {
+fn made(scratch: &Scratch) -> (RunDir, Listener, Key, Door) {
     let dir = RunDir::create(&scratch.0).unwrap();
     let listener = Listener::bind(&dir, "door", 4).unwrap();
-    (dir, listener, Door::new(Token::fresh().unwrap()))
+    (dir, listener, Key::fresh().unwrap(), Door::new("door"))
 }
 
 fn row_39_a_stranger_connects_first() {
     let scratch = Scratch::new();
-    let (dir, listener, mut door) = made(&scratch);
-    let card = door.expect(7).unwrap();
-    // Of our user, without a card: it says nothing, talks nonsense, makes a token up.
+    let (dir, listener, key, mut door) = made(&scratch);
+    // Of our user, without a card: it says nothing, or makes a key up.
     let mut silent = UnixStream::connect(dir.path().join("door")).unwrap();
     let waiting = guest(&listener);
     assert_eq!(waiting.pid().cast_unsigned(), std::process::id());
     silent.shutdown(std::net::Shutdown::Write).unwrap();
-    assert!(matches!(greeted(waiting, &mut door), Greeted::Refused(Refusal::Silent)));
+    assert!(matches!(greeted(waiting, &key, &mut door), Greeted::Refused(Refusal::Silent, _)));
     assert_eq!(silent.read(&mut [0]).unwrap(), 0, "it hears the end");
-    let forged = Door::new(Token::fresh().unwrap()).expect(7).unwrap();
-    let mut stranger = call(&dir, &forged);
-    assert_eq!(next(&listener, &mut door), Err(Refusal::WrongToken));
-    assert_eq!(collect(&mut stranger), Exit::Code(0));
-    // The card itself, in the hands of another process than the one it is for.
-    let mut child = call(&dir, &card);
-    door.bind(7, child.pid());
-    let mut thief = call(&dir, &card);
-    let mut ends = [next(&listener, &mut door), next(&listener, &mut door)];
-    ends.sort_unstable_by_key(Result::is_err);
-    let [Ok(Who::Child { id: 7, generation: 0 }), Err(Refusal::OtherProcess | Refusal::Used)] = ends else {
-        panic!("{ends:?}")
-    };
-    assert_eq!((collect(&mut child), collect(&mut thief)), (Exit::Code(0), Exit::Code(0)));
+    let forged = Key::fresh().unwrap();
+    for (key_given, expected) in [(&forged, Err(Refusal::WrongSeal)), (&key, Ok(7))] {
+        let (mut caller, _) = call(&dir, &key_given.bytes(), 7, "dial");
+        assert_eq!(next(&listener, &key, &mut door), expected);
+        assert_eq!(collect(&mut caller), Exit::Code(0));
+    }
 }
 
 fn row_50_a_card_is_good_once_and_for_one() {
     let scratch = Scratch::new();
-    let (dir, listener, mut door) = made(&scratch);
-    let (old, sibling) = (door.expect(1).unwrap(), door.expect(2).unwrap());
-    let card = door.expect(1).unwrap();
-    let mut crossed = sibling.bytes().to_vec();
-    crossed[1..13].copy_from_slice(&card.bytes()[1..13]);
-    let crossed = Card::from_bytes(&crossed).unwrap();
-    let other_tree = Door::new(Token::fresh().unwrap()).member(1);
-    let member = door.member(9);
-    let first = Ok(Who::Child { id: 1, generation: 1 });
-    for (card, expected) in [
-        (&old, Err(Refusal::OtherGeneration)),
-        (&crossed, Err(Refusal::WrongToken)),
-        (&other_tree, Err(Refusal::WrongToken)),
-        (&card, first),
-        (&card, Err(Refusal::Used)),
-        (&sibling, Ok(Who::Child { id: 2, generation: 0 })),
-        (&member, Ok(Who::Member { id: 9 })),
-        (&member, Ok(Who::Member { id: 9 })),
-    ] {
-        let mut caller = call(&dir, card);
-        assert_eq!(next(&listener, &mut door), expected);
-        assert_eq!(collect(&mut caller), Exit::Code(0));
+    let (dir, listener, key, mut door) = made(&scratch);
+    // By whoever it is made out to, and once.
+    let own = key.card(9, "door").unwrap();
+    for expected in [Ok(9), Err(Refusal::Used)] {
+        let link = dial(&dir, "door", &own).unwrap();
+        assert_eq!(next(&listener, &key, &mut door), expected);
+        drop(link);
     }
-    // What was read from the descriptor is not in it any more.
-    let passed = card.enclose().unwrap();
-    Card::disclose(passed.try_clone().unwrap()).unwrap();
-    assert!(Card::disclose(passed).is_err());
+    // For another door; of a sibling that lives; used, and shown by another.
+    let (unused, elsewhere) = (key.card(1, "door").unwrap(), key.card(1, "window").unwrap());
+    for (card, expected) in [
+        (&elsewhere, Err(Refusal::WrongSeal)),
+        (&unused, Err(Refusal::OtherProcess)),
+        (&own, Err(Refusal::OtherProcess)),
+    ] {
+        let (mut thief, _) = call(&dir, &card.bytes(), 1, "dial");
+        assert_eq!(next(&listener, &key, &mut door), expected);
+        assert_eq!(collect(&mut thief), Exit::Code(0));
+    }
+    // That it was stolen has not used it up.
+    let link = dial(&dir, "door", &unused).unwrap();
+    assert_eq!(next(&listener, &key, &mut door), Ok(1));
+    drop(link);
+}
+
+fn row_50_a_killed_childs_card_is_of_no_use() {
+    let scratch = Scratch::new();
+    let (dir, listener, key, mut door) = made(&scratch);
+    let (mut victim, spilled) = call(&dir, &key.bytes(), 3, "spill");
+    let mut line = String::new();
+    BufReader::new(spilled).read_line(&mut line).unwrap();
+    let bytes = |at: usize| u8::from_str_radix(&line[at..at + 2], 16).unwrap();
+    let card: Vec<_> = (0..line.trim_end().len()).step_by(2).map(bytes).collect();
+    kill(&mut victim);
+    let (mut thief, _) = call(&dir, &card, 3, "dial");
+    let refusal = next(&listener, &key, &mut door).unwrap_err();
+    assert_eq!(refusal, Refusal::OtherProcess);
+    assert_eq!(collect(&mut thief), Exit::Code(0));
 }
 
 /// Another user, who was even given the directory.
@@ -155,7 +168,7 @@ fn row_72_another_user_connects() {
         return;
     }
     let scratch = Scratch::new();
-    let (dir, listener, _door) = made(&scratch);
+    let (dir, listener, _key, _door) = made(&scratch);
     let path = dir.path().to_str().unwrap();
     let visit = || {
         let (mut process, lines) = start_role("nobody", &[path]);
@@ -190,7 +203,7 @@ fn listener(args: &[&str]) {
 fn nobody_listens_in_several_ways() {
     let scratch = Scratch::new();
     let dir = RunDir::create(&scratch.0).unwrap();
-    let card = Door::new(Token::fresh().unwrap()).member(1);
+    let card = Key::fresh().unwrap().card(1, "door").unwrap();
     let dialled = || dial(&dir, "door", &card).map(|_| ());
     assert!(matches!(dialled(), Err(DialError::Absent)));
     let (mut process, mut lines) = start_role("listener", &[dir.path().to_str().unwrap()]);
@@ -214,13 +227,13 @@ fn nobody_listens_in_several_ways() {
 
 fn as_many_as_may_stand_at_the_door() {
     let scratch = Scratch::new();
-    let (dir, listener, mut door) = made(&scratch);
-    let card = door.member(1);
+    let (dir, listener, key, mut door) = made(&scratch);
+    let card = key.card(1, "door").unwrap();
     let links: Vec<_> = (0..6).map(|_| dial(&dir, "door", &card).unwrap()).collect();
     let mut guests: Vec<_> = (0..4).map(|_| guest(&listener)).collect();
     assert!(!listener.wants_read());
     assert!(matches!(listener.accept().unwrap(), Arrival::Full));
-    assert!(matches!(greeted(guests.pop().unwrap(), &mut door), Greeted::Admitted(Who::Member { id: 1 }, _)));
+    assert!(matches!(greeted(guests.pop().unwrap(), &key, &mut door), Greeted::Admitted(1, _)));
     drop(guests.pop());
     assert!(listener.wants_read());
     guests.extend((0..2).map(|_| guest(&listener)));

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use windrow_std::unix::peer::{Arrival, Greeted, Listener, dial};
 use windrow_std::unix::rundir::{Fault, PlaceError, RunDir};
-use windrow_std::unix::token::{Door, Token};
+use windrow_std::unix::token::{Door, Key};
 
 use crate::cases::Scratch;
 use crate::{Case, Part};
@@ -92,11 +92,11 @@ fn row_71_long_path() {
     drop(at);
     assert!(base.as_os_str().len() > 4096);
     let dir = RunDir::create(&base).unwrap();
-    let mut door = Door::new(Token::fresh().unwrap());
+    let (key, mut door) = (Key::fresh().unwrap(), Door::new("door"));
     let listener = Listener::bind(&dir, "door", 1).unwrap();
-    let link = dial(&dir, "door", &door.member(1)).unwrap();
+    let link = dial(&dir, "door", &key.card(1, "door").unwrap()).unwrap();
     let Arrival::Guest(guest) = listener.accept().unwrap() else { panic!("nobody came") };
-    let greeted = guest.greet(&mut door).unwrap();
+    let greeted = guest.greet(&key, &mut door);
     assert!(matches!(greeted, Greeted::Admitted(..)), "{greeted:?}");
     drop((link, greeted, listener));
     dir.close().unwrap();

@@ -3,12 +3,11 @@
 use rustix::net::socketpair;
 
 use super::*;
-use crate::unix::token::Token;
 
 fn guest() -> (Guest, OwnedFd) {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
-    (Guest { link: Link::new(ours), pid: 1, _waiting: Arc::new(()) }, theirs)
+    (Guest { link: Link::new(ours), pid: std::process::id().cast_signed(), _waiting: Arc::new(()) }, theirs)
 }
 
 fn framed(body: &[u8]) -> Vec<u8> {
@@ -17,31 +16,31 @@ fn framed(body: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_card_may_come_a_byte_at_a_time() {
-    let mut door = Door::new(Token::fresh().unwrap());
-    let card = door.expect(1).unwrap();
+    let (key, mut door) = (Key::fresh().unwrap(), Door::new("door"));
+    let card = key.card(1, "door").unwrap();
     let (mut guest, theirs) = guest();
     let frame = framed(&card.bytes());
     let (last, first) = frame.split_last().unwrap();
     for byte in first {
         rustix::io::write(&theirs, &[*byte]).unwrap();
-        let Greeted::NotYet(same) = guest.greet(&mut door).unwrap() else { panic!("too early") };
+        let Greeted::NotYet(same) = guest.greet(&key, &mut door) else { panic!("too early") };
         guest = same;
     }
     // What follows the card is for the link.
     rustix::io::write(&theirs, &[&[*last], framed(b"hello").as_slice()].concat()).unwrap();
-    let mut greeted = guest.greet(&mut door).unwrap();
+    let mut greeted = guest.greet(&key, &mut door);
     if let Greeted::NotYet(same) = greeted {
-        greeted = same.greet(&mut door).unwrap();
+        greeted = same.greet(&key, &mut door);
     }
-    let Greeted::Admitted(who, mut link) = greeted else { panic!("{greeted:?}") };
-    assert_eq!(who, Who::Child { id: 1, generation: 0 });
+    let Greeted::Admitted(id, mut link) = greeted else { panic!("{greeted:?}") };
+    assert_eq!(id, 1);
     let _filled = link.fill().unwrap();
     assert_eq!(link.next_frame().unwrap(), Some(b"hello".as_slice()));
 }
 
 #[test]
 fn what_is_no_card_is_the_end() {
-    let mut door = Door::new(Token::fresh().unwrap());
+    let (key, mut door) = (Key::fresh().unwrap(), Door::new("door"));
     let cases: [(&[u8], Refusal); 5] = [
         (&framed(b"GET / HTTP/1.1"), Refusal::Malformed),
         (&[0; 4], Refusal::Malformed),
@@ -56,10 +55,10 @@ fn what_is_no_card_is_the_end() {
         }
         drop(theirs);
         let refusal = loop {
-            match guest.greet(&mut door).unwrap() {
+            match guest.greet(&key, &mut door) {
                 Greeted::NotYet(same) => guest = same,
-                Greeted::Refused(refusal) => break refusal,
-                Greeted::Admitted(who, _) => panic!("{who:?}"),
+                Greeted::Refused(refusal, _) => break refusal,
+                Greeted::Admitted(id, _) => panic!("{id}"),
             }
         };
         assert_eq!(refusal, expected, "{sent:?}");
