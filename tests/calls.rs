@@ -1,6 +1,7 @@
 //! Calls between actors: what comes back when it goes well, when it does not, and when one of the two is gone.
 
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -36,9 +37,14 @@ const ECHO: Endpoint<String, String> = Endpoint::new("echo");
 const FAIL: Endpoint<String, ()> = Endpoint::new("fail");
 const WAIT: Endpoint<(), u64> = Endpoint::new("wait");
 const NEST: Endpoint<(), String> = Endpoint::new("nest");
-const PID: Endpoint<(), i32> = Endpoint::new("pid");
+pub(crate) const PID: Endpoint<(), i32> = Endpoint::new("pid");
+pub(crate) const NAME: Endpoint<String, ()> = Endpoint::new("name");
+/// How many calls it holds, or held.
+pub(crate) const BUSY: Endpoint<(), u32> = Endpoint::new("busy");
 const HOLD: Endpoint<u32, ()> = Endpoint::new("hold");
 const MEET: Endpoint<(), ()> = Endpoint::new("meet");
+
+static HELD: AtomicU32 = AtomicU32::new(0);
 
 /// What most cases call.
 fn desk() -> Service {
@@ -54,6 +60,7 @@ fn desk() -> Service {
         // How long it could wait, in milliseconds, before it was cancelled.
         .on(WAIT, |serving, ()| {
             let begin = Instant::now();
+            HELD.fetch_add(1, Ordering::Relaxed);
             let _ = serving.sleep_forever();
             Ok(u64::try_from(begin.elapsed().as_millis()).unwrap_or(0))
         })
@@ -70,6 +77,8 @@ fn desk() -> Service {
             MEETING.wait();
             Ok(())
         })
+        .on(BUSY, |_, ()| Ok(HELD.load(Ordering::Relaxed)))
+        .on(NAME, |serving, name| serving.register(&name))
         .on(PID, |_, ()| Ok(rustix::process::getpid().as_raw_nonzero().get()))
         // Begins, opens its stream, and takes nothing.
         .on(HOLD, |serving, first| {
@@ -77,6 +86,7 @@ fn desk() -> Service {
                 serving.begin(&first)?;
             }
             let _stream = if first > 1 { Some(serving.stream::<u32, u32>()?) } else { None };
+            HELD.fetch_add(1, Ordering::Relaxed);
             serving.sleep_forever()
         })
 }
@@ -317,9 +327,9 @@ fn an_end_that_was_asked_for_is_no_error<D: Drive>(bed: &Bed) {
 }
 
 /// A way of waiting for a child, which is killed meanwhile.
-type Way = fn(&Actor, &Portal) -> Result<(), Raised>;
+pub(crate) type Way = fn(&Actor, &Portal) -> Result<(), Raised>;
 
-const WAYS: &[Way] = &[
+pub(crate) const WAYS: &[Way] = &[
     |_, desk| desk.call(WAIT, &()).map(drop),
     |_, desk| desk.context(HOLD, &0, |context| context.begun::<u32>().map(drop)),
     |_, desk| desk.context(HOLD, &1, |context| context.begun::<u32>().and_then(|_| context.result())),

@@ -16,6 +16,7 @@ mod late;
 mod leavings;
 mod names;
 mod output;
+mod peers;
 mod shells;
 mod signals;
 mod spawn;
@@ -41,6 +42,7 @@ const MODULES: &[harness::Module] = &[
     leavings::MODULE,
     names::MODULE,
     output::MODULE,
+    peers::MODULE,
     shells::MODULE,
     signals::MODULE,
     spawn::MODULE,

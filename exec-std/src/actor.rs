@@ -277,7 +277,14 @@ impl Actor {
             Ok(value) => Ok(value),
             Err(Refused::Cancelled(Some(cause))) => Err(Raised::Cancelled(cause)),
             Err(Refused::Ended) => Err(Raised::Cancelled(self.gone())),
-            Err(refused) => Err(Raised::Error(refused.to_string())),
+            Err(refused) => {
+                let closed = matches!(refused, Refused::ClosedContext | Refused::ClosedLink);
+                // What closed it may have cancelled this body, which is then all that it is to fail with.
+                match self.cancelled_now().filter(|_| closed) {
+                    Some(cause) => Err(Raised::Cancelled(cause)),
+                    None => Err(Raised::Error(refused.to_string())),
+                }
+            }
         }
     }
 

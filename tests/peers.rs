@@ -1,0 +1,209 @@
+//! Actors that are neither parent nor child: who is let in by whom, and what becomes of waits when one of the two is killed.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use windrow_core::{End, Kind};
+use windrow_std::{Actor, Drive, Handle, Nursery, Order, Program, Raised};
+
+use crate::calls::{BUSY, NAME, PID, WAYS};
+use crate::harness::{Bed, Module, driven, watch};
+
+pub(crate) const MODULE: Module = Module {
+    driven: driven![
+        a_killed_sibling_ends_every_kind_of_wait,
+        a_sibling_killed_while_it_is_dialled_ends_that,
+        a_name_is_waited_for_beyond_its_killed_holder,
+        row_50_a_stolen_card_opens_nothing,
+    ],
+    entries: &[("mourner", mourner), ("dialler", dialler), ("waiter", waiter), ("visitor", visitor)],
+    ..Module::EMPTY
+};
+
+/// Far below what nobody ends, which goes on for ever.
+const PROMPT: Duration = Duration::from_secs(2);
+
+fn program(bed: &Bed) -> Program {
+    bed.program().run_dir(bed.path("."))
+}
+
+fn desk(nursery: &Nursery<'_>) -> Result<(Handle, i32), Raised> {
+    let desk = nursery.spawn(Order::service("desk"))?;
+    desk.portal().call(NAME, &String::from("victim"))?;
+    let pid = desk.portal().call(PID, &())?;
+    Ok((desk, pid))
+}
+
+fn number(args: &[u8]) -> Result<i32, Raised> {
+    String::from_utf8_lossy(args).parse().map_err(|_| Raised::from("no number"))
+}
+
+/// Waits for its sibling in one of the ways, and kills it meanwhile.
+fn mourner(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let way = WAYS[usize::try_from(number(args)?).expect("a way")];
+    let victim = actor.find("victim")?.ok_or("nobody to wait for")?;
+    let pid = victim.call(PID, &())?;
+    let waiting = {
+        let (actor, victim) = (actor.clone(), victim.clone());
+        std::thread::spawn(move || (way(&actor, &victim), Instant::now()))
+    };
+    watch::observe("the call that is to be lost", || victim.call(BUSY, &()) == Ok(1));
+    let begin = Instant::now();
+    watch::signal(pid, Signal::KILL);
+    let (ended, end) = waiting.join().expect("a thread that ends");
+    let Err(Raised::Group(failures)) = &ended else { panic!("no loss: {ended:?}") };
+    let kinds: Vec<_> = failures.iter().map(|failure| failure.kind).collect();
+    assert_eq!(kinds, [Kind::PeerLost(None)], "{failures:?}");
+    let took = end.saturating_duration_since(begin);
+    assert!(took < PROMPT, "it took {took:?}");
+    // Who was lost can't be called, and this actor goes on.
+    assert!(victim.call(PID, &()).is_err() && actor.find("nobody's")?.is_none());
+    Ok(Vec::new())
+}
+
+fn a_killed_sibling_ends_every_kind_of_wait<D: Drive>(bed: &Bed) {
+    for way in 0..WAYS.len() {
+        let ended = bed.run::<D>(&program(bed), move |actor: &Actor| {
+            actor.nursery(|nursery| {
+                let lost: Result<(), Raised> = actor.nursery(|inner| {
+                    let (victim, _) = desk(inner)?;
+                    nursery.spawn(Order::entry("mourner", way.to_string()))?;
+                    victim.wait_gone().map(drop)
+                });
+                assert!(lost.is_err(), "a killed child is a failure of its nursery");
+                Ok(Vec::new())
+            })
+        });
+        assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "way {way}: {ended:?}");
+    }
+}
+
+fn sockets() -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").expect("the list of descriptors").flatten();
+    let targets = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+}
+
+/// Does what dials, on a thread of its own, and kills the one that is dialled when it is.
+fn kill_while_dialled<T: Send + 'static>(
+    actor: &Actor,
+    pid: i32,
+    dial: impl FnOnce(&Actor) -> T + Send + 'static,
+) -> T {
+    let (before, dialling) = (sockets(), actor.clone());
+    let dialling = std::thread::spawn(move || dial(&dialling));
+    watch::observe("a dial", || sockets() > before);
+    watch::signal(pid, Signal::KILL);
+    dialling.join().expect("a thread that ends")
+}
+
+fn dialler(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let begin = Instant::now();
+    let ended = kill_while_dialled(actor, number(args)?, |actor| actor.find("victim").map(drop));
+    assert!(matches!(ended, Ok(()) | Err(Raised::Error(_))), "{ended:?}");
+    assert!(begin.elapsed() < PROMPT, "it took {:?}", begin.elapsed());
+    Ok(Vec::new())
+}
+
+fn waiter(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let heir = kill_while_dialled(actor, number(args)?, |actor| actor.wait_for("victim"))?;
+    Ok(heir.call(PID, &())?.to_string().into_bytes())
+}
+
+/// Runs a child that dials another which does not accept, and kills that; then `after`.
+fn with_stopped<D: Drive>(
+    bed: &Bed,
+    entry: &'static str,
+    after: fn(&Nursery<'_>, &Handle) -> Result<(), Raised>,
+) {
+    let ended = bed.run::<D>(&program(bed), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let mut below = None;
+            let lost: Result<(), Raised> = actor.nursery(|inner| {
+                let (victim, pid) = desk(inner)?;
+                watch::signal(pid, Signal::STOP);
+                below = Some(nursery.spawn(Order::entry(entry, pid.to_string()))?);
+                victim.wait_gone().map(drop)
+            });
+            assert!(lost.is_err(), "a killed child is a failure of its nursery");
+            after(nursery, &below.ok_or("it was spawned")?)?;
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
+}
+
+fn a_sibling_killed_while_it_is_dialled_ends_that<D: Drive>(bed: &Bed) {
+    with_stopped::<D>(bed, "dialler", |_, dialler| dialler.wait_gone().map(drop));
+}
+
+fn a_name_is_waited_for_beyond_its_killed_holder<D: Drive>(bed: &Bed) {
+    with_stopped::<D>(bed, "waiter", |nursery, waiter| {
+        let (_, pid) = desk(nursery)?;
+        assert_eq!(waiter.wait_gone()?.value, Some(pid.to_string().into_bytes()));
+        Ok(())
+    });
+}
+
+fn visitor(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    actor.find("victim")?.ok_or("nobody to visit")?.call(PID, &()).map(|_| Vec::new())
+}
+
+/// Reads a number of whole frames, as they are.
+fn frames(stream: &mut UnixStream, count: usize) -> Vec<u8> {
+    let mut all = Vec::new();
+    for _ in 0..count {
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).expect("a frame's length");
+        let mut frame = vec![0; u32::from_le_bytes(length) as usize];
+        stream.read_exact(&mut frame).expect("a frame");
+        all.extend([&length, frame.as_slice()].concat());
+    }
+    all
+}
+
+/// A stranger of our user stands where a member listened: it gets a dialler's card and greeting, and shows them to the real one.
+fn row_50_a_stolen_card_opens_nothing<D: Drive>(bed: &Bed) {
+    let base = bed.path(".");
+    let ended = bed.run::<D>(&program(bed), move |actor: &Actor| {
+        let tree = std::fs::read_dir(&base)?.flatten().find(|entry| entry.path().is_dir());
+        let tree: PathBuf = tree.ok_or("the tree's directory")?.path();
+        actor.nursery(|nursery| {
+            let (bell, _) = desk(nursery)?;
+            let (place, aside) = (tree.join(bell.id().to_string()), tree.join("aside"));
+            std::fs::rename(&place, &aside)?;
+            let thief = UnixListener::bind(&place)?;
+            let show = |stolen: &[u8]| -> std::io::Result<usize> {
+                let mut door = UnixStream::connect(&aside)?;
+                door.write_all(stolen)?;
+                // Who is let in is greeted; who is not hears the end, or that nobody has read all of it.
+                Ok(door.read(&mut [0; 64]).unwrap_or(0))
+            };
+            let mut shown = Vec::new();
+            let killed: Result<(), Raised> = actor.nursery(|inner| {
+                let robbed = inner.spawn(Order::entry("visitor", []))?;
+                let (mut stream, _) = thief.accept()?;
+                let stolen = frames(&mut stream, 2);
+                let pid = rustix::net::sockopt::socket_peercred(&stream).map_err(std::io::Error::from)?.pid;
+                shown.push(("a living child's card", show(&stolen)?));
+                watch::signal(pid.as_raw_nonzero().get(), Signal::KILL);
+                let _ = robbed.wait_gone();
+                shown.push(("a killed child's card", show(&stolen)?));
+                Ok(())
+            });
+            assert!(killed.is_err(), "a killed child is a failure of its nursery");
+            assert_eq!(shown, [("a living child's card", 0), ("a killed child's card", 0)]);
+            std::fs::rename(&aside, &place)?;
+            drop(thief);
+            // Whoever has a card of its own is let in as before.
+            assert!(nursery.spawn(Order::entry("visitor", []))?.wait_gone().is_ok());
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
+}
