@@ -12,8 +12,8 @@ use super::scenario::{Conduct, Scenario};
 
 /// Trees with more actors than this are searched in parts.
 const WHOLE: usize = 5;
-/// In so many: each part repeats some of what others saw, about a tenth of it.
-const PARTS: usize = 8;
+/// In so many: each part repeats some of what others saw, and counts it again. With two that is a twentieth.
+const PARTS: usize = 2;
 
 /// One piece of a [`Plan`].
 #[derive(Clone, Debug)]
