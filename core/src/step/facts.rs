@@ -3,8 +3,8 @@
 use super::Step;
 use crate::state::Member;
 use crate::{
-    ActorId, Census, Child, ChildChange, Defect, Exit, Kind, LifeChange, Payload, Reason, Role, Signal,
-    Stamp, Stray, TaskChange, TaskId,
+    ActorId, Census, Child, ChildChange, Defect, Event, Exit, Kind, Life, LifeChange, Payload, Reason, Role,
+    Signal, Stamp, Stray, TaskChange, TaskId,
 };
 
 impl Step<'_> {
@@ -129,8 +129,15 @@ impl Step<'_> {
         }
     }
 
+    /// Who surfaces after the last words, as what a child left that was given up and died then, is told of in the outcome.
     pub(super) fn cleared(&mut self, alive: u32) {
-        self.state.strangers = Some(alive);
+        let counted = self.state.strangers.replace(alive).unwrap_or(0);
+        if matches!(self.state.life, Life::Flushing | Life::Exiting) {
+            self.state.tally.left = self.state.tally.left.saturating_sub(counted).saturating_add(alive);
+            if alive > counted {
+                self.report(Event::StrangersLeft(alive));
+            }
+        }
     }
 
     pub(super) fn released(&mut self) {

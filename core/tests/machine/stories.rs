@@ -315,6 +315,24 @@ fn a_child_that_told_of_an_error_has_failed() {
     assert!(matches!(outputs[..], [Output::Done(outcome)] if outcome.end == End::Failed), "{outputs:?}");
 }
 
+/// The outcome tells what is left as the actor ends, and not what was left when it said its last words.
+#[test]
+fn whoever_surfaces_after_the_last_words_is_told_of() {
+    for (surfacing, left) in [(&[2][..], 2), (&[2, 3], 3), (&[2, 0], 0)] {
+        let mut story =
+            Story { machine: Machine::new(Config::root(ME, LEVELS, limits())).unwrap(), now: START };
+        story.give(Input::Tick);
+        story.give(Input::TaskEnded { task: TaskId::MAIN, payload: Payload(0) });
+        assert_eq!(story.give(Input::Cleared { alive: 0 }), [Output::Release]);
+        for alive in surfacing {
+            story.give(Input::Cleared { alive: *alive });
+        }
+        let outputs = story.give(Input::Released);
+        let told = matches!(outputs.last(), Some(Output::Done(outcome)) if outcome.tally.left == left);
+        assert!(told, "{outputs:?}");
+    }
+}
+
 /// A child may call before its start is known. If it then turns out that it was never started, nothing is left of that.
 #[test]
 fn the_calls_of_a_child_that_never_started_are_withdrawn() {
