@@ -51,7 +51,6 @@ impl<T: Serialize + DeserializeOwned> Broadcast<T> {
     pub fn subscribe(&self) -> Subscription<T> {
         let slot = Arc::<Slot>::default();
         self.each(|receivers| receivers.push(Arc::downgrade(&slot)));
-        self.actor.tell(|shell| shell.watch_slot(&slot));
         Subscription { slot, missed: 0, types: PhantomData }
     }
 
@@ -136,7 +135,7 @@ impl<T: DeserializeOwned> Subscription<T> {
     /// The cancellation of what this thread is in, or the failure of the source, after the items before it.
     pub fn recv(&mut self, actor: &Actor) -> Result<Option<Heard<T>>, Raised> {
         let missed = self.missed;
-        let heard = self.slot.wait(None, |talk| {
+        let heard = actor.wait_at(&self.slot, None, |talk| {
             if talk.dropped > missed {
                 return Some(Ok(Some(Err(talk.dropped))));
             }
@@ -149,10 +148,7 @@ impl<T: DeserializeOwned> Subscription<T> {
             if !talk.errors.is_empty() {
                 return Some(Err(Raised::Group(talk.errors.clone())));
             }
-            if talk.ended {
-                return Some(Ok(None));
-            }
-            actor.cancelled_now().map(|cause| Err(Raised::Cancelled(cause)))
+            talk.ended.then_some(Ok(None))
         });
         match heard.unwrap_or_else(|| Err(Raised::Cancelled(actor.gone())))? {
             None => Ok(None),

@@ -204,14 +204,12 @@ impl<'a, R: DeserializeOwned> Context<'a, R> {
     /// # Errors
     /// The cancellation, as by the far end's failure; or that it ended without having begun.
     pub fn begun<T: DeserializeOwned>(&self) -> Result<T, Raised> {
-        let begun = self.slot.wait(None, |talk| {
-            if let Some(bytes) = talk.begun.take() {
-                return Some(Ok(bytes));
+        let begun = self.actor.wait_at(&self.slot, None, |talk| match (talk.begun.take(), &talk.over) {
+            (Some(bytes), _) => Some(Ok(bytes)),
+            (None, Some(Over::Returned(_))) => {
+                Some(Err(Raised::Error(String::from("the far end returned before it had begun"))))
             }
-            if let Some(Over::Returned(_)) = talk.over {
-                return Some(Err(Raised::Error(String::from("the far end returned before it had begun"))));
-            }
-            self.actor.cancelled_now().map(|cause| Err(Raised::Cancelled(cause)))
+            (None, _) => None,
         });
         let bytes = begun.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))?;
         decode(&bytes).map_err(|error| self.actor.misspoken(self.id.link, &error))
@@ -246,11 +244,12 @@ impl<'a, R: DeserializeOwned> Context<'a, R> {
     /// # Errors
     /// The cancellation, as by the far end's failure or by [`cancel`](Self::cancel).
     pub fn result(&self) -> Result<R, Raised> {
-        let result = self.slot.wait(None, |talk| match talk.over.take() {
-            Some(Over::Returned(bytes)) => Some(Ok(bytes)),
-            Some(Over::Cancelled(cause)) => Some(Err(Raised::Cancelled(cause))),
-            Some(_) => Some(Err(Raised::Cancelled(self.actor.gone()))),
-            None => self.actor.cancelled_now().map(|cause| Err(Raised::Cancelled(cause))),
+        let result = self.actor.wait_at(&self.slot, None, |talk| {
+            Some(match talk.over.take()? {
+                Over::Returned(bytes) => Ok(bytes),
+                Over::Cancelled(cause) => Err(Raised::Cancelled(cause)),
+                _ => Err(Raised::Cancelled(self.actor.gone())),
+            })
         });
         let bytes = result.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))?;
         decode(&bytes).map_err(|error| self.actor.misspoken(self.id.link, &error))

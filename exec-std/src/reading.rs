@@ -2,17 +2,20 @@
 //! comes wakes one thread and not two.
 //!
 //! The rule: who stops waiting gives the channel back at once, so that it is never without a reader; and whoever has
-//! something else to tell a reader wakes it.
+//! something else to tell a reader wakes it. Who waits at a slot is woken by the cancellation of what this thread stands in.
 
 use std::cell::OnceCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use windrow_core::Link;
 
+use crate::actor::Actor;
+use crate::failure::Raised;
 use crate::shell::Desk;
+use crate::talk::{Slot, Talk};
 use crate::unix::waker::Waker;
 
 thread_local! {
@@ -80,5 +83,30 @@ impl Drop for Reader<'_> {
         if !self.back {
             self.desk.at(&mut |shell| shell.take_back(self.link));
         }
+    }
+}
+
+impl Actor {
+    /// Waits at a slot for what `found` finds there, for the cancellation of what this thread stands in, or until the time is
+    /// over.
+    pub(crate) fn wait_at<T>(
+        &self,
+        slot: &Arc<Slot>,
+        until: Option<Instant>,
+        mut found: impl FnMut(&mut Talk) -> Option<Result<T, Raised>>,
+    ) -> Option<Result<T, Raised>> {
+        let elsewhere = {
+            let mut talk = slot.look();
+            if let Some(value) = found(&mut talk) {
+                return Some(value);
+            }
+            talk.scope != Some(self.body())
+        };
+        if elsewhere {
+            self.tell(|shell| shell.watch_slot(slot));
+        }
+        slot.wait(until, |talk| {
+            found(talk).or_else(|| self.cancelled_now().map(|cause| Err(Raised::Cancelled(cause))))
+        })
     }
 }

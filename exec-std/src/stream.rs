@@ -109,12 +109,8 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
     }
 
     fn wait_for_room(&self) -> Result<(), Raised> {
-        let room = self.slot.wait(None, |talk| {
-            if talk.credit > 0 || talk.over.is_some() {
-                return Some(Ok(()));
-            }
-            self.actor.cancelled_now().map(|cause| Err(Raised::Cancelled(cause)))
-        });
+        let found = |talk: &mut Talk| (talk.credit > 0 || talk.over.is_some()).then_some(Ok(()));
+        let room = self.actor.wait_at(&self.slot, None, found);
         room.unwrap_or(Ok(()))
     }
 
@@ -152,7 +148,7 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
         self.tell_taken();
         self.fetched.rewind();
         let fetched = &mut self.fetched;
-        let found = self.slot.wait(until, |talk| {
+        let found = self.actor.wait_at(&self.slot, until, |talk| {
             if !talk.items.is_empty() {
                 std::mem::swap(&mut talk.items, fetched);
                 return Some(Ok(true));
@@ -160,7 +156,7 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
             if talk.ended {
                 return Some(Ok(false));
             }
-            ended(talk).or_else(|| self.actor.cancelled_now().map(|cause| Err(Raised::Cancelled(cause))))
+            ended(talk)
         });
         found.unwrap_or(Err(Raised::TimedOut))
     }

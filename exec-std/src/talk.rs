@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use windrow_core::{Cause, Exit};
+use windrow_core::{Cause, Exit, ScopeId};
 
 use crate::failure::Failure;
 use crate::reading::Reader;
@@ -39,6 +39,8 @@ pub(crate) struct Talk {
     pub(crate) opened: bool,
     /// How it ended.
     pub(crate) over: Option<Over>,
+    /// The scope that it belongs to, whose cancellation wakes whoever waits.
+    pub(crate) scope: Option<ScopeId>,
     waiting: u32,
     /// What wakes a user who reads the channel while it waits.
     reader: Option<Waker>,

@@ -87,6 +87,8 @@ fn keep(actor: &Actor) -> Result<Vec<u8>, Raised> {
         let (release, count) = releases.accept()?;
         release.begin(&())?;
         let calls = (0..count).map(|_| kept.accept()).collect::<Result<Vec<_>, _>>()?;
+        // Once when all are taken up, and again when they are to be answered.
+        releases.accept()?.0.finish(Ok(0));
         let (answered, _) = releases.accept()?;
         let took = timed(|| {
             for (call, block) in calls {

@@ -102,7 +102,7 @@ impl<R: Reactor> Asks for Shell<R> {
         let call = Input::Call { context, scope, linked, endpoint: NameId(0), payload, deadline };
         self.ask_with(payload, bytes, call)?;
         self.last_call += 1;
-        Ok((context, self.slots.open(context)))
+        Ok((context, self.slots.open(context, scope)))
     }
 
     fn accept(&mut self, context: ContextId) -> Result<(ScopeId, Arc<Slot>), Refused> {
@@ -110,7 +110,7 @@ impl<R: Reactor> Asks for Shell<R> {
         self.ask(Input::Accept { context, scope, parent: ScopeId::ROOT })?;
         self.last_scope += 1;
         self.board.look().scopes.insert(scope, Default::default());
-        Ok((scope, self.slots.open(context)))
+        Ok((scope, self.slots.open(context, scope)))
     }
 
     fn begin(&mut self, context: ContextId, first: Vec<u8>) -> Result<(), Refused> {

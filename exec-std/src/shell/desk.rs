@@ -98,7 +98,7 @@ pub(crate) trait Asks: Meets + Lends {
     /// Tells whether a channel's send buffer is short.
     fn has_room(&mut self, link: Link) -> bool;
     fn end_stream(&mut self, context: ContextId);
-    /// Has the user of a slot of no context woken when anything is cancelled.
+    /// Has whoever waits at a slot woken when anything is cancelled, for they stand in another scope than its own.
     fn watch_slot(&mut self, slot: &Arc<Slot>);
     fn taken(&mut self, context: ContextId, items: u32);
     fn cancel_context(&mut self, context: ContextId);

@@ -122,8 +122,8 @@ pub struct Shell<R> {
     slots: Slots,
     /// Those of them whose users are to be woken.
     touched: Vec<Arc<Slot>>,
-    /// This turn has cancelled something.
-    cancelled: bool,
+    /// The scopes that this turn has cancelled.
+    cancelled: Vec<ScopeId>,
     handlers: BTreeMap<NameId, Arc<dyn Handler>>,
     servers: Arc<Servers>,
     last_call: u32,
@@ -230,7 +230,7 @@ impl<R: Reactor> Shell<R> {
             outcome: None,
             slots: Slots::default(),
             touched: Vec::new(),
-            cancelled: false,
+            cancelled: Vec::new(),
             handlers: BTreeMap::new(),
             servers: Arc::default(),
             last_call: 0,

@@ -1,6 +1,6 @@
 //! One output, done. No arm looks at a phase.
 
-use windrow_core::{ActorId, Error, Event, Input, Kind, Link, Message, Output, Signal};
+use windrow_core::{ActorId, Error, Event, Input, Kind, Link, Message, Output, ScopeId, Signal};
 
 use super::body::Body;
 use super::channel::channel_of;
@@ -23,19 +23,20 @@ impl<R: Reactor> Shell<R> {
             Output::Reap { child } => self.reap(child),
             Output::Run => self.run = true,
             Output::CancelTask { task, cause } => {
-                self.cancelled = true;
+                // A task that is in no other scope stands in the root's.
+                self.cancelled.push(ScopeId::ROOT);
                 self.board.write(|facts| {
                     facts.tasks.insert(task, Some(cause));
                 });
             }
             Output::CancelBody { scope, cause } => {
-                self.cancelled = true;
+                self.cancelled.push(scope);
                 self.board.write(|facts| facts.scopes.entry(scope).or_default().cancelled = Some(cause));
             }
             Output::Raise { scope, error } => {
                 let text = self.words_of(&error);
                 let failure = self.failure(error, text);
-                if scope == windrow_core::ScopeId::ROOT {
+                if scope == ScopeId::ROOT {
                     self.raised.push(failure);
                 } else {
                     self.board.write(|facts| facts.scopes.entry(scope).or_default().raised.push(failure));

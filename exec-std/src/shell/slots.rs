@@ -1,11 +1,13 @@
 //! The slots of the contexts that this actor's users hold.
 //!
-//! A slot that nobody holds any more is used again, so that a call costs no memory of its own in the long run.
+//! The rule: a cancellation wakes who waits in the cancelled scope, and nobody else but those few who wait at a slot of
+//! another scope than the one they stand in. A slot that nobody holds any more is used again, so that a call costs no
+//! memory of its own in the long run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 
-use windrow_core::ContextId;
+use windrow_core::{ContextId, Link, ScopeId};
 
 use crate::talk::Slot;
 
@@ -15,40 +17,89 @@ const SPARE: usize = 16;
 /// Slots by context.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
-    open: BTreeMap<ContextId, Arc<Slot>>,
+    open: BTreeMap<ContextId, (ScopeId, Arc<Slot>)>,
+    /// The same, by the scope that each belongs to.
+    of_scope: BTreeSet<(ScopeId, ContextId)>,
     /// Slots of contexts that are over. Their users may still hold them.
     over: Vec<Arc<Slot>>,
-    /// Slots of no context, whose users wait like the others.
-    others: Vec<Weak<Slot>>,
+    /// Slots at which somebody waits who stands in another scope, by where they are.
+    others: BTreeMap<usize, Weak<Slot>>,
+    /// How many of those there may be before the ones that are gone are looked for.
+    room: usize,
 }
 
 impl Slots {
-    pub(crate) fn open(&mut self, context: ContextId) -> Arc<Slot> {
+    pub(crate) fn open(&mut self, context: ContextId, scope: ScopeId) -> Arc<Slot> {
         let free = |slot: &mut Arc<Slot>| Arc::get_mut(slot).map(Slot::clear).is_some();
         let slot = match self.over.iter_mut().position(free) {
             Some(at) => self.over.swap_remove(at),
             None => Arc::default(),
         };
-        self.open.insert(context, Arc::clone(&slot));
+        slot.look().scope = Some(scope);
+        self.open.insert(context, (scope, Arc::clone(&slot)));
+        self.of_scope.insert((scope, context));
         slot
     }
 
     pub(crate) fn close(&mut self, context: ContextId) {
-        let slot = self.open.remove(&context);
-        self.over.extend(slot.filter(|_| self.over.len() < SPARE));
+        let Some((scope, slot)) = self.open.remove(&context) else { return };
+        self.of_scope.remove(&(scope, context));
+        if self.over.len() < SPARE {
+            self.over.push(slot);
+        }
     }
 
     pub(crate) fn get(&self, context: ContextId) -> Option<&Arc<Slot>> {
-        self.open.get(&context)
+        self.open.get(&context).map(|(_, slot)| slot)
     }
 
-    /// Has the user of a slot of no context woken with all the others.
+    /// Has whoever waits at a slot woken with every scope that is cancelled.
     pub(crate) fn watch(&mut self, slot: &Arc<Slot>) {
-        self.others.retain(|other| other.strong_count() > 0);
-        self.others.push(Arc::downgrade(slot));
+        if self.others.len() >= self.room {
+            self.others.retain(|_, other| other.strong_count() > 0);
+            self.room = SPARE + 2 * self.others.len();
+        }
+        self.others.insert(Arc::as_ptr(slot).addr(), Arc::downgrade(slot));
+    }
+
+    /// Gives the slots at which somebody may wait whom the cancellation of a scope concerns.
+    pub(crate) fn concerned(&self, scope: ScopeId) -> impl Iterator<Item = Arc<Slot>> + '_ {
+        let first = ContextId::caller(Link::Parent, 0);
+        let own = self.of_scope.range((scope, first)..).take_while(move |(of, _)| *of == scope);
+        let own = own.filter_map(|(_, context)| self.get(*context).cloned());
+        own.chain(self.others.values().filter_map(Weak::upgrade))
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = Arc<Slot>> + '_ {
-        self.open.values().cloned().chain(self.others.iter().filter_map(Weak::upgrade))
+        let open = self.open.values().map(|(_, slot)| Arc::clone(slot));
+        open.chain(self.others.values().filter_map(Weak::upgrade))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancelled_scope_concerns_its_own_slots_and_those_of_others_who_stand_elsewhere() {
+        let mut slots = Slots::default();
+        let context = |number| ContextId::caller(Link::Parent, number);
+        for number in 1..=10_000 {
+            slots.open(context(number), ScopeId(number / 2));
+        }
+        let elsewhere = Arc::clone(slots.get(context(9)).unwrap());
+        let no_context = Arc::<Slot>::default();
+        assert_eq!(slots.concerned(ScopeId(77)).count(), 2);
+        for _ in 0..100 {
+            slots.watch(&elsewhere);
+            slots.watch(&no_context);
+            // These are gone at once.
+            slots.watch(&Arc::default());
+        }
+        assert_eq!(slots.concerned(ScopeId(77)).count(), 2 + 2);
+        assert!(slots.others.len() <= slots.room && slots.room < 100, "{}", slots.others.len());
+        slots.close(context(77 * 2));
+        assert_eq!(slots.concerned(ScopeId(77)).count(), 1 + 2);
+        assert_eq!(slots.all().count(), 9999 + 2);
     }
 }

@@ -129,9 +129,8 @@ impl<R: Reactor> Shell<R> {
 
     /// Hands over the slots of those who wait for what was written. `awaited` is empty, and its room is used again.
     pub(super) fn hand_touched(&mut self, awaited: &mut Vec<Arc<Slot>>) {
-        // A cancellation may concern anybody who waits for anything.
-        if std::mem::take(&mut self.cancelled) {
-            self.touched.extend(self.slots.all());
+        for scope in self.cancelled.drain(..) {
+            self.touched.extend(self.slots.concerned(scope));
         }
         if !self.touched.is_empty() {
             std::mem::swap(&mut self.touched, awaited);
