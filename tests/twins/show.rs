@@ -126,7 +126,14 @@ fn conduct(stage: &Stage, simulated: &Records, running: &Running) {
                     stopped(stage, node);
                 }
             }
-            Cue::Signal(signal) => running.signal(signal),
+            Cue::Signal(signal) => {
+                // The call is on record before its code runs.
+                let called = stage.nodes_that(|conduct| conduct == Conduct::Calls).next().is_some();
+                for node in stage.nodes_that(|conduct| conduct == Conduct::DeafThread).filter(|_| called) {
+                    watch::observe("a thread is deaf", || stage.marked(&format!("done-{node}")).is_some());
+                }
+                running.signal(signal);
+            }
         }
     }
 }

@@ -84,7 +84,7 @@ impl Step<'_> {
         let cancelled = child.ladder.is_some_and(|ladder| ladder.cause.is_some());
         let succeeded = child.role == Role::Command && exit.is_success();
         let explained = child.parted || cancelled || succeeded || from == Child::Unkillable;
-        self.report(crate::Event::Exited(id, exit));
+        self.report(Event::Exited(id, exit));
         self.change(id, ChildChange::Exited);
         if !explained {
             self.blame(id, if ready { Kind::Died(exit) } else { Kind::BootDied(exit) });
