@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use windrow_core::{End, Exit, Kind};
+use windrow_core::{End, Exit, Kind, Limits};
 use windrow_std::shell::Ended;
 use windrow_std::{Actor, Drive, Endpoint, Failure, Order, Portal, Program, Raised, Service};
 
@@ -26,6 +26,7 @@ pub(crate) const MODULE: Module = Module {
         a_context_links_both_ends,
         an_end_that_was_asked_for_is_no_error,
         a_killed_peer_ends_every_kind_of_wait,
+        a_call_that_there_is_no_room_for_is_answered,
         row_76_every_way_to_die_in_a_call_is_told_apart,
     ],
     entries: &[("asker", asker)],
@@ -368,6 +369,22 @@ fn a_killed_peer_ends_every_kind_of_wait<D: Drive>(bed: &Bed) {
         assert_eq!(died.count(), 1, "way {place}: {ended:?}");
         assert_eq!(ended.outcome.tally.left, 0);
     }
+}
+
+fn a_call_that_there_is_no_room_for_is_answered<D: Drive>(bed: &Bed) {
+    let program = bed.program().limits(Limits { scopes: 4, ..Limits::default() });
+    let ended = bed.run::<D>(&program, |actor: &Actor| {
+        actor.expose(&desk())?;
+        actor.nursery(|nursery| {
+            // With the actor's own these are all that it may have, and a call needs one.
+            actor.nursery(|_| {
+                actor.nursery(|_| nursery.spawn(Order::entry("asker", "no room"))?.wait_gone().map(drop))
+            })?;
+            Ok(Vec::new())
+        })
+    });
+    let kinds: Vec<_> = ended.failures.iter().map(|failure| failure.kind).collect();
+    assert_eq!((kinds, ended.outcome.tally.left), (vec![Kind::Busy], 0), "{ended:?}");
 }
 
 fn row_76_every_way_to_die_in_a_call_is_told_apart<D: Drive>(bed: &Bed) {

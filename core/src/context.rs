@@ -85,7 +85,7 @@ table! {
         Begun
         /// It is to end: by its caller, or by the scope that it is served in.
         Cancelled
-        /// The body gave its answer.
+        /// The body gave its answer, or the call is answered without one.
         Finished
         /// The channel is gone.
         Lost
@@ -95,6 +95,7 @@ table! {
 
     Offered    + Accepted  => Serving;
     Offered    + Cancelled => Ended;
+    Offered    + Finished  => Ended;
     Offered    + Lost      => Ended;
 
     Serving    + Begun     => Begun;

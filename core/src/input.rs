@@ -160,7 +160,7 @@ pub enum Input {
         /// What.
         error: Error,
     },
-    /// The body of a call ended.
+    /// The body of a call ended, or the call will have none.
     Finished {
         /// Which call.
         context: ContextId,

@@ -36,14 +36,7 @@ impl<A: DeserializeOwned, R: Serialize> Listener<A, R> {
     pub fn accept(&self) -> Result<(Call<R>, A), Raised> {
         loop {
             let (context, args) = self.next()?;
-            let mut taken = Err(Refused::Ended);
-            self.actor.tell(|shell| {
-                taken = shell.accept(context);
-                if taken.is_err() {
-                    shell.cancel_context(context);
-                }
-            });
-            let (scope, slot) = match taken {
+            let (scope, slot) = match self.actor.take_up(context) {
                 // It is over by now.
                 Err(Refused::ClosedContext) => continue,
                 taken => self.actor.answered(taken)?,

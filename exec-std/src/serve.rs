@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ContextId, ScopeId};
+use windrow_core::{ContextId, Kind, Refused, ScopeId};
 
 use crate::actor::Actor;
 use crate::endpoint::{Handler, encode};
-use crate::failure::Raised;
+use crate::failure::{Failure, Raised};
 use crate::reading::Reader;
 use crate::shell::{Alive, Asks};
 use crate::stream::{Ahead, Stream};
@@ -219,10 +219,28 @@ impl Actor {
     pub(crate) fn serve(&self, offer: Offer, with: impl FnMut(&mut dyn Asks)) {
         let Offer { context, handler, args } = offer;
         // A call that is over by now needs nobody.
-        let Ok((scope, slot)) = self.ask(|shell| shell.accept(context)) else { return };
+        let Ok((scope, slot)) = self.take_up(context) else { return };
         let serving = Serving::new(self, context, slot);
         let value = self.run_body(scope, || handler.serve(&serving, args));
         self.end_call(context, scope, value, with);
+    }
+
+    /// Takes up a call. One that can't be is answered, for nobody else will.
+    pub(crate) fn take_up(&self, context: ContextId) -> Result<(ScopeId, Arc<Slot>), Refused> {
+        let mut taken = Err(Refused::Ended);
+        self.tell(|shell| {
+            taken = shell.accept(context);
+            match taken {
+                // There may be room later: that is its caller's to try.
+                Err(Refused::Full) => {
+                    let busy = Failure::of(Kind::Busy, self.id(), "");
+                    shell.finish(context, Err(Raised::Group(vec![busy])));
+                }
+                Err(_) => shell.cancel_context(context),
+                Ok(_) => {}
+            }
+        });
+        taken
     }
 
     /// Ends a call that was taken up by hand.

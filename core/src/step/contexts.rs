@@ -149,7 +149,10 @@ impl Step<'_> {
 
     /// What the body of a call ended with goes to its caller, or into the account of what nobody could be told.
     pub(super) fn finished(&mut self, context: ContextId, answer: Answer) {
-        if !self.change_callee(context, CalleeChange::Finished) {
+        // Without a body there is nothing to return, only why there is none.
+        let bodiless = self.state.callees.get(&context).is_some_and(|call| call.scopes.is_none());
+        let misses_body = bodiless && !matches!(answer, Answer::Failed(_));
+        if misses_body || !self.change_callee(context, CalleeChange::Finished) {
             self.stray(Stray::Context(context));
             return self.waste(Word::Answer(answer));
         }

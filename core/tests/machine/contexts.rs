@@ -11,7 +11,7 @@ use super::stories::Story;
 
 const LINK: Link = Link::Child(ACTOR);
 const MINE: ContextId = ContextId::caller(LINK, 1);
-const THEIRS: ContextId = ContextId::callee(LINK, 1);
+pub(super) const THEIRS: ContextId = ContextId::callee(LINK, 1);
 const FAR: Cause = Cause { canceller: ACTOR, reason: Reason::Asked };
 
 /// A root with a child that is up, a scope to talk in and an endpoint.
@@ -19,7 +19,7 @@ fn talker() -> Story {
     with(Limits { scopes: 5, ..limits() })
 }
 
-fn with(limits: Limits) -> Story {
+pub(super) fn with(limits: Limits) -> Story {
     let machine = windrow_core::Machine::new(windrow_core::Config::root(ME, LEVELS, limits)).unwrap();
     let mut story = Story { machine, now: START };
     let open = |scope| Input::OpenScope { scope, parent: ScopeId::ROOT, shield: false, deadline: None };
@@ -53,7 +53,7 @@ fn server() -> Story {
     story
 }
 
-fn called(number: u32, endpoint: NameId) -> Input {
+pub(super) fn called(number: u32, endpoint: NameId) -> Input {
     word(LINK, Side::Caller, number, Word::Call { endpoint, left: None, payload: Payload(50) })
 }
 
@@ -65,7 +65,7 @@ fn says(side: Side, number: u32, word: Word) -> Output {
     Output::Send { link: LINK, message: Message::Context { number, side, word } }
 }
 
-fn answer(number: u32, answer: Answer) -> Output {
+pub(super) fn answer(number: u32, answer: Answer) -> Output {
     says(Side::Callee, number, Word::Answer(answer))
 }
 

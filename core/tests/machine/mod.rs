@@ -16,6 +16,7 @@ mod limits;
 mod line;
 mod lives;
 mod names;
+mod offers;
 mod peers;
 mod phrases;
 mod plans;
