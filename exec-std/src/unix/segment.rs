@@ -7,8 +7,7 @@
 //!
 //! It knows nothing of who uses it in which turn, nor what is in it.
 
-use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
+use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -17,12 +16,9 @@ use rustix::fs::{
     fstat, ftruncate, linkat, memfd_create, openat,
 };
 use rustix::io::{Errno, pread, pwrite};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
-};
 use rustix::process::geteuid;
 
+use super::rights;
 use super::rundir::{File, Inode, Name, RunDir, segments};
 
 /// What goes with a descriptor, so that it is not taken for something else.
@@ -159,12 +155,7 @@ impl Segment {
     ///
     /// `WouldBlock` if the socket takes no more now, and what the system says.
     pub fn send(&self, socket: impl AsFd) -> io::Result<()> {
-        let fds = [self.file.as_fd()];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        control.push(SendAncillaryMessage::ScmRights(&fds));
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        rustix::io::retry_on_intr(|| sendmsg(&socket, &[IoSlice::new(PASS)], &mut control, flags))?;
+        rights::send(socket.as_fd(), PASS, &[self.file.as_fd()])?;
         Ok(())
     }
 
@@ -176,22 +167,15 @@ impl Segment {
     /// [`Segment::attach`].
     pub fn receive(socket: impl AsFd) -> io::Result<Option<Self>> {
         let mut bytes = [0; PASS.len()];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-        let parts = &mut [IoSliceMut::new(&mut bytes)];
-        let message = match rustix::io::retry_on_intr(|| recvmsg(&socket, parts, &mut control, flags)) {
+        let passed = match rights::receive(socket.as_fd(), &mut bytes) {
             Err(Errno::AGAIN) => return Ok(None),
             received => received?,
         };
-        let received = control.drain().find_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-            _ => None,
-        });
-        match received {
-            _ if message.bytes == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        let [first, ..] = passed.fds;
+        match first {
+            _ if passed.bytes == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
             Some(file) if bytes == *PASS => Self::attach(super::stdio::above_stdio(file)?).map(Some),
-            None if message.flags.contains(ReturnFlags::CTRUNC) => Err(Errno::MFILE.into()),
+            None if !passed.whole => Err(Errno::MFILE.into()),
             _ => Err(io::Error::new(io::ErrorKind::InvalidData, "that is no segment")),
         }
     }

@@ -105,7 +105,7 @@ pub struct Template {
 struct Queued {
     id: u64,
     packet: Packet,
-    fds: packet::Fds,
+    fds: super::rights::Fds,
 }
 
 impl Template {

@@ -4,17 +4,13 @@
 //! marked close-on-exec; and nothing here waits. It knows neither who sends nor what a packet leads to.
 
 use std::ffi::CStr;
-use std::io::{IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg, sendmsg};
 
-/// A channel and three for stdio.
-pub(super) const MAX_FDS: usize = 4;
+use crate::unix::rights::{self, Fds};
+
 /// Kind, which of stdio is attached, id, a span or number, title.
 const SIZE: usize = 34;
 /// The kernel's length of a title, with the zero at its end.
@@ -101,28 +97,9 @@ pub(super) enum Received {
     End,
 }
 
-/// The descriptors of one packet.
-pub(super) type Fds = [Option<OwnedFd>; MAX_FDS];
-
 /// Sends one packet; `EAGAIN` if it does not fit now.
 pub(super) fn send(socket: BorrowedFd<'_>, packet: Packet, fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
-    let bytes = packet.encode();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
-        return Err(Errno::TOOMANYREFS);
-    }
-    loop {
-        match sendmsg(
-            socket,
-            &[IoSlice::new(&bytes)],
-            &mut control,
-            SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-        ) {
-            Err(Errno::INTR) => {}
-            sent => return sent.map(|_| ()),
-        }
-    }
+    rights::send(socket, &packet.encode(), fds)
 }
 
 /// Receives one packet. One that makes no sense is skipped: its sender is of another version, or nobody of
@@ -130,35 +107,18 @@ pub(super) fn send(socket: BorrowedFd<'_>, packet: Packet, fds: &[BorrowedFd<'_>
 pub(super) fn receive(socket: BorrowedFd<'_>) -> Result<Received, Errno> {
     loop {
         let mut bytes = [0; SIZE + 1];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-        let message = match recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags) {
-            Ok(message) if message.bytes == 0 => return Ok(Received::End),
-            Ok(message) => message,
+        let passed = match rights::receive(socket, &mut bytes) {
+            Ok(passed) if passed.bytes == 0 => return Ok(Received::End),
+            Ok(passed) => passed,
             Err(Errno::AGAIN) => return Ok(Received::Nothing),
             // The peer left something unread, and says so once; what it sent can still be read.
-            Err(Errno::INTR | Errno::CONNRESET) => continue,
+            Err(Errno::CONNRESET) => continue,
             Err(error) => return Err(error),
         };
-        let fds = collect(&mut control);
-        let Some(packet) = bytes.get(..message.bytes).and_then(Packet::decode) else { continue };
-        let whole = !message.flags.contains(ReturnFlags::CTRUNC);
-        return Ok(if whole { Received::Packet(packet, fds) } else { Received::Stripped(packet) });
+        let Some(packet) = bytes.get(..passed.bytes).and_then(Packet::decode) else { continue };
+        let received = Received::Packet(packet, passed.fds);
+        return Ok(if passed.whole { received } else { Received::Stripped(packet) });
     }
-}
-
-fn collect(control: &mut RecvAncillaryBuffer<'_>) -> Fds {
-    let mut fds = Fds::default();
-    let mut places = fds.iter_mut();
-    for message in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(rights) = message {
-            for (fd, place) in rights.zip(places.by_ref()) {
-                *place = Some(fd);
-            }
-        }
-    }
-    fds
 }
 
 /// A span of more than 584 years is one of 584 years.

@@ -21,10 +21,11 @@ use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open, setpgid};
 
 use super::Newborn;
 use super::guardian::Guardian;
-use super::packet::{self, Fds, Packet, Received, Title};
+use super::packet::{self, Packet, Received, Title};
 use super::unexpected::Unexpected;
 use crate::broken::{Defect, broken};
 use crate::unix::prelude;
+use crate::unix::rights::Fds;
 use crate::unix::sys::{self, Kin, Side};
 
 /// What the template is called in a list of processes.
