@@ -141,15 +141,19 @@ fn row_52_status_during_teardown(bed: &Bed) {
     assert!(ended.out.contains("end: Cancelled"), "{ended}");
 }
 
-/// `slow-root UP GO`: a root whose child takes as long to end as the gate takes to open.
+/// `slow-root UP GO`: a root whose child takes as long to end as the gate takes to open. It knocks when its child is up.
 fn slow_root(words: &[String]) -> u8 {
     let [up, go] = words else { return 125 };
     let mut limits = windrow_core::Limits::default();
     limits.times.own = Duration::from_secs(20);
     let args = format!("{up}\n{go}");
+    let up = up.clone();
     be_root(&program().levels(1).limits(limits), false, move |actor: &Actor| {
         actor.nursery(|nursery| {
-            nursery.spawn(Order::entry("slow-to-end", args).name("the slow one"))?.wait_gone()?;
+            let child = nursery.spawn(Order::entry("slow-to-end", args).name("the slow one"))?;
+            child.ready()?;
+            knock(&up, "u");
+            child.wait_gone()?;
             Ok(Vec::new())
         })
     })
@@ -158,7 +162,6 @@ fn slow_root(words: &[String]) -> u8 {
 fn slow_to_end(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, windrow_std::Raised> {
     let args = String::from_utf8_lossy(args).into_owned();
     let (up, go) = args.split_once('\n').unwrap_or_default();
-    knock(up, "u");
     let cancelled = actor.sleep_forever();
     knock(up, "c");
     wait_at(go);
