@@ -135,7 +135,7 @@ impl<T: DeserializeOwned> Subscription<T> {
     /// The cancellation of what this thread is in, or the failure of the source, after the items before it.
     pub fn recv(&mut self, actor: &Actor) -> Result<Option<Heard<T>>, Raised> {
         let missed = self.missed;
-        let heard = actor.wait_at(&self.slot, None, |talk| {
+        let heard = actor.wait_at(&self.slot, None, None, |talk| {
             if talk.dropped > missed {
                 return Some(Ok(Some(Err(talk.dropped))));
             }

@@ -43,7 +43,7 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
         // The machine ends the call with its scope, its time or its peer; nothing else may end this wait.
         let (reader, link) = (self.reader.take(), self.context.link);
         let reader = || reader.or_else(|| Reader::of(actor.desk(), link));
-        let over = self.slot.wait_reading(reader, |talk| {
+        let over = self.slot.wait_reading(None, reader, |talk| {
             talk.over
                 .take()
                 .map(|over| (over, std::mem::take(&mut talk.errors)))

@@ -204,7 +204,7 @@ impl<'a, R: DeserializeOwned> Context<'a, R> {
     /// # Errors
     /// The cancellation, as by the far end's failure; or that it ended without having begun.
     pub fn begun<T: DeserializeOwned>(&self) -> Result<T, Raised> {
-        let begun = self.actor.wait_at(&self.slot, None, |talk| match (talk.begun.take(), &talk.over) {
+        let begun = self.actor.wait_at(&self.slot, Some(self.id.link), None, |talk| match (talk.begun.take(), &talk.over) {
             (Some(bytes), _) => Some(Ok(bytes)),
             (None, Some(Over::Returned(_))) => {
                 Some(Err(Raised::Error(String::from("the far end returned before it had begun"))))
@@ -244,7 +244,7 @@ impl<'a, R: DeserializeOwned> Context<'a, R> {
     /// # Errors
     /// The cancellation, as by the far end's failure or by [`cancel`](Self::cancel).
     pub fn result(&self) -> Result<R, Raised> {
-        let result = self.actor.wait_at(&self.slot, None, |talk| {
+        let result = self.actor.wait_at(&self.slot, Some(self.id.link), None, |talk| {
             Some(match talk.over.take()? {
                 Over::Returned(bytes) => Ok(bytes),
                 Over::Cancelled(cause) => Err(Raised::Cancelled(cause)),

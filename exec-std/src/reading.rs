@@ -7,7 +7,7 @@
 use std::cell::OnceCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use windrow_core::Link;
@@ -57,10 +57,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Waits until something is there or somebody wakes this thread, or the time is over. Gives whether something is there.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
+    pub(crate) fn wait(&self, until: Option<Instant>) -> bool {
         let waited = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
         let mut polled = [waited(self.socket.as_fd()), waited(self.waker.as_fd())];
-        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
         // An interrupted wait is looked at like any other.
         let _ = poll(&mut polled, timeout.as_ref());
         if !polled[1].revents().is_empty() {
@@ -88,10 +89,11 @@ impl Drop for Reader<'_> {
 
 impl Actor {
     /// Waits at a slot for what `found` finds there, for the cancellation of what this thread stands in, or until the time is
-    /// over.
+    /// over; and reads the channel meanwhile that it comes on, if it comes on one.
     pub(crate) fn wait_at<T>(
         &self,
         slot: &Arc<Slot>,
+        link: Option<Link>,
         until: Option<Instant>,
         mut found: impl FnMut(&mut Talk) -> Option<Result<T, Raised>>,
     ) -> Option<Result<T, Raised>> {
@@ -105,7 +107,8 @@ impl Actor {
         if elsewhere {
             self.tell(|shell| shell.watch_slot(slot));
         }
-        slot.wait(until, |talk| {
+        let reader = || Reader::of(self.desk(), link?);
+        slot.wait_reading(until, reader, |talk| {
             found(talk).or_else(|| self.cancelled_now().map(|cause| Err(Raised::Cancelled(cause))))
         })
     }

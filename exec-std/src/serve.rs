@@ -165,7 +165,7 @@ impl Servers {
                 state.reader = Some(reader.waker());
             }
             let begun = Instant::now();
-            let is_there = reader.wait(Some(IDLE));
+            let is_there = reader.wait(begun.checked_add(IDLE));
             {
                 let mut state = self.lock();
                 (state.reader, state.reads) = (None, is_there);

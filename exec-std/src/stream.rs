@@ -26,7 +26,7 @@ pub struct Ahead {
 
 impl Default for Ahead {
     fn default() -> Self {
-        Self { items: 64, lossy: false }
+        Self { items: 128, lossy: false }
     }
 }
 
@@ -110,7 +110,7 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
 
     fn wait_for_room(&self) -> Result<(), Raised> {
         let found = |talk: &mut Talk| (talk.credit > 0 || talk.over.is_some()).then_some(Ok(()));
-        let room = self.actor.wait_at(&self.slot, None, found);
+        let room = self.actor.wait_at(&self.slot, Some(self.context.link), None, found);
         room.unwrap_or(Ok(()))
     }
 
@@ -148,7 +148,7 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
         self.tell_taken();
         self.fetched.rewind();
         let fetched = &mut self.fetched;
-        let found = self.actor.wait_at(&self.slot, until, |talk| {
+        let found = self.actor.wait_at(&self.slot, Some(self.context.link), until, |talk| {
             if !talk.items.is_empty() {
                 std::mem::swap(&mut talk.items, fetched);
                 return Some(Ok(true));

@@ -104,6 +104,7 @@ impl Slot {
     /// Waits like [`wait`](Self::wait), and reads the channel meanwhile if there is a reader for it.
     pub(crate) fn wait_reading<'a, T>(
         &self,
+        until: Option<Instant>,
         reader: impl FnOnce() -> Option<Reader<'a>>,
         mut found: impl FnMut(&mut Talk) -> Option<T>,
     ) -> Option<T> {
@@ -120,18 +121,22 @@ impl Slot {
                     }
                     talk.reader = Some(reader.waker());
                 }
-                let is_there = reader.wait(None);
+                let is_there = reader.wait(until);
                 self.look().reader = None;
                 let mut enough = || {
                     value = found(&mut self.look());
                     value.is_some()
                 };
-                if is_there && !reader.read(&mut enough) {
+                let is_over = match is_there {
+                    true => !reader.read(&mut enough),
+                    false => until.is_some_and(|until| Instant::now() >= until),
+                };
+                if is_over {
                     break;
                 }
             }
         }
-        value.or_else(|| self.wait(None, found))
+        value.or_else(|| self.wait(until, found))
     }
 
     /// Writes down what came. Gives whether somebody is to be woken for it, once for all that is written until then.
