@@ -204,12 +204,14 @@ impl<'a, R: DeserializeOwned> Context<'a, R> {
     /// # Errors
     /// The cancellation, as by the far end's failure; or that it ended without having begun.
     pub fn begun<T: DeserializeOwned>(&self) -> Result<T, Raised> {
-        let begun = self.actor.wait_at(&self.slot, Some(self.id.link), None, |talk| match (talk.begun.take(), &talk.over) {
-            (Some(bytes), _) => Some(Ok(bytes)),
-            (None, Some(Over::Returned(_))) => {
-                Some(Err(Raised::Error(String::from("the far end returned before it had begun"))))
+        let begun = self.actor.wait_at(&self.slot, Some(self.id.link), None, |talk| {
+            match (talk.begun.take(), &talk.over) {
+                (Some(bytes), _) => Some(Ok(bytes)),
+                (None, Some(Over::Returned(_))) => {
+                    Some(Err(Raised::Error(String::from("the far end returned before it had begun"))))
+                }
+                (None, _) => None,
             }
-            (None, _) => None,
         });
         let bytes = begun.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))?;
         decode(&bytes).map_err(|error| self.actor.misspoken(self.id.link, &error))

@@ -50,6 +50,7 @@ use crate::order::{Backend, Order};
 use crate::serve::Servers;
 use crate::talk::Slot;
 use crate::unix::signals::Signals;
+use crate::unix::stdio::Null;
 use channel::Channel;
 use desk::Ordered;
 pub(crate) use desk::{Asks, Desk, Held};
@@ -91,6 +92,8 @@ pub struct Shell<R> {
     name: String,
     backend: Backend,
     maker: Maker,
+    /// What children read whose input is nothing.
+    null: Null,
     parent: Option<Channel>,
     children: BTreeMap<ActorId, Child>,
     domains: Domains,
@@ -210,6 +213,7 @@ impl<R: Reactor> Shell<R> {
             name: String::from("root"),
             backend: Backend::default(),
             maker: Maker::default(),
+            null: Null::default(),
             parent: None,
             children: BTreeMap::new(),
             domains: Domains::default(),

@@ -21,7 +21,7 @@ use crate::program::fresh_id;
 use crate::unix::link::Link;
 use crate::unix::process::Process;
 use crate::unix::procfs;
-use crate::unix::stdio::{Sink, null};
+use crate::unix::stdio::Sink;
 use crate::unix::template::{Answer, Template};
 
 /// The error of a spawn that nobody can do: `EAGAIN`, because it may be tried again.
@@ -116,7 +116,7 @@ impl<R: Reactor> Shell<R> {
     fn open_outputs(&mut self, id: ActorId, order: &Order, child: &mut Child) -> io::Result<Stdio> {
         let stdin = match &order.stdin {
             Sink::Inherit => None,
-            Sink::Null => Some(null()?),
+            Sink::Null => Some(self.null.copy()?),
             other => other.open()?.0,
         };
         let (stdout, pump) = order.stdout.open()?;
