@@ -5,16 +5,16 @@ use std::time::Duration;
 use windrow_std::{Portal, Raised};
 
 use crate::floor::Far;
-use crate::part::{self, Samples, median, tell};
+use crate::pairs;
+use crate::part::tell;
 use crate::program::{Block, ECHO, run, timed};
-use crate::report::{Report, Row, Unit};
 
-/// How many round trips make a sample, and how many samples.
+/// How many round trips make a sample.
 const TRIPS: usize = 200;
-const ROUNDS: usize = 60;
 
 /// Calls in turn with the floor, in one process.
-pub(crate) fn part(rounds: usize) {
+pub(crate) fn part(rounds: usize, place: &str) {
+    pairs::settle(place);
     let mut far = Far::that_answers();
     run(move |_, child| {
         let portal = child.portal();
@@ -55,17 +55,4 @@ fn trips(count: usize, mut trip: impl FnMut() -> Result<(), Raised>) -> Result<D
     }
     spans.sort();
     Ok(spans[count / 2])
-}
-
-/// Prints what the part has measured.
-pub(crate) fn measure(report: &mut Report) {
-    let mut samples = Samples::new();
-    part::run(&mut part::command(&["call", &ROUNDS.to_string()]), &mut samples);
-    report.row(&Row {
-        what: "a call of 64 bytes and back / polling, read, write",
-        unit: Unit::Nanos,
-        ours: median(&samples["ours"]),
-        floor: Some(median(&samples["floor"])),
-        goal: Some(2.5),
-    });
 }

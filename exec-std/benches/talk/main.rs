@@ -13,6 +13,7 @@ use windrow_std::Blocking;
 mod call;
 mod floor;
 mod many;
+mod pairs;
 #[path = "../trees/part.rs"]
 mod part;
 mod program;
@@ -28,8 +29,8 @@ fn main() -> ExitCode {
     let args: Vec<_> = std::env::args().skip(1).collect();
     let words: Vec<_> = args.iter().map(String::as_str).collect();
     match words[..] {
-        ["part", "call", rounds] => call::part(number(rounds)),
-        ["part", "stream", rounds] => stream::part(number(rounds)),
+        ["part", "call", rounds, place] => call::part(number(rounds), place),
+        ["part", "stream", rounds, place] => stream::part(number(rounds), place),
         ["part", "many", rounds] => many::part(number(rounds)),
         ["part", "slow", seconds] => slow::part(number(seconds)),
         ["alone", "call", calls] => call::alone(number(calls)),
@@ -43,10 +44,10 @@ fn measure(words: &[&str]) -> ExitCode {
     let only = words.windows(2).find(|pair| pair[0] == "--only").map_or("", |pair| pair[1]);
     let mut report = Report::new(words.contains(&"--json"));
     if "call".contains(only) {
-        call::measure(&mut report);
+        pairs::measure(&mut report, "call", "a call of 64 bytes and back / polling, read, write", 2.5);
     }
     if "stream".contains(only) {
-        stream::measure(&mut report);
+        pairs::measure(&mut report, "stream", "an item of 1 KiB, one way / one write, one read", 2.5);
     }
     if "many".contains(only) {
         many::measure(&mut report);

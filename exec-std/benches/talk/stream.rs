@@ -3,16 +3,16 @@
 use windrow_std::{Handle, Raised, Stream};
 
 use crate::floor::Far;
-use crate::part::{self, Samples, median, tell};
+use crate::pairs;
+use crate::part::tell;
 use crate::program::{Block, SOURCE, run, timed};
-use crate::report::{Report, Row, Unit};
 
-/// How many items make a sample, and how many samples.
+/// How many items make a sample.
 const ITEMS: usize = 4000;
-const ROUNDS: usize = 30;
 
 /// Streams in turn with the floor, in one process.
-pub(crate) fn part(rounds: usize) {
+pub(crate) fn part(rounds: usize, place: &str) {
+    pairs::settle(place);
     let mut far = Far::that_writes();
     run(move |_, child| {
         with_source(child, |stream| {
@@ -53,17 +53,4 @@ pub(crate) fn receive(stream: &mut Stream<'_, u32, Block<1024>>, items: usize) -
         assert!(block.is_some_and(|block| block.0[1023] == item as u8), "an item is lost");
     }
     Ok(())
-}
-
-/// Prints what the part has measured.
-pub(crate) fn measure(report: &mut Report) {
-    let mut samples = Samples::new();
-    part::run(&mut part::command(&["stream", &ROUNDS.to_string()]), &mut samples);
-    report.row(&Row {
-        what: "an item of 1 KiB, one way / one write, one read",
-        unit: Unit::Nanos,
-        ours: median(&samples["ours"]),
-        floor: Some(median(&samples["floor"])),
-        goal: Some(2.5),
-    });
 }

@@ -37,10 +37,7 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(json: bool) -> Self {
         if !json {
-            println!(
-                "{:<52} {:>13} {:>13} {:>7} {:>7}  goal",
-                "medians", "windrow", "floor", "ratio", "goal"
-            );
+            println!("{:<52} {:>13} {:>13} {:>7} {:>7}  goal", "what", "windrow", "floor", "ratio", "goal");
         }
         Self { json, missed: 0 }
     }
