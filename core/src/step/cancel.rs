@@ -103,7 +103,7 @@ impl Step<'_> {
             if has_body {
                 self.emit(Output::CancelBody { scope, cause });
             }
-            let mut members = Vec::with_capacity(self.state.members.len());
+            let mut members = Vec::with_capacity(self.state.members_of(scope).count());
             members.extend(self.state.members_of(scope));
             for member in members.iter().rev() {
                 if let Member::Scope(inner) = member
