@@ -58,6 +58,9 @@ pub(crate) fn floor(children: usize, rounds: usize) {
         let mut processes: Vec<_> = (0..children).map(|id| child(&mut template, id as u64)).collect();
         let set = watch_all(&processes);
         std::thread::sleep(SETTLED);
+        for (process, _) in &processes {
+            assert_eq!(process.peek().expect("a child"), None, "a child is dead before it is killed");
+        }
         let start = Instant::now();
         kill_all(&set, &mut processes);
         tell("floor", start.elapsed());
@@ -98,7 +101,7 @@ fn child(template: &mut Template, id: u64) -> (Process, Link) {
     let kill_after = Duration::from_secs(1);
     template.spawn(Request { id, kill_after, channel: theirs, stdio: [None, None, None], title: IDLE });
     tell_child(&mut link, Message::Hello { versions: VERSIONS, actor: ActorId(u64::MAX) }, &[]);
-    let brief = postcard::to_allocvec(&(IDLE, IDLE, &[0_u8; 0][..], 0_u8)).expect("bytes");
+    let brief = postcard::to_allocvec(&(IDLE, IDLE, &[0_u8; 0][..], 0_u8, None::<()>)).expect("bytes");
     let spec = Message::Spec { levels: 0, limits: Limits::default(), payload: Payload(0) };
     tell_child(&mut link, spec, &brief);
     let _ = link.flush().expect("a socket");
