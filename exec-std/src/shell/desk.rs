@@ -14,7 +14,7 @@ use std::time::Duration;
 use windrow_core::{ActorId, ContextId, Instant, Link, NameId, Refused, ScopeId, TaskId};
 
 use super::lent::Lends;
-use super::peers::Meets;
+use super::meets::Meets;
 use super::reactor::Reactor;
 use super::{Shell, now};
 use crate::board::{Board, Failed};

@@ -9,7 +9,7 @@ use super::desk::Ordered;
 use super::reactor::{Reactor, Ready};
 use super::records::{Captured, Child};
 use super::sources::Source;
-use super::{LEAK, Shell, now, peers, talk};
+use super::{LEAK, Shell, meets, now, talk};
 use crate::board::Failed;
 use crate::broken::{Defect, broken};
 use crate::notice::Notice;
@@ -85,7 +85,7 @@ impl<R: Reactor> Shell<R> {
                 | Message::Unregister { .. }
                 | Message::Find { .. }
                 | Message::Found { .. }
-                | Message::Stale { .. } => peers::keep(&mut message, bytes, names, payloads),
+                | Message::Stale { .. } => meets::keep(&mut message, bytes, names, payloads),
                 Message::Context { word, .. } => talk::keep(word, bytes, names, payloads),
                 message => {
                     if let Some(payload) = message.payload_mut() {

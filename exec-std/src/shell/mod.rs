@@ -7,6 +7,7 @@ mod asks;
 mod body;
 mod channel;
 mod desk;
+mod directory;
 mod domain;
 mod facts;
 mod found;
@@ -14,6 +15,7 @@ mod intern;
 mod lent;
 mod mail;
 mod maker;
+mod meets;
 mod peers;
 mod perform;
 mod reactor;
@@ -54,11 +56,13 @@ use crate::unix::stdio::Null;
 use channel::Channel;
 use desk::Ordered;
 pub(crate) use desk::{Asks, Desk, Held};
+pub(crate) use directory::Tree;
 use domain::Domains;
 use intern::{Called, Names, Payloads};
 use maker::Maker;
+pub(crate) use meets::Meets;
 use peers::Peers;
-pub(crate) use peers::{Meets, ROOT, Tree};
+pub(crate) use peers::ROOT;
 use records::Child;
 use slots::Slots;
 use sources::{Source, Sources};
@@ -388,8 +392,6 @@ impl<R: Reactor> Shell<R> {
         self.board.write(|facts| facts.over = true);
         self.slots.all().for_each(|slot| slot.notify());
         self.servers.close();
-        if let Some(tree) = self.peers.tree.take() {
-            tree.close();
-        }
+        self.peers.leave_tree(&mut self.reactor);
     }
 }

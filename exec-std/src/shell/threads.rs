@@ -14,9 +14,9 @@ use windrow_core::{ActorId, Config, Exit, Input, Link, Stamp};
 
 use super::Shell;
 use super::body::{Body, Thread};
+use super::directory::Tree;
 pub(crate) use super::mail::Alive;
 use super::mail::{Letter, Mail};
-use super::peers::Tree;
 use super::reactor::Reactor;
 use super::wards::Ward;
 use crate::unix::rundir::RunDir;

@@ -1,0 +1,158 @@
+//! Names: what actors of the tree say to each other about them, and what a user's thread asks.
+//!
+//! A name travels as text, and is a number to the machine. The rule: who has which name is the root's machine's.
+
+use std::io;
+
+use windrow_core::{ActorId, Input, Link, Message, NameId, Output, PeerId, Refused};
+
+use super::Shell;
+use super::directory::Tree;
+use super::intern::{Names, Payloads};
+use super::reactor::Reactor;
+use crate::board::Named;
+
+/// Splits a name from the address behind it.
+fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let named = bytes.split_first().and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)));
+    named.unwrap_or_default()
+}
+
+/// Keeps the texts behind a message about a name.
+pub(super) fn keep(message: &mut Message, bytes: &[u8], names: &mut Names, payloads: &mut Payloads) {
+    let mut intern = |text: &[u8]| names.intern(&String::from_utf8_lossy(text));
+    match message {
+        Message::Register { name, payload, .. } | Message::Found { name, payload, .. } => {
+            let (text, address) = split(bytes);
+            *name = intern(text);
+            *payload = payloads.put_copy(address);
+        }
+        Message::Registered { name, .. }
+        | Message::Unregister { name }
+        | Message::Find { name, .. }
+        | Message::Stale { name, .. } => *name = intern(bytes),
+        _ => {}
+    }
+}
+
+impl<R: Reactor> Shell<R> {
+    /// Gives the bytes that travel behind a message about a name, or `None` if it is about something else.
+    pub(super) fn words_about_name(&mut self, message: &Message) -> Option<Vec<u8>> {
+        let (name, address) = match *message {
+            Message::Register { name, payload, .. } => (name, Some(self.payloads.take(payload))),
+            Message::Found { name, payload, .. } => (name, Some(self.payloads.copy(payload))),
+            Message::Registered { name, .. }
+            | Message::Unregister { name }
+            | Message::Find { name, .. }
+            | Message::Stale { name, .. } => (name, None),
+            _ => return None,
+        };
+        let name = self.names.name(name).as_bytes();
+        let Some(address) = address else { return Some(name.to_vec()) };
+        let length = u8::try_from(name.len()).unwrap_or(0);
+        Some([&[length], name, &address].concat())
+    }
+
+    /// Does what an output about peers or names says.
+    pub(super) fn perform_meeting(&mut self, output: Output) {
+        match output {
+            Output::Dial { peer, payload } => self.dial_peer(peer, payload),
+            Output::Reached { actor, link } => {
+                self.board.write(|facts| facts.reached.insert(actor, Ok(link)));
+            }
+            Output::Unreached { actor, obstacle } => {
+                self.board.write(|facts| facts.reached.insert(actor, Err(obstacle)));
+            }
+            Output::Registered { name, claim } => {
+                self.board.write(|facts| facts.claims.insert(name, claim));
+            }
+            Output::Found { request, name, actor, payload } => {
+                let address = String::from_utf8_lossy(&self.payloads.copy(payload)).into_owned();
+                let named = Named { name: self.names.name(name).to_owned(), actor, address };
+                self.board.write(|facts| facts.found.entry(request).or_default().0.push(named));
+            }
+            Output::NotFound { request } => {
+                self.board.write(|facts| facts.found.entry(request).or_default().1 = true);
+            }
+            talk => self.perform_talk(talk),
+        }
+    }
+}
+
+/// What a user's thread asks about others of the tree. The channel to the registrar is the asker's to know.
+pub(crate) trait Meets {
+    /// Puts a root where others can dial it.
+    fn open_house(&mut self, tree: Tree) -> io::Result<()>;
+    /// Names the root of a tree that has a directory.
+    fn root(&self) -> Option<ActorId>;
+    fn dial(&mut self, actor: ActorId, address: &str) -> Result<(), Refused>;
+    fn register(&mut self, link: Link, name: &str) -> io::Result<Result<NameId, Refused>>;
+    fn unregister(&mut self, link: Link, name: &str) -> Result<(), Refused>;
+    fn find(&mut self, link: Link, name: &str, wait: bool) -> Result<u32, Refused>;
+    fn list(&mut self, link: Link) -> Result<u32, Refused>;
+    fn forget(&mut self, request: u32);
+    fn stale(&mut self, link: Link, name: &str, actor: ActorId);
+}
+
+impl<R: Reactor> Meets for Shell<R> {
+    fn open_house(&mut self, tree: Tree) -> io::Result<()> {
+        let is_root = tree.root == self.machine.actor();
+        let lent = self.company.dir.take();
+        self.peers.tree = Some(match lent {
+            Some(dir) => tree.with_lent(dir),
+            None => tree,
+        });
+        if is_root { self.address().map(drop) } else { Ok(()) }
+    }
+
+    fn root(&self) -> Option<ActorId> {
+        self.peers.tree.as_ref().map(|tree| tree.root)
+    }
+
+    fn dial(&mut self, actor: ActorId, address: &str) -> Result<(), Refused> {
+        let peer = PeerId(self.peers.last + 1);
+        let payload = self.payloads.put(address);
+        self.board.write(|facts| facts.reached.remove(&actor));
+        self.ask(Input::Dial { peer, actor, payload }).inspect_err(|_| drop(self.payloads.take(payload)))?;
+        self.peers.last += 1;
+        Ok(())
+    }
+
+    fn register(&mut self, link: Link, name: &str) -> io::Result<Result<NameId, Refused>> {
+        let address = self.address()?;
+        let name = self.names.intern(name);
+        let payload = self.payloads.put(address);
+        self.board.write(|facts| facts.claims.remove(&name));
+        let asked = self.ask(Input::Register { link, name, payload });
+        Ok(asked.map(|()| name).inspect_err(|_| drop(self.payloads.take(payload))))
+    }
+
+    fn unregister(&mut self, link: Link, name: &str) -> Result<(), Refused> {
+        let name = self.names.intern(name);
+        self.ask(Input::Unregister { link, name })
+    }
+
+    fn find(&mut self, link: Link, name: &str, wait: bool) -> Result<u32, Refused> {
+        let (request, name) = (self.peers.last_request + 1, self.names.intern(name));
+        self.ask(Input::Find { link, request, name, wait })?;
+        self.peers.last_request = request;
+        Ok(request)
+    }
+
+    fn list(&mut self, link: Link) -> Result<u32, Refused> {
+        let request = self.peers.last_request + 1;
+        self.ask(Input::List { link, request })?;
+        self.peers.last_request = request;
+        Ok(request)
+    }
+
+    fn forget(&mut self, request: u32) {
+        let _ = self.ask(Input::Forget { request });
+        self.board.write(|facts| facts.found.remove(&request));
+    }
+
+    fn stale(&mut self, link: Link, name: &str, actor: ActorId) {
+        let name = self.names.intern(name);
+        let _ = self.ask(Input::Stale { link, name, actor });
+    }
+}
