@@ -2,21 +2,23 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use windrow_core::{End, Kind};
 use windrow_std::{Actor, Drive, Handle, Nursery, Order, Program, Raised};
 
 use crate::calls::{BUSY, NAME, PID, WAYS};
-use crate::harness::{Bed, Module, driven, watch};
+use crate::harness::{Bed, Module, driven, soon, watch};
 
 pub(crate) const MODULE: Module = Module {
     driven: driven![
         a_killed_sibling_ends_every_kind_of_wait,
         a_sibling_killed_while_it_is_dialled_ends_that,
         a_name_is_waited_for_beyond_its_killed_holder,
+        row_42_silent_strangers_hold_nothing_up,
+        row_75_without_descriptors_nobody_is_let_in_for_a_while,
         row_50_a_stolen_card_opens_nothing,
     ],
     entries: &[("mourner", mourner), ("dialler", dialler), ("waiter", waiter), ("visitor", visitor)],
@@ -166,12 +168,70 @@ fn frames(stream: &mut UnixStream, count: usize) -> Vec<u8> {
     all
 }
 
+/// More strangers of our user than may stand at a door connect and are silent.
+fn row_42_silent_strangers_hold_nothing_up<D: Drive>(bed: &Bed) {
+    let base = bed.path(".");
+    let ended = bed.run::<D>(&program(bed), move |actor: &Actor| {
+        let tree = directory(&base);
+        actor.nursery(|nursery| {
+            let (bell, _) = desk(nursery)?;
+            let door = tree.join(bell.id().to_string());
+            let connect = |_| UnixStream::connect(&door);
+            let mut strangers = (0..17).map(connect).collect::<Result<Vec<_>, _>>()?;
+            // Its loop goes on, a turn at least for each call.
+            for _ in 0..10 {
+                bell.portal().call(PID, &())?;
+            }
+            // Those who were let to the door are sent away at their deadline, and the last has room then.
+            let silent = strangers.split_off(16);
+            for mut stranger in strangers {
+                stranger.set_read_timeout(Some(soon()))?;
+                assert_eq!(stranger.read(&mut [0; 64])?, 0, "a silent stranger is greeted");
+            }
+            assert!(nursery.spawn(Order::entry("visitor", []))?.wait_gone().is_ok());
+            drop(silent);
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
+}
+
+fn row_75_without_descriptors_nobody_is_let_in_for_a_while<D: Drive>(bed: &Bed) {
+    let base = bed.path(".");
+    let ended = bed.run::<D>(&program(bed), move |actor: &Actor| {
+        let tree = directory(&base);
+        actor.nursery(|nursery| {
+            let (bell, pid) = desk(nursery)?;
+            let limit =
+                |limit| prlimit(Pid::from_raw(pid), Resource::Nofile, limit).map_err(std::io::Error::from);
+            let before = limit(Rlimit { current: Some(3), maximum: getrlimit(Resource::Nofile).maximum })?;
+            let outside = UnixStream::connect(tree.join(bell.id().to_string()))?;
+            // Its loop goes on, a turn at least for each call.
+            for _ in 0..10 {
+                bell.portal().call(PID, &())?;
+            }
+            limit(before)?;
+            assert!(nursery.spawn(Order::entry("visitor", []))?.wait_gone().is_ok());
+            drop(outside);
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
+}
+
+/// Gives the directory of the only tree that has one here.
+fn directory(base: &Path) -> PathBuf {
+    let entries = std::fs::read_dir(base).expect("the base").flatten();
+    entries.map(|entry| entry.path()).find(|path| path.is_dir()).expect("the tree's directory")
+}
+
 /// A stranger of our user stands where a member listened: it gets a dialler's card and greeting, and shows them to the real one.
 fn row_50_a_stolen_card_opens_nothing<D: Drive>(bed: &Bed) {
     let base = bed.path(".");
     let ended = bed.run::<D>(&program(bed), move |actor: &Actor| {
-        let tree = std::fs::read_dir(&base)?.flatten().find(|entry| entry.path().is_dir());
-        let tree: PathBuf = tree.ok_or("the tree's directory")?.path();
+        let tree = directory(&base);
         actor.nursery(|nursery| {
             let (bell, _) = desk(nursery)?;
             let (place, aside) = (tree.join(bell.id().to_string()), tree.join("aside"));

@@ -28,7 +28,7 @@ impl<R: Reactor> Shell<R> {
             Some(Source::ChildExit(id)) => self.take_exit(id),
             Some(Source::ChildOut(id)) => self.take_output(id, |child| &mut child.stdout),
             Some(Source::ChildErr(id)) => self.take_output(id, |child| &mut child.stderr),
-            Some(Source::Door) => self.take_arrivals()?,
+            Some(Source::Door) => self.take_arrivals(),
             Some(Source::Peer(peer)) => self.take_peer(peer, ready.writable),
             Some(Source::Template) => self.take_answers(),
             Some(Source::TemplateExit) => self.take_release(ready.token),

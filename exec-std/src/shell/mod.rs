@@ -72,7 +72,7 @@ pub(crate) use threads::{Alive, Berth, Crew};
 /// How many rounds of facts that outputs answer at once one turn takes, before the tick has its turn.
 const ROUNDS: usize = 64;
 
-/// How often a process that has exited and can't be collected is looked at again.
+/// How often a process that has exited and can't be collected is looked at again, and a door that nobody could be let in by.
 const RETRY: Duration = Duration::from_millis(20);
 
 /// How long after a child's exit something else may hold its output open before that is told as a leak.
@@ -283,6 +283,7 @@ impl<R: Reactor> Shell<R> {
         self.take_orders(now);
         self.look_at_stuck();
         self.look_at_leaks(now);
+        self.look_at_door();
         self.settle(now);
         if self.is_unbegun() || self.is_due(now) {
             self.give(now, Input::Tick);
@@ -301,7 +302,7 @@ impl<R: Reactor> Shell<R> {
     #[must_use]
     pub fn timeout(&self, now: Instant) -> Option<Duration> {
         let due = self.machine.poll_timeout().map(|due| due.since(now));
-        let retry = (!self.stuck.is_empty()).then_some(RETRY);
+        let retry = (!self.stuck.is_empty() || self.peers.is_short()).then_some(RETRY);
         let leak = self.leaks.front().map(|(at, _)| at.since(now));
         let busy = !self.facts.is_empty() || !self.ordered.is_empty() || self.outcome.is_some();
         let at_once = (busy || self.is_unbegun()).then_some(Duration::ZERO);

@@ -41,13 +41,29 @@ struct Entrance {
     listener: Listener,
     token: Token,
     door: Door,
+    /// The loop looks whether somebody comes.
+    watched: bool,
+}
+
+impl Entrance {
+    /// Looks at the door no more, for nobody can be let in now; who waits outside would be told of for ever.
+    fn shut(&mut self, reactor: &mut impl Reactor) {
+        if std::mem::take(&mut self.watched) {
+            reactor.unwatch(self.listener.as_fd(), self.token);
+        }
+    }
 }
 
 impl Peers {
+    /// Tells whether nobody is let in although there is room: the system had none, and may have some again.
+    pub(super) fn is_short(&self) -> bool {
+        self.entrance.as_ref().is_some_and(|entrance| !entrance.watched && entrance.listener.wants_read())
+    }
+
     /// Ends this actor's part of the tree's directory.
     pub(super) fn leave_tree(&mut self, reactor: &mut impl Reactor) {
-        if let Some(Entrance { listener, token, .. }) = self.entrance.take() {
-            reactor.unwatch(listener.as_fd(), token);
+        if let Some(mut entrance) = self.entrance.take() {
+            entrance.shut(reactor);
         }
         if let Some(tree) = self.tree.take() {
             tree.close();
@@ -75,23 +91,40 @@ impl<R: Reactor> Shell<R> {
         Ok(())
     }
 
-    /// Lets in those who stand at the door. Each is the machine's to keep or to send away from its first moment.
-    pub(super) fn take_arrivals(&mut self) -> io::Result<()> {
-        while let Some(entrance) = &self.peers.entrance {
-            match entrance.listener.accept()? {
-                Arrival::Guest(guest) => {
+    /// Lets in those who stand at the door, as many as there is room for. Each is the machine's to keep or to send away from
+    /// its first moment.
+    pub(super) fn take_arrivals(&mut self) {
+        while let Some(entrance) = &mut self.peers.entrance {
+            match entrance.listener.accept() {
+                Ok(Arrival::Guest(guest)) => {
                     self.peers.last += 1;
                     let peer = PeerId(self.peers.last);
                     let token = self.sources.insert(Source::Peer(peer));
-                    self.reactor.watch(guest.as_fd(), token)?;
+                    if self.reactor.watch(guest.as_fd(), token).is_err() {
+                        self.sources.remove(token);
+                        return entrance.shut(&mut self.reactor);
+                    }
                     self.peers.guests.insert(peer, (guest, token));
                     self.facts.push_back(Input::PeerJoined { peer });
                 }
-                Arrival::Stranger { .. } | Arrival::Full => {}
-                Arrival::Nobody => break,
+                Ok(Arrival::Stranger { .. }) => {}
+                Ok(Arrival::Nobody) => return,
+                Ok(Arrival::Full) | Err(_) => return entrance.shut(&mut self.reactor),
             }
         }
-        Ok(())
+    }
+
+    /// Looks at the door again, once somebody has left it, or there may be room in the system.
+    pub(super) fn look_at_door(&mut self) {
+        let Some(entrance) = self.peers.entrance.as_mut().filter(|entrance| !entrance.watched) else {
+            return;
+        };
+        if entrance.listener.wants_read()
+            && self.reactor.watch(entrance.listener.as_fd(), entrance.token).is_ok()
+        {
+            entrance.watched = true;
+            self.take_arrivals();
+        }
     }
 
     /// Looks at what a peer sent: the card first, and then messages.
@@ -134,9 +167,9 @@ impl<R: Reactor> Shell<R> {
         if self.peers.entrance.is_none() {
             let listener = Listener::bind(tree.dir()?, &address, AT_THE_DOOR)?;
             let token = self.sources.insert(Source::Door);
-            self.reactor.watch(listener.as_fd(), token)?;
             let door = Door::new(&address);
-            self.peers.entrance = Some(Entrance { listener, token, door });
+            self.peers.entrance = Some(Entrance { listener, token, door, watched: false });
+            self.look_at_door();
         }
         Ok(address)
     }
