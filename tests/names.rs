@@ -14,12 +14,13 @@ pub(crate) const MODULE: Module = Module {
         a_name_is_found_across_the_tree,
         a_name_is_waited_for,
         a_name_has_one_holder,
+        threads_that_claim_one_name_are_all_answered,
         a_name_goes_with_its_holder,
         siblings_call_each_other_directly,
         a_third_actor_cancels_and_everybody_hears_who,
         without_a_directory_nobody_meets,
     ],
-    entries: &[("caller", caller), ("holder", holder), ("seeker", seeker)],
+    entries: &[("greedy", greedy), ("caller", caller), ("holder", holder), ("seeker", seeker)],
     services: &[ringer],
     ..Module::EMPTY
 };
@@ -131,6 +132,28 @@ fn a_name_has_one_holder<D: Drive>(bed: &Bed) {
             let text = &failures[0].text;
             assert!(text.contains("is taken") && text.contains(&first.id().to_string()), "{text}");
             nursery.cancel();
+            Ok(Vec::new())
+        })
+    }));
+}
+
+/// Claims its name again and again, on several threads at once.
+fn greedy(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let name = String::from_utf8_lossy(args).into_owned();
+    let claim = || {
+        let (actor, name) = (actor.clone(), name.clone());
+        std::thread::spawn(move || (0..100).try_for_each(|_| actor.register(&name)))
+    };
+    let threads: Vec<_> = (0..4).map(|_| claim()).collect();
+    threads.into_iter().try_for_each(|thread| thread.join().expect("a thread that ends"))?;
+    Ok(Vec::new())
+}
+
+fn threads_that_claim_one_name_are_all_answered<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&program(bed), |actor: &Actor| {
+        greedy(actor, b"the root")?;
+        actor.nursery(|nursery| {
+            nursery.spawn(Order::entry("greedy", "below"))?.wait_gone()?;
             Ok(Vec::new())
         })
     }));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use windrow_core::{End, Kind};
+use windrow_std::unix::procfs;
 use windrow_std::{Actor, Drive, Handle, Nursery, Order, Program, Raised};
 
 use crate::calls::{BUSY, NAME, PID, WAYS};
@@ -17,11 +18,18 @@ pub(crate) const MODULE: Module = Module {
         a_killed_sibling_ends_every_kind_of_wait,
         a_sibling_killed_while_it_is_dialled_ends_that,
         a_name_is_waited_for_beyond_its_killed_holder,
+        a_sibling_that_greets_and_is_killed_at_once_ends_the_dial,
         row_42_silent_strangers_hold_nothing_up,
         row_75_without_descriptors_nobody_is_let_in_for_a_while,
         row_50_a_stolen_card_opens_nothing,
     ],
-    entries: &[("mourner", mourner), ("dialler", dialler), ("waiter", waiter), ("visitor", visitor)],
+    entries: &[
+        ("mourner", mourner),
+        ("dialler", dialler),
+        ("waiter", waiter),
+        ("visitor", visitor),
+        ("sleepy", sleepy),
+    ],
     ..Module::EMPTY
 };
 
@@ -153,6 +161,52 @@ fn a_name_is_waited_for_beyond_its_killed_holder<D: Drive>(bed: &Bed) {
 
 fn visitor(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
     actor.find("victim")?.ok_or("nobody to visit")?.call(PID, &()).map(|_| Vec::new())
+}
+
+/// Dials, and stops itself before it hears anything.
+fn sleepy(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    let (before, dialling) = (sockets(), actor.clone());
+    let dialling = std::thread::spawn(move || dialling.find("victim").map(drop));
+    watch::observe("a dial", || sockets() > before);
+    watch::signal(rustix::process::getpid().as_raw_nonzero().get(), Signal::STOP);
+    let ended = dialling.join().expect("a thread that ends");
+    assert!(matches!(ended, Ok(()) | Err(Raised::Error(_))), "{ended:?}");
+    Ok(Vec::new())
+}
+
+/// The greeting and the end come in one reading.
+fn a_sibling_that_greets_and_is_killed_at_once_ends_the_dial<D: Drive>(bed: &Bed) {
+    let ended = bed.run::<D>(&program(bed), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let mut below = None;
+            let lost: Result<(), Raised> = actor.nursery(|inner| {
+                let (victim, pid) = desk(inner)?;
+                watch::signal(pid, Signal::STOP);
+                below = Some(nursery.spawn(Order::entry("sleepy", []))?);
+                let mut sleepy = None;
+                watch::observe("a dialler that stands still", || {
+                    let found = watch::named(std::process::id().cast_signed(), "sleepy");
+                    sleepy = found.into_iter().find(|pid| procfs::is_stopped(*pid) == Some(true));
+                    sleepy.is_some()
+                });
+                watch::signal(pid, Signal::CONT);
+                // It greets, a turn at least for each call.
+                for _ in 0..10 {
+                    victim.portal().call(PID, &())?;
+                }
+                let killed = watch::open(pid);
+                watch::signal(pid, Signal::KILL);
+                watch::exited(&killed, soon());
+                sleepy.into_iter().for_each(|pid| watch::signal(pid, Signal::CONT));
+                victim.wait_gone().map(drop)
+            });
+            assert!(lost.is_err(), "a killed child is a failure of its nursery");
+            below.ok_or("it was spawned")?.wait_gone()?;
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
 }
 
 /// Reads a number of whole frames, as they are.

@@ -12,6 +12,7 @@ use windrow_core::{
     ActorId, Cause, Claim, ContextId, End, Error, Exit, Link, NameId, Obstacle, ScopeId, TaskId,
 };
 
+use crate::answers::Answers;
 use crate::failure::Failure;
 
 /// A failure on its way into the machine.
@@ -38,10 +39,10 @@ pub(crate) struct Facts {
     pub(crate) tasks: BTreeMap<TaskId, Option<Cause>>,
     pub(crate) scopes: BTreeMap<ScopeId, ScopeFacts>,
     pub(crate) children: BTreeMap<ActorId, ChildFacts>,
-    /// What became of the last dial of each actor.
-    pub(crate) reached: BTreeMap<ActorId, Result<Link, Obstacle>>,
+    /// What became of dials of actors.
+    pub(crate) reached: Answers<ActorId, Result<Link, Obstacle>>,
     /// What became of claims to names.
-    pub(crate) claims: BTreeMap<NameId, Claim>,
+    pub(crate) claims: Answers<NameId, Claim>,
     /// Answers to questions about names, and whether they are all.
     pub(crate) found: BTreeMap<u32, (Vec<Named>, bool)>,
     /// Calls that wait to be taken up by hand.

@@ -7,7 +7,8 @@ use rustix::io::Errno;
 use windrow_core::{ActorId, Claim, Link, Obstacle, Refused};
 
 use crate::actor::Actor;
-use crate::board::Named;
+use crate::answers::Answers;
+use crate::board::{Facts, Named};
 use crate::failure::Raised;
 use crate::portal::Portal;
 use crate::shell::ROOT;
@@ -25,12 +26,8 @@ impl Actor {
         let link = self.registrar()?;
         let mut told = Ok(Err(Refused::Ended));
         self.tell(|shell| told = shell.register(link, name));
-        let id = self.answered(told?)?;
-        let claim = self.board().wait(None, |facts| {
-            let claim = facts.claims.remove(&id).map(Ok);
-            claim.or_else(|| self.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause))))
-        });
-        match claim.unwrap_or_else(|| Err(Raised::Cancelled(self.gone())))? {
+        let number = self.answered(told?)?;
+        match self.answer(number, |facts| &mut facts.claims)? {
             Claim::Granted => Ok(()),
             Claim::Taken(holder) => Err(format!("the name `{name}` is taken, by {holder}").into()),
             Claim::Refused => Err(format!("the root keeps no further name, nor `{name}`").into()),
@@ -138,12 +135,25 @@ impl Actor {
         if actor == self.id() {
             return Err("an actor can't call itself through a portal".into());
         }
-        self.ask(|shell| shell.dial(actor, address))?;
-        let reached = self.board().wait(None, |facts| {
-            let reached = facts.reached.get(&actor).copied().map(Ok);
-            reached.or_else(|| self.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause))))
+        let number = self.ask(|shell| shell.dial(actor, address))?;
+        self.answer(number, |facts| &mut facts.reached)
+    }
+
+    /// Waits for an answer, and leaves none behind.
+    fn answer<K: PartialEq, A: Copy + PartialEq>(
+        &self,
+        number: u32,
+        answers: fn(&mut Facts) -> &mut Answers<K, A>,
+    ) -> Result<A, Raised> {
+        let answer = self.board().wait(None, |facts| {
+            if let Some(answer) = answers(facts).take(number) {
+                return Some(Ok(answer));
+            }
+            let cause = self.cancelled_by(facts)?;
+            answers(facts).forget(number);
+            Some(Err(Raised::Cancelled(cause)))
         });
-        reached.unwrap_or_else(|| Err(Raised::Cancelled(self.gone())))
+        answer.unwrap_or_else(|| Err(Raised::Cancelled(self.gone())))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::io;
 
-use windrow_core::{ActorId, Input, Link, Message, NameId, Output, PeerId, Refused};
+use windrow_core::{ActorId, Input, Link, Message, Output, PeerId, Refused};
 
 use super::Shell;
 use super::directory::Tree;
@@ -58,13 +58,13 @@ impl<R: Reactor> Shell<R> {
         match output {
             Output::Dial { peer, payload } => self.dial_peer(peer, payload),
             Output::Reached { actor, link } => {
-                self.board.write(|facts| facts.reached.insert(actor, Ok(link)));
+                self.board.write(|facts| facts.reached.answer(&actor, Ok(link)));
             }
             Output::Unreached { actor, obstacle } => {
-                self.board.write(|facts| facts.reached.insert(actor, Err(obstacle)));
+                self.board.write(|facts| facts.reached.answer(&actor, Err(obstacle)));
             }
             Output::Registered { name, claim } => {
-                self.board.write(|facts| facts.claims.insert(name, claim));
+                self.board.write(|facts| facts.claims.answer(&name, claim));
             }
             Output::Found { request, name, actor, payload } => {
                 let address = String::from_utf8_lossy(&self.payloads.copy(payload)).into_owned();
@@ -85,8 +85,10 @@ pub(crate) trait Meets {
     fn open_house(&mut self, tree: Tree) -> io::Result<()>;
     /// Names the root of a tree that has a directory.
     fn root(&self) -> Option<ActorId>;
-    fn dial(&mut self, actor: ActorId, address: &str) -> Result<(), Refused>;
-    fn register(&mut self, link: Link, name: &str) -> io::Result<Result<NameId, Refused>>;
+    /// Dials an actor, and gives the number of the answer.
+    fn dial(&mut self, actor: ActorId, address: &str) -> Result<u32, Refused>;
+    /// Claims a name, and gives the number of the answer.
+    fn register(&mut self, link: Link, name: &str) -> io::Result<Result<u32, Refused>>;
     fn unregister(&mut self, link: Link, name: &str) -> Result<(), Refused>;
     fn find(&mut self, link: Link, name: &str, wait: bool) -> Result<u32, Refused>;
     fn list(&mut self, link: Link) -> Result<u32, Refused>;
@@ -109,22 +111,40 @@ impl<R: Reactor> Meets for Shell<R> {
         self.peers.tree.as_ref().map(|tree| tree.root)
     }
 
-    fn dial(&mut self, actor: ActorId, address: &str) -> Result<(), Refused> {
+    fn dial(&mut self, actor: ActorId, address: &str) -> Result<u32, Refused> {
         let peer = PeerId(self.peers.last + 1);
         let payload = self.payloads.put(address);
-        self.board.write(|facts| facts.reached.remove(&actor));
-        self.ask(Input::Dial { peer, actor, payload }).inspect_err(|_| drop(self.payloads.take(payload)))?;
-        self.peers.last += 1;
-        Ok(())
+        let number = self.board.write(|facts| facts.reached.ask(actor));
+        match self.ask(Input::Dial { peer, actor, payload }) {
+            Ok(()) => {
+                self.peers.last += 1;
+                Ok(number)
+            }
+            Err(refused) => {
+                self.payloads.take(payload);
+                self.board.write(|facts| facts.reached.forget(number));
+                Err(refused)
+            }
+        }
     }
 
-    fn register(&mut self, link: Link, name: &str) -> io::Result<Result<NameId, Refused>> {
+    fn register(&mut self, link: Link, name: &str) -> io::Result<Result<u32, Refused>> {
         let address = self.address()?;
         let name = self.names.intern(name);
         let payload = self.payloads.put(address);
-        self.board.write(|facts| facts.claims.remove(&name));
+        let number = self.board.write(|facts| facts.claims.ask(name));
         let asked = self.ask(Input::Register { link, name, payload });
-        Ok(asked.map(|()| name).inspect_err(|_| drop(self.payloads.take(payload))))
+        if asked.is_err() {
+            self.payloads.take(payload);
+        }
+        // What another thread asks is answered to both.
+        Ok(match asked {
+            Ok(()) | Err(Refused::Pending) => Ok(number),
+            Err(refused) => {
+                self.board.write(|facts| facts.claims.forget(number));
+                Err(refused)
+            }
+        })
     }
 
     fn unregister(&mut self, link: Link, name: &str) -> Result<(), Refused> {

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::AsFd;
 
 use rustix::io::Errno;
-use windrow_core::{Input, Link, Payload, PeerId};
+use windrow_core::{Input, Link, Obstacle, Payload, PeerId};
 
 use super::Shell;
 use super::channel::Channel;
@@ -155,7 +155,7 @@ impl<R: Reactor> Shell<R> {
             self.reactor.unwatch(guest.as_fd(), token);
             self.sources.remove(token);
         }
-        self.board.write(|facts| facts.reached.retain(|_, reached| *reached != Ok(Link::Peer(peer))));
+        self.board.write(|facts| facts.reached.correct(Ok(Link::Peer(peer)), Err(Obstacle::Lost)));
         self.peers.channels.remove(&peer)
     }
 
