@@ -20,7 +20,6 @@ pub(crate) const MODULE: Module = Module {
         calls_that_came_together_are_served_together,
         nothing_else_is_callable,
         a_failure_comes_back_with_its_kind_and_its_words,
-        row_48_what_is_too_long_harms_nothing_else,
         a_deadline_travels_with_nested_calls,
         a_cancelled_scope_cancels_its_calls,
         a_context_links_both_ends,
@@ -115,13 +114,13 @@ fn with_desk<D: Drive>(
 }
 
 #[track_caller]
-fn well(ended: &Ended) {
+pub(crate) fn well(ended: &Ended) {
     let (end, tally) = (ended.outcome.end, ended.outcome.tally);
     assert_eq!((end, tally.left, tally.lost, tally.escalations), (End::Well, 0, 0, 0), "{ended:?}");
 }
 
 #[track_caller]
-fn failure(raised: Raised) -> Failure {
+pub(crate) fn failure(raised: Raised) -> Failure {
     match raised {
         Raised::Group(mut failures) if failures.len() == 1 => failures.remove(0),
         other => panic!("{other:?}"),
@@ -247,17 +246,6 @@ fn a_failure_comes_back_with_its_kind_and_its_words<D: Drive>(bed: &Bed) {
         assert!(failed.text.contains("as it was told to"), "{failed}");
         // It lives, and serves.
         assert_eq!(desk.call(ECHO, &String::from("still here"))?, "still here");
-        Ok(())
-    }));
-}
-
-fn row_48_what_is_too_long_harms_nothing_else<D: Drive>(bed: &Bed) {
-    well(&with_desk::<D>(bed, |_, desk| {
-        let Err(Raised::Error(text)) = desk.call(ECHO, &"x".repeat(1 << 17)) else {
-            panic!("an argument that no frame holds")
-        };
-        assert!(text.contains("one message"), "{text}");
-        assert_eq!(desk.call(ECHO, &String::from("intact"))?, "intact");
         Ok(())
     }));
 }

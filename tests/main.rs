@@ -14,6 +14,7 @@ mod ends;
 mod harness;
 mod late;
 mod leavings;
+mod long;
 mod names;
 mod output;
 mod peers;
@@ -40,6 +41,7 @@ const MODULES: &[harness::Module] = &[
     ends::MODULE,
     late::MODULE,
     leavings::MODULE,
+    long::MODULE,
     names::MODULE,
     output::MODULE,
     peers::MODULE,

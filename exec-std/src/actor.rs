@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use windrow_core::{ActorId, Cause, End, Kind, Link, Reason, Refused, ScopeId, TaskId};
 
 use crate::board::{Board, Facts, Failed, ScopeFacts};
-use crate::endpoint::{Endpoint, Service, bad};
+use crate::endpoint::{Endpoint, Service, bad, too_long};
 use crate::failure::Raised;
 use crate::listen::Listener;
 use crate::nursery::{Handle, Nursery, Scope};
@@ -303,9 +303,7 @@ impl Actor {
         match said {
             Ok(value) => Ok(Some(value)),
             Err(Held::Congested) => self.wait_for_link(link).map(|()| None),
-            Err(Held::TooLong(length)) => Err(Raised::Error(format!(
-                "{length} bytes are more than one message holds: send them as a stream"
-            ))),
+            Err(Held::TooLong(length)) => Err(too_long(length)),
             Err(Held::Redirected) => Err(Raised::from(
                 "a thread has the input and the outputs of its process, and no others: use `fork` or `exec`",
             )),

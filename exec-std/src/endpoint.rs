@@ -172,3 +172,8 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, postcard::E
 pub(crate) fn bad(kind: Kind, actor: ActorId, error: &postcard::Error) -> Raised {
     Raised::Group(vec![Failure::of(kind, actor, error.to_string())])
 }
+
+/// Says that so many bytes are no message.
+pub(crate) fn too_long(length: usize) -> Raised {
+    Raised::Error(format!("{length} bytes are more than one message holds: send them as a stream"))
+}

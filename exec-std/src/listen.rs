@@ -83,8 +83,7 @@ impl<R> Call<R> {
     /// # Errors
     /// The cancellation, or that it was told before.
     pub fn begin<T: Serialize>(&self, first: &T) -> Result<(), Raised> {
-        let bytes = encode(first, Vec::new())?;
-        self.actor.ask(|shell| shell.begin(self.context, bytes))
+        self.actor.begin(self.context, first)
     }
 
     /// Opens the stream, after [`begin`](Self::begin) and once: items of type `Out` to the caller, of type `In` from it.

@@ -14,10 +14,10 @@ use serde::de::DeserializeOwned;
 use windrow_core::{ContextId, Kind, Refused, ScopeId};
 
 use crate::actor::Actor;
-use crate::endpoint::{Handler, encode};
+use crate::endpoint::{Handler, encode, keep_buffer, spare_buffer};
 use crate::failure::{Failure, Raised};
 use crate::reading::Reader;
-use crate::shell::{Alive, Asks};
+use crate::shell::{Alive, Asks, Held};
 use crate::stream::{Ahead, Stream};
 use crate::talk::Slot;
 use crate::unix::waker::Waker;
@@ -243,6 +243,19 @@ impl Actor {
         taken
     }
 
+    /// Tells the caller that the work has begun, with a first value.
+    pub(crate) fn begin<T: Serialize>(&self, context: ContextId, first: &T) -> Result<(), Raised> {
+        let mut bytes = encode(first, spare_buffer())?;
+        loop {
+            let mut begun = Err(Held::Refused(Refused::Ended));
+            self.tell(|shell| begun = shell.begin(context, &mut bytes));
+            if let Some(begun) = self.unheld(context.link, begun)? {
+                keep_buffer(bytes);
+                return Ok(begun);
+            }
+        }
+    }
+
     /// Ends a call that was taken up by hand.
     pub(crate) fn finish_call(&self, context: ContextId, scope: ScopeId, ended: Result<Vec<u8>, Raised>) {
         let value = ended.map_err(|raised| self.fail(scope, raised)).ok();
@@ -301,8 +314,7 @@ impl<'a> Serving<'a> {
     /// # Errors
     /// The cancellation, or that it was told before.
     pub fn begin<T: Serialize>(&self, first: &T) -> Result<(), Raised> {
-        let bytes = encode(first, Vec::new())?;
-        self.actor.ask(|shell| shell.begin(self.context, bytes))
+        self.actor.begin(self.context, first)
     }
 
     /// Opens the stream, after [`begin`](Self::begin) and once: items of type `Out` to the caller, of type `In` from it.

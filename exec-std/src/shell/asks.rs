@@ -12,12 +12,12 @@ use super::desk::{Asks, Held, Ordered};
 use super::reactor::Reactor;
 use super::{Shell, now};
 use crate::board::Failed;
-use crate::endpoint::Service;
+use crate::endpoint::{Service, too_long};
 use crate::failure::Raised;
 use crate::talk::Slot;
 
 /// How many bytes may travel behind a word.
-const BYTES_MAX: usize = FRAME_MAX - HEAD_MAX;
+pub(super) const BYTES_MAX: usize = FRAME_MAX - HEAD_MAX;
 
 impl<R: Reactor> Asks for Shell<R> {
     fn open_scope(
@@ -63,6 +63,14 @@ impl<R: Reactor> Asks for Shell<R> {
         if self.parent.is_none() {
             self.value.clone_from(&value);
         }
+        let value = match within_a_message(value) {
+            Err(raised) if self.parent.is_some() => {
+                self.failed(ScopeId::ROOT, Failed::Here { panicked: false, text: raised.to_string() });
+                Vec::new()
+            }
+            // A root's goes nowhere.
+            value => value.unwrap_or_default(),
+        };
         let payload = self.payloads.put(value);
         self.tell(Input::TaskEnded { task, payload });
         self.board.write(|facts| {
@@ -113,13 +121,14 @@ impl<R: Reactor> Asks for Shell<R> {
         Ok((scope, self.slots.open(context, scope)))
     }
 
-    fn begin(&mut self, context: ContextId, first: Vec<u8>) -> Result<(), Refused> {
-        let payload = self.payloads.put(first);
-        self.ask_with(payload, &mut Vec::new(), Input::Begin { context, payload })
+    fn begin(&mut self, context: ContextId, first: &mut Vec<u8>) -> Result<(), Held> {
+        self.check_room(context.link, first)?;
+        let payload = self.payloads.put_for_another(first);
+        Ok(self.ask_with(payload, first, Input::Begin { context, payload })?)
     }
 
     fn finish(&mut self, context: ContextId, ended: Result<Vec<u8>, Raised>) {
-        let answer = match ended {
+        let answer = match ended.and_then(within_a_message) {
             Ok(value) => Answer::Returned(self.payloads.put(value)),
             Err(Raised::Cancelled(cause)) => Answer::Cancelled(cause),
             Err(raised) => {
@@ -224,4 +233,9 @@ impl<R: Reactor> Shell<R> {
     fn tell(&mut self, input: Input) {
         self.give(now(), input);
     }
+}
+
+/// Gives a result that a message holds, or the error that it is for whoever waits for it.
+fn within_a_message(value: Vec<u8>) -> Result<Vec<u8>, Raised> {
+    if value.len() > BYTES_MAX { Err(too_long(value.len())) } else { Ok(value) }
 }

@@ -90,7 +90,7 @@ pub(crate) trait Asks: Meets + Lends {
     ) -> Result<(ContextId, Arc<Slot>), Held>;
     /// Takes a call up: gives the scope of its body.
     fn accept(&mut self, context: ContextId) -> Result<(ScopeId, Arc<Slot>), Refused>;
-    fn begin(&mut self, context: ContextId, first: Vec<u8>) -> Result<(), Refused>;
+    fn begin(&mut self, context: ContextId, first: &mut Vec<u8>) -> Result<(), Held>;
     fn finish(&mut self, context: ContextId, ended: Result<Vec<u8>, Raised>);
     fn open_stream(&mut self, context: ContextId, window: u32, lossy: bool) -> Result<(), Refused>;
     /// Sends an item, and leaves its sender another buffer for the next.

@@ -55,6 +55,24 @@ pub(crate) fn clip(name: &str) -> &str {
     &name[..name.floor_char_boundary(NAME_MAX)]
 }
 
+/// The longest text of an error that travels, in bytes: so many of them as a scope may keep fit into a send buffer.
+const TEXT_MAX: usize = 4 << 10;
+
+/// Cuts an error's text to what travels, at a character's boundary, and says in it that it was cut. Who passes it on finds
+/// it short enough.
+pub(super) fn clip_text(text: &mut Vec<u8>) {
+    if text.len() <= TEXT_MAX {
+        return;
+    }
+    let note = format!("… (cut: {} bytes in all)", text.len());
+    let most = TEXT_MAX - note.len();
+    let begins = |at: &usize| text.get(*at).is_some_and(|byte| byte & 0xC0 != 0x80);
+    // No character is longer than four bytes; where none begins, there is no text.
+    let end = (most - 3..=most).rev().find(begins).unwrap_or(most);
+    text.truncate(end);
+    text.extend_from_slice(note.as_bytes());
+}
+
 /// What actors are called: those that are there, and the last of those that were, for errors about them come later.
 #[derive(Debug, Default)]
 pub(crate) struct Called {
@@ -177,4 +195,35 @@ impl Payloads {
 /// Says whose turn a number means, and where.
 fn parts(payload: Payload) -> (u32, usize) {
     (payload.0 >> PLACE_BITS, (payload.0 & ((1 << PLACE_BITS) - 1)) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_once_and_between_characters() {
+        for text in ["x".repeat(TEXT_MAX), "long ago".into(), String::new()] {
+            let mut bytes = text.clone().into_bytes();
+            clip_text(&mut bytes);
+            assert_eq!(bytes, text.into_bytes(), "short enough");
+        }
+        for (shift, character) in (0..8).zip(["x", "é", "草", "🌾"].into_iter().cycle()) {
+            let mut bytes = format!("{}{}", "-".repeat(shift), character.repeat(TEXT_MAX + 1)).into_bytes();
+            let length = bytes.len();
+            clip_text(&mut bytes);
+            let cut = bytes.clone();
+            assert!(bytes.len() <= TEXT_MAX && bytes.len() + 4 > TEXT_MAX, "{}", bytes.len());
+            assert!(
+                str::from_utf8(&bytes)
+                    .unwrap()
+                    .ends_with(&format!("{character}… (cut: {length} bytes in all)"))
+            );
+            clip_text(&mut bytes);
+            assert_eq!(bytes, cut);
+        }
+        let mut noise = vec![0x80; TEXT_MAX + 1];
+        clip_text(&mut noise);
+        assert_eq!(noise.len(), TEXT_MAX);
+    }
 }

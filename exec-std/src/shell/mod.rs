@@ -101,8 +101,8 @@ pub struct Shell<R> {
     parent: Option<Channel>,
     children: BTreeMap<ActorId, Child>,
     domains: Domains,
-    /// Orders on their way through the machine, by the number of their spec.
-    orders: BTreeMap<u32, Box<Order>>,
+    /// Orders on their way through the machine, by the number of their spec, with what is to travel behind it.
+    orders: BTreeMap<u32, (Box<Order>, Vec<u8>)>,
     /// Orders that wait for the driver, who alone makes processes.
     ordered: Vec<Ordered>,
     /// Until when the driver means to wait, while it does; `None` in it is until something is ready.

@@ -1,9 +1,12 @@
 //! One output, done. No arm looks at a phase.
 
-use windrow_core::{ActorId, Error, Event, Input, Kind, Link, Message, Output, ScopeId, Signal};
+use windrow_core::{
+    ActorId, Answer, Error, Event, Input, Kind, Link, Message, Output, ScopeId, Signal, Word,
+};
 
 use super::body::Body;
 use super::channel::channel_of;
+use super::intern::clip_text;
 use super::reactor::Reactor;
 use super::{Channel, Shell};
 use crate::broken::{Defect, broken};
@@ -65,7 +68,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     pub(super) fn send(&mut self, to: Link, mut message: Message) {
-        let bytes = match message {
+        let mut bytes = match message {
             Message::Spec { .. } => self.brief_of(to),
             Message::Census(census) => self.names.name(census.name).as_bytes().to_vec(),
             Message::Error(error) => self.words_of(&error),
@@ -74,6 +77,9 @@ impl<R: Reactor> Shell<R> {
                 None => message.payload_mut().map(|payload| self.payloads.take(*payload)).unwrap_or_default(),
             },
         };
+        if tells_error(&message) {
+            clip_text(&mut bytes);
+        }
         let Some(channel) = self.channel(to) else { return };
         let queued = channel.queue(message, &bytes);
         let fresh = !std::mem::replace(&mut channel.dirty, true);
@@ -230,4 +236,12 @@ impl<R: Reactor> Shell<R> {
         }
         self.board.write_child(id, |child| (child.output, child.gone) = (output, true));
     }
+}
+
+/// Tells whether what travels behind a message is the text of an error.
+fn tells_error(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Error(_) | Message::Context { word: Word::Error(_) | Word::Answer(Answer::Failed(_)), .. }
+    )
 }

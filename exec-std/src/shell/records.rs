@@ -42,7 +42,7 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    pub(crate) fn new(order: &Order, kill_after: Duration) -> Self {
+    pub(crate) fn new(order: &Order, brief: Vec<u8>, kill_after: Duration) -> Self {
         Self {
             name: order.name.clone(),
             channel: None,
@@ -50,7 +50,7 @@ impl Child {
             exit: None,
             stdout: None,
             stderr: None,
-            brief: Vec::new(),
+            brief,
             kill_after,
             seen: false,
             at_terminal: order.is_at_terminal(),

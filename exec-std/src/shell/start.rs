@@ -7,6 +7,7 @@ use std::time::Duration;
 use windrow_core::{ActorId, Input, Instant, Role, ScopeId, Spec, SpecId, Stamp};
 
 use super::Shell;
+use super::asks::BYTES_MAX;
 use super::body::Body;
 use super::channel::Channel;
 use super::desk::Held;
@@ -34,12 +35,13 @@ impl<R: Reactor> Shell<R> {
         if role == Role::Thread && order.is_redirected() {
             return Err(Held::Redirected);
         }
+        let brief = self.brief_for(&order)?;
         let child = fresh_id();
         self.last_order += 1;
         let id = SpecId(self.last_order);
         let name = self.names.intern(&order.name);
         let spec = Spec { id, name, role, levels: order.levels, times: order.times };
-        self.orders.insert(id.0, order);
+        self.orders.insert(id.0, (order, brief));
         self.board.look().children.insert(child, Default::default());
         match self.give(now, Input::Spawn { child, scope, spec }) {
             None => {
@@ -55,17 +57,36 @@ impl<R: Reactor> Shell<R> {
     }
 
     pub(super) fn start(&mut self, id: ActorId, spec: Spec, kill_after: Duration) {
-        let Some(order) = self.orders.remove(&spec.id.0) else {
+        let Some((order, brief)) = self.orders.remove(&spec.id.0) else {
             return self.facts.push_back(Input::NotStarted { child: id, errno: AGAIN });
         };
-        if let Err(error) = self.try_start(id, *order, kill_after) {
+        if let Err(error) = self.try_start(id, *order, brief, kill_after) {
             let errno = error.raw_os_error().unwrap_or(AGAIN);
             self.facts.push_back(Input::NotStarted { child: id, errno });
         }
     }
 
-    fn try_start(&mut self, id: ActorId, order: Order, kill_after: Duration) -> io::Result<()> {
-        let mut child = Child::new(&order, kill_after);
+    /// Writes down what travels behind the spec; nothing for a command.
+    fn brief_for(&self, order: &Order) -> Result<Vec<u8>, Held> {
+        let What::Entry { entry, args } = &order.what else { return Ok(Vec::new()) };
+        let name = clip(&order.name);
+        let key = self.peers.tree.as_ref().map(Tree::key);
+        let tree = self.peers.tree.as_ref().zip(key.as_ref());
+        let tree = tree.and_then(|(tree, key)| tree.place(key));
+        // Plain data always fits into a growing vector.
+        let brief = Brief { name, entry, args, backend: self.backend, tree };
+        let brief = postcard::to_allocvec(&brief).unwrap_or_default();
+        if brief.len() > BYTES_MAX { Err(Held::TooLong(brief.len())) } else { Ok(brief) }
+    }
+
+    fn try_start(
+        &mut self,
+        id: ActorId,
+        order: Order,
+        brief: Vec<u8>,
+        kill_after: Duration,
+    ) -> io::Result<()> {
+        let mut child = Child::new(&order, brief, kill_after);
         let prepared = self.prepare(id, order, &mut child);
         // Whether or not it can be started, what was opened stands in the record, and goes with it.
         self.children.insert(id, child);
@@ -92,13 +113,7 @@ impl<R: Reactor> Shell<R> {
             self.record_starting(id, clip(&order.name))?;
         }
         let what = match order.what {
-            What::Entry { ref entry, ref args } => {
-                let name = clip(&order.name);
-                let key = self.peers.tree.as_ref().map(Tree::key);
-                let tree = self.peers.tree.as_ref().zip(key.as_ref());
-                let tree = tree.and_then(|(tree, key)| tree.place(key));
-                let brief = Brief { name, entry, args, backend: self.backend, tree };
-                child.brief = postcard::to_allocvec(&brief).map_err(io::Error::other)?;
+            What::Entry { .. } => {
                 let channel = self.open_channel(id, child)?;
                 match backend {
                     Backend::Thread => Start::Thread(channel),
