@@ -16,6 +16,7 @@ mod late;
 mod leavings;
 mod long;
 mod names;
+mod offers;
 mod output;
 mod peers;
 mod shells;
@@ -43,6 +44,7 @@ const MODULES: &[harness::Module] = &[
     leavings::MODULE,
     long::MODULE,
     names::MODULE,
+    offers::MODULE,
     output::MODULE,
     peers::MODULE,
     shells::MODULE,

@@ -265,6 +265,7 @@ pub(crate) struct CallerRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct CalleeRecord {
     pub(crate) phase: Callee,
+    pub(crate) endpoint: NameId,
     /// The scope that the call is served in, and the one of its body, once there is a body.
     pub(crate) scopes: Option<(ScopeId, ScopeId)>,
     pub(crate) since: Instant,

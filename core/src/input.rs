@@ -357,4 +357,12 @@ pub enum Input {
     // The tick.
     /// Time has passed. Give it after every fact that was there.
     Tick,
+
+    // An ask of contexts, again.
+    /// Lets nobody call an endpoint of this actor any more; who has called it and was not taken up hears that there is
+    /// none. One that is not exposed: success, and nothing happens.
+    Conceal {
+        /// Its name.
+        endpoint: NameId,
+    },
 }

@@ -186,6 +186,12 @@ impl Actor {
         self.ask(|shell| shell.expose(service))
     }
 
+    /// Lets nobody call the endpoints of a service any more. Calls that are served by now are served to their end; those that
+    /// wait are told that there is no such endpoint.
+    pub fn conceal(&self, service: &Service) {
+        self.tell(|shell| shell.conceal(service));
+    }
+
     /// Lets others call an endpoint, from now on, whose calls are taken up by hand and not by threads of their own.
     ///
     /// # Errors

@@ -59,9 +59,21 @@ pub(crate) struct Offered {
     pub(crate) calls: BTreeMap<ContextId, Vec<u8>>,
     /// Somebody waits for one.
     pub(crate) awaited: bool,
+    /// How many take them up.
+    pub(crate) listeners: u32,
 }
 
 impl Facts {
+    /// Lets one who took calls up go. Gives the calls that wait if it was the last.
+    pub(crate) fn stop_listening(&mut self, endpoint: NameId) -> Option<BTreeMap<ContextId, Vec<u8>>> {
+        let offered = self.offered.get_mut(&endpoint)?;
+        offered.listeners = offered.listeners.saturating_sub(1);
+        if offered.listeners > 0 {
+            return None;
+        }
+        self.offered.remove(&endpoint).map(|offered| offered.calls)
+    }
+
     /// Takes what is known of a scope once it has closed.
     pub(crate) fn take_closed(&mut self, scope: ScopeId) -> Option<ScopeFacts> {
         self.scopes.get(&scope)?.closed?;

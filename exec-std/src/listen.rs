@@ -1,7 +1,7 @@
 //! Calls taken up by hand: for who serves many at once, and has no thread for each.
 //!
-//! The rule: a call that was taken up is answered, by hand or by letting go of it. It knows no threads: whoever holds a
-//! [`Call`] may pass it on.
+//! The rule: a call that was taken up is answered, by hand or by letting go of it; one that nobody will take up is answered
+//! too. It knows no threads: whoever holds a [`Call`] may pass it on.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -17,6 +17,8 @@ use crate::stream::{Ahead, Stream};
 use crate::talk::Slot;
 
 /// The calls of one endpoint, to be taken up by hand.
+///
+/// When the last listener of an endpoint is dropped, the endpoint is there no more, for those either who wait.
 #[derive(Debug)]
 pub struct Listener<A, R> {
     actor: Actor,
@@ -61,6 +63,12 @@ impl<A: DeserializeOwned, R: Serialize> Listener<A, R> {
             }
         });
         next.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))
+    }
+}
+
+impl<A, R> Drop for Listener<A, R> {
+    fn drop(&mut self) {
+        self.actor.tell(|shell| shell.unlisten(self.endpoint));
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
             let room = state.endpoints.len() < size(state.limits.contexts);
             check(room || state.endpoints.contains(&endpoint), Refused::Full)
         }
+        Input::Conceal { .. } => check(state.life != Life::Ended, Refused::Ended),
         Input::Call { context, scope, .. } => {
             check_open(state, scope)?;
             check(context.side == Side::Caller && context.number > state.last_call, Refused::StaleId)?;

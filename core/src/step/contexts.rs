@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use super::Step;
-use crate::context::CallerRecord;
+use crate::context::{CalleeRecord, CallerRecord};
 use crate::deadlines::Timer;
 use crate::flow::Flow;
 use crate::state::Member;
@@ -17,6 +17,23 @@ use crate::{
 impl Step<'_> {
     pub(super) fn expose(&mut self, endpoint: NameId) {
         self.state.endpoints.insert(endpoint);
+    }
+
+    pub(super) fn conceal(&mut self, endpoint: NameId) {
+        self.state.endpoints.remove(&endpoint);
+        let none = self.failure(Kind::NoEndpoint);
+        for context in self.offers(|call| call.endpoint == endpoint) {
+            if self.change_callee(context, CalleeChange::Finished) {
+                self.end_callee(context, none);
+            }
+        }
+    }
+
+    /// Lists those calls that nobody has taken up.
+    fn offers(&self, which: impl Fn(&CalleeRecord) -> bool) -> Vec<ContextId> {
+        let offered = self.state.callees.iter();
+        let offered = offered.filter(|(_, call)| call.phase == Callee::Offered && which(call));
+        offered.map(|(context, _)| *context).collect()
     }
 
     pub(super) fn call(
@@ -113,14 +130,7 @@ impl Step<'_> {
     /// The actor serves no call that nobody has taken up: it is ending.
     pub(super) fn decline_offers(&mut self) {
         let cause = self.ending_cause();
-        let offered: Vec<_> = self
-            .state
-            .callees
-            .iter()
-            .filter(|(_, call)| call.phase == Callee::Offered)
-            .map(|(context, _)| *context)
-            .collect();
-        for context in offered {
+        for context in self.offers(|_| true) {
             self.cancel_body(context, cause);
         }
     }

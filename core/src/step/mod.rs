@@ -141,6 +141,7 @@ impl Step<'_> {
             Input::PeerDialled { peer } => self.peer_dialled(peer),
             Input::PeerFailed { peer, errno } => self.peer_failed(peer, errno),
             Input::Tick => self.tick(),
+            Input::Conceal { endpoint } => self.conceal(endpoint),
         }
     }
 

@@ -78,6 +78,7 @@ impl Step<'_> {
         let now = self.state.now;
         let record = CalleeRecord {
             phase: Callee::Offered,
+            endpoint,
             scopes: None,
             since: now,
             deadline: left.map(|left| now.after(left)),
@@ -90,7 +91,7 @@ impl Step<'_> {
         self.emit(Output::Offer { context, endpoint, payload });
     }
 
-    fn failure(&self, kind: Kind) -> Answer {
+    pub(super) fn failure(&self, kind: Kind) -> Answer {
         Answer::Failed(Error::new(kind, self.state.me, Payload::default()))
     }
 

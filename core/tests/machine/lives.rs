@@ -97,6 +97,7 @@ fn is_ask(input: &Input) -> bool {
             | Input::Cancel { .. }
             | Input::CancelChild { .. }
             | Input::Expose { .. }
+            | Input::Conceal { .. }
             | Input::Call { .. }
             | Input::Accept { .. }
             | Input::Begin { .. }

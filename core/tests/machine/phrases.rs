@@ -72,6 +72,7 @@ fn asks(link: Link) -> Vec<Input> {
         Input::EndStream { context: theirs },
         Input::CancelContext { context: mine },
         Input::CancelContext { context: theirs },
+        Input::Conceal { endpoint: ENDPOINT },
         Input::Leave { scope: BODY },
         Input::Leave { scope: TALK },
         Input::Cancel { scope: TALK },

@@ -14,6 +14,7 @@ use super::{Shell, now};
 use crate::board::Failed;
 use crate::endpoint::{Service, too_long};
 use crate::failure::Raised;
+use crate::serve::Offer;
 use crate::talk::Slot;
 
 /// How many bytes may travel behind a word.
@@ -91,7 +92,29 @@ impl<R: Reactor> Asks for Shell<R> {
         let endpoint = self.names.intern(name);
         self.ask(Input::Expose { endpoint })?;
         self.handlers.remove(&endpoint);
+        self.board.look().offered.entry(endpoint).or_default().listeners += 1;
         Ok(endpoint)
+    }
+
+    fn unlisten(&mut self, endpoint: NameId) {
+        let left = self.board.look().stop_listening(endpoint);
+        let Some(left) = left else { return };
+        match self.handlers.get(&endpoint) {
+            // A service has the endpoint by now, and what waits for it.
+            Some(handler) => left.into_iter().for_each(|(context, args)| {
+                self.servers.offer(Offer { context, handler: Arc::clone(handler), args });
+            }),
+            None => self.tell(Input::Conceal { endpoint }),
+        }
+    }
+
+    fn conceal(&mut self, service: &Service) {
+        for (name, _) in service.handlers() {
+            let endpoint = self.names.intern(name);
+            if self.handlers.remove(&endpoint).is_some() {
+                self.tell(Input::Conceal { endpoint });
+            }
+        }
     }
 
     fn call(

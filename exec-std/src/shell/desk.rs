@@ -79,6 +79,9 @@ pub(crate) trait Asks: Meets + Lends {
     fn expose(&mut self, service: &Service) -> Result<(), Refused>;
     /// Lets others call an endpoint whose calls are taken up by hand.
     fn listen(&mut self, name: &str) -> Result<NameId, Refused>;
+    /// Nobody takes the calls of an endpoint up by hand any more, or one less does.
+    fn unlisten(&mut self, endpoint: NameId);
+    fn conceal(&mut self, service: &Service);
     /// Calls what `bytes` begin with the name of, and takes them.
     fn call(
         &mut self,
