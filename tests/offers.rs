@@ -2,18 +2,21 @@
 
 use std::sync::mpsc::channel;
 
+use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use windrow_core::Kind;
 use windrow_std::{Actor, Drive, Endpoint, Order, Portal, Raised, Service};
 
 use crate::calls::{failure, well};
+use crate::harness::gate::{knock, wait_at};
 use crate::harness::{Bed, Module, driven};
 
 pub(crate) const MODULE: Module = Module {
     driven: driven![
         a_listener_that_goes_answers_who_waits_and_who_comes,
         a_concealed_service_is_called_no_more,
+        a_call_that_no_thread_can_be_made_for_is_answered,
     ],
-    entries: &[("hearer", hearer)],
+    entries: &[("hearer", hearer), ("cramped", cramped)],
     ..Module::EMPTY
 };
 
@@ -102,4 +105,40 @@ fn a_concealed_service_is_called_no_more<D: Drive>(bed: &Bed) {
             Ok(Vec::new())
         })
     }));
+}
+
+/// Serves, while it has no memory for a further thread's stack; and when the gate opens, it has.
+fn cramped(actor: &Actor, gate: &[u8]) -> Result<Vec<u8>, Raised> {
+    let service = Service::new("doubles").on(DOUBLE, |_, number| Ok(2 * number));
+    actor.expose(&service)?;
+    let limit = |bytes| setrlimit(Resource::RLIMIT_AS, bytes, RLIM_INFINITY).map_err(std::io::Error::from);
+    let pages = std::fs::read_to_string("/proc/self/statm")?;
+    let pages: u64 = pages.split(' ').next().and_then(|pages| pages.parse().ok()).ok_or("no pages")?;
+    limit(pages * 4096 + ROOM)?;
+    let (up, go) = std::str::from_utf8(gate).ok().and_then(|gate| gate.split_once(' ')).ok_or("no gate")?;
+    knock(up, "u");
+    wait_at(go);
+    limit(RLIM_INFINITY)?;
+    actor.sleep_forever().map(|()| Vec::new())
+}
+
+/// Room for all but a stack.
+const ROOM: u64 = 1 << 20;
+
+fn a_call_that_no_thread_can_be_made_for_is_answered<D: Drive>(bed: &Bed) {
+    let (up, go) = (bed.gate("up"), bed.gate("go"));
+    let gates = format!("{} {}", up.path(), go.path());
+    with_child::<D>(
+        bed,
+        move || Order::entry("cramped", gates.clone()),
+        move |child| {
+            up.hear(1);
+            assert_eq!(failure(child.call(DOUBLE, &7).expect_err("no room")).kind, Kind::Busy);
+            assert_eq!(failure(child.call(DOUBLE, &8).expect_err("no room")).kind, Kind::Busy);
+            go.open(1);
+            let answered = (0..).map(|_| child.call(DOUBLE, &9)).find_map(Result::ok);
+            assert_eq!(answered, Some(18));
+            Ok(())
+        },
+    );
 }

@@ -126,11 +126,21 @@ impl Servers {
         for _ in 0..threads {
             let (servers, (actor, alive)) = (Arc::clone(self), staff.clone());
             let thread = std::thread::Builder::new().name(String::from("serving"));
-            // Without a thread the offer waits for one that becomes idle.
-            drop(thread.spawn(move || {
+            let made = thread.spawn(move || {
                 servers.serve(&actor);
                 drop((servers, actor, alive));
-            }));
+            });
+            if made.is_err() {
+                self.decline(&staff.0);
+            }
+        }
+    }
+
+    /// Answers the newest offer, unless somebody has taken it by now: the threads that there are may never be idle.
+    fn decline(&self, actor: &Actor) {
+        let newest = self.lock().offers.pop_back();
+        if let Some(offer) = newest {
+            actor.tell(|shell| actor.be_busy(shell, offer.context));
         }
     }
 
@@ -231,16 +241,18 @@ impl Actor {
         self.tell(|shell| {
             taken = shell.accept(context);
             match taken {
-                // There may be room later: that is its caller's to try.
-                Err(Refused::Full) => {
-                    let busy = Failure::of(Kind::Busy, self.id(), "");
-                    shell.finish(context, Err(Raised::Group(vec![busy])));
-                }
+                Err(Refused::Full) => self.be_busy(shell, context),
                 Err(_) => shell.cancel_context(context),
                 Ok(_) => {}
             }
         });
         taken
+    }
+
+    /// Answers a call that there is no room for. There may be some later: that is its caller's to try.
+    fn be_busy(&self, shell: &mut dyn Asks, context: ContextId) {
+        let busy = Failure::of(Kind::Busy, self.id(), "");
+        shell.finish(context, Err(Raised::Group(vec![busy])));
     }
 
     /// Tells the caller that the work has begun, with a first value.
