@@ -143,7 +143,7 @@ impl Machine {
 
     /// Names an invariant that does not hold. Always `None`; the simulator and the tests ask after every step.
     #[must_use]
-    pub fn broken_invariant(&self) -> Option<&'static str> {
+    pub fn broken_invariant(&self) -> Option<(u8, &'static str)> {
         self.state.broken_invariant()
     }
 

@@ -351,27 +351,35 @@ impl State {
     }
 
     /// Checks what the machine can see of itself; runs after every step in debug builds and in the simulator.
-    pub(crate) fn broken_invariant(&self) -> Option<&'static str> {
+    pub(crate) fn broken_invariant(&self) -> Option<(u8, &'static str)> {
         if self.life == Life::Ended && !self.deadlines.is_empty() {
-            return Some("43: deadlines after the end");
+            return Some((43, "deadlines after the end"));
         }
         if !self.loosened.is_empty() {
-            return Some("settle stopped before its fixed point");
+            return Some((43, "settle stopped before its fixed point"));
         }
         let stale = |id: &ActorId| !self.children.contains_key(id);
         if self.members.iter().any(|(_, member)| matches!(member, Member::Child(id) if stale(id))) {
-            return Some("2: a scope waits for a child that was reaped");
+            return Some((2, "a scope waits for a child that was reaped"));
         }
         let questions = self.registry.asked.len().saturating_add(self.registry.waiting.len());
         if self.life.is_teardown() && self.life != Life::Ended && questions > 0 {
-            return Some("29: a question about names in teardown");
+            return Some((29, "a question about names in teardown"));
         }
-        if self.life.is_teardown() && self.defects == Defects::NONE {
+        // Each of these leaves a child off its ladder, or its ladder without an end.
+        let endless = [
+            Defect::DisconnectedSkipped,
+            Defect::CancelDuringSpawn,
+            Defect::SerialLadder,
+            Defect::NoDeadlineAfterAck,
+            Defect::SpawnAfterCancel,
+        ];
+        if self.life.is_teardown() && !endless.into_iter().any(|defect| self.has(defect)) {
             let endless = |child: &ChildRecord| child.rung.until().is_none() && !child.phase.is_settled();
             let shielded =
                 |child: &ChildRecord| self.scopes.get(&child.scope).is_some_and(|s| !s.phase.is_cancelled());
             if self.children.values().any(|child| endless(child) && !shielded(child)) {
-                return Some("29: a wait without a deadline in teardown");
+                return Some((29, "a wait without a deadline in teardown"));
             }
         }
         None

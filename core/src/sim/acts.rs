@@ -4,6 +4,7 @@
 
 use super::kernel::{Process, What};
 use super::oracle::{Before, Violation};
+use super::promise::Promise;
 use super::scenario::Conduct;
 use super::world::{World, id, place};
 use crate::{ActorId, End, Event, Input, Life, Link, Message, On, Output, Signal, Wait};
@@ -33,7 +34,7 @@ fn check_boot_death(
         return Ok(());
     }
     let text = format_args!("{} is told of the death of {child} ({exit}), and does not see it", id(node));
-    Err(Violation::told("unseen death", "34", world.now, text))
+    Err(Violation::told(Promise::UnseenDeath, world.now, text))
 }
 
 /// 31: no healthy child outlives its boot time.
@@ -52,7 +53,7 @@ fn check_boot(world: &World<'_>, node: usize, before: &Before, outputs: &[Output
         {
             let text =
                 format_args!("{} has waited for {child} all its boot time, and nothing is wrong", id(node));
-            return Err(Violation::told("escalation", "31", world.now, text));
+            return Err(Violation::told(Promise::Escalation, world.now, text));
         }
     }
     Ok(())
@@ -65,7 +66,7 @@ fn check_spawn(world: &World<'_>, node: usize, before: &Before, outputs: &[Outpu
         return Ok(());
     }
     let text = format_args!("{} spawns a child in its teardown", id(node));
-    Err(Violation::told("late spawn", "8", world.now, text))
+    Err(Violation::told(Promise::LateSpawn, world.now, text))
 }
 
 /// Asks what looks at one output.
@@ -74,7 +75,7 @@ pub(super) fn check_output(world: &mut World<'_>, node: usize, output: &Output) 
     match output {
         Output::Report(Event::Escalated(child, Signal::Term)) if is_healthy(world, *child) => {
             let text = format_args!("{} loses patience with {child}, whose driver works", id(node));
-            Err(Violation::told("escalation", "31", now, text))
+            Err(Violation::told(Promise::Escalation, now, text))
         }
         Output::Report(Event::Escalated(child, Signal::Kill))
             if world.oracle.healthy
@@ -82,7 +83,7 @@ pub(super) fn check_output(world: &mut World<'_>, node: usize, output: &Output) 
                 && world.oracle.heard[place(*child)].ready =>
         {
             let text = format_args!("{} kills {child}, which is on its way out", id(node));
-            Err(Violation::told("escalation", "31", now, text))
+            Err(Violation::told(Promise::Escalation, now, text))
         }
         Output::Signal { child, signal: signal @ (Signal::Term | Signal::Kill) }
             if world.oracle.healthy
@@ -90,7 +91,7 @@ pub(super) fn check_output(world: &mut World<'_>, node: usize, output: &Output) 
                 && world.oracle.heard[place(*child)].ready =>
         {
             let text = format_args!("{} sends {signal:?} to {child} in a healthy tree", id(node));
-            Err(Violation::told("escalation", "31", now, text))
+            Err(Violation::told(Promise::Escalation, now, text))
         }
         Output::Signal { child, signal: Signal::Term | Signal::Kill } => {
             world.oracle.rushed[place(*child)] |= !world.oracle.heard[place(*child)].ready;
@@ -104,7 +105,7 @@ pub(super) fn check_output(world: &mut World<'_>, node: usize, output: &Output) 
         Output::Done(outcome) if outcome.end != End::Forced => {
             if world.oracle.heard[node].failed && outcome.end != End::Failed {
                 let text = format_args!("{} told of an error, and ends with {:?}", id(node), outcome.end);
-                return Err(Violation::told("masked error", "40", world.now, text));
+                return Err(Violation::told(Promise::MaskedError, world.now, text));
             }
             check_done(world, node)
         }
@@ -139,7 +140,7 @@ pub(super) fn check_patience(world: &World<'_>, node: usize, before: &Before) ->
     match waits.filter(over).find(|wait| matches!(wait.on, On::Task(_))) {
         Some(wait) => {
             let text = format_args!("nobody reads what a task writes, and its time is over: {wait}");
-            Err(Violation::told("escalation", "31", world.now, text))
+            Err(Violation::told(Promise::Escalation, world.now, text))
         }
         None => Ok(()),
     }
@@ -164,7 +165,7 @@ fn check_reap(world: &World<'_>, node: usize, child: ActorId) -> Result<(), Viol
     match world.kernel.leavings(me, pid).into_iter().find(|left| world.kernel.at(*left).is_alive()) {
         Some(left) => {
             let text = format_args!("{} collects {child} while process {left} that it left lives", id(node));
-            Err(Violation::told("unswept", "10", world.now, text))
+            Err(Violation::told(Promise::Unswept, world.now, text))
         }
         None => Ok(()),
     }
@@ -181,7 +182,7 @@ fn check_done(world: &World<'_>, node: usize) -> Result<(), Violation> {
     for child in world.scenario.children(node) {
         if world.wires[child].parent_end && !world.conducts[child].is_command() {
             let text = format_args!("{} ends, and its channel to {} is still open", id(node), id(child));
-            return Err(Violation::told("leak", "5", world.now, text));
+            return Err(Violation::told(Promise::OpenChannel, world.now, text));
         }
     }
     for (pid, process) in world.kernel.children_of(me) {
@@ -194,7 +195,7 @@ fn check_done(world: &World<'_>, node: usize) -> Result<(), Violation> {
         if ours && !process.stuck && !process.dying && !given_up {
             let text =
                 format_args!("{} ends before process {pid} ({:?}) is collected", id(node), process.what);
-            return Err(Violation::told("early end", "7", world.now, text));
+            return Err(Violation::told(Promise::EarlyEnd, world.now, text));
         }
     }
     Ok(())

@@ -154,8 +154,7 @@ impl<'a> Moments<'a> {
 
 /// Tells whether somebody waited for what did not come; else nobody needs help, and who helps only hides what is wrong.
 fn is_stuck(report: &Report) -> bool {
-    let stuck = ["hang", "orphan", "zombie", "left behind", "late", "stale timer", "livelock", "unconsumed"];
-    report.violation.as_ref().is_some_and(|violation| stuck.contains(&violation.oracle))
+    report.violation.as_ref().is_some_and(|violation| violation.promise.is_stuck())
 }
 
 /// Names the conducts that were chosen and are not the default.

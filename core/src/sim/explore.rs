@@ -12,6 +12,7 @@ use super::choices::{Choice, Choices, Odometer, Trace};
 use super::codes::Codes;
 use super::key::Key;
 use super::oracle::Violation;
+use super::promise::Promise;
 use super::scenario::Scenario;
 use super::seen::{Seen, Visit};
 use super::timeline::Timeline;
@@ -206,7 +207,7 @@ impl<'a> Explorer<'a> {
         match self.seen.visit(key, left) {
             Visit::Known if self.comes_back(key) => {
                 let text = "the run comes back to a state that it was in";
-                self.found(Violation::new("livelock", "30", text, world.now));
+                self.found(Violation::new(Promise::Livelock, text, world.now));
                 return;
             }
             Visit::Known => {

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
+use super::promise::Promise;
 use crate::{Exit, Signal};
 
 /// A process: an index that is never reused.
@@ -236,11 +237,11 @@ impl Kernel {
     /// Collects a zombie.
     ///
     /// # Errors
-    /// Names the invariant that this breaks.
-    pub(super) fn reap(&mut self, pid: Pid) -> Result<(), &'static str> {
+    /// Says what this breaks.
+    pub(super) fn reap(&mut self, pid: Pid) -> Result<(), Promise> {
         match self.at(pid).vital {
-            Vital::Alive => Err("3"),
-            Vital::Reaped => Err("1"),
+            Vital::Alive => Err(Promise::EarlyReap),
+            Vital::Reaped => Err(Promise::DoubleReap),
             Vital::Zombie(_) => {
                 self.at_mut(pid).vital = Vital::Reaped;
                 Ok(())

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::event::Event;
 use super::kernel::{Pid, What};
 use super::oracle::Violation;
+use super::promise::Promise;
 use super::script::Cue;
 use super::world::{World, id};
 use crate::Defect;
@@ -43,8 +44,8 @@ impl World<'_> {
     /// Collects a zombie, and clears away what it left: all that its record tells of.
     ///
     /// # Errors
-    /// Names the invariant that this breaks.
-    pub(super) fn collect(&mut self, pid: Pid) -> Result<(), &'static str> {
+    /// Says what this breaks.
+    pub(super) fn collect(&mut self, pid: Pid) -> Result<(), Promise> {
         self.kernel.reap(pid)?;
         if let What::Actor(node) = self.kernel.at(pid).what
             && self.directory.records.contains(&node)
@@ -60,6 +61,6 @@ impl World<'_> {
         let within_reach = |node: &&usize| self.pids[**node].is_some_and(|pid| !self.is_out_of_reach(pid));
         let Some(node) = self.directory.sockets.iter().find(within_reach) else { return Ok(()) };
         let text = format_args!("{} is gone, and its socket is left behind", id(*node));
-        Err(Violation::told("leak", "43", self.now, text))
+        Err(Violation::told(Promise::Leak, self.now, text))
     }
 }

@@ -3,6 +3,7 @@
 
 use super::kernel::What;
 use super::oracle::Violation;
+use super::promise::Promise;
 use super::scenario::Conduct;
 use super::world::{World, id};
 use crate::{End, Tally};
@@ -31,7 +32,7 @@ fn check_errors(world: &World<'_>, tally: &Tally) -> Result<(), Violation> {
         let reports = world.reported.iter().filter(|error| error.payload == payload).count();
         if reports > 1 {
             let text = format_args!("an error of {} is in {reports} reports", id(node));
-            return Err(Violation::told("double error", "39", world.now, text));
+            return Err(Violation::told(Promise::DoubleError, world.now, text));
         }
         if reports == 0 && has_a_way(world, node) {
             missing += 1;
@@ -45,7 +46,7 @@ fn check_errors(world: &World<'_>, tally: &Tally) -> Result<(), Violation> {
                 "an error of {} is in no report; {missing} are missing, {counted} counted",
                 id(node)
             );
-            Err(Violation::told("lost error", "39", world.now, text))
+            Err(Violation::told(Promise::LostError, world.now, text))
         }
         _ => Ok(()),
     }
@@ -76,7 +77,7 @@ fn check_doubles(world: &World<'_>) -> Result<(), Violation> {
         };
         if world.reported[..index].iter().any(|other| same(&other)) {
             let text = format_args!("{} {} is in two reports", error.origin, error.kind);
-            return Err(Violation::told("double error", "39", world.now, text));
+            return Err(Violation::told(Promise::DoubleError, world.now, text));
         }
     }
     Ok(())
@@ -98,5 +99,5 @@ fn check_tally(world: &World<'_>, tally: &Tally) -> Result<(), Violation> {
         "{started} were started and {} errors reported, the tally says {tally:?}",
         world.reported.len()
     );
-    Err(Violation::told("tally", "39", world.now, text))
+    Err(Violation::told(Promise::Tally, world.now, text))
 }

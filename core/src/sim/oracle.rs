@@ -11,6 +11,7 @@ use core::time::Duration;
 
 use super::heard::{Heard, hear, is_answered};
 use super::kernel::{Block, Process, Vital, What};
+use super::promise::Promise;
 use super::scenario::Conduct;
 use super::world::{World, id, place};
 use crate::{End, Event, Input, Instant, Life, Machine, On, Output, Payload, Refused};
@@ -19,10 +20,8 @@ use crate::{End, Event, Input, Instant, Life, Machine, On, Output, Payload, Refu
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// Which oracle objects.
-    pub oracle: &'static str,
-    /// The invariant that is broken, by its number; `T` is termination, `R` the rank, `B` the bound.
-    pub number: &'static str,
+    /// What is broken.
+    pub promise: Promise,
     /// What happened.
     pub text: String,
     /// When.
@@ -30,23 +29,18 @@ pub struct Violation {
 }
 
 impl Violation {
-    pub(super) fn new(oracle: &'static str, number: &'static str, text: &str, at: Instant) -> Self {
-        Self { oracle, number, text: text.into(), at }
+    pub(super) fn new(promise: Promise, text: &str, at: Instant) -> Self {
+        Self { promise, text: text.into(), at }
     }
 
-    pub(super) fn told(
-        oracle: &'static str,
-        number: &'static str,
-        at: Instant,
-        text: fmt::Arguments<'_>,
-    ) -> Self {
-        Self { oracle, number, text: format!("{text}"), at }
+    pub(super) fn told(promise: Promise, at: Instant, text: fmt::Arguments<'_>) -> Self {
+        Self { promise, text: format!("{text}"), at }
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} (breaks {} at {})", self.oracle, self.text, self.number, self.at)
+        write!(f, "{}: {} (breaks {} at {})", self.promise, self.text, self.promise.number(), self.at)
     }
 }
 
@@ -114,7 +108,7 @@ impl Before {
 
     /// Objects before the timer fires, so that the waits are still those of the moment.
     pub(super) fn check(&self, now: Instant) -> Result<(), Violation> {
-        self.stale.as_ref().map_or(Ok(()), |text| Err(Violation::new("stale timer", "32", text, now)))
+        self.stale.as_ref().map_or(Ok(()), |text| Err(Violation::new(Promise::StaleTimer, text, now)))
     }
 }
 
@@ -159,15 +153,15 @@ pub(super) fn after(
 fn check_machine(world: &mut World<'_>, node: usize) -> Result<(), Violation> {
     let now = world.now;
     let Some(actor) = world.actors[node].as_mut() else { return Ok(()) };
-    if let Some(text) = actor.machine.broken_invariant() {
-        return Err(Violation::told("machine", "29", now, format_args!("{}: {text}", id(node))));
+    if let Some((number, text)) = actor.machine.broken_invariant() {
+        return Err(Violation::told(Promise::Machine(number), now, format_args!("{}: {text}", id(node))));
     }
     if actor.machine.life() == Life::Ended {
         let waits = actor.machine.waits().count();
         let forced = actor.outcome.is_some_and(|outcome| outcome.end == End::Forced);
         if actor.machine.poll_timeout().is_some() || (waits > 0 && !forced && world.signals < 3) {
             let text = format_args!("{} has ended and has {waits} waits", id(node));
-            return Err(Violation::told("left over", "43", now, text));
+            return Err(Violation::told(Promise::LeftOver, now, text));
         }
     }
     Ok(())
@@ -183,7 +177,7 @@ pub(super) fn check_codes(world: &mut World<'_>) -> Result<(), Violation> {
         };
         if !same {
             let text = format_args!("{}'s state", actor.machine.actor());
-            return Err(Violation::told("round trip", "46", world.now, text));
+            return Err(Violation::told(Promise::RoundTrip, world.now, text));
         }
     }
     Ok(())
@@ -226,7 +220,7 @@ fn check_rank(
             before.life,
             before.input
         );
-        return Err(Violation::told("rank", "R", world.now, text));
+        return Err(Violation::told(Promise::Rank, world.now, text));
     }
     Ok(())
 }
@@ -244,7 +238,7 @@ fn check_late(world: &mut World<'_>, node: usize) -> Result<(), Violation> {
     world.oracle.fullest = world.oracle.fullest.max(share as u64);
     if taken > bound.saturating_add(world.oracle.idle) {
         let text = format_args!("{} is {taken:?} in its teardown, bound {bound:?}", id(node));
-        return Err(Violation::told("late", "B", now, text));
+        return Err(Violation::told(Promise::Late, now, text));
     }
     Ok(())
 }
@@ -266,17 +260,17 @@ pub(super) fn end(world: &World<'_>) -> Result<(), Violation> {
             _ if is_waived(pid) => {}
             What::Leaving | What::Template(_) => {
                 let text = format_args!("process {pid} is left behind");
-                return Err(Violation::told("left behind", "10", now, text));
+                return Err(Violation::told(Promise::LeftBehind, now, text));
             }
             // Nothing is wrong with it but that it does not look.
             What::Actor(node) if process.block == Some(Block::Code) && world.is_unread(node) => {
                 let text = format_args!("something came for {} and is never looked at", id(node));
-                return Err(Violation::told("unconsumed", "45", now, text));
+                return Err(Violation::told(Promise::Unconsumed, now, text));
             }
             What::Actor(node) | What::Command(node) => {
-                let (oracle, number) = if orphan { ("orphan", "10") } else { ("hang", "T") };
+                let promise = if orphan { Promise::Orphan } else { Promise::Hang };
                 let text = format_args!("nothing can happen any more, and {} is alive", id(node));
-                return Err(Violation::told(oracle, number, now, text));
+                return Err(Violation::told(promise, now, text));
             }
         }
     }
@@ -284,7 +278,7 @@ pub(super) fn end(world: &World<'_>) -> Result<(), Violation> {
     if let Some((pid, _)) =
         world.kernel.all().filter(dead).find(|(pid, _)| !world.is_out_of_reach(*pid) && !is_waived(*pid))
     {
-        return Err(Violation::told("zombie", "4", now, format_args!("process {pid} is never collected")));
+        return Err(Violation::told(Promise::Zombie, now, format_args!("process {pid} is never collected")));
     }
     // Nobody is left who would clear away after a dead root, or after what it named as left.
     if !told && !rootless {

@@ -10,6 +10,7 @@ use super::choices::Source;
 use super::event::Event;
 use super::kernel::{Block, File, Pid, What};
 use super::oracle::Violation;
+use super::promise::Promise;
 use super::scenario::Conduct;
 use super::world::{World, id};
 use crate::{
@@ -193,7 +194,7 @@ impl World<'_> {
         let refused = self.give(node, Input::Spawn { child: id(child), scope, spec })?;
         match refused {
             Ok(()) | Err(Refused::Cancelled(_) | Refused::ClosedScope) => Ok(()),
-            Err(refused) => Err(Violation::told("refused", "9", self.now, format_args!("{refused}"))),
+            Err(refused) => Err(Violation::told(Promise::Refused, self.now, format_args!("{refused}"))),
         }
     }
 

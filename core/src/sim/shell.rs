@@ -5,6 +5,7 @@
 use super::event::Event;
 use super::kernel::{Block, Pid};
 use super::oracle::Violation;
+use super::promise::Promise;
 use super::scenario::Conduct;
 use super::script::Cue;
 use super::world::{World, id, place};
@@ -62,11 +63,11 @@ impl World<'_> {
     fn signal(&mut self, node: usize, child: ActorId, signal: Signal) -> Result<(), Violation> {
         let Some(pid) = self.pids[place(child)] else {
             let text = format_args!("{} sends {signal:?} to {child}, which has no process", id(node));
-            return Err(Violation::told("signal", "2", self.now, text));
+            return Err(Violation::told(Promise::NoTarget, self.now, text));
         };
         if self.kernel.at(pid).vital == super::kernel::Vital::Reaped {
             let text = format_args!("{} sends {signal:?} to {child}, which was reaped", id(node));
-            return Err(Violation::told("signal after reap", "2", self.now, text));
+            return Err(Violation::told(Promise::SignalAfterReap, self.now, text));
         }
         let mut targets = alloc::vec![pid];
         targets
@@ -96,14 +97,8 @@ impl World<'_> {
 
     fn reap(&mut self, node: usize, child: ActorId) -> Result<(), Violation> {
         let Some(pid) = self.pids[place(child)] else { return Ok(()) };
-        if let Err(number) = self.collect(pid) {
-            let oracle = if number == "1" { "double reap" } else { "early reap" };
-            return Err(Violation::told(
-                oracle,
-                number,
-                self.now,
-                format_args!("{} reaps {child}", id(node)),
-            ));
+        if let Err(promise) = self.collect(pid) {
+            return Err(Violation::told(promise, self.now, format_args!("{} reaps {child}", id(node))));
         }
         if let Some(actor) = self.actors[node].as_mut() {
             actor.sweeps.remove(&child);

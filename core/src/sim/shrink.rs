@@ -71,7 +71,7 @@ impl Shrinker<'_> {
         }
         let shorter = run(self.scenario, Choices::replay(trace));
         self.runs += 1;
-        let verdict = |report: &Report| report.violation.as_ref().map(|found| (found.oracle, found.number));
+        let verdict = |report: &Report| report.violation.as_ref().map(|found| found.promise);
         let better = verdict(&shorter) == verdict(&self.best)
             && shorter.trace.deviations() < self.best.trace.deviations();
         if better {

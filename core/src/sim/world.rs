@@ -16,6 +16,7 @@ use super::key::Print;
 use super::leavings::Directory;
 use super::oracle::{Oracle, Violation};
 use super::pipes::Pipe;
+use super::promise::Promise;
 use super::scenario::{Conduct, Scenario};
 use super::script::Body;
 use super::timeline::Timeline;
@@ -162,7 +163,7 @@ impl<'a> World<'a> {
         self.steps += 1;
         self.at_once += 1;
         if self.steps > STEPS || self.at_once > STEPS_AT_ONCE {
-            return Err(Violation::new("livelock", "T", "much happens, and nothing moves", self.now));
+            return Err(Violation::new(Promise::Livelock, "much happens, and nothing moves", self.now));
         }
         if self.scenario.narrow && self.disturb()? {
             return Ok(Turn::Step);

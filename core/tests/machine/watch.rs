@@ -82,8 +82,8 @@ impl Watch {
 
     /// Checks one step and takes it into account.
     pub(crate) fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
-        if let Some(broken) = seen.machine.broken_invariant() {
-            return Err(broken.to_owned());
+        if let Some((number, text)) = seen.machine.broken_invariant() {
+            return Err(format!("{number}: {text}"));
         }
         self.see_end(seen)?;
         self.see_deadline(seen);

@@ -63,7 +63,7 @@ fn check(trial: &Trial, hang: &Hang) {
     }
     for told in trial.finds() {
         let violation = told.report.violation.as_ref().expect("what is told broke a promise");
-        assert_eq!((violation.oracle, violation.number), (hang.oracle, hang.number), "{name}: {told}");
+        assert_eq!(violation.promise, hang.promise, "{name}: {told}");
         assert_eq!(told.deviations.len(), told.report.trace.deviations(), "{name}: not all is told: {told}");
         let explanation = told.report.explanation.as_ref();
         assert_eq!(explanation.map(|explanation| explanation.sink), hang.sink, "{name}: {told}");

@@ -24,8 +24,9 @@ fn every_hang_is_told_on_one_screen_with_what_would_have_saved_it() {
         assert_eq!(diagnosis.report.explanation.as_ref().map(|told| told.sink), hang.sink, "{name}: {text}");
         // What ends by itself needs no help from outside, and nothing helps a root whose own code holds it. What a thread
         // that was given up keeps open stays open, whatever else is done.
-        let helps = ["hang", "orphan", "late", "stale timer"].contains(&hang.oracle)
-            && hang.defect != Defect::AbandonedThread;
+        let held =
+            [Defect::AbandonedThread, Defect::SignalStarved, Defect::WakeupEofSpin].contains(&hang.defect);
+        let helps = hang.promise.is_stuck() && !held;
         assert_eq!(!diagnosis.cures.is_empty(), helps, "{name}: {text}");
     }
 }

@@ -1,0 +1,157 @@
+//! What an oracle may find broken, each by the number of its invariant.
+//!
+//! The rule: a promise has one name and one number, and both stand here; an oracle, the catalog and whoever tells of a
+//! violation mean the same one by the same variant.
+
+use core::fmt;
+
+/// A promise that was broken, by the way in which it shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "whoever tells of them names each")]
+pub enum Promise {
+    /// Nothing can happen any more, and somebody is alive.
+    Hang,
+    /// Much happens, and nothing moves.
+    Livelock,
+    /// A teardown takes longer than its bound.
+    Late,
+    /// A step of a teardown does not bring it nearer to its end.
+    Rank,
+    /// A process is collected twice.
+    DoubleReap,
+    /// A process is collected before its death.
+    EarlyReap,
+    /// Somebody is signalled who has no process.
+    NoTarget,
+    /// A process is signalled after it was collected.
+    SignalAfterReap,
+    /// A dead process is never collected.
+    Zombie,
+    /// An actor ends and leaves a channel open.
+    OpenChannel,
+    /// An actor ends before its children are collected.
+    EarlyEnd,
+    /// Something is spawned in a teardown.
+    LateSpawn,
+    /// A spawn is refused for no reason of its scope.
+    Refused,
+    /// Somebody lives without those who started it.
+    Orphan,
+    /// What somebody forked and told nobody of lives on.
+    LeftBehind,
+    /// A dead child is collected while something that it left lives.
+    Unswept,
+    /// A healthy child is hurried.
+    Escalation,
+    /// A timer fires though what it guards is there already.
+    StaleTimer,
+    /// A death is told of and not reported.
+    UnseenDeath,
+    /// An error is in two reports.
+    DoubleError,
+    /// An error is in no report.
+    LostError,
+    /// The books of a healthy tree do not agree.
+    Tally,
+    /// An error was told of, and the end is not a failure.
+    MaskedError,
+    /// A dead actor's files are left.
+    Leak,
+    /// A machine has ended and still waits.
+    LeftOver,
+    /// Something came and is never looked at.
+    Unconsumed,
+    /// A state does not survive its encoding.
+    RoundTrip,
+    /// A machine sees of itself that the invariant with this number is broken.
+    Machine(u8),
+}
+
+/// The number of an invariant, or the letter of what all of them are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "three things are promised beside the invariants")]
+pub enum Number {
+    /// T: every teardown ends.
+    Termination,
+    /// R: every step of it lowers its rank.
+    Rank,
+    /// B: it ends within its bound.
+    Bound,
+    /// One of the invariants.
+    Of(u8),
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Termination => f.write_str("T"),
+            Self::Rank => f.write_str("R"),
+            Self::Bound => f.write_str("B"),
+            Self::Of(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+impl Promise {
+    /// Gives its name in words, and the number of what it breaks.
+    fn row(self) -> (&'static str, Number) {
+        match self {
+            Self::Hang => ("hang", Number::Termination),
+            Self::Livelock => ("livelock", Number::Termination),
+            Self::Late => ("late", Number::Bound),
+            Self::Rank => ("rank", Number::Rank),
+            Self::DoubleReap => ("double reap", Number::Of(1)),
+            Self::NoTarget => ("signal to nobody", Number::Of(2)),
+            Self::SignalAfterReap => ("signal after reap", Number::Of(2)),
+            Self::EarlyReap => ("early reap", Number::Of(3)),
+            Self::Zombie => ("zombie", Number::Of(4)),
+            Self::OpenChannel => ("open channel", Number::Of(5)),
+            Self::EarlyEnd => ("early end", Number::Of(7)),
+            Self::LateSpawn => ("late spawn", Number::Of(8)),
+            Self::Refused => ("refused", Number::Of(9)),
+            Self::Orphan => ("orphan", Number::Of(10)),
+            Self::LeftBehind => ("left behind", Number::Of(10)),
+            Self::Unswept => ("unswept", Number::Of(10)),
+            Self::Escalation => ("escalation", Number::Of(31)),
+            Self::StaleTimer => ("stale timer", Number::Of(32)),
+            Self::UnseenDeath => ("unseen death", Number::Of(34)),
+            Self::DoubleError => ("double error", Number::Of(39)),
+            Self::LostError => ("lost error", Number::Of(39)),
+            Self::Tally => ("tally", Number::Of(39)),
+            Self::MaskedError => ("masked error", Number::Of(40)),
+            Self::Leak => ("leak", Number::Of(43)),
+            Self::LeftOver => ("left over", Number::Of(43)),
+            Self::Unconsumed => ("unconsumed", Number::Of(45)),
+            Self::RoundTrip => ("round trip", Number::Of(46)),
+            Self::Machine(number) => ("machine", Number::Of(number)),
+        }
+    }
+
+    /// Gives the number of the invariant that is broken.
+    #[must_use]
+    pub fn number(self) -> Number {
+        self.row().1
+    }
+
+    /// Tells whether somebody waited for what did not come; else what is wrong was done, not left undone.
+    #[must_use]
+    pub fn is_stuck(self) -> bool {
+        matches!(
+            self,
+            Self::Hang
+                | Self::Livelock
+                | Self::Late
+                | Self::Zombie
+                | Self::Orphan
+                | Self::LeftBehind
+                | Self::StaleTimer
+                | Self::Unconsumed
+        )
+    }
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.row().0)
+    }
+}
