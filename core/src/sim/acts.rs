@@ -6,6 +6,7 @@ use super::kernel::{Process, What};
 use super::oracle::{Before, Violation};
 use super::promise::Promise;
 use super::scenario::Conduct;
+use super::sink::name;
 use super::world::{World, id, place};
 use crate::{ActorId, End, Event, Input, Life, Link, Message, On, Output, Signal, Wait};
 
@@ -164,7 +165,8 @@ fn check_reap(world: &World<'_>, node: usize, child: ActorId) -> Result<(), Viol
     }
     match world.kernel.leavings(me, pid).into_iter().find(|left| world.kernel.at(*left).is_alive()) {
         Some(left) => {
-            let text = format_args!("{} collects {child} while process {left} that it left lives", id(node));
+            let left = name(world, left);
+            let text = format_args!("{} collects {child} while {left}, which it left, lives", id(node));
             Err(Violation::told(Promise::Unswept, world.now, text))
         }
         None => Ok(()),

@@ -36,22 +36,24 @@ impl World<'_> {
         self.pids[0] = Some(pid);
         self.seat(0, pid, config);
         self.at(self.now, Event::Begin { node: 0 });
+        let what = format_args!("the user signals after");
         let first = match self.scenario.signal_at {
             Some(after) => after,
-            None => self.pick(Source::User, &[300, 0, 2, 10, 50, 1000]),
+            None => self.pick(Source::User, &[300, 0, 2, 10, 50, 1000], what),
         };
         let first = self.now.after(self.scenario.settled).after(first);
         if self.scenario.nets.user {
             self.at(first, Event::User { signal: Signal::Int });
         }
         if self.scenario.hurry {
-            let second = self.pick(Source::User, &[0, 1, 50, 300, 700, 2000]);
+            let second =
+                self.pick(Source::User, &[0, 1, 50, 300, 700, 2000], format_args!("and again after"));
             if !second.is_zero() {
                 self.at(first.after(second), Event::User { signal: Signal::Term });
             }
         }
         if self.scenario.ask {
-            let ask = self.pick(Source::User, &[25, 0, 5, 310, 700]);
+            let ask = self.pick(Source::User, &[25, 0, 5, 310, 700], format_args!("the user asks after"));
             let fact = Input::StatusAsked;
             self.at(self.now.after(self.scenario.settled).after(ask), Event::Fact { node: 0, fact });
         }

@@ -236,7 +236,7 @@ pub const HANGS: &[Hang] = &[
         defect: Defect::ReapRace,
         rule: "one owner collects",
         promise: Promise::DoubleReap,
-        sink: Some(Sink::DeadResolver),
+        sink: Some(Sink::LostWake),
         scenario: worlds::commands_that_return,
     },
     Hang {

@@ -12,7 +12,7 @@ use super::event::Event;
 use super::kernel::{Pid, Vital};
 use super::scenario::Conduct;
 use super::world::{World, id, place};
-use crate::{ActorId, Child, Exit, Input, Life, Link, Message, On, PeerId, Signal, Wait, Why};
+use crate::{ActorId, Child, Exit, Input, Life, Link, Message, On, Outcome, PeerId, Signal, Wait, Why};
 
 /// One thing that could be done about a tree that hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +20,14 @@ use crate::{ActorId, Child, Exit, Input, Life, Link, Message, On, PeerId, Signal
 pub enum Cure {
     /// The user cancels.
     Cancel,
-    /// An answer that was given once and not kept is given again.
+    /// An answer that did not come, or was not kept, is given.
     Answer(ActorId, Child),
     /// A parent is told of the exit of a child.
     TellExit(ActorId),
     /// An actor sees the end of its parent's channel, though its shield hides its parent.
     BreakShield(ActorId),
+    /// What an actor, or a command, has written is read.
+    Read(ActorId),
     /// An actor's channel to its parent is closed.
     CloseLink(ActorId),
     /// All peers of an actor leave.
@@ -43,11 +45,12 @@ impl Cure {
             Self::Cancel => 0,
             Self::Answer(..) => 1,
             Self::TellExit(_) => 2,
-            Self::BreakShield(_) => 3,
-            Self::PeersLeave(_) => 4,
-            Self::CloseLink(_) => 5,
-            Self::Stop(_) => 6,
-            Self::Kill(_) => 7,
+            Self::Read(_) => 3,
+            Self::BreakShield(_) => 4,
+            Self::PeersLeave(_) => 5,
+            Self::CloseLink(_) => 6,
+            Self::Stop(_) => 7,
+            Self::Kill(_) => 8,
         }
     }
 }
@@ -56,8 +59,9 @@ impl fmt::Display for Cure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cancel => f.write_str("let the user cancel"),
-            Self::Answer(actor, phase) => write!(f, "give {} of {actor} once more", phase.awaited()),
+            Self::Answer(actor, phase) => write!(f, "give {} of {actor}", phase.awaited()),
             Self::TellExit(actor) => write!(f, "tell the parent of {actor} that it is dead"),
+            Self::Read(actor) => write!(f, "read what {actor} has written"),
             Self::BreakShield(actor) => write!(f, "break the shield of {actor}"),
             Self::CloseLink(actor) => write!(f, "close the channel between {actor} and its parent"),
             Self::PeersLeave(actor) => write!(f, "let the peers of {actor} leave"),
@@ -68,11 +72,12 @@ impl fmt::Display for Cure {
 }
 
 impl World<'_> {
-    /// Finds what ends this world well: single things, or the fewest of one kind. The gentlest come first.
-    pub(super) fn cures(&self, most: usize, runs: &mut u32) -> Vec<Vec<Cure>> {
+    /// Finds what ends this world well: single things, or the fewest of one kind. The gentlest come first. If it is to be
+    /// `calm`, nobody may be hurried by its parent on the way.
+    pub(super) fn cures(&self, most: usize, calm: bool, runs: &mut u32) -> Vec<Vec<Cure>> {
         let mut works = |cures: &[Cure]| {
             *runs += 1;
-            self.is_cured_by(cures)
+            self.is_cured_by(cures, calm)
         };
         let candidates = self.candidates();
         let singles = candidates.iter().map(|cure| vec![*cure]).filter(|cure| works(cure));
@@ -111,6 +116,8 @@ impl World<'_> {
         if self.life(0).is_some_and(|life| !life.is_teardown()) {
             cures.push(Cure::Cancel);
         }
+        let full = (1..self.pids.len()).filter(|node| self.is_writing(*node));
+        cures.extend(full.map(|node| Cure::Read(id(node))));
         let mortal = |pid: Pid| self.kernel.at(pid).is_alive() && !self.kernel.at(pid).stuck;
         let alive: Vec<ActorId> =
             (0..self.pids.len()).rev().filter(|node| self.pids[*node].is_some_and(mortal)).map(id).collect();
@@ -142,11 +149,13 @@ impl World<'_> {
     }
 
     /// Does these things and runs on; tells whether all ends well then.
-    fn is_cured_by(&self, cures: &[Cure]) -> bool {
+    fn is_cured_by(&self, cures: &[Cure], calm: bool) -> bool {
         let mut world = self.clone();
         world.choices = Choices::prefix(Vec::new());
         cures.iter().for_each(|cure| world.apply(*cure));
+        let hurried = |outcome: Outcome| outcome.tally.escalations > 0;
         world.run().is_ok()
+            && !(calm && world.actors[0].as_ref().and_then(|root| root.outcome).is_none_or(hurried))
     }
 
     fn apply(&mut self, cure: Cure) {
@@ -163,6 +172,7 @@ impl World<'_> {
                 let exit = if let Some(Vital::Zombie(exit)) = vital { exit } else { Exit::Unknown };
                 self.tell_parent(child, Input::Exited { child, exit });
             }
+            Cure::Read(actor) => self.empty(place(actor)),
             Cure::BreakShield(actor) => self.tell(place(actor), Input::LinkLost { link: Link::Parent }),
             Cure::CloseLink(actor) => self.break_wire(place(actor)),
             Cure::PeersLeave(actor) => {

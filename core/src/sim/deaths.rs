@@ -11,6 +11,7 @@ use super::choices::Source;
 use super::event::Event;
 use super::kernel::{Block, INIT, Pid, Vital, What};
 use super::scenario::Conduct;
+use super::spans::Span;
 use super::world::{World, id, place};
 use crate::{ActorId, Defect, Exit, Input, Link, Signal};
 
@@ -37,7 +38,7 @@ impl World<'_> {
                 self.stray_byte(node);
             }
             What::Actor(node) => {
-                let after = self.latency();
+                let after = self.latency(format_args!("{signal:?} to {}", id(node)));
                 let fact = Event::Fact { node, fact: Input::Signalled(signal) };
                 if stopped && after.is_zero() {
                     // Whoever goes on looks at its signals before it reads, or after.
@@ -85,8 +86,9 @@ impl World<'_> {
     fn stray_byte(&mut self, node: usize) {
         let Some(parent) = self.scenario.parent(node) else { return };
         if self.choose(Source::Exit, 2) == 1 {
+            self.name_choice(format_args!("a stray byte hits the channel of {}", id(node)));
             let fact = Input::Garbled { link: Link::Child(id(node)) };
-            let after = self.latency();
+            let after = self.latency(format_args!("the stray byte of {}", id(node)));
             self.at(self.now.after(after), Event::Fact { node: parent, fact });
         }
     }
@@ -115,6 +117,7 @@ impl World<'_> {
             1 => Duration::ZERO,
             _ => stop / 2,
         };
+        self.name_choice(format_args!("process {pid} dies of {signal:?} after {}", Span(after)));
         self.at(self.now.after(after), Event::Death { pid, exit: Exit::Signal(signal.number()) });
     }
 
@@ -132,6 +135,7 @@ impl World<'_> {
             1 => Duration::ZERO,
             _ => longest,
         };
+        self.name_choice(format_args!("process {pid} dies of {:?} after {}", Signal::Kill, Span(after)));
         self.at(self.now.after(after), Event::Death { pid, exit: Exit::Signal(9) });
     }
 
@@ -160,7 +164,7 @@ impl World<'_> {
                 self.tell_exit(node, pid, exit);
             }
             What::Template(node) => {
-                let after = self.latency();
+                let after = self.latency(format_args!("the news of the death of {}'s template", id(node)));
                 self.at(self.now.after(after), Event::TemplateGone { node });
             }
             What::Init | What::Leaving => {}
@@ -212,7 +216,7 @@ impl World<'_> {
         if other || self.kernel.at(pid).unclaimed || !self.scenario.nets.exits {
             return;
         }
-        let after = self.latency();
+        let after = self.latency(format_args!("the news of the death of {}", id(node)));
         let when = self.now.after(after).max(self.told[node]).max(self.wires[node].up);
         self.at(when, Event::Fact { node: parent, fact: Input::Exited { child: id(node), exit } });
     }

@@ -9,19 +9,17 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::choices::{Choice, Choices, Source};
+use super::choices::{Choices, Source};
 use super::cure::Cure;
+use super::doom::{Doom, Moments};
+use super::promise::Promise;
 use super::run::{Report, record};
 use super::scenario::Scenario;
 use super::shrink::shrink_within;
-use super::timeline::Timeline;
-use super::world::{Turn, World, id};
-use crate::Instant;
+use super::world::{World, id};
 
 /// Runs that the shortest way may take.
 const SHRINKING: u32 = 150;
-/// Cures that are named at the most.
-const CURES: usize = 3;
 
 /// All that is told of a violation.
 #[derive(Clone, Debug)]
@@ -39,18 +37,6 @@ pub struct Diagnosis {
     pub runs: u32,
 }
 
-/// The first step after which the fair schedule does not end any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Doom {
-    /// The step, counted from 1; 0 is before the beginning.
-    pub step: u32,
-    /// When it is.
-    pub at: Instant,
-    /// What happens in it.
-    pub what: String,
-}
-
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(violation) = &self.report.violation {
@@ -65,12 +51,12 @@ impl fmt::Display for Diagnosis {
         }
         let Doom { step, at, what } = &self.doom;
         match step {
-            0 => writeln!(f, "Doomed from the beginning.")?,
-            _ => writeln!(f, "Doomed from step {step} on ({at}): {what}")?,
+            0 => writeln!(f, "Doomed from the beginning, under the fair schedule.")?,
+            _ => writeln!(f, "Doomed from step {step} on ({at}), under the fair schedule: {what}")?,
         }
         let words = |cures: &[Cure]| cures.iter().map(Cure::to_string).collect::<Vec<_>>().join(" and ");
         match self.cures.as_slice() {
-            [] if is_stuck(&self.report) => write!(f, "Nothing put in from outside would have saved it."),
+            [] if self.is_stuck() => write!(f, "Nothing put in from outside would have saved it."),
             [] => write!(f, "Nobody is stuck: what is wrong is done, not left undone."),
             [best, rest @ ..] => {
                 write!(f, "What would have saved it: {}", words(best))?;
@@ -86,75 +72,26 @@ pub fn diagnose(scenario: &Scenario, report: &Report) -> Diagnosis {
     let (short, mut runs) = shrink_within(scenario, report, SHRINKING);
     let report = record(scenario, Choices::replay(short.trace));
     let moments = Moments::of(scenario, &report);
-    let (doom, cures) = moments.judge(is_stuck(&report), &mut runs);
-    Diagnosis { deviations: moments.deviations, report, doom, cures, runs: runs + 2 }
+    let deviations = deviations(moments.last());
+    let (doom, cures) = moments.judge(report.violation.as_ref().map(|broken| broken.promise), &mut runs);
+    Diagnosis { deviations, report, doom, cures, runs: runs + 2 }
 }
 
-/// One run, moment by moment.
-struct Moments<'a> {
-    /// The world whenever the clock has jumped, and as nothing could happen any more.
-    worlds: Vec<World<'a>>,
-    deviations: Vec<String>,
-}
-
-impl<'a> Moments<'a> {
-    fn of(scenario: &'a Scenario, report: &Report) -> Self {
-        let mut world = World::new(scenario, Choices::replay(report.trace.clone()), Timeline::default());
-        let mut deviations = conducts(&world);
-        let mut told = 0;
-        let mut worlds = alloc::vec![world.clone()];
-        loop {
-            let turn = world.turn();
-            let is_told = |choice: &&Choice| choice.taken != 0 && choice.source != Source::Conduct;
-            for choice in world.choices.made()[told..].iter().filter(is_told) {
-                let (among, taken) = (choice.among, choice.taken);
-                deviations.push(format!("{:?} {taken} of {among} at {}", choice.source, world.now));
-            }
-            told = world.choices.made().len();
-            match turn {
-                Ok(Turn::Step) => {}
-                Ok(Turn::Jump) => worlds.push(world.clone()),
-                Ok(Turn::End) => {
-                    worlds.push(world);
-                    break;
-                }
-                Err(_) => break,
-            }
-        }
-        Self { worlds, deviations }
-    }
-
-    /// Finds the step that dooms, and what helps after it.
-    fn judge(&self, stuck: bool, runs: &mut u32) -> (Doom, Vec<Vec<Cure>>) {
-        // Once doomed, always doomed: the fair schedule goes on from each moment through the later ones.
-        let doomed = self.worlds.partition_point(|world| {
-            *runs += 1;
-            ends_well(world)
-        });
-        let doom = match doomed.checked_sub(1).and_then(|before| self.worlds.get(before)) {
-            Some(world) => step_of_doom(world, runs),
-            None => Doom { step: 0, at: self.worlds[0].now, what: String::new() },
-        };
-        (doom, if stuck { self.cures(doomed, runs) } else { Vec::new() })
-    }
-
-    /// Tries what could be done at the last moment, then ever earlier, but not before the doom.
-    fn cures(&self, doomed: usize, runs: &mut u32) -> Vec<Vec<Cure>> {
-        let mut back = 1;
-        while let Some(at) = self.worlds.len().checked_sub(back).filter(|at| *at >= doomed) {
-            let cures = self.worlds[at].cures(CURES, runs);
-            if !cures.is_empty() {
-                return cures;
-            }
-            back *= 2;
-        }
-        Vec::new()
+impl Diagnosis {
+    fn is_stuck(&self) -> bool {
+        self.report.violation.as_ref().is_some_and(|violation| Promise::is_stuck(violation.promise))
     }
 }
 
-/// Tells whether somebody waited for what did not come; else nobody needs help, and who helps only hides what is wrong.
-fn is_stuck(report: &Report) -> bool {
-    report.violation.as_ref().is_some_and(|violation| violation.promise.is_stuck())
+/// Says in words what was chosen and is not the default, in the order in which it was.
+fn deviations(world: &World<'_>) -> Vec<String> {
+    let made = world.choices.made().iter().enumerate();
+    let chosen = made.filter(|(_, choice)| choice.taken != 0 && choice.source != Source::Conduct);
+    let told = chosen.map(|(index, choice)| {
+        let unnamed = || format!("{:?} {} of {}", choice.source, choice.taken, choice.among);
+        world.timeline.label(index).map_or_else(unnamed, String::from)
+    });
+    conducts(world).into_iter().chain(told).collect()
 }
 
 /// Names the conducts that were chosen and are not the default.
@@ -165,31 +102,6 @@ fn conducts(world: &World<'_>) -> Vec<String> {
         .filter(is_free)
         .zip(chosen)
         .filter(|(_, choice)| choice.taken != 0)
-        .map(|(node, _)| format!("{} is {:?}", id(node), world.conducts[node]))
+        .map(|(node, choice)| format!("{} is {:?}", id(node), world.scenario.menu[choice.taken as usize]))
         .collect()
-}
-
-/// Tells whether the fair schedule ends well from here.
-fn ends_well(world: &World<'_>) -> bool {
-    let mut world = world.clone();
-    world.choices = Choices::prefix(Vec::new());
-    world.run().is_ok()
-}
-
-/// Goes step by step from a moment from which a fair end is left, to the step after which none is.
-fn step_of_doom(world: &World<'_>, runs: &mut u32) -> Doom {
-    let mut world = world.clone();
-    loop {
-        world.timeline = Timeline::told();
-        let turn = world.turn();
-        let (step, at) = (world.steps, world.now);
-        let (told, _) = world.timeline.take();
-        let what =
-            told.lines().next().and_then(|line| line.trim().split_once("  ")).map_or("", |(_, what)| what);
-        let doom = Doom { step, at, what: what.into() };
-        *runs += 1;
-        if turn != Ok(Turn::Step) || !ends_well(&world) {
-            return doom;
-        }
-    }
 }

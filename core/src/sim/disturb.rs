@@ -54,11 +54,13 @@ impl World<'_> {
         }
         self.struck = self.scenario.narrow;
         if taken <= user {
+            self.name_choice(format_args!("the user cancels"));
             self.user(Signal::Int);
             return Ok(true);
         }
         let index = (taken - 1 - user) as usize;
         if let (Some(node), Some(fault)) = (actors.get(index / faults), menu.get(index % faults)) {
+            self.name_choice(format_args!("{} meets with {fault:?}", id(*node)));
             self.fault(*node, *fault)?;
         }
         Ok(true)

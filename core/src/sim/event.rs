@@ -1,7 +1,11 @@
 //! What can happen in a world, and the channels on which half of it does.
 
+use core::fmt;
+
 use super::kernel::Pid;
 use super::script::Cue;
+use super::timeline::Name;
+use super::world::id;
 use crate::{Input, Instant, Output, Signal};
 
 /// What is to happen at a time.
@@ -50,6 +54,29 @@ impl Event {
             | Self::Look { node } => *node,
             Self::Death { pid, .. } | Self::Guard { pid, .. } | Self::Stop { pid } => usize::MAX / 2 + pid,
             Self::User { .. } => 0,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fact { node, fact: Input::Received { link, message } } => {
+                write!(f, "{} of {link} to {}", Name(message), id(*node))
+            }
+            Self::Fact { node, fact } => write!(f, "{} for {}", Name(fact), id(*node)),
+            Self::Exec { node } => write!(f, "the process of {}", id(*node)),
+            Self::Begin { node } => write!(f, "the boot of {}", id(*node)),
+            Self::Cue { node, cue } => write!(f, "{cue:?} in the code of {}", id(*node)),
+            Self::Heard { node, output } => write!(f, "{} for the code of {}", Name(output), id(*node)),
+            Self::Death { pid, .. } => write!(f, "the death of process {pid}"),
+            Self::Stop { pid } => write!(f, "SIGSTOP to process {pid}"),
+            Self::Guard { pid, .. } => write!(f, "the guardian's SIGKILL to process {pid}"),
+            Self::TemplateGone { node } => write!(f, "the death of {}'s template", id(*node)),
+            Self::Drain { node, of } => write!(f, "{}'s look at the output of {}", id(*node), id(*of)),
+            Self::User { signal } => write!(f, "{signal:?} of the user"),
+            Self::Wake { node } => write!(f, "the next turn of {}", id(*node)),
+            Self::Look { node } => write!(f, "the look around of {}", id(*node)),
         }
     }
 }

@@ -8,10 +8,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::event::Event;
 use super::heard::is_answered;
-use super::kernel::{Block, Vital, What};
+use super::kernel::{Block, What};
+use super::promise::Promise;
+use super::sink::{is_never, sink_of};
 use super::world::{World, id, place};
-use crate::{ActorId, Instant, Life, Link, On, Until, Wait};
+use crate::{ActorId, Life, Link, On, Until, Wait};
 
 /// What a chain of waits ends in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +59,30 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// Follows the waits of a world that stands still, or has just broken a promise.
-pub(super) fn explain(world: &World<'_>) -> Option<Explanation> {
+/// Says why a world stands still, or runs on the spot, or what was waited for when it broke a promise.
+pub(super) fn explain(world: &World<'_>, broken: Promise) -> Option<Explanation> {
+    let spins = if broken == Promise::Livelock { spin(world) } else { None };
+    spins.or_else(|| follow(world))
+}
+
+/// Names what happens again and again in a world that runs on the spot: it is what would happen next.
+fn spin(world: &World<'_>) -> Option<Explanation> {
+    let (_, event) = world.agenda.iter().next()?;
+    let Event::Drain { node, of } = *event else { return None };
+    let (me, writer) = (id(node), id(of));
+    let dead = world.pids[of].is_none_or(|pid| !world.kernel.at(pid).is_alive());
+    let (sink, because) = if dead {
+        (Sink::DeadResolver, format!("{writer} is dead: its output can be read for ever, and gives nothing"))
+    } else {
+        (Sink::SilentEnvironment, format!("{writer} is alive and writes nothing"))
+    };
+    let chain =
+        alloc::vec![format!("{me} waits for more of the output of {writer}, and reads it again and again")];
+    Some(Explanation { chain, actors: alloc::vec![me], sink, because })
+}
+
+/// Follows the waits from the root down.
+fn follow(world: &World<'_>) -> Option<Explanation> {
     let living = |node: &usize| world.life(*node).is_some_and(|life| life != Life::Ended);
     // Who can only be helped from above stands first: the nearest to the root that is alive.
     let mut node = (0..world.actors.len()).find(living)?;
@@ -137,7 +162,7 @@ fn follow_block(world: &World<'_>, node: usize, block: Block) -> Result<usize, (
 }
 
 /// Chooses the wait to follow: one that is in vain by itself, else the one nearest to its end.
-fn choose(world: &World<'_>, node: usize, waits: &[Wait]) -> Option<Wait> {
+pub(super) fn choose(world: &World<'_>, node: usize, waits: &[Wait]) -> Option<Wait> {
     let answered = |wait: &Wait| is_answered(&world.oracle.heard, node, wait.on, wait.why);
     let vain = |wait: &&Wait| answered(wait) || world.is_thrown_away(wait);
     let endless = |wait: &&Wait| wait.until == Until::Running(None) || is_never(wait.until);
@@ -149,81 +174,6 @@ fn choose(world: &World<'_>, node: usize, waits: &[Wait]) -> Option<Wait> {
         .or_else(|| waits.iter().find(by_actor))
         .or_else(|| waits.first())
         .copied()
-}
-
-fn is_never(until: Until) -> bool {
-    matches!(until, Until::Teardown(deadline) if deadline.at() == Instant::MAX)
-}
-
-/// Tells whether a wait has outlived its deadline, and no timer is there that would end it.
-fn is_swallowed(world: &World<'_>, node: usize, wait: &Wait) -> bool {
-    let timer = world.actors[node].as_ref().and_then(|actor| actor.machine.poll_timeout());
-    let Until::Teardown(deadline) = wait.until else { return false };
-    deadline.at() <= world.now && timer.is_none_or(|timer| timer > deadline.at())
-}
-
-/// Says why a wait is in vain, if it is one at which the chain ends.
-fn sink_of(world: &World<'_>, node: usize, wait: &Wait) -> Option<(Sink, String)> {
-    let me = id(node);
-    if is_answered(&world.oracle.heard, node, wait.on, wait.why) {
-        return Some((Sink::LostWake, format!("{me} was given the answer already, and did not keep it")));
-    }
-    if is_swallowed(world, node, wait) {
-        return Some((Sink::SwallowedDeadline, format!("its deadline has passed, and {me} did nothing")));
-    }
-    match wait.on {
-        On::Child(child) => {
-            let teardown = world.life(node).is_some_and(Life::is_teardown);
-            if teardown && wait.until == Until::Running(None) {
-                let text = format!("{me} ends, and has not asked {child} to");
-                return Some((Sink::NoDeadline, text));
-            }
-            let pid = world.pids[place(child)];
-            let dead = pid.is_some_and(|pid| world.kernel.at(pid).vital != Vital::Alive);
-            if dead {
-                return Some((Sink::DeadResolver, format!("{child} is dead, and {me} was not told")));
-            }
-            if pid.is_some_and(|pid| world.kernel.at(pid).block.is_some()) {
-                return None;
-            }
-            if world.actors[place(child)].is_none() {
-                return Some((Sink::SilentEnvironment, format!("{child} has no machine and goes on")));
-            }
-            if world.life(place(child)) == Some(Life::Ended) {
-                return Some((Sink::SilentEnvironment, format!("{child} has ended and its process has not")));
-            }
-            None
-        }
-        On::Link(Link::Parent) => {
-            let parent = world.scenario.parent(node)?;
-            if world.life(parent).is_none() {
-                return Some((Sink::DeadResolver, format!("{}, the parent of {me}, is dead", id(parent))));
-            }
-            None
-        }
-        On::Link(Link::Peer(peer)) => {
-            let sink = if is_never(wait.until) { Sink::NoDeadline } else { Sink::SilentEnvironment };
-            Some((sink, format!("peer {peer} of {me} need not ever read")))
-        }
-        On::Task(_) if world.is_writing(node) => None,
-        On::Task(_) | On::Scope(_) => {
-            let parent = world.scenario.parent(node);
-            if let Some(parent) = parent.filter(|parent| world.life(*parent).is_none()) {
-                let text = format!("only {}, its parent, would cancel {me}, and it is dead", id(parent));
-                return Some((Sink::DeadResolver, text));
-            }
-            Some((Sink::SilentEnvironment, format!("only the user's code in {me} could end that")))
-        }
-        On::Context(_) if world.is_thrown_away(wait) => {
-            Some((Sink::LostWake, format!("whom {me} called has answered, and the answer was thrown away")))
-        }
-        On::Context(_) if world.called_by(wait).is_some_and(|far| world.life(far).is_none()) => {
-            Some((Sink::DeadResolver, format!("whom {me} called is dead, and {me} was not told")))
-        }
-        On::Link(_) | On::Strangers | On::Guardian | On::Context(_) | On::Question(_) => {
-            Some((Sink::SilentEnvironment, format!("nobody answers {me}")))
-        }
-    }
 }
 
 /// Says why a process executes nothing.

@@ -12,6 +12,7 @@ use super::kernel::{Pid, What};
 use super::oracle::Violation;
 use super::promise::Promise;
 use super::script::Cue;
+use super::sink::name;
 use super::world::{World, id};
 use crate::Defect;
 
@@ -58,9 +59,12 @@ impl World<'_> {
 
     /// 43: what could not be collected keeps what it has; of all others nothing is left in the directory.
     pub(super) fn check_directory(&self) -> Result<(), Violation> {
-        let within_reach = |node: &&usize| self.pids[**node].is_some_and(|pid| !self.is_out_of_reach(pid));
-        let Some(node) = self.directory.sockets.iter().find(within_reach) else { return Ok(()) };
-        let text = format_args!("{} is gone, and its socket is left behind", id(*node));
+        let left = self.directory.sockets.iter().filter_map(|node| Some((*node, self.pids[*node]?)));
+        let Some((node, pid)) = left.into_iter().find(|(_, pid)| !self.is_out_of_reach(*pid)) else {
+            return Ok(());
+        };
+        let collector = name(self, self.kernel.at(pid).parent);
+        let text = format_args!("{} is gone, and {collector}, which collected it, left its socket", id(node));
         Err(Violation::told(Promise::Leak, self.now, text))
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn check(world: &World<'_>) -> Result<(), Violation> {
 fn check_errors(world: &World<'_>, tally: &Tally) -> Result<(), Violation> {
     let mut missing = 0_u32;
     let mut first = None;
-    for (node, payload) in world.oracle.failures() {
+    for ((node, payload), carrier) in world.oracle.failures().zip(&world.oracle.carriers) {
         let reports = world.reported.iter().filter(|error| error.payload == payload).count();
         if reports > 1 {
             let text = format_args!("an error of {} is in {reports} reports", id(node));
@@ -36,15 +36,16 @@ fn check_errors(world: &World<'_>, tally: &Tally) -> Result<(), Violation> {
         }
         if reports == 0 && has_a_way(world, node) {
             missing += 1;
-            first.get_or_insert(node);
+            first.get_or_insert((node, *carrier));
         }
     }
     let counted = tally.lost.saturating_add(world.oracle.dropped);
     match first {
-        Some(node) if missing > counted => {
+        Some((node, carrier)) if missing > counted => {
             let text = format_args!(
-                "an error of {} is in no report; {missing} are missing, {counted} counted",
-                id(node)
+                "an error of {} is in no report, and {} had it last; {missing} are missing, {counted} counted",
+                id(node),
+                id(carrier)
             );
             Err(Violation::told(Promise::LostError, world.now, text))
         }

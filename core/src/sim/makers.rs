@@ -33,7 +33,8 @@ impl World<'_> {
         self.open_wire(child);
         self.spoil(node);
         self.orders[child] = self.actors[node].as_ref().and_then(|actor| actor.template);
-        let after = self.pick(Source::Start, &[1, 0, 10, 30]);
+        let after =
+            self.pick(Source::Start, &[1, 0, 10, 30], format_args!("the start of {} takes", id(child)));
         if self.conducts[child] == Conduct::NoStart {
             self.wires[child].child_end = false;
             self.orders[child] = None;
@@ -56,7 +57,8 @@ impl World<'_> {
         match self.conducts[node] {
             Conduct::TemplateStops => self.kernel.at_mut(template).stopped = true,
             Conduct::TemplateDies => {
-                let after = self.pick(Source::Start, &[1, 0, 5, 30]);
+                let what = format_args!("the template of {} dies after", id(node));
+                let after = self.pick(Source::Start, &[1, 0, 5, 30], what);
                 self.at(self.now.after(after), Event::Death { pid: template, exit: Exit::Signal(9) });
             }
             _ => {}
@@ -94,7 +96,8 @@ impl World<'_> {
                 self.at(self.now.after(slow), Event::Begin { node });
             }
             _ => {
-                let after = self.pick(Source::Start, &[1, 0, 10, 30]);
+                let what = format_args!("the boot of {} takes", id(node));
+                let after = self.pick(Source::Start, &[1, 0, 10, 30], what);
                 self.at(self.now.after(after), Event::Begin { node });
             }
         }
@@ -111,6 +114,7 @@ impl World<'_> {
         }
         let speaks = !self.conducts[node].is_command();
         if speaks && defects.has(Defect::ForkWithThreads) && self.choose(Source::Start, 2) == 1 {
+            self.name_choice(format_args!("{} is forked while a thread holds a lock", id(node)));
             self.kernel.at_mut(pid).block = Some(Block::Lock);
         }
     }
@@ -123,11 +127,17 @@ impl World<'_> {
             && !self.conducts[node].is_command()
             && self.choose(Source::Start, 2) == 1
         {
+            self.name_choice(format_args!(
+                "the template of {} dies before it tells of {}",
+                id(parent),
+                id(node)
+            ));
             self.kernel.at_mut(pid).unclaimed = true;
             return self.die(template, Exit::Signal(9));
         }
         self.orders[node] = None;
-        let heard = self.pick(Source::Start, &[0, 1, 10, 30]);
+        let what = format_args!("the news of the start of {} takes", id(node));
+        let heard = self.pick(Source::Start, &[0, 1, 10, 30], what);
         self.tell_started(parent, node, pid, self.now.after(heard));
     }
 
@@ -146,7 +156,7 @@ impl World<'_> {
             Conduct::CommandReturn => 0,
             Conduct::CommandFail => 1,
             Conduct::CommandStopped => {
-                let after = self.work_span();
+                let after = self.work_span(node);
                 return self.at(self.now.after(after), Event::Stop { pid });
             }
             Conduct::CommandLeaves => {
@@ -155,7 +165,7 @@ impl World<'_> {
             }
             _ => return,
         };
-        let after = self.work_span();
+        let after = self.work_span(node);
         self.at(self.now.after(after), Event::Death { pid, exit: Exit::Code(code) });
     }
 
@@ -219,10 +229,11 @@ impl World<'_> {
             return self.at(self.now, Event::Fact { node, fact: Input::Released });
         };
         if self.choose(Source::Exit, 2) == 1 {
+            self.name_choice(format_args!("the template of {} is stopped", id(node)));
             self.kernel.at_mut(template).stopped = true;
         }
         if self.kernel.at(template).runs() {
-            let after = self.latency();
+            let after = self.latency(format_args!("the end of {}'s template", id(node)));
             self.at(self.now.after(after), Event::Death { pid: template, exit: Exit::Code(0) });
         }
     }
@@ -259,7 +270,7 @@ impl World<'_> {
         let Some(template) = template.filter(|template| self.kernel.at(*template).runs()) else { return };
         let guards = self.scenario.nets.guardian && !self.wards(actor).is_empty();
         if !self.kernel.at(actor).is_alive() && !guards {
-            let after = self.latency();
+            let after = self.latency(format_args!("the end of {}'s template", id(node)));
             self.at(self.now.after(after), Event::Death { pid: template, exit: Exit::Code(0) });
         }
     }

@@ -14,7 +14,7 @@ use super::kernel::{Block, Process, Vital, What};
 use super::promise::Promise;
 use super::scenario::Conduct;
 use super::world::{World, id, place};
-use crate::{End, Event, Input, Instant, Life, Machine, On, Output, Payload, Refused};
+use crate::{End, Event, Input, Instant, Life, Machine, Message, On, Output, Payload, Refused};
 
 /// One broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub(super) struct Oracle {
     pub(super) idle: Duration,
     /// Where each failure of a script happened; its payload is its index.
     pub(super) failures: Vec<usize>,
+    /// Who was given each failure last.
+    pub(super) carriers: Vec<usize>,
     /// Errors that a scope counted and did not keep.
     pub(super) dropped: u32,
     /// The longest teardown of an actor, in parts per thousand of its bound.
@@ -74,6 +76,7 @@ impl Oracle {
             began: conducts.iter().map(|_| None).collect(),
             idle: Duration::ZERO,
             failures: Vec::new(),
+            carriers: Vec::new(),
             dropped: 0,
             fullest: 0,
         }
@@ -81,6 +84,7 @@ impl Oracle {
 
     pub(super) fn new_failure(&mut self, node: usize) -> Payload {
         self.failures.push(node);
+        self.carriers.push(node);
         Payload(FAILURES + self.failures.len() as u32 - 1)
     }
 }
@@ -132,6 +136,7 @@ pub(super) fn after(
     outputs: &[Output],
 ) -> Result<(), Violation> {
     hear(&mut world.oracle.heard, node, &before.input);
+    world.oracle.carry(node, &before.input);
     check_machine(world, node)?;
     super::acts::check(world, node, before, outputs)?;
     check_rank(world, node, before, refused, outputs)?;
@@ -291,6 +296,16 @@ impl Oracle {
     /// Tells whether nobody misbehaves and nobody was stopped before it was ready: then no rung is taken.
     pub(super) fn is_healthy(&self) -> bool {
         self.healthy && !self.rushed.contains(&true)
+    }
+
+    /// Remembers who was given a failure of a script last.
+    fn carry(&mut self, node: usize, input: &Input) {
+        if let Input::Received { message: Message::Error(error), .. } = input
+            && let Some(index) = error.payload.0.checked_sub(FAILURES)
+            && let Some(carrier) = self.carriers.get_mut(index as usize)
+        {
+            *carrier = node;
+        }
     }
 
     /// Lists the failures of scripts: where, and under which number.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::event::Event;
 use super::kernel::{Block, File, What};
 use super::script::Cue;
-use super::world::World;
+use super::world::{World, id};
 use crate::{Defect, Exit};
 
 /// What a pipe holds.
@@ -65,8 +65,16 @@ impl World<'_> {
     }
 
     fn tell_output(&mut self, parent: usize, of: usize) {
-        let after = self.latency();
+        let after = self.latency(format_args!("{}'s look at the output of {}", id(parent), id(of)));
         self.at(self.now.after(after), Event::Drain { node: parent, of });
+    }
+
+    /// Somebody reads what one has written, whoever should have.
+    pub(super) fn empty(&mut self, of: usize) {
+        if let Some(pipe) = self.pipes.get_mut(&of) {
+            pipe.fill = 0;
+            self.write(of);
+        }
     }
 
     /// A shell empties a pipe, whatever state its machine is in, and lets go of one that has ended.

@@ -82,7 +82,7 @@ pub fn record(scenario: &Scenario, choices: Choices) -> Report {
 
 fn report(mut world: World<'_>) -> Report {
     let violation = world.run().err();
-    let explanation = violation.is_some().then(|| explain(&world)).flatten();
+    let explanation = violation.as_ref().and_then(|violation| explain(&world, violation.promise));
     let (timeline, records) = world.timeline.take();
     Report {
         violation,

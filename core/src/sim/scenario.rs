@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::{Defects, LEVELS_MAX, Limits};
+use crate::{Defects, LEVELS_MAX, Limits, Role};
 
 /// How an actor, or a command, behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -191,6 +191,16 @@ impl Conduct {
                 | Self::CommandStopped
                 | Self::CommandLeaves
         )
+    }
+
+    /// Gives what kind of child it is.
+    #[must_use]
+    pub fn role(self) -> Role {
+        match self {
+            Self::DeafThread => Role::Thread,
+            _ if self.is_command() => Role::Command,
+            _ => Role::Actor,
+        }
     }
 
     /// Tells whether its driver is held up for a while, so that what it is to read waits.

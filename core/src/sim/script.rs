@@ -12,10 +12,11 @@ use super::kernel::{Block, File, Pid, What};
 use super::oracle::Violation;
 use super::promise::Promise;
 use super::scenario::Conduct;
+use super::spans::Span;
 use super::world::{World, id};
 use crate::{
-    ActorId, Defect, Error, Exit, Input, Kind, Link, Message, NameId, Payload, PeerId, Refused, Role,
-    ScopeId, Spec, SpecId, TaskId,
+    ActorId, Defect, Error, Exit, Input, Kind, Link, Message, NameId, Payload, PeerId, Refused, ScopeId,
+    Spec, SpecId, TaskId,
 };
 
 /// The scope that a script opens for its children.
@@ -146,7 +147,7 @@ impl World<'_> {
             self.leave(node, pid);
         }
         if works(conduct) {
-            let after = self.work_span();
+            let after = self.work_span(node);
             self.at(self.now.after(after), Event::Cue { node, cue: Cue::Work });
         } else if !has_body {
             return self.finish(node, None);
@@ -155,8 +156,9 @@ impl World<'_> {
     }
 
     /// Chooses how long some work takes.
-    pub(super) fn work_span(&mut self) -> Duration {
-        self.scenario.settled + self.pick(Source::Script, &[20, 0, 5, 200])
+    pub(super) fn work_span(&mut self, node: usize) -> Duration {
+        self.scenario.settled
+            + self.pick(Source::Script, &[20, 0, 5, 200], format_args!("the work of {} takes", id(node)))
     }
 
     fn open_nursery(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
@@ -175,7 +177,7 @@ impl World<'_> {
         let scope = self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT);
         let name = NameId::default();
         if self.give(node, Input::StartTask { task: HELPER, scope, name })?.is_ok() {
-            let after = self.work_span();
+            let after = self.work_span(node);
             self.at(self.now.after(after), Event::Cue { node, cue: Cue::HelperFails });
         }
         Ok(())
@@ -183,11 +185,7 @@ impl World<'_> {
 
     fn spawn(&mut self, node: usize, child: usize) -> Result<(), Violation> {
         let scope = self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT);
-        let role = match self.conducts[child] {
-            Conduct::DeafThread => Role::Thread,
-            conduct if conduct.is_command() => Role::Command,
-            _ => Role::Actor,
-        };
+        let role = self.conducts[child].role();
         // All children of one parent have the same name: nothing may depend on it.
         let name = NameId(node as u32);
         let spec = Spec { id: SpecId(child as u32), name, role, levels: None, times: None };
@@ -204,7 +202,11 @@ impl World<'_> {
         let message = Message::Hello { versions: crate::VERSIONS, actor: STRANGER };
         self.give(node, Input::Received { link: Link::Peer(peer), message })?.ok();
         if conduct == Conduct::PeerLeaves {
-            let after = self.pick(Source::Script, &[30, 0, 5, 250]);
+            let after = self.pick(
+                Source::Script,
+                &[30, 0, 5, 250],
+                format_args!("the peer of {} leaves after", id(node)),
+            );
             let fact = Input::LinkLost { link: Link::Peer(peer) };
             self.at(self.now.after(after), Event::Fact { node, fact });
         }
@@ -226,7 +228,11 @@ impl World<'_> {
             Conduct::Stopped => self.kernel.at_mut(pid).stopped = true,
             Conduct::Starved => {
                 self.kernel.at_mut(pid).block = Some(Block::Turn);
-                let after = self.pick(Source::Script, &[50, 300, 700, 3000]);
+                let after = self.pick(
+                    Source::Script,
+                    &[50, 300, 700, 3000],
+                    format_args!("{} gets no turn for", id(node)),
+                );
                 self.at(self.now.after(after), Event::Wake { node });
             }
             Conduct::Block if self.scenario.defects.has(Defect::SignalStarved) => {
@@ -250,6 +256,8 @@ impl World<'_> {
                 }
                 return self.finish(node, None);
             }
+            // It was to do something else, and does nothing.
+            Conduct::Serve if self.scenario.children(node).next().is_none() => {}
             _ => return self.finish(node, None),
         }
         Ok(())
@@ -332,6 +340,7 @@ impl World<'_> {
                 _ => own / 2,
             },
         };
+        self.name_choice(format_args!("{} honours its cancel after {}", id(node), Span(after)));
         self.at(self.now.after(after), Event::Cue { node, cue: Cue::Cancelled });
     }
 
@@ -348,7 +357,8 @@ impl World<'_> {
     pub(super) fn closed(&mut self, node: usize, scope: ScopeId, lost: u32) {
         if scope == NURSERY {
             self.oracle.dropped += lost;
-            let after = self.pick(Source::Script, &[0, 1, 40]);
+            let after =
+                self.pick(Source::Script, &[0, 1, 40], format_args!("{} hands errors on after", id(node)));
             self.at(self.now.after(after), Event::Cue { node, cue: Cue::Relay });
         }
     }

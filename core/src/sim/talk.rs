@@ -43,7 +43,8 @@ impl World<'_> {
         if !talks.contains(&self.conducts[node]) {
             return;
         }
-        let after = if slow { self.pick(Source::Script, &[0, 1, 40]) } else { Duration::ZERO };
+        let what = format_args!("{}'s code takes up a call after", id(node));
+        let after = if slow { self.pick(Source::Script, &[0, 1, 40], what) } else { Duration::ZERO };
         self.at(self.now.after(after), Event::Heard { node, output });
     }
 

@@ -2,6 +2,7 @@
 //!
 //! It keeps nothing unless it is asked to.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,6 +20,8 @@ pub(super) struct Timeline {
     hash: Option<Chain>,
     text: Option<String>,
     records: Vec<Record>,
+    /// What each choice that is not the default was about, by its place among all choices.
+    labels: Option<BTreeMap<usize, String>>,
 }
 
 impl Timeline {
@@ -30,6 +33,23 @@ impl Timeline {
     /// Keeps the hash, a line for each input and each output, and the records.
     pub(super) fn told() -> Self {
         Self { text: Some(String::new()), ..Self::hashed() }
+    }
+
+    /// Keeps what the choices were about, and nothing else.
+    pub(super) fn labelled() -> Self {
+        Self { labels: Some(BTreeMap::new()), ..Self::default() }
+    }
+
+    /// Says what a choice is about, unless that was said before.
+    pub(super) fn name_choice(&mut self, index: usize, now: Instant, what: fmt::Arguments<'_>) {
+        if let Some(labels) = &mut self.labels {
+            labels.entry(index).or_insert_with(|| format!("{what} (at {now})"));
+        }
+    }
+
+    /// Gives what a choice was about.
+    pub(super) fn label(&self, index: usize) -> Option<&str> {
+        self.labels.as_ref()?.get(&index).map(String::as_str)
     }
 
     pub(super) fn input(&mut self, now: Instant, actor: ActorId, input: &Input) {
@@ -104,6 +124,16 @@ fn message_words(message: &Message) -> String {
 fn error_words(error: &Error) -> String {
     let path: String = error.path.hops().iter().map(|hop| format!(" via {hop}")).collect();
     format!("{} {} {}{path}", error.origin, error.kind, error.payload)
+}
+
+/// The name of a variant: what its `Debug` begins with.
+pub(super) struct Name<T>(pub(super) T);
+
+impl<T: fmt::Debug> fmt::Display for Name<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{:?}", self.0);
+        f.write_str(text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default())
+    }
 }
 
 fn far(link: Link) -> String {

@@ -10,6 +10,7 @@ use super::choices::Source;
 use super::event::{Event, Wire};
 use super::kernel::{File, Pid};
 use super::scenario::Conduct;
+use super::timeline::Name;
 use super::world::{World, id, place};
 use crate::{Input, Instant, Link, Message};
 
@@ -35,8 +36,8 @@ impl World<'_> {
         if !(wire.parent_end && wire.child_end) {
             return;
         }
-        let after = self.latency();
         let to = if down { low } else { self.scenario.parent(low).unwrap_or(0) };
+        let after = self.latency(format_args!("{}'s {} to {}", id(node), Name(message), id(to)));
         let link = if down { Link::Parent } else { Link::Child(id(low)) };
         let arrival = self.arrival(low, down, after);
         self.at(arrival, Event::Fact { node: to, fact: Input::Received { link, message } });
@@ -62,8 +63,9 @@ impl World<'_> {
             .and_then(|parent| self.pids[parent])
             .is_some_and(|pid| self.kernel.at(pid).runs());
         let full = !reads && self.choose(Source::Latency, 2) == 1;
+        self.name_choice(format_args!("the last words of {} find no room", id(node)));
         if !full {
-            let after = self.latency() / 4;
+            let after = self.latency(format_args!("the flush of {}, four times,", id(node))) / 4;
             self.at(self.now.after(after), Event::Fact { node, fact: Input::Flushed { link } });
         }
     }
@@ -71,7 +73,7 @@ impl World<'_> {
     /// A peer that stays reads nothing any more.
     fn flush_peer(&mut self, node: usize, link: Link) {
         if self.conducts[node] != Conduct::PeerStays {
-            let after = self.latency();
+            let after = self.latency(format_args!("the flush of {} to {link}", id(node)));
             self.at(self.now.after(after), Event::Fact { node, fact: Input::Flushed { link } });
         }
     }
@@ -94,8 +96,7 @@ impl World<'_> {
     fn hang_up(&mut self, low: usize, parents: bool) {
         let file = if parents { File::Above(low) } else { File::Below(low) };
         if !self.kernel.is_held(file) {
-            let after = self.latency();
-            self.tell_lost(low, parents, after);
+            self.tell_lost(low, parents);
         }
     }
 
@@ -121,13 +122,13 @@ impl World<'_> {
     /// Breaks a channel so that only the parent's side hears of it.
     pub(super) fn sever(&mut self, low: usize) {
         self.wires[low].severed = true;
-        let after = self.latency();
-        self.tell_lost(low, false, after);
+        self.tell_lost(low, false);
     }
 
-    fn tell_lost(&mut self, low: usize, down: bool, after: Duration) {
+    fn tell_lost(&mut self, low: usize, down: bool) {
         let to = if down { low } else { self.scenario.parent(low).unwrap_or(0) };
         let link = if down { Link::Parent } else { Link::Child(id(low)) };
+        let after = self.latency(format_args!("the end of {}'s channel to {link}", id(to)));
         let arrival = self.arrival(low, down, after);
         self.at(arrival, Event::Fact { node: to, fact: Input::LinkLost { link } });
     }
@@ -135,8 +136,7 @@ impl World<'_> {
     /// Breaks a channel in the middle: both sides hear of it.
     pub(super) fn break_wire(&mut self, low: usize) {
         for down in [false, true] {
-            let after = self.latency();
-            self.tell_lost(low, down, after);
+            self.tell_lost(low, down);
         }
     }
 

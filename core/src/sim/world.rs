@@ -171,6 +171,7 @@ impl<'a> World<'a> {
         if self.agenda.first().is_some_and(|when| when <= self.now)
             && let Some(event) = self.agenda.take(&mut self.choices)
         {
+            self.name_choice(format_args!("{event} comes first"));
             self.happen(event)?;
             return Ok(Turn::Step);
         }
@@ -196,6 +197,7 @@ impl<'a> World<'a> {
         let is_due = |node: &usize| self.timeout(*node).is_some_and(|when| when <= self.now);
         let due: Vec<usize> = (0..self.actors.len()).filter(is_due).collect();
         let taken = self.choices.choose(Source::Order, u32::try_from(due.len()).unwrap_or(1)) as usize;
+        self.name_choice(format_args!("the tick of {} comes first", id(due[taken])));
         self.give(due[taken], Input::Tick)?.ok();
         Ok(())
     }

@@ -65,6 +65,8 @@ fn check(trial: &Trial, hang: &Hang) {
         let violation = told.report.violation.as_ref().expect("what is told broke a promise");
         assert_eq!(violation.promise, hang.promise, "{name}: {told}");
         assert_eq!(told.deviations.len(), told.report.trace.deviations(), "{name}: not all is told: {told}");
+        let by_itself = told.deviations.is_empty();
+        assert!(!by_itself || told.doom.step == 0, "{name}: {told}");
         let explanation = told.report.explanation.as_ref();
         assert_eq!(explanation.map(|explanation| explanation.sink), hang.sink, "{name}: {told}");
         let actors = explanation.map_or(&[][..], |explanation| &explanation.actors);

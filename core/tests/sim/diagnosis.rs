@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use windrow_core::sim::{Cure, Diagnosis, HANGS, Hang, Sink, diagnose, swarm};
+use windrow_core::sim::{
+    Choices, Conduct, Cure, Diagnosis, HANGS, Hang, Nets, Promise, Scenario, Sink, Source, Trace, diagnose,
+    record, swarm,
+};
 use windrow_core::{ActorId, Defect};
 
 /// Diagnoses a hang as one seed finds it.
@@ -26,7 +29,7 @@ fn every_hang_is_told_on_one_screen_with_what_would_have_saved_it() {
         // that was given up keeps open stays open, whatever else is done.
         let held =
             [Defect::AbandonedThread, Defect::SignalStarved, Defect::WakeupEofSpin].contains(&hang.defect);
-        let helps = hang.promise.is_stuck() && !held;
+        let helps = hang.promise == Promise::Escalation || (hang.promise.is_stuck() && !held);
         assert_eq!(!diagnosis.cures.is_empty(), helps, "{name}: {text}");
     }
 }
@@ -89,4 +92,68 @@ fn a_diagnosis_takes_no_time() {
 fn on_cpu() -> Duration {
     let taken = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(taken).expect("no clock of this kind goes back")
+}
+
+/// What is said of somebody is so: dead, told, collected, made, or who holds a copy of what.
+#[test]
+fn an_explanation_says_who_it_is_and_what_is_so() {
+    for (defect, words) in [
+        (Defect::ReapRace, "was collected already"),
+        (Defect::SubtreeNotKilled, "a2 is dead, and a3, which it left, is alive: a3 waits for"),
+        (Defect::WakeupEofSpin, "is dead: its output can be read for ever"),
+        (Defect::SpawnAfterCancel, "a2 has no process yet"),
+        (Defect::SigintIgnoredInherited, "is a command and goes on"),
+        (Defect::InheritedFds, "a copy of its end of their channel is held by a"),
+        (Defect::AbandonedThread, "a1 has given a2 up, and keeps its channel to it open"),
+        (Defect::FirstErrorMasked, "and a1 had it last"),
+        (Defect::ShmLeft, "which collected it, left its socket"),
+        (Defect::PeerLossUnlinked, "a2 is dead, and its caller a1 was not told"),
+    ] {
+        let text = told(Hang::named(defect.name()).unwrap(), 1).to_string();
+        assert!(text.contains(words), "{}: no {words:?} in\n{text}", defect.name());
+    }
+}
+
+/// How somebody behaves is open until it shows, so a doom is the step that shows it, and not the beginning.
+#[test]
+fn a_doom_is_the_step_after_which_no_fair_end_is_left() {
+    for (defect, what) in [
+        (Defect::NoDeadlineAfterAck, " <- Cancel within"),
+        (Defect::DisconnectedSkipped, ": HalfOpen"),
+        (Defect::ForkWithThreads, "is made for a2"),
+        (Defect::UnboundedPeerWait, " <- PeerJoined"),
+    ] {
+        let Diagnosis { doom, report, .. } = told(Hang::named(defect.name()).unwrap(), 1);
+        assert!(doom.step > 0 && doom.step < report.steps, "{}: {doom:?}", defect.name());
+        assert!(doom.what.contains(what), "{}: {doom:?}", defect.name());
+    }
+    // What the fair schedule leads to by itself has no such step.
+    let doom = told(Hang::named(Defect::ParentShieldKept.name()).unwrap(), 1).doom;
+    assert_eq!(doom.step, 0, "{doom:?}");
+}
+
+/// A shield that nobody can break any more: the parent is dead, and its channel does not say so.
+#[test]
+fn a_shield_that_hides_a_dead_parent_has_no_escape() {
+    let mut scenario = Scenario::tree(1, 1).with(0, Conduct::ExitHard).with(1, Conduct::Return);
+    scenario.nets = Nets { eof: false, pdeathsig: false, guardian: false, user: false, exits: true };
+    scenario = scenario.defect(Defect::ParentShieldKept);
+    let report = record(&scenario, Choices::replay(Trace::default()));
+    let explanation = report.explanation.as_ref().expect("a2 is left alone");
+    assert_eq!(explanation.sink, Sink::ShieldWithoutEscape, "{report}");
+    assert_eq!(explanation.actors, [ActorId(2)], "{report}");
+}
+
+/// Every choice is told by what it was about: whose message, whose death, whose turn.
+#[test]
+fn every_deviation_is_told_in_words() {
+    for hang in HANGS {
+        for seed in 1..=3 {
+            let diagnosis = told(hang, seed);
+            for way in &diagnosis.deviations {
+                let bare = Source::ALL.iter().any(|source| way.starts_with(&format!("{source:?} ")));
+                assert!(!bare, "{}: {way:?} tells nothing", hang.defect.name());
+            }
+        }
+    }
 }

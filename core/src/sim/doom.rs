@@ -1,0 +1,158 @@
+//! The moments of one run: from which of them on no fair end is left, and what would have saved it after that.
+//!
+//! The rule: how somebody behaves is open until it shows, in what it does or in how it is made. A moment is doomed if the
+//! fair schedule does not end well from there, though all that is still open then is as by default.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::begin::draw_conduct;
+use super::choices::Choices;
+use super::cure::Cure;
+use super::event::Event;
+use super::promise::Promise;
+use super::run::Report;
+use super::scenario::{Conduct, Scenario};
+use super::script::{Cue, Stage};
+use super::timeline::Timeline;
+use super::world::{Turn, World};
+use crate::{Instant, Life};
+
+/// Cures that are named at the most.
+const CURES: usize = 3;
+
+/// The first step after which the fair schedule does not end any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Doom {
+    /// The step, counted from 1; 0 is before the beginning.
+    pub step: u32,
+    /// When it is.
+    pub at: Instant,
+    /// What happens in it.
+    pub what: String,
+}
+
+/// One run, moment by moment.
+pub(super) struct Moments<'a> {
+    /// The world whenever the clock has jumped, and as nothing could happen any more.
+    worlds: Vec<World<'a>>,
+    /// The world at its end, or as a promise had been broken.
+    last: World<'a>,
+}
+
+impl<'a> Moments<'a> {
+    /// Runs again.
+    pub(super) fn of(scenario: &'a Scenario, report: &Report) -> Self {
+        let mut world = World::new(scenario, Choices::replay(report.trace.clone()), Timeline::labelled());
+        let mut worlds = alloc::vec![world.clone()];
+        loop {
+            match world.turn() {
+                Ok(Turn::Step) => {}
+                Ok(Turn::Jump) => worlds.push(world.clone()),
+                Ok(Turn::End) => {
+                    worlds.push(world.clone());
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        Self { worlds, last: world }
+    }
+
+    /// Gives the world as it was when the run was over.
+    pub(super) fn last(&self) -> &World<'a> {
+        &self.last
+    }
+
+    /// Finds the step that dooms, and what helps after it.
+    pub(super) fn judge(&self, broken: Option<Promise>, runs: &mut u32) -> (Doom, Vec<Vec<Cure>>) {
+        // A doomed moment may be followed by one that is not: what is chosen in between may save it.
+        let fair = self.worlds.iter().rposition(|world| {
+            *runs += 1;
+            ends_well(world)
+        });
+        let doom = match fair {
+            Some(last) => step_of_doom(&self.worlds[last], runs),
+            None => Doom { step: 0, at: self.worlds[0].now, what: String::new() },
+        };
+        let calm = broken == Some(Promise::Escalation);
+        let stuck = calm || broken.is_some_and(Promise::is_stuck);
+        let doomed = fair.map_or(0, |last| last + 1);
+        (doom, if stuck { self.cures(doomed, calm, runs) } else { Vec::new() })
+    }
+
+    /// Tries what could be done at the last moment, then ever earlier, but not before the doom.
+    fn cures(&self, doomed: usize, calm: bool, runs: &mut u32) -> Vec<Vec<Cure>> {
+        let mut back = 1;
+        while let Some(at) = self.worlds.len().checked_sub(back).filter(|at| *at >= doomed) {
+            let cures = self.worlds[at].cures(CURES, calm, runs);
+            if !cures.is_empty() {
+                return cures;
+            }
+            back *= 2;
+        }
+        Vec::new()
+    }
+}
+
+/// Tells whether the fair schedule ends well from here.
+fn ends_well(world: &World<'_>) -> bool {
+    let mut world = world.clone();
+    world.choices = Choices::prefix(Vec::new());
+    for node in 0..world.conducts.len() {
+        if is_open(&world, node) {
+            let conduct = draw_conduct(world.scenario, &mut Choices::prefix(Vec::new()), node);
+            world.conducts[node] = conduct;
+            world.body(node).into_iter().for_each(|body| body.conduct = conduct);
+        }
+    }
+    world.run().is_ok()
+}
+
+/// Tells whether it has not shown yet how somebody behaves.
+fn is_open(world: &World<'_>, node: usize) -> bool {
+    let conduct = world.conducts[node];
+    let default = draw_conduct(world.scenario, &mut Choices::prefix(Vec::new()), node);
+    if conduct == default || world.scenario.fixed.iter().any(|(fixed, _)| *fixed == node) {
+        return false;
+    }
+    let Some(actor) = &world.actors[node] else {
+        // An order says what is to be made.
+        let ordered = world.pids[node].is_some() || world.wires[node].parent_end;
+        let same = conduct.role() == default.role() && conduct != Conduct::NoStart;
+        return !ordered || (world.pids[node].is_none() && same);
+    };
+    let runs = world.life(node).is_some_and(|life| life <= Life::Running);
+    let to_work = world
+        .agenda
+        .iter()
+        .any(|(_, event)| matches!(event, Event::Cue { node: at, cue: Cue::Work } if *at == node));
+    match conduct {
+        Conduct::Mute | Conduct::DieInBoot => false,
+        _ if actor.body.stage == Stage::Idle => true,
+        Conduct::PeerLeaves | Conduct::PeerStays | Conduct::SpawnLater => false,
+        Conduct::Linger => actor.outcome.is_none(),
+        Conduct::FailOnCancel | Conduct::SlowCancel | Conduct::WedgeOnCancel => runs,
+        Conduct::IgnoreCancel | Conduct::Logs => runs,
+        _ => to_work,
+    }
+}
+
+/// Goes step by step from a moment from which a fair end is left, to the step after which none is.
+fn step_of_doom(world: &World<'_>, runs: &mut u32) -> Doom {
+    let mut world = world.clone();
+    loop {
+        world.timeline = Timeline::told();
+        let turn = world.turn();
+        let (step, at) = (world.steps, world.now);
+        let (told, _) = world.timeline.take();
+        let what =
+            told.lines().next().and_then(|line| line.trim().split_once("  ")).map_or("", |(_, what)| what);
+        let doom = Doom { step, at, what: what.into() };
+        *runs += 1;
+        if turn != Ok(Turn::Step) || !ends_well(&world) {
+            return doom;
+        }
+    }
+}
