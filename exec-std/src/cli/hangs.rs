@@ -18,9 +18,9 @@ pub(crate) fn list() -> u8 {
     for defect in Defect::ALL {
         let name = defect.name();
         let line = match Hang::named(name) {
-            Some(Hang { oracle, number, sink, rule, .. }) => {
+            Some(Hang { promise, sink, rule, .. }) => {
                 let sink = sink.map_or(String::new(), |sink| format!(", {sink:?}"));
-                format!("{name:width$}  searched     {oracle} ({number}){sink}; rule: {rule}")
+                format!("{name:width$}  searched     {promise} ({}){sink}; rule: {rule}", promise.number())
             }
             None => format!("{name:width$}  no scenario"),
         };
