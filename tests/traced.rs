@@ -13,11 +13,16 @@ use windrow_std::{Actor, Order};
 
 use crate::harness::acts::be_root;
 use crate::harness::gate::knock;
-use crate::harness::{Bed, Module, cases, program, watch};
+use crate::harness::{Bed, Module, Running, cases, program, watch};
 use crate::templates::Gated;
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![traced_child_is_given_up_by_name_and_does_not_spin, row_31_killed_with_a_child_half_made,],
+    cases: cases![
+        traced_child_is_given_up_by_name_and_does_not_spin,
+        traced_inner_half_is_given_up_and_does_not_spin,
+        traced_leavings_do_not_hold_the_outer_half,
+        row_31_killed_with_a_child_half_made,
+    ],
     acts: &[("root-of-one", root_of_one)],
     ..Module::EMPTY
 };
@@ -59,6 +64,53 @@ fn traced_child_is_given_up_by_name_and_does_not_spin(bed: &Bed) {
     assert!(used < CPU, "the root computed for {used:?}");
     // It was dead all the time, and its tracer lets it go.
     waitid(Id::Pid(sleeper), WaitPidFlag::WEXITED).expect("its death");
+    watch::collect_all(Duration::from_secs(5));
+}
+
+/// The outer half waits for an inner one that is dead, and whose tracer keeps its status.
+fn traced_inner_half_is_given_up_and_does_not_spin(bed: &Bed) {
+    let running = command_under(bed);
+    let inner = Pid::from_raw(inner_half(running.pid()));
+    give_up_on(inner, inner, running);
+}
+
+/// The outer half sweeps, and what it finds is dead, and its tracer keeps it.
+fn traced_leavings_do_not_hold_the_outer_half(bed: &Bed) {
+    let running = command_under(bed);
+    let sleeper = Pid::from_raw(watch::named(running.pid(), "sleep")[0]);
+    let inner = Pid::from_raw(inner_half(running.pid()));
+    give_up_on(sleeper, inner, running);
+}
+
+fn command_under(bed: &Bed) -> Running {
+    let up = bed.gate("up");
+    let script = format!("echo u >{}; exec sleep 1000", up.path());
+    let running = bed.windrow(["run", "--", "sh", "-c", &script]).start();
+    up.hear(1);
+    watch::observe("a command that sleeps", || !watch::named(running.pid(), "sleep").is_empty());
+    running
+}
+
+/// Finds the one child of an outer half.
+pub(crate) fn inner_half(outer: i32) -> i32 {
+    watch::below(outer).first().expect("an inner half").pid
+}
+
+/// Kills the inner half while one process is traced, and sees how the outer half ends.
+fn give_up_on(traced: Pid, inner: Pid, running: Running) {
+    if ptrace::seize(traced, ptrace::Options::empty()) == Err(Errno::EPERM) {
+        eprintln!("this process may not trace: nothing was shown");
+        running.signal(Signal::INT);
+        running.finish();
+        return;
+    }
+    watch::signal(inner.as_raw(), Signal::KILL);
+    let ended = running.finish();
+    ended.expect(1);
+    assert!(ended.err.contains("traced"), "{ended}");
+    let used = watch::computed(UsageWho::RUSAGE_CHILDREN);
+    assert!(used < CPU, "the two halves computed for {used:?}");
+    waitid(Id::Pid(traced), WaitPidFlag::WEXITED).expect("its death");
     watch::collect_all(Duration::from_secs(5));
 }
 

@@ -2,8 +2,11 @@
 //!
 //! A guardian is the sibling of what it guards and can't adopt. So the outer process is a subreaper that relays signals and
 //! passes on the exit status, and knows nothing else; the inner one is the root actor, and a subreaper too.
+//!
+//! The outer half ends too: whoever traces a dead process keeps it from being collected, and that is waited for within a
+//! bound.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -21,7 +24,10 @@ use crate::unix::sys::{self, Kin, Side};
 /// How long what the inner process left behind may take to end by itself: its guardians and parent losses are at work.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How often the outer process looks again while it sweeps.
+/// How long the outer process waits for what is dead and can't be collected, or alive and can't be seen.
+const HELD: Duration = Duration::from_secs(2);
+
+/// How often the outer process looks again at what no descriptor tells of.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// The pid of the outer half, in an inner one that shares the terminal's group with it.
@@ -95,20 +101,28 @@ struct Outer {
 impl Outer {
     fn run(mut self) -> i32 {
         let exit = self.relay();
-        sweep(exit != Exit::Code(0));
-        match exit {
-            Exit::Code(code) => code,
-            Exit::Signal(signal, _) => 128 + signal,
-            Exit::Unknown => 1,
+        match (sweep(exit != Exit::Code(0)), exit) {
+            (Err(left), _) => {
+                say(&left);
+                1
+            }
+            (Ok(()), Exit::Code(code)) => code,
+            (Ok(()), Exit::Signal(signal, _)) => 128 + signal,
+            (Ok(()), Exit::Unknown) => 1,
         }
     }
 
     /// Passes signals on until the inner half has exited.
     fn relay(&mut self) -> Exit {
+        // Since when it is dead, and its tracer has its status.
+        let mut held: Option<Instant> = None;
         loop {
             let mut polled =
-                [PollFd::new(&self.inner, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
-            let _ = poll(&mut polled, None);
+                [PollFd::new(&self.signals, PollFlags::IN), PollFd::new(&self.inner, PollFlags::IN)];
+            // What is dead and not collected is readable for ever.
+            let (awaited, timeout) = if held.is_some() { (1, Some(&LOOK)) } else { (2, None) };
+            let _ = poll(&mut polled[..awaited], timeout);
+            let dead = !polled[1].revents().is_empty();
             while let Ok(Some(received)) = self.signals.read() {
                 if self.relays || received.sender != 0 {
                     let _ = self.inner.signal(received.signal.as_raw());
@@ -116,6 +130,12 @@ impl Outer {
             }
             if let Ok(Some(exit)) = self.inner.collect() {
                 return exit;
+            }
+            if dead {
+                held.get_or_insert_with(Instant::now);
+            }
+            if held.is_some_and(|since| since.elapsed() > HELD) {
+                return Exit::Unknown;
             }
             self.reap_others();
         }
@@ -131,25 +151,62 @@ impl Outer {
 }
 
 /// Stays until there is no child: what does not end by itself is killed, and so is what comes up behind it.
-fn sweep(killed: bool) {
+///
+/// # Errors
+/// What is left, in words: the dead that their tracers keep, or those that can't be seen.
+fn sweep(killed: bool) -> Result<(), String> {
     let begin = Instant::now();
-    loop {
-        let Ok(children) = procfs::children() else { return };
-        if children.is_empty() {
-            return;
-        }
+    while has_children() {
         let patient = killed && begin.elapsed() < GRACE;
-        for pid in children {
-            if !patient {
-                let _ = Pid::from_raw(pid).map(|pid| rustix::process::kill_process(pid, Signal::KILL));
+        let held = begin.elapsed() > GRACE + HELD;
+        match procfs::children() {
+            Ok(children) => {
+                for pid in &children {
+                    if !patient {
+                        let _ =
+                            Pid::from_raw(*pid).map(|pid| rustix::process::kill_process(pid, Signal::KILL));
+                    }
+                    reap(*pid);
+                }
+                if held && children.iter().all(|pid| is_dead(*pid)) && has_children() {
+                    return Err(format!(
+                        "{} processes are dead and left, for they are traced",
+                        children.len()
+                    ));
+                }
             }
-            reap(pid);
+            // They are not alone: guardians and parent losses end them.
+            Err(_) if !held => while let Ok(Some(_)) = waitid(WaitId::All, COLLECT) {},
+            Err(error) => return Err(format!("what is left can't be listed: {error}")),
         }
         let _ = poll(&mut [], Some(&LOOK));
     }
+    Ok(())
 }
+
+/// Asks the kernel, which needs no descriptor to tell.
+fn has_children() -> bool {
+    let looked = waitid(WaitId::All, COLLECT | WaitIdOptions::NOWAIT);
+    !matches!(looked, Err(rustix::io::Errno::CHILD))
+}
+
+fn is_dead(pid: i32) -> bool {
+    procfs::stat(pid).ok().flatten().is_none_or(|stat| stat.is_zombie())
+}
+
+const COLLECT: WaitIdOptions = WaitIdOptions::EXITED.union(WaitIdOptions::NOHANG);
 
 fn reap(pid: i32) {
     let Some(pid) = Pid::from_raw(pid) else { return };
-    let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+    let _ = waitid(WaitId::Pid(pid), COLLECT);
+}
+
+/// Says it if there is room for it: a reader that does not read holds nobody up.
+fn say(error: &str) {
+    let stderr = io::stderr();
+    let mut polled = [PollFd::new(&stderr, PollFlags::OUT)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if poll(&mut polled, Some(&now)).is_ok_and(|ready| ready > 0) {
+        let _ = writeln!(&stderr, "error: {error}");
+    }
 }
