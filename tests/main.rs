@@ -19,6 +19,7 @@ mod names;
 mod offers;
 mod output;
 mod peers;
+mod scarce;
 mod shells;
 mod signals;
 mod spawn;
@@ -47,6 +48,7 @@ const MODULES: &[harness::Module] = &[
     offers::MODULE,
     output::MODULE,
     peers::MODULE,
+    scarce::MODULE,
     shells::MODULE,
     signals::MODULE,
     spawn::MODULE,

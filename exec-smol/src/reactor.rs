@@ -31,10 +31,18 @@ struct Watched {
 }
 
 struct One {
-    /// A copy, so that it can be owned here; it goes when the watching does, before the shell closes its own.
+    /// A copy, so that it can be owned here; it goes when the watching does, before the shell closes its own. What it is
+    /// watched for changes without another, so that it can change also when there are no descriptors.
     fd: Arc<OwnedFd>,
     write: bool,
-    task: Option<Task<()>>,
+    /// While tasks watch.
+    told: Option<Told>,
+}
+
+/// By whom a watched descriptor is told of.
+struct Told {
+    source: Arc<Async<Arc<OwnedFd>>>,
+    _task: Task<()>,
 }
 
 /// Where watching tasks put what is ready, and the loop that waits for it.
@@ -89,20 +97,20 @@ impl SmolReactor {
         let mut watched = lock(&self.watched);
         watched.running = true;
         for (token, one) in &mut watched.by_token {
-            one.task = Some(self.report(*token, &one.fd, one.write)?);
+            let source = Arc::new(Async::new_nonblocking(Arc::clone(&one.fd))?);
+            one.told = Some(self.report(*token, source, one.write));
         }
         Ok(())
     }
 
     /// Starts the task that says when a descriptor is ready. It says it again at the next wait if the shell did not take
     /// all.
-    fn report(&self, token: Token, fd: &Arc<OwnedFd>, write: bool) -> io::Result<Task<()>> {
-        let source = Async::new_nonblocking(Arc::clone(fd))?;
-        let inbox = Arc::clone(&self.inbox);
-        Ok(self.executor.spawn(async move {
+    fn report(&self, token: Token, source: Arc<Async<Arc<OwnedFd>>>, write: bool) -> Told {
+        let (inbox, watched) = (Arc::clone(&self.inbox), Arc::clone(&source));
+        let _task = self.executor.spawn(async move {
             loop {
-                let readable = async { source.readable().await.map(|()| false) };
-                let writable = async { source.writable().await.map(|()| true) };
+                let readable = async { watched.readable().await.map(|()| false) };
+                let writable = async { watched.writable().await.map(|()| true) };
                 let found = if write { or(writable, readable).await } else { readable.await };
                 // A descriptor that can't be watched any more is looked at, which tells why.
                 let failed = found.is_err();
@@ -115,21 +123,29 @@ impl SmolReactor {
                     return;
                 }
             }
-        }))
+        });
+        Told { source, _task }
     }
 }
 
 impl Reactor for SmolReactor {
     fn watch(&mut self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()> {
-        self.rewatch(fd, token, Interest::READ)
+        let fd = Arc::new(fd.try_clone_to_owned()?);
+        let mut watched = lock(&self.watched);
+        let source = || io::Result::Ok(Arc::new(Async::new_nonblocking(Arc::clone(&fd))?));
+        let source = watched.running.then(source).transpose()?;
+        let told = source.map(|source| self.report(token, source, false));
+        watched.by_token.insert(token, One { fd, write: false, told });
+        Ok(())
     }
 
-    fn rewatch(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
-        self.unwatch(fd, token);
-        let (fd, write) = (Arc::new(fd.try_clone_to_owned()?), interest.write);
+    fn rewatch(&mut self, _fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
         let mut watched = lock(&self.watched);
-        let task = watched.running.then(|| self.report(token, &fd, write)).transpose()?;
-        watched.by_token.insert(token, One { fd, write, task });
+        let one = watched.by_token.get_mut(&token).ok_or(io::ErrorKind::NotFound)?;
+        one.write = interest.write;
+        if let Some(told) = &mut one.told {
+            *told = self.report(token, Arc::clone(&told.source), interest.write);
+        }
         Ok(())
     }
 

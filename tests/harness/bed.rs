@@ -148,9 +148,18 @@ impl Bed {
         program: &Program,
         root: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static,
     ) -> Ended {
-        let ended = program.run::<D>(root).expect("a root whose loop can go on");
+        let ended = self.run_unseen::<D>(program, root);
         // The root's thread says that it is done before it is; a shell's own threads may stay.
         watch::observe("the end of the root's thread", || !has_thread("root"));
         ended
+    }
+
+    /// The same, for a root after which nothing can be opened.
+    pub(crate) fn run_unseen<D: Drive>(
+        &self,
+        program: &Program,
+        root: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static,
+    ) -> Ended {
+        program.run::<D>(root).expect("a root whose loop can go on")
     }
 }

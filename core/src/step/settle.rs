@@ -201,7 +201,8 @@ impl Step<'_> {
     /// The last words: every error, the result, and what the subtree came to.
     fn enter_flushing(&mut self) {
         self.arm_life();
-        let left = self.state.strangers.unwrap_or(0);
+        // Whoever could never look does not know that nobody is left.
+        let left = *self.state.strangers.get_or_insert(1);
         if left > 0 {
             self.state.tally.left = self.state.tally.left.saturating_add(left);
             self.report(Event::StrangersLeft(left));

@@ -36,7 +36,8 @@ impl Step<'_> {
         if phase == Child::Asked && self.state.has(Defect::AckTimeoutSwallowed) {
             return;
         }
-        let leavings = child.leavings;
+        // Whoever could never look does not know that there are none.
+        let leavings = child.leavings.max(1);
         // Who looks late, or was told to hurry, finds two rungs due: too little time skips one, never SIGKILL.
         let asked = matches!(phase, Child::Asked | Child::Acked | Child::Parting);
         let late = child.ladder.is_some_and(|ladder| ladder.kill_at <= self.state.now);

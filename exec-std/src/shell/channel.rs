@@ -48,6 +48,7 @@ pub(crate) enum Read {
 }
 
 impl Channel {
+    /// Takes a link whose descriptor is watched by this token.
     pub(crate) fn new(link: Link, token: Token) -> Self {
         Self {
             link,
@@ -59,10 +60,6 @@ impl Channel {
             ended: false,
             congested: false,
         }
-    }
-
-    pub(crate) fn watch(&self, reactor: &mut impl Reactor) -> io::Result<()> {
-        reactor.watch(self.link.as_fd(), self.token)
     }
 
     /// Queues a message and its bytes. An error means that the channel can't be kept up.

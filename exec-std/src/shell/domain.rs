@@ -4,6 +4,7 @@
 //! child's subtree had told of it. Others may be the user's own, and are left alone until the actor's last sweep.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::os::fd::AsFd;
 
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
@@ -12,7 +13,7 @@ use windrow_core::{ActorId, Census, Input, Signal};
 use super::Shell;
 use super::body::signal_process;
 use super::reactor::{Reactor, Token};
-use super::records::watch_exit;
+use super::records::watch;
 use super::sources::{Source, Sources};
 use crate::broken::{Defect, broken};
 use crate::unix::process::Process;
@@ -30,6 +31,8 @@ pub(crate) struct Domains {
     orphans: BTreeMap<i32, Orphan>,
     /// A look is due.
     due: bool,
+    /// The last look did not see all: descriptors are what it takes, and there were none.
+    blind: bool,
     scan: Scan,
 }
 
@@ -73,6 +76,16 @@ impl Domains {
     pub(crate) fn clear(&mut self) {
         self.clearing = Some(Found::default());
         self.due = true;
+    }
+
+    /// Tells whether the last look did not see all, so that another one is wanted soon.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.blind
+    }
+
+    /// Looks again for what the last look could not see.
+    pub(crate) fn look_again(&mut self) {
+        self.due |= std::mem::take(&mut self.blind);
     }
 
     pub(crate) fn forget(&mut self, child: ActorId) {
@@ -121,7 +134,8 @@ impl Domains {
         self.clearing.map(|_| (None, false))
     }
 
-    /// Takes over one stranger. What it has below it will be ours when it dies, so that is remembered as its owner's.
+    /// Takes over one stranger. What it has below it will be ours when it dies, so that is remembered as its owner's. An
+    /// error leaves it for the next look.
     fn adopt(
         &mut self,
         pid: i32,
@@ -129,13 +143,10 @@ impl Domains {
         is_actor: bool,
         reactor: &mut impl Reactor,
         sources: &mut Sources,
-    ) {
-        let Some(number) = Pid::from_raw(pid) else { return };
-        let Ok(pidfd) = pidfd_open(number, PidfdFlags::empty()) else { return };
-        let process = Process::new(pid, pidfd);
-        if watch_exit(&process, Source::Orphan(pid), reactor, sources).is_err() {
-            return;
-        }
+    ) -> io::Result<()> {
+        let Some(number) = Pid::from_raw(pid) else { return Ok(()) };
+        let process = Process::new(pid, pidfd_open(number, PidfdFlags::empty())?);
+        watch(&process, Source::Orphan(pid), reactor, sources)?;
         if let Some(owner) = owner {
             let mut below = Vec::new();
             let _ = self.scan.descendants(pid, 4096, &mut below);
@@ -150,6 +161,7 @@ impl Domains {
             found.told = false;
         }
         self.orphans.insert(pid, Orphan { process, owner, is_actor });
+        Ok(())
     }
 
     /// Counts the living orphans of each owner.
@@ -177,18 +189,28 @@ impl<R: Reactor> Shell<R> {
         if !std::mem::take(&mut self.domains.due) {
             return;
         }
-        if self.has_children_of_any_kind() {
-            self.adopt_strangers();
+        if self.domains.sweeping.is_empty() && self.domains.clearing.is_none() {
+            return;
         }
+        let whole = !self.has_children_of_any_kind() || self.adopt_strangers();
+        self.domains.blind = !whole;
         let alive = self.domains.alive();
         let alive = |owner| alive.get(&owner).copied().unwrap_or(0);
+        // That nobody is left is told only by who has seen all; until then the machine's deadlines go on.
+        let known = Found { told: whole, ..Found::TOLD };
         for (child, found) in self.domains.sweeping.iter_mut().filter(|(_, found)| !found.told) {
-            let Found { fresh, reaped, .. } = std::mem::replace(found, Found::TOLD);
-            self.facts.push_back(Input::Swept { child: *child, alive: alive(Some(*child)), fresh, reaped });
+            let alive = alive(Some(*child));
+            if whole || alive > 0 {
+                let Found { fresh, reaped, .. } = std::mem::replace(found, known);
+                self.facts.push_back(Input::Swept { child: *child, alive, fresh, reaped });
+            }
         }
         if let Some(found) = self.domains.clearing.as_mut().filter(|found| !found.told) {
-            *found = Found::TOLD;
-            self.facts.push_back(Input::Cleared { alive: alive(None) });
+            let alive = alive(None);
+            if whole || alive > 0 {
+                *found = known;
+                self.facts.push_back(Input::Cleared { alive });
+            }
         }
     }
 
@@ -220,24 +242,30 @@ impl<R: Reactor> Shell<R> {
         Dead { leaders: sweeping().filter_map(leader).collect(), told: sweeping().flat_map(told).collect() }
     }
 
-    fn adopt_strangers(&mut self) {
+    /// Takes over all whose owner is known, and tells whether all could be seen.
+    fn adopt_strangers(&mut self) -> bool {
         let own = self.own_pids();
-        let Ok(found) = self.domains.scan.children() else { return };
+        let Ok(found) = self.domains.scan.children() else { return false };
         let strangers: Vec<i32> =
             found.iter().copied().filter(|pid| own.binary_search(pid).is_err()).collect();
         if strangers.is_empty() {
-            return;
+            return true;
         }
         let dead = self.dead();
         // While the template owes an answer, an unknown child may be the one that it is about to tell of.
         let owed = !self.maker.asked.is_empty();
+        let mut whole = true;
         for pid in strangers {
-            let Ok(Some(stat)) = self.domains.scan.stat(pid) else { continue };
+            let stat = self.domains.scan.stat(pid);
+            whole &= stat.is_ok();
+            let Ok(Some(stat)) = stat else { continue };
             let Some((owner, is_actor)) = self.domains.owner(pid, &stat, &dead) else { continue };
             if owed && owner.is_none() {
                 continue;
             }
-            self.domains.adopt(pid, owner, is_actor, &mut self.reactor, &mut self.sources);
+            let (reactor, sources) = (&mut self.reactor, &mut self.sources);
+            whole &= self.domains.adopt(pid, owner, is_actor, reactor, sources).is_ok();
         }
+        whole
     }
 }

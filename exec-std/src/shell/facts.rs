@@ -116,7 +116,7 @@ impl<R: Reactor> Shell<R> {
         match peeked {
             Ok(Some(exit)) => self.exited(id, exit),
             // Somebody traces it: it has exited, and can't be collected. Looking again later does not spin.
-            Ok(None) | Err(_) => self.stuck.push(id),
+            Ok(None) | Err(_) => self.unwatched.push(id),
         }
     }
 
@@ -130,14 +130,14 @@ impl<R: Reactor> Shell<R> {
         self.facts.push_back(Input::Exited { child, exit });
     }
 
-    pub(super) fn look_at_stuck(&mut self) {
-        for id in std::mem::take(&mut self.stuck) {
+    pub(super) fn look_at_unwatched(&mut self) {
+        for id in std::mem::take(&mut self.unwatched) {
             let Some(child) = self.children.get_mut(&id) else { continue };
             let Some(body) = &child.body else { continue };
             match body.peek() {
                 Ok(Some(_)) if child.seen => self.reap(id),
                 Ok(Some(exit)) => self.exited(id, exit),
-                Ok(None) | Err(_) => self.stuck.push(id),
+                Ok(None) | Err(_) => self.unwatched.push(id),
             }
         }
     }
@@ -231,10 +231,15 @@ impl<R: Reactor> Shell<R> {
             }
             Ok(Flushed::Blocked) => {}
             // What the far side sent before it went is still read; the end of that is the loss.
-            Ok(Flushed::Lost) | Err(_) => {
+            Ok(Flushed::Lost) => {
                 if std::mem::take(&mut channel.flush_asked) {
                     self.facts.push_back(Input::LinkLost { link });
                 }
+            }
+            // It can't be watched for room, or nothing can be sent: nobody else would ever tell.
+            Err(_) => {
+                channel.flush_asked = false;
+                self.facts.push_back(Input::LinkLost { link });
             }
         }
     }

@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use windrow_core::ActorId;
 
 use super::reactor::{Interest, Reactor, Token};
+use super::records::watch;
 use super::sources::{Source, Sources};
 use crate::unix::process::Process;
 use crate::unix::template::{Answer, Template};
@@ -47,13 +48,20 @@ impl Maker {
         reactor: &mut impl Reactor,
         sources: &mut Sources,
     ) -> io::Result<()> {
-        let answers = sources.insert(Source::Template);
-        reactor.watch(template.as_fd(), answers)?;
-        let exit = sources.insert(Source::TemplateExit);
-        reactor.watch(template.process().as_fd(), exit)?;
-        self.template = Some(Serving { template, answers, exit });
+        let watched = watch(&template, Source::Template, reactor, sources).and_then(|answers| {
+            let exit = watch(&*template.process(), Source::TemplateExit, reactor, sources);
+            if exit.is_err() {
+                reactor.unwatch(template.as_fd(), answers);
+                sources.remove(answers);
+            }
+            Ok((answers, exit?))
+        });
+        match watched {
+            Ok((answers, exit)) => self.template = Some(Serving { template, answers, exit }),
+            Err(_) => kill(&mut template),
+        }
         self.watches_write = false;
-        Ok(())
+        watched.map(drop)
     }
 
     /// Tells whether there is one to ask.
@@ -139,14 +147,17 @@ impl Maker {
 impl Maker {
     /// Kills what was let go and did not go, a stopped template for one: nothing is left for it to guard.
     pub(crate) fn kill_leaving(&mut self) {
-        for (mut template, _) in self.leaving.drain(..) {
-            let process = template.process();
-            let _ = process.signal(Signal::KILL.as_raw());
-            let exit = process.as_fd();
-            let _ = poll(&mut [PollFd::new(&exit, PollFlags::IN)], Some(&KILLED));
-            collect(process);
-        }
+        self.leaving.drain(..).for_each(|(mut template, _)| kill(&mut template));
     }
+}
+
+/// Kills a template and waits for its end, which is near.
+fn kill(template: &mut Template) {
+    let process = template.process();
+    let _ = process.signal(Signal::KILL.as_raw());
+    let exit = process.as_fd();
+    let _ = poll(&mut [PollFd::new(&exit, PollFlags::IN)], Some(&KILLED));
+    collect(process);
 }
 
 /// A template that somebody traces can't be collected; it is dead all the same.

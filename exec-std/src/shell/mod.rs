@@ -63,7 +63,7 @@ use maker::Maker;
 pub(crate) use meets::Meets;
 use peers::Peers;
 pub(crate) use peers::ROOT;
-use records::Child;
+use records::{Child, watch};
 use slots::Slots;
 use sources::{Source, Sources};
 use threads::Company;
@@ -72,7 +72,7 @@ pub(crate) use threads::{Alive, Berth, Crew};
 /// How many rounds of facts that outputs answer at once one turn takes, before the tick has its turn.
 const ROUNDS: usize = 64;
 
-/// How often a process that has exited and can't be collected is looked at again, and a door that nobody could be let in by.
+/// How often that is looked at again of which no descriptor tells, and a door that nobody could be let in by.
 const RETRY: Duration = Duration::from_millis(20);
 
 /// How long after a child's exit something else may hold its output open before that is told as a leak.
@@ -111,8 +111,8 @@ pub struct Shell<R> {
     facts: VecDeque<Input>,
     /// Channels that something was queued on in this turn.
     unflushed: Vec<Link>,
-    /// Children that have exited and can't be collected yet.
-    stuck: Vec<ActorId>,
+    /// Children of whose exit, or whose collection, no descriptor tells: there was none to be had, or somebody traces them.
+    unwatched: Vec<ActorId>,
     /// Children that have exited while their output is open, and when that is a leak.
     leaks: VecDeque<(Instant, ActorId)>,
     last_scope: u32,
@@ -226,7 +226,7 @@ impl<R: Reactor> Shell<R> {
             asleep: None,
             facts: VecDeque::new(),
             unflushed: Vec::new(),
-            stuck: Vec::new(),
+            unwatched: Vec::new(),
             leaks: VecDeque::new(),
             last_scope: ScopeId::ROOT.0,
             last_order: 0,
@@ -249,18 +249,14 @@ impl<R: Reactor> Shell<R> {
     }
 
     fn watch_own(&mut self, channel: Option<std::os::fd::OwnedFd>) -> io::Result<()> {
-        use std::os::fd::AsFd;
         if let Some(signals) = &self.signals {
-            let token = self.sources.insert(Source::Signals);
-            self.reactor.watch(signals.as_fd(), token)?;
+            watch(signals, Source::Signals, &mut self.reactor, &mut self.sources)?;
         }
-        let token = self.sources.insert(Source::Mail);
-        self.reactor.watch(self.company.mail.as_fd(), token)?;
+        watch(&*self.company.mail, Source::Mail, &mut self.reactor, &mut self.sources)?;
         if let Some(fd) = channel {
-            let token = self.sources.insert(Source::Parent);
-            let channel = Channel::new(crate::unix::link::Link::new(fd), token);
-            channel.watch(&mut self.reactor)?;
-            self.parent = Some(channel);
+            let link = crate::unix::link::Link::new(fd);
+            let token = watch(&link, Source::Parent, &mut self.reactor, &mut self.sources)?;
+            self.parent = Some(Channel::new(link, token));
         }
         Ok(())
     }
@@ -281,7 +277,8 @@ impl<R: Reactor> Shell<R> {
         }
         self.take_letters();
         self.take_orders(now);
-        self.look_at_stuck();
+        self.look_at_unwatched();
+        self.domains.look_again();
         self.look_at_leaks(now);
         self.look_at_door();
         self.settle(now);
@@ -302,7 +299,8 @@ impl<R: Reactor> Shell<R> {
     #[must_use]
     pub fn timeout(&self, now: Instant) -> Option<Duration> {
         let due = self.machine.poll_timeout().map(|due| due.since(now));
-        let retry = (!self.stuck.is_empty() || self.peers.is_short()).then_some(RETRY);
+        let looks = !self.unwatched.is_empty() || self.domains.is_blind() || self.maker.wants_receive();
+        let retry = (looks || self.peers.is_short()).then_some(RETRY);
         let leak = self.leaks.front().map(|(at, _)| at.since(now));
         let busy = !self.facts.is_empty() || !self.ordered.is_empty() || self.outcome.is_some();
         let at_once = (busy || self.is_unbegun()).then_some(Duration::ZERO);

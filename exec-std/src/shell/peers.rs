@@ -13,6 +13,7 @@ use super::Shell;
 use super::channel::Channel;
 use super::directory::Tree;
 use super::reactor::{Reactor, Token};
+use super::records::watch;
 use super::sources::Source;
 use crate::unix::peer::{Arrival, DialError, Greeted, Guest, Listener, dial};
 use crate::unix::token::Door;
@@ -85,9 +86,8 @@ impl<R: Reactor> Shell<R> {
         let Some(tree) = &mut self.peers.tree else { return Err(DialError::Absent) };
         let card = tree.key.card(self.machine.actor().0, address)?;
         let link = dial(tree.dir()?, address, &card)?;
-        let channel = Channel::new(link, self.sources.insert(Source::Peer(peer)));
-        channel.watch(&mut self.reactor)?;
-        self.peers.channels.insert(peer, channel);
+        let token = watch(&link, Source::Peer(peer), &mut self.reactor, &mut self.sources)?;
+        self.peers.channels.insert(peer, Channel::new(link, token));
         Ok(())
     }
 
@@ -99,11 +99,8 @@ impl<R: Reactor> Shell<R> {
                 Ok(Arrival::Guest(guest)) => {
                     self.peers.last += 1;
                     let peer = PeerId(self.peers.last);
-                    let token = self.sources.insert(Source::Peer(peer));
-                    if self.reactor.watch(guest.as_fd(), token).is_err() {
-                        self.sources.remove(token);
-                        return entrance.shut(&mut self.reactor);
-                    }
+                    let watched = watch(&guest, Source::Peer(peer), &mut self.reactor, &mut self.sources);
+                    let Ok(token) = watched else { return entrance.shut(&mut self.reactor) };
                     self.peers.guests.insert(peer, (guest, token));
                     self.facts.push_back(Input::PeerJoined { peer });
                 }

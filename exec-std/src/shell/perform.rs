@@ -172,8 +172,8 @@ impl<R: Reactor> Shell<R> {
             self.forget_exit(body, token);
             self.collected(id);
             self.facts.push_back(Input::Reaped { child: id });
-        } else if !self.stuck.contains(&id) {
-            self.stuck.push(id);
+        } else if !self.unwatched.contains(&id) {
+            self.unwatched.push(id);
         }
     }
 

@@ -1,9 +1,8 @@
 //! What the shell holds for one child: its channel, its body, its output.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
-
-use windrow_core::ActorId;
 
 use super::body::Body;
 use super::channel::Channel;
@@ -12,7 +11,6 @@ use super::sources::{Source, Sources};
 use crate::board::Output;
 use crate::broken::{Defect, broken};
 use crate::order::Order;
-use crate::unix::process::Process;
 use crate::unix::stdio::{Drained, Pump};
 
 /// How much of one output is read in a turn before the others have theirs.
@@ -93,18 +91,15 @@ pub(crate) struct Captured {
 }
 
 impl Captured {
+    /// One that can't be watched would fill its pipe and block the child, so it is an error.
     pub(crate) fn watch(
         pump: Pump,
-        child: ActorId,
-        source: fn(ActorId) -> Source,
+        source: Source,
         reactor: &mut impl Reactor,
         sources: &mut Sources,
-    ) -> Self {
-        let token = pump.as_fd().and_then(|fd| {
-            let token = sources.insert(source(child));
-            reactor.watch(fd, token).ok().map(|()| token)
-        });
-        Self { pump, token }
+    ) -> io::Result<Self> {
+        let token = pump.as_fd().map(|fd| watch(fd, source, reactor, sources)).transpose()?;
+        Ok(Self { pump, token })
     }
 
     /// Empties the pipe a share at a time, whatever state the machine is in.
@@ -130,14 +125,17 @@ impl Captured {
     }
 }
 
-/// Watches a process's exit.
-pub(crate) fn watch_exit(
-    process: &Process,
+/// Watches a descriptor, and gives the token by which it tells.
+pub(crate) fn watch(
+    fd: impl AsFd,
     source: Source,
     reactor: &mut impl Reactor,
     sources: &mut Sources,
-) -> std::io::Result<Token> {
+) -> io::Result<Token> {
     let token = sources.insert(source);
-    reactor.watch(process.as_fd(), token)?;
-    Ok(token)
+    let watched = reactor.watch(fd.as_fd(), token);
+    if watched.is_err() {
+        sources.remove(token);
+    }
+    watched.map(|()| token)
 }

@@ -14,7 +14,7 @@ use super::desk::Held;
 use super::directory::Tree;
 use super::intern::clip;
 use super::reactor::Reactor;
-use super::records::{Captured, Child, watch_exit};
+use super::records::{Captured, Child, watch};
 use super::sources::Source;
 use super::wards::{Make, Making};
 use crate::order::{Backend, Brief, Order, What};
@@ -22,7 +22,7 @@ use crate::program::fresh_id;
 use crate::unix::link::Link;
 use crate::unix::process::Process;
 use crate::unix::procfs;
-use crate::unix::stdio::Sink;
+use crate::unix::stdio::{Pump, Sink};
 use crate::unix::template::{Answer, Template};
 
 /// The error of a spawn that nobody can do: `EAGAIN`, because it may be tried again.
@@ -134,24 +134,26 @@ impl<R: Reactor> Shell<R> {
             Sink::Null => Some(self.null.copy()?),
             other => other.open()?.0,
         };
-        let (stdout, pump) = order.stdout.open()?;
         let (reactor, sources) = (&mut self.reactor, &mut self.sources);
-        child.stdout = pump.map(|pump| Captured::watch(pump, id, Source::ChildOut, reactor, sources));
+        let mut capture = |pump: Option<Pump>, source| {
+            pump.map(|pump| Captured::watch(pump, source, reactor, sources)).transpose()
+        };
+        let (stdout, pump) = order.stdout.open()?;
+        child.stdout = capture(pump, Source::ChildOut(id))?;
         let (stderr, pump) = order.stderr.open()?;
-        child.stderr = pump.map(|pump| Captured::watch(pump, id, Source::ChildErr, reactor, sources));
+        child.stderr = capture(pump, Source::ChildErr(id))?;
         Ok([stdin, stdout, stderr])
     }
 
     fn open_channel(&mut self, id: ActorId, child: &mut Child) -> io::Result<OwnedFd> {
         let (link, theirs) = Link::pair()?;
-        let channel = Channel::new(link, self.sources.insert(Source::ChildLink(id)));
-        channel.watch(&mut self.reactor)?;
-        child.channel = Some(channel);
+        let token = watch(&link, Source::ChildLink(id), &mut self.reactor, &mut self.sources)?;
+        child.channel = Some(Channel::new(link, token));
         Ok(theirs)
     }
 
     /// A process exists: from here on its exit is awaited.
-    pub(super) fn started(&mut self, id: ActorId, process: Process) -> io::Result<()> {
+    pub(super) fn started(&mut self, id: ActorId, process: Process) {
         // Ancestors tell a dead child's leavings by it. A root has none, and a look into `/proc` is slow.
         let stamp = self.parent.is_some().then(|| procfs::Stamp::of(process.pid()).ok().flatten()).flatten();
         let stamp = Stamp {
@@ -159,11 +161,14 @@ impl<R: Reactor> Shell<R> {
             start: stamp.map_or(0, |stamp| stamp.start),
         };
         self.record_started(id, process.pid());
-        let token = watch_exit(&process, Source::ChildExit(id), &mut self.reactor, &mut self.sources)?;
-        let Some(child) = self.children.get_mut(&id) else { return Ok(()) };
-        (child.body, child.exit) = (Some(Body::Process(process)), Some(token));
+        let token = watch(&process, Source::ChildExit(id), &mut self.reactor, &mut self.sources).ok();
+        let Some(child) = self.children.get_mut(&id) else { return };
+        (child.body, child.exit) = (Some(Body::Process(process)), token);
+        if token.is_none() {
+            // It is there, whatever could not be had for it.
+            self.unwatched.push(id);
+        }
         self.facts.push_back(Input::Started { child: id, stamp });
-        Ok(())
     }
 
     pub(super) fn take_answers(&mut self) {

@@ -129,11 +129,9 @@ impl<R: Reactor> Shell<R> {
 
     /// A process that this actor has ordered exists, or never will.
     pub(super) fn take_made(&mut self, id: ActorId, made: Result<Process, i32>) {
-        let started = made.and_then(|process| {
-            self.started(id, process).map_err(|error| error.raw_os_error().unwrap_or(AGAIN))
-        });
-        if let Err(errno) = started {
-            self.facts.push_back(Input::NotStarted { child: id, errno });
+        match made {
+            Ok(process) => self.started(id, process),
+            Err(errno) => self.facts.push_back(Input::NotStarted { child: id, errno }),
         }
     }
 

@@ -201,10 +201,11 @@ impl Template {
         self.queue.front().is_some_and(|next| self.may_send(next))
     }
 
-    /// Says whether [`Template::receive`] has an answer that did not come through the socket.
+    /// Says whether [`Template::receive`] has something to do that the socket does not tell of: an answer to give, or a dead
+    /// child to collect.
     #[must_use]
     pub fn wants_receive(&self) -> bool {
-        !self.answers.is_empty()
+        !self.answers.is_empty() || !self.unclaimed.is_empty()
     }
 
     /// Sends what is queued, as far as it goes.

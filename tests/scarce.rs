@@ -1,0 +1,208 @@
+//! Descriptors that run out: what can't be watched is told of, nothing is half made, and nobody is forgotten.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit, setrlimit};
+use windrow_core::{End, Exit, Kind};
+use windrow_std::unix::procfs;
+use windrow_std::{Actor, Drive, Endpoint, Nursery, Order, Raised, Scope, Service, Sink};
+
+use crate::harness::{Bed, Module, cases, driven, soon, watch};
+use crate::traced::inner_half;
+
+pub(crate) const MODULE: Module = Module {
+    cases: cases![an_outer_half_that_sees_nothing_stays_until_all_is_gone],
+    driven: driven![
+        row_75_no_descriptor_at_each_step_of_a_spawn,
+        a_blocked_channel_goes_on_without_descriptors,
+        leavings_are_looked_for_until_they_are_seen,
+        strangers_that_are_never_seen_are_counted,
+    ],
+    entries: &[("idle", |actor, _| actor.sleep_forever().map(|()| Vec::new()))],
+    services: &[scale],
+    ..Module::EMPTY
+};
+
+const LENGTH: Endpoint<Vec<u8>, usize> = Endpoint::new("length");
+
+fn scale() -> Service {
+    Service::new("scale").on(LENGTH, |_, bytes| Ok(bytes.len()))
+}
+
+/// Up to how many descriptors are free: with so many a child of each kind can be made, and what watches them.
+const ROOM: u64 = 32;
+
+const TAIL: Sink = Sink::Capture { tail: 1000 };
+
+/// What a command writes, which is more than a pipe holds.
+const WRITTEN: usize = 100_000;
+
+/// A table without gaps, so that the limit says how many more descriptors there can be.
+struct Full {
+    _files: Vec<File>,
+    former: Rlimit,
+}
+
+impl Full {
+    /// Leaves room for so many.
+    fn but(room: u64) -> Self {
+        let files: Vec<_> = (0..20).map(|_| File::open("/dev/null").expect("a file")).collect();
+        let open = std::fs::read_dir("/proc/self/fd").expect("the list of descriptors").flatten();
+        let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse::<u64>().ok();
+        let listing = 1;
+        let highest = open.filter_map(number).max().expect("a descriptor") - listing;
+        let former = getrlimit(Resource::Nofile);
+        let full = Self { _files: files, former };
+        full.leave(highest + 1 + room);
+        full
+    }
+
+    fn leave(&self, count: u64) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(count), ..self.former.clone() }).expect("a limit");
+    }
+}
+
+impl Drop for Full {
+    fn drop(&mut self) {
+        setrlimit(Resource::Nofile, self.former.clone()).expect("the limit as it was");
+    }
+}
+
+/// In an order in which each kind is the one for which the watching has to grow, a child is made or an error is told.
+fn row_75_no_descriptor_at_each_step_of_a_spawn<D: Drive>(bed: &Bed) {
+    let plans: [fn() -> [Order; 3]; 2] = [|| [still(), idle(), idle()], || [idle(), idle(), still()]];
+    let (mut made, mut refused) = (0, 0);
+    for (plan, room) in plans.into_iter().flat_map(|plan| (0..ROOM).map(move |room| (plan, room))) {
+        let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+            let full = Full::but(room);
+            let ended = actor.nursery_with(Scope::default().timeout(soon()), |nursery| {
+                for order in plan() {
+                    nursery.spawn(order)?.ready()?;
+                }
+                let write = Order::command("head", ["-c", &WRITTEN.to_string(), "/dev/zero"]);
+                let written = nursery.spawn(write.stdout(TAIL))?.wait_gone()?.output;
+                nursery.cancel();
+                Ok(written.stdout.len() + usize::try_from(written.lost).expect("a length"))
+            });
+            drop(full);
+            // The template, and nobody else.
+            let alone = || procfs::children().expect("the list of children").len() == 1;
+            watch::observe(&format!("an end of all with room for {room}: {ended:?}"), alone);
+            match ended {
+                Ok(written) => assert_eq!(written, WRITTEN, "with room for {room}"),
+                Err(Raised::Group(failures)) => {
+                    let kind = &failures[0].kind;
+                    let typed = matches!(kind, Kind::NotStarted(_) | Kind::Died(Exit::Code(_)));
+                    assert!(typed, "with room for {room}: {failures:?}");
+                    return Ok(vec![0]);
+                }
+                Err(other) => panic!("with room for {room}: {other}"),
+            }
+            Ok(vec![1])
+        });
+        assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{room}: {ended:?}");
+        if ended.value == [1] { made += 1 } else { refused += 1 }
+    }
+    assert!(made > 0 && refused > 0, "{made} could be made, {refused} could not");
+}
+
+fn idle() -> Order {
+    Order::entry("idle", [])
+}
+
+fn still() -> Order {
+    Order::command("sleep", ["1000"]).stdout(TAIL).stderr(TAIL)
+}
+
+fn a_blocked_channel_goes_on_without_descriptors<D: Drive>(bed: &Bed) {
+    const CALLS: usize = 6;
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let child = nursery.spawn(Order::service("scale"))?;
+            child.ready()?;
+            let portal = child.portal();
+            let pid = watch::named(std::process::id().cast_signed(), "scale")[0];
+            let full = Full::but(0);
+            // More than a socket holds, so that the rest waits for room.
+            watch::signal(pid, Signal::STOP);
+            let pending = (0..CALLS).map(|_| portal.start(LENGTH, &vec![1; 60_000]));
+            let pending = pending.collect::<Result<Vec<_>, _>>()?;
+            watch::signal(pid, Signal::CONT);
+            for one in pending {
+                assert_eq!(one.result()?, 60_000);
+            }
+            drop(full);
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    assert_eq!((ended.outcome.end, ended.outcome.tally.escalations), (End::Well, 0), "{ended:?}");
+}
+
+/// Spawns a command that will leave another process, and gives its pid and that one's pidfd.
+fn leaving(nursery: &Nursery<'_>, script: &str) -> Result<(i32, OwnedFd), Raised> {
+    nursery.spawn(Order::command("sh", ["-c", script]))?.ready()?;
+    let own = std::process::id().cast_signed();
+    watch::observe("what the command leaves", || !watch::named(own, "sleep").is_empty());
+    watch::observe("the command itself", || !watch::named(own, "tail").is_empty());
+    let left = watch::open(watch::named(own, "sleep")[0]);
+    Ok((watch::named(own, "tail")[0], left))
+}
+
+fn leavings_are_looked_for_until_they_are_seen<D: Drive>(bed: &Bed) {
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        let mut left = None;
+        let ended = actor.nursery(|nursery| {
+            let (pid, pidfd) = leaving(nursery, "sleep 1000 & exec tail -f /dev/null")?;
+            left = Some(pidfd);
+            let full = Full::but(0);
+            watch::signal(pid, Signal::TERM);
+            // Its death cancels: by then what it left was looked for, and nothing could be seen.
+            let cancelled = actor.sleep_forever();
+            drop(full);
+            cancelled
+        });
+        assert!(left.is_some_and(|left| watch::is_readable(&left)), "what a child left outlives its nursery");
+        assert!(ended.is_err_and(|raised| matches!(raised, Raised::Group(_))));
+        Ok(Vec::new())
+    });
+    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
+}
+
+fn strangers_that_are_never_seen_are_counted<D: Drive>(bed: &Bed) {
+    let former = getrlimit(Resource::Nofile);
+    // As many as the loop may wait for; they are all taken.
+    let none = Rlimit { current: Some(8), ..former.clone() };
+    let ended = bed.run_unseen::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let _ = leaving(nursery, "setsid sleep 1000 & exec tail -f /dev/null")?;
+            setrlimit(Resource::Nofile, none).expect("a limit");
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    setrlimit(Resource::Nofile, former).expect("the limit as it was");
+    for pid in watch::named(std::process::id().cast_signed(), "sleep") {
+        watch::signal(pid, Signal::KILL);
+    }
+    watch::collect_all(Duration::from_secs(5));
+    assert!(ended.outcome.tally.left > 0, "nothing is said to be left: {ended:?}");
+}
+
+/// The inner half is killed, and the outer one can't open `/proc`.
+fn an_outer_half_that_sees_nothing_stays_until_all_is_gone(bed: &Bed) {
+    let up = bed.gate("up");
+    let script = format!("trap '' TERM; echo u >{}; while :; do sleep 1000; done", up.path());
+    let running = bed.windrow(["run", "--", "sh", "-c", &script]).start();
+    up.hear(1);
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    prlimit(Pid::from_raw(running.pid()), Resource::Nofile, none).expect("a limit for the outer half");
+    watch::signal(inner_half(running.pid()), Signal::KILL);
+    let ended = running.finish();
+    let left = procfs::children().expect("the list of children");
+    watch::collect_all(Duration::from_secs(5));
+    assert!(left.is_empty(), "{} processes are left: {ended}", left.len());
+    ended.expect(128 + 9);
+}
