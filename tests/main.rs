@@ -15,6 +15,7 @@ mod harness;
 mod late;
 mod leavings;
 mod long;
+mod loops;
 mod names;
 mod offers;
 mod output;
@@ -44,6 +45,7 @@ const MODULES: &[harness::Module] = &[
     late::MODULE,
     leavings::MODULE,
     long::MODULE,
+    loops::MODULE,
     names::MODULE,
     offers::MODULE,
     output::MODULE,

@@ -24,7 +24,7 @@ use crate::failure::Raised;
 use crate::notice::Notice;
 use crate::order::{Backend, Brief};
 use crate::rehearsal::rehearse;
-use crate::shell::{Alive, Asks, Ended, Meets, Reactor, Recorder, Shared, Shell, Tree};
+use crate::shell::{Alive, Asks, Ended, Meets, Reactor, Recorder, Shared, Shell, Tree, Wreck};
 use crate::threads::Threads;
 use crate::unix::exec::take_channel;
 use crate::unix::template::{self, Newborn, Role, StartError, Template};
@@ -184,12 +184,15 @@ impl Program {
         shell.set_backend(backend);
         shell.set_recorder(self.recorder);
         let shared = Arc::new(Shared::new(shell));
+        // Whatever keeps the loop from going on, from here on there is something to clear away.
+        let wreck = Wreck(&shared);
         drive.until_run(&shared)?;
         rehearse();
         let template = match Template::start(self.preload) {
             Ok(Role::Actor(template)) => template,
             Ok(Role::Newborn(newborn)) => {
                 // What the root had open is closed here already; its numbers mean other things now.
+                std::mem::forget(wreck);
                 std::mem::forget((drive, shared, root, watch));
                 self.sit::<D>(Seat::born(newborn));
             }

@@ -157,8 +157,14 @@ impl<R: Reactor> Shared<R> {
 
     /// Takes the shell away for good: nobody has anything to say to it any more.
     pub(crate) fn close(&self) {
+        self.close_after(|_| {});
+    }
+
+    /// The same, with something to be done with it when nobody else can reach it any more.
+    pub(crate) fn close_after(&self, last: impl FnOnce(&mut Shell<R>)) {
         let shell = self.lock().take();
         if let Some(mut shell) = shell {
+            last(&mut shell);
             shell.let_go();
             drop(shell);
             self.board.publish();

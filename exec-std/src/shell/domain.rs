@@ -123,6 +123,15 @@ impl Domains {
         self.due = true;
     }
 
+    pub(crate) fn has_orphans(&self) -> bool {
+        !self.orphans.is_empty()
+    }
+
+    /// Forgets the orphans that have exited, whoever waits for them.
+    pub(crate) fn collect_all(&mut self) {
+        self.orphans.retain(|_, orphan| !matches!(orphan.process.collect(), Ok(Some(_))));
+    }
+
     /// Says whose a stranger is: the domain of a dead child, or the last sweep's. `None` leaves it alone.
     fn owner(&self, pid: i32, stat: &Stat, dead: &Dead) -> Option<(Option<ActorId>, bool)> {
         if let Some(child) = dead.told.get(&(pid, stat.start_time)) {
@@ -243,7 +252,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Takes over all whose owner is known, and tells whether all could be seen.
-    fn adopt_strangers(&mut self) -> bool {
+    pub(super) fn adopt_strangers(&mut self) -> bool {
         let own = self.own_pids();
         let Ok(found) = self.domains.scan.children() else { return false };
         let strangers: Vec<i32> =

@@ -149,6 +149,12 @@ impl Maker {
     pub(crate) fn kill_leaving(&mut self) {
         self.leaving.drain(..).for_each(|(mut template, _)| kill(&mut template));
     }
+
+    /// Kills all that there are, for nobody will let them go.
+    pub(crate) fn kill_all(&mut self) {
+        self.template.take().into_iter().for_each(|mut serving| kill(&mut serving.template));
+        self.kill_leaving();
+    }
 }
 
 /// Kills a template and waits for its end, which is near.

@@ -28,6 +28,7 @@ mod status;
 mod talk;
 mod threads;
 mod wards;
+mod wreck;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -68,6 +69,7 @@ use slots::Slots;
 use sources::{Source, Sources};
 use threads::Company;
 pub(crate) use threads::{Alive, Berth, Crew};
+pub(crate) use wreck::Wreck;
 
 /// How many rounds of facts that outputs answer at once one turn takes, before the tick has its turn.
 const ROUNDS: usize = 64;

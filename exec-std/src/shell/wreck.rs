@@ -1,0 +1,68 @@
+//! The end of an actor whose loop can't go on: what it made is killed and collected here, for no machine is asked any more.
+//!
+//! The rule: whoever returns from a tree, or panics out of it, leaves nothing of it behind, and takes no longer for that than
+//! a SIGKILL may.
+
+use rustix::event::{Timespec, poll};
+use windrow_core::Signal;
+
+use super::body::Body;
+use super::desk::Shared;
+use super::reactor::Reactor;
+use super::{Shell, now};
+
+/// How often it is looked whether something else came to light.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+
+/// Clears a shell away if it is still there when this goes.
+#[derive(Debug)]
+pub(crate) struct Wreck<'a, R: Reactor>(pub(crate) &'a Shared<R>);
+
+impl<R: Reactor> Drop for Wreck<'_, R> {
+    fn drop(&mut self) {
+        self.0.close_after(Shell::kill_all);
+    }
+}
+
+impl<R: Reactor> Shell<R> {
+    /// Kills and collects all processes that this actor has, and what turns up behind them. A thread hears that its channel
+    /// is gone.
+    fn kill_all(&mut self) {
+        let until = now().after(self.machine.limits().times.kill);
+        // First of all who could make more; what it has made and not told of is then a stranger like others.
+        self.maker.kill_all();
+        self.maker.asked.clear();
+        for body in self.children.values().filter_map(|child| child.body.as_ref()) {
+            if matches!(body, Body::Process(_)) {
+                body.signal(Signal::Kill);
+            }
+        }
+        // Whatever else is found is a stranger, and killed as such.
+        self.domains.clear();
+        loop {
+            let seen = self.adopt_strangers();
+            if (seen && !self.has_processes()) || now() >= until {
+                break;
+            }
+            // Not on their descriptors: that of a traced one is readable for ever.
+            let _ = poll(&mut [], Some(&LOOK));
+            self.collect_all();
+        }
+    }
+
+    fn has_processes(&self) -> bool {
+        self.domains.has_orphans()
+            || self.children.values().any(|child| matches!(child.body, Some(Body::Process(_))))
+    }
+
+    fn collect_all(&mut self) {
+        for child in self.children.values_mut() {
+            if let Some(Body::Process(process)) = &mut child.body
+                && let Ok(Some(_)) = process.collect()
+            {
+                child.body = None;
+            }
+        }
+        self.domains.collect_all();
+    }
+}
