@@ -177,7 +177,8 @@ fn row_52_status_while_user_code_spins(bed: &Bed) {
     running.signal(Signal::INT);
     let ended = running.finish();
     ended.expect(1);
-    assert!(ended.out.contains("Abandoned") || ended.out.contains("end: Cancelled"), "{ended}");
+    assert!(ended.out.contains("end: Cancelled"), "{ended}");
+    assert!(ended.err.contains("root (") && ended.err.contains("its code did not end in time"), "{ended}");
 }
 
 fn row_52_status_of_one_that_is_silent(bed: &Bed) {

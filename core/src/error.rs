@@ -7,7 +7,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ActorId, LEVELS_MAX, Payload, TaskId};
+use crate::{ActorId, LEVELS_MAX, Payload};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,8 +63,6 @@ pub enum Kind {
     Unkillable,
     /// What a dead child left behind outlived its KILL; the number counts the processes.
     Escaped(u32),
-    /// A task outlived the actor's deadline.
-    Abandoned(TaskId),
     /// A call names no endpoint of the actor.
     NoEndpoint,
     /// The arguments of a call are not what its endpoint takes.
@@ -96,7 +94,6 @@ impl fmt::Display for Kind {
             Self::Protocol => f.write_str("sent something that is no message"),
             Self::Unkillable => f.write_str("was killed and is still there"),
             Self::Escaped(count) => write!(f, "left {count} processes that outlived SIGKILL"),
-            Self::Abandoned(task) => write!(f, "had to leave task {task} behind"),
             Self::NoEndpoint => f.write_str("has no such endpoint"),
             Self::BadArguments => f.write_str("was called with arguments that its endpoint does not take"),
             Self::Busy => f.write_str("serves as many calls as it may"),

@@ -65,8 +65,6 @@ pub enum Input {
         task: TaskId,
         /// The scope it runs in.
         scope: ScopeId,
-        /// Its name.
-        name: NameId,
     },
     /// Spawns a child in a scope. The id is the caller's and must grow.
     Spawn {

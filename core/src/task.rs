@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::table::table;
-use crate::{Instant, NameId, ScopeId};
+use crate::{Instant, ScopeId};
 
 table! {
     /// Where a task is in its life.
@@ -40,6 +40,5 @@ table! {
 pub(crate) struct TaskRecord {
     pub(crate) phase: Task,
     pub(crate) scope: ScopeId,
-    pub(crate) name: NameId,
     pub(crate) since: Instant,
 }

@@ -175,8 +175,7 @@ impl World<'_> {
 
     fn start_helper(&mut self, node: usize) -> Result<(), Violation> {
         let scope = self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT);
-        let name = NameId::default();
-        if self.give(node, Input::StartTask { task: HELPER, scope, name })?.is_ok() {
+        if self.give(node, Input::StartTask { task: HELPER, scope })?.is_ok() {
             let after = self.work_span(node);
             self.at(self.now.after(after), Event::Cue { node, cue: Cue::HelperFails });
         }

@@ -12,8 +12,8 @@ use crate::state::{Member, State};
 use crate::task::TaskRecord;
 use crate::{
     ActorId, Callee, CalleeChange, Caller, Cause, Channel, Child, ContextId, Defect, Half, Input, Instant,
-    Life, Link, Message, NameId, Output, Payload, Reason, Refused, Role, Scope, ScopeChange, ScopeId, Side,
-    Spec, Stamp, Task, TaskId, Times,
+    Life, Link, Message, Output, Payload, Reason, Refused, Role, Scope, ScopeChange, ScopeId, Side, Spec,
+    Stamp, Task, TaskId, Times,
 };
 
 /// Turns an ask down, or lets it through. Facts and the tick always pass.
@@ -32,7 +32,7 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
                 Refused::ClosedScope,
             )
         }
-        Input::StartTask { task, scope, .. } => {
+        Input::StartTask { task, scope } => {
             check_open(state, scope)?;
             check(task > state.last_task, Refused::StaleId)?;
             check(state.tasks.len() < size(state.limits.tasks), Refused::Full)
@@ -198,8 +198,8 @@ impl Step<'_> {
         }
     }
 
-    pub(super) fn start_task(&mut self, task: TaskId, scope: ScopeId, name: NameId) {
-        let record = TaskRecord { phase: Task::Running, scope, name, since: self.state.now };
+    pub(super) fn start_task(&mut self, task: TaskId, scope: ScopeId) {
+        let record = TaskRecord { phase: Task::Running, scope, since: self.state.now };
         self.state.last_task = self.state.last_task.max(task);
         self.state.tasks.insert(task, record);
         self.state.members.insert((scope, Member::Task(task)));

@@ -96,7 +96,7 @@ impl Step<'_> {
                 self.open_scope(scope, parent, shield, deadline)
             }
             Input::Leave { scope } => self.leave(scope),
-            Input::StartTask { task, scope, name } => self.start_task(task, scope, name),
+            Input::StartTask { task, scope } => self.start_task(task, scope),
             Input::Spawn { child, scope, spec } => self.spawn(child, scope, spec),
             Input::Cancel { scope } => self.cancel(scope),
             Input::CancelChild { child } => self.cancel_child(child),

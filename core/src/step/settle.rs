@@ -6,7 +6,7 @@ use super::Step;
 use crate::deadlines::{Deadlines, Timer};
 use crate::scope::ScopeRecord;
 use crate::{
-    Channel, Defect, End, Error, Event, Life, LifeChange, Link, Message, NameId, Outcome, Output, Payload,
+    Channel, Defect, End, Error, Event, Life, LifeChange, Link, Message, Outcome, Output, Payload,
     ScopeChange, ScopeId, TaskId,
 };
 
@@ -176,7 +176,7 @@ impl Step<'_> {
         if self.state.parent.is_some() {
             self.send(Link::Parent, Message::Ready);
         }
-        self.start_task(TaskId::MAIN, ScopeId::ROOT, NameId::default());
+        self.start_task(TaskId::MAIN, ScopeId::ROOT);
         self.state.result = Payload::default();
         self.emit(Output::Run);
     }

@@ -37,7 +37,6 @@ fn kinds() -> Vec<Kind> {
         Kind::Protocol,
         Kind::Unkillable,
         Kind::Escaped(u32::MAX),
-        Kind::Abandoned(TaskId(u32::MAX)),
         Kind::NoEndpoint,
         Kind::BadArguments,
         Kind::Busy,

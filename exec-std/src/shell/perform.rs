@@ -218,6 +218,8 @@ impl<R: Reactor> Shell<R> {
             Event::Unkillable(id) => {
                 self.board.write_child(id, |child| child.gone = true);
             }
+            // An actor that is not the root has no watcher.
+            Event::Abandoned(_) => self.say_abandoned(),
             _ => {}
         }
         self.notices.send(Notice::Event(event));

@@ -75,11 +75,22 @@ impl<R: Reactor> Shell<R> {
         self.status.told.insert(status.actor, postcard::from_bytes(&bytes).unwrap_or_default());
     }
 
-    /// Prints the tree to standard error without ever waiting for whoever reads it.
+    /// Prints the tree to standard error.
     pub(super) fn print_status(&mut self, silent: u32) {
-        let text = std::mem::take(&mut self.status).tell(self.machine.actor(), silent, now());
-        std::thread::spawn(move || drop(std::io::stderr().write_all(text.as_bytes())));
+        say(std::mem::take(&mut self.status).tell(self.machine.actor(), silent, now()));
     }
+
+    /// Says whose user code is still at work when the actor goes on to its end without it.
+    pub(super) fn say_abandoned(&self) {
+        let (name, id) = (&self.name, self.machine.actor());
+        say(format!("{name} ({id}): its code did not end in time, and is left behind\n"));
+    }
+}
+
+/// Says something on standard error without ever waiting for whoever reads it. Without a thread it is not said.
+fn say(text: String) {
+    let print = move || drop(std::io::stderr().write_all(text.as_bytes()));
+    let _ = std::thread::Builder::new().name(String::from("say")).spawn(print);
 }
 
 impl Collected {
