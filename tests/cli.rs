@@ -1,5 +1,6 @@
 //! The program `windrow` as a user meets it: arguments, exit statuses, what stands on which output.
 
+use rustix::process::Signal;
 use windrow_std::unix::process::Exit;
 
 use crate::harness::{Bed, Module, cases};
@@ -8,6 +9,7 @@ pub(crate) const MODULE: Module = Module {
     cases: cases![
         exit_statuses_pass_through,
         output_passes_through_as_it_comes,
+        what_does_not_end_in_time_is_told_of,
         bad_arguments_are_refused,
         a_tree_of_threads,
         the_environment_names_no_backend,
@@ -40,6 +42,17 @@ fn output_passes_through_as_it_comes(bed: &Bed) {
     running.until_out("one\n");
     go.open(1);
     assert_eq!(running.finish().expect(0).out, "one\ntwo\n");
+}
+
+fn what_does_not_end_in_time_is_told_of(bed: &Bed) {
+    let up = bed.gate("up");
+    let deaf = format!("trap : INT TERM; echo u >{}; while :; do sleep 1000; done", up.path());
+    let running = bed.windrow(["run", "--", "sh", "-c", &deaf]).start();
+    up.hear(1);
+    running.signal(Signal::INT);
+    let ended = running.finish();
+    ended.expect(128 + 9);
+    assert!(ended.err.contains("! sh did not end in time: Kill"), "{ended}");
 }
 
 fn bad_arguments_are_refused(bed: &Bed) {

@@ -5,8 +5,9 @@ use std::io::IsTerminal;
 use crate::core::{End, Exit, Kind};
 use crate::shell::Ended;
 use crate::unix::stdio::Sink;
-use crate::{Drive, Order, Sandwich};
+use crate::{Actor, Drive, Order, Sandwich};
 
+use super::view::{self, View};
 use super::{Refusal, Run, say, tree};
 
 /// windrow itself failed, as `env` and `timeout` say it.
@@ -27,7 +28,7 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let entered = if run.tty { Sandwich::enter_sharing_terminal() } else { Sandwich::enter() };
     entered.map_err(|error| Refusal::new("no process to stand around the command", OURS).because(error))?;
     let (sender, end) = std::sync::mpsc::channel();
-    let ended = tree::program(1).run::<D>(move |actor| {
+    let root = move |actor: &Actor| {
         let mut exit = None;
         let ended = actor.nursery(|nursery| {
             let child = nursery.spawn(order)?;
@@ -37,7 +38,8 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         let exit = exit.and_then(|child| child.end()).and_then(|end| end.exit);
         let _ = sender.send(exit);
         ended.map(|()| Vec::new())
-    });
+    };
+    let ended = tree::program(1).run_watched::<D>(root, |notices| view::show(notices, View::Alarms));
     let ended = ended.map_err(|error| Refusal::new("the loop can't go on", OURS).because(error))?;
     let exit = end.try_recv().ok().flatten();
     if ended.outcome.tally.left > 0 {

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::leaf::Leaf;
 use super::summary::Summary;
-use super::{Refusal, Run, check, view};
+use super::view::{self, View};
+use super::{Refusal, Run, check};
 
 /// How long the root lets a tree that does not fall by itself stand.
 const STANDING: Duration = Duration::from_millis(500);
@@ -57,11 +58,11 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     }
     let part = Part { breadth: run.breadth, depth: run.depth, leaf: run.leaf, threads };
     let times = Arc::new(Mutex::new(Times::default()));
-    let (kept, quiet) = (Arc::clone(&times), run.json);
+    let (kept, view) = (Arc::clone(&times), if run.json { View::Alarms } else { View::All });
     let begin = Instant::now();
     let ended = program(shape.levels).limits(shape.limits).backend(backend).run_watched::<D>(
         move |actor| root(actor, &part, &ours, theirs, shape.leaves, begin, &kept),
-        move |notices| view::show(notices, quiet),
+        move |notices| view::show(notices, view),
     );
     let ended = ended.map_err(|error| Refusal::new("the root's loop can't go on", 1).because(error))?;
     let times = times.lock().unwrap_or_else(PoisonError::into_inner);
