@@ -254,7 +254,7 @@ fn row_75_no_more_processes(bed: &Bed) {
         watch::signal(stamp.pid, Signal::KILL);
     }
     others.finish();
-    assert_failed(&ended);
+    assert_failed(&ended, "Resource temporarily unavailable");
 }
 
 fn row_75_no_more_descriptors(bed: &Bed) {
@@ -265,11 +265,13 @@ fn row_75_no_more_descriptors(bed: &Bed) {
     let words = ["run", "--breadth", "10", "--depth", "1", "--json"];
     let words: Vec<_> =
         std::iter::once("40").chain(limited.iter().map(String::as_str)).chain(words).collect();
-    assert_failed(&bed.start(bed.act("crowded", &words)).finish());
+    assert_failed(&bed.start(bed.act("crowded", &words)).finish(), "Too many open files");
 }
 
-fn assert_failed(ended: &Finished) {
+/// It failed, and said why in words.
+fn assert_failed(ended: &Finished, why: &str) {
     ended.expect(1);
+    assert!(ended.err.contains(why), "{ended}");
     let summary = ended.json();
     assert_eq!((summary["outcome"].as_str(), summary["left"].as_u64()), (Some("failed"), Some(0)), "{ended}");
 }

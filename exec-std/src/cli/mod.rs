@@ -69,7 +69,7 @@ struct Run {
     /// for the others the root cancels after 500 ms.
     #[arg(long, value_enum, default_value_t = Leaf::Fail, conflicts_with = "command")]
     leaf: Leaf,
-    /// Print one JSON object on one line of standard output at the end, and nothing else.
+    /// Print one JSON object on one line of standard output at the end, and on standard error no more than what went wrong.
     #[arg(long, conflicts_with = "command")]
     json: bool,
     /// Share the terminal with the command, instead of giving it a group of its own and no input from a terminal.

@@ -68,11 +68,11 @@ impl Summary {
     }
 
     pub(crate) fn tell(&self, json: bool, failures: &[Failure]) -> io::Result<()> {
-        if json {
-            return self.print();
-        }
         for failure in failures {
             say(format_args!("  {failure}"));
+        }
+        if json {
+            return self.print();
         }
         say(format_args!(
             "{}: {} actors, {} reaped, {} left; {} errors, {} cancelled, {} escalations",

@@ -99,9 +99,13 @@ impl<R: Reactor> Shell<R> {
         Failure::new(error, name, text)
     }
 
-    /// Gives the text of an error. A child that died without a word of ours may have written why.
+    /// Gives the text of an error. What the system said has words; a child that died without one of ours may have written
+    /// why.
     fn words_of(&mut self, error: &Error) -> Vec<u8> {
         let text = self.payloads.take(error.payload);
+        if let (true, Kind::NotStarted(errno)) = (text.is_empty(), error.kind) {
+            return words_for(errno).into_bytes();
+        }
         if !text.is_empty() || !matches!(error.kind, Kind::Died(_) | Kind::BootDied(_)) {
             return text;
         }
@@ -246,4 +250,12 @@ fn tells_error(message: &Message) -> bool {
         message,
         Message::Error(_) | Message::Context { word: Word::Error(_) | Word::Answer(Answer::Failed(_)), .. }
     )
+}
+
+/// Gives the words for an error of the system's, whose number stands elsewhere.
+fn words_for(errno: i32) -> String {
+    let mut words = std::io::Error::from_raw_os_error(errno).to_string();
+    let end = words.rfind(" (os error").unwrap_or(words.len());
+    words.truncate(end);
+    words
 }
