@@ -16,6 +16,8 @@ pub enum Refused {
     Booting,
     /// No scope of that name was ever opened.
     UnknownScope,
+    /// No child of that name was ever spawned.
+    UnknownChild,
     /// The scope is closed.
     ClosedScope,
     /// The scope, or the actor, is cancelled.
@@ -49,6 +51,7 @@ impl fmt::Display for Refused {
             Self::Ended => f.write_str("the actor has ended"),
             Self::Booting => f.write_str("the actor has not started yet"),
             Self::UnknownScope => f.write_str("there is no such scope"),
+            Self::UnknownChild => f.write_str("there is no such child"),
             Self::ClosedScope => f.write_str("the scope is closed"),
             Self::Cancelled(Some(cause)) => write!(f, "the scope is cancelled: {cause}"),
             Self::Cancelled(None) => f.write_str("the scope is cancelled"),

@@ -49,7 +49,7 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
         Input::Cancel { scope } => check_known(state, scope),
         Input::CancelChild { child } => {
             check(state.life != Life::Ended, Refused::Ended)?;
-            check(child <= state.last_child, Refused::UnknownScope)
+            check(child <= state.last_child, Refused::UnknownChild)
         }
         Input::Expose { endpoint } => {
             check(state.life != Life::Ended, Refused::Ended)?;
