@@ -15,7 +15,7 @@ use windrow_std::{Actor, Backend, Drive, Order, Raised};
 use crate::boot::doomed;
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, Module, Running, cases, driven, program, watch};
+use crate::harness::{Bed, Module, Running, cases, driven, program, skipped, watch};
 use crate::signals::pids;
 use crate::templates::{TEMPLATE, all_exited, only_template, stop, tree};
 
@@ -88,7 +88,7 @@ fn seize(pid: i32, more: ptrace::Options) -> bool {
         | ptrace::Options::PTRACE_O_TRACECLONE;
     let seized = ptrace::seize(Pid::from_raw(pid), options | more);
     if seized == Err(Errno::EPERM) {
-        eprintln!("this process may not trace: nothing was shown");
+        skipped("this process may not trace");
     }
     seized.is_ok()
 }

@@ -14,7 +14,7 @@ use windrow_std::{Actor, Drive, Order, Raised};
 
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, Finished, Module, cases, driven, program, watch};
+use crate::harness::{Bed, Finished, Module, cases, driven, program, skipped, watch};
 
 pub(crate) const MODULE: Module = Module {
     cases: cases![
@@ -61,7 +61,7 @@ fn row_13_kill_before_the_child_has_a_group(bed: &Bed) {
     let template = Pid::from_raw(template);
     let options = ptrace::Options::PTRACE_O_TRACEFORK | ptrace::Options::PTRACE_O_TRACECLONE;
     if ptrace::seize(template, options) == Err(Errno::EPERM) {
-        eprintln!("this process may not trace: nothing was shown");
+        skipped("this process may not trace");
         go.open(1);
         back.open(1);
         running.finish().expect(1);

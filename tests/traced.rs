@@ -13,7 +13,7 @@ use windrow_std::{Actor, Order};
 
 use crate::harness::acts::be_root;
 use crate::harness::gate::knock;
-use crate::harness::{Bed, Module, Running, cases, program, watch};
+use crate::harness::{Bed, Module, Running, cases, program, skipped, watch};
 use crate::templates::Gated;
 
 pub(crate) const MODULE: Module = Module {
@@ -51,7 +51,7 @@ fn traced_child_is_given_up_by_name_and_does_not_spin(bed: &Bed) {
     let sleeper = watch::named(running.pid(), "sleep")[0];
     let sleeper = Pid::from_raw(sleeper);
     if ptrace::seize(sleeper, ptrace::Options::empty()) == Err(Errno::EPERM) {
-        eprintln!("this process may not trace: nothing was shown");
+        skipped("this process may not trace");
         running.signal(Signal::INT);
         running.finish();
         return;
@@ -99,7 +99,7 @@ pub(crate) fn inner_half(outer: i32) -> i32 {
 /// Kills the inner half while one process is traced, and sees how the outer half ends.
 fn give_up_on(traced: Pid, inner: Pid, running: Running) {
     if ptrace::seize(traced, ptrace::Options::empty()) == Err(Errno::EPERM) {
-        eprintln!("this process may not trace: nothing was shown");
+        skipped("this process may not trace");
         running.signal(Signal::INT);
         running.finish();
         return;
@@ -120,7 +120,7 @@ fn row_31_killed_with_a_child_half_made(bed: &Bed) {
         let gated = Gated::start(bed, divided, 10_000);
         let template = Pid::from_raw(gated.template());
         if ptrace::seize(template, ptrace::Options::PTRACE_O_TRACECLONE) == Err(Errno::EPERM) {
-            eprintln!("this process may not trace: nothing was shown");
+            skipped("this process may not trace");
         } else {
             let child = amid_its_fork(template, &gated);
             let (killed, other) = if lives { (template, child) } else { (child, template) };

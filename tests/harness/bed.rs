@@ -12,7 +12,7 @@ use windrow_std::unix::procfs;
 use windrow_std::{Actor, Drive, Program, Raised};
 
 use super::running::{Launch, Running};
-use super::{Case, Gate, dump, runner, soon, watch};
+use super::{Case, Gate, dump, runner, skip, soon, watch};
 
 /// Tells a case where its files are.
 pub(super) const DIRECTORY: &str = "WINDROW_TESTS_DIRECTORY";
@@ -45,7 +45,7 @@ pub(super) fn play(case: &Case) -> ExitCode {
     for finding in &findings {
         eprintln!("finding: {finding}");
     }
-    if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if findings.is_empty() { skip::status() } else { ExitCode::FAILURE }
 }
 
 /// Names the descriptors that are open and were not, but for what the shell keeps.

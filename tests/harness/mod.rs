@@ -39,6 +39,11 @@
 //! The rule: no case sleeps to be in time for something. Where a state has no event, [`watch::observe`] looks until it is
 //! there. Every wait ends, at the latest, when the warden's limit does.
 //!
+//! # A case that can't be shown
+//!
+//! Where the process may not do what a case takes, the case says so with [`skipped`] and goes on to its end. It exits with
+//! 77, and the runner lists it after all others.
+//!
 //! # A case that must fail
 //!
 //! Where a rule of the shell stands, a defect takes it out, and a case fails with it: a row of the table in `broken.rs`, which
@@ -53,6 +58,7 @@ pub(crate) mod gate;
 pub(crate) mod pty;
 mod runner;
 pub(crate) mod running;
+mod skip;
 mod warden;
 pub(crate) mod watch;
 
@@ -68,6 +74,7 @@ pub(crate) use broken::Broken;
 pub(crate) use gate::Gate;
 pub(crate) use pty::Pty;
 pub(crate) use running::{Finished, Running};
+pub(crate) use skip::skipped;
 
 /// How long a case may take. A machine that is busy with other things makes them slow.
 const LIMIT: Duration = Duration::from_secs(60);

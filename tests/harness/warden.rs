@@ -17,6 +17,7 @@ use windrow_std::unix::procfs;
 use windrow_std::unix::signals::Signals;
 
 use super::bed::{DIRECTORY, left_open};
+use super::skip::SKIPPED;
 use super::{BROKEN_LIMIT, Case, DEFECT, DRIVE, LIMIT, dump, watch};
 
 /// How long names in `/dev/shm` may take to vanish: cases that run at the same time have theirs there too.
@@ -34,9 +35,10 @@ pub(super) fn watch_over(case: &Case, defect: Option<&str>) -> ExitCode {
     let directory = make_directory();
     let mut process = start(case, &directory, defect);
     let limit = if defect.is_some() { BROKEN_LIMIT } else { LIMIT };
-    let mut findings = Vec::new();
+    let (mut findings, mut passed) = (Vec::new(), ExitCode::SUCCESS);
     match wait(&mut process, &signals, limit) {
         Some(Exit::Code(0)) => {}
+        Some(Exit::Code(code)) if code == i32::from(SKIPPED) => passed = ExitCode::from(SKIPPED),
         Some(exit) => findings.push(format!("the case ended with {exit}")),
         None => {
             findings.push(format!("the case did not end within {limit:?}"));
@@ -50,7 +52,7 @@ pub(super) fn watch_over(case: &Case, defect: Option<&str>) -> ExitCode {
     for finding in &findings {
         eprintln!("finding: {finding}");
     }
-    if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if findings.is_empty() { passed } else { ExitCode::FAILURE }
 }
 
 fn start(case: &Case, directory: &Path, defect: Option<&str>) -> Process {
