@@ -1,6 +1,6 @@
 //! A stream of frames over a Unix socket that never blocks its driver, in either direction.
 //!
-//! A frame is a length (`u32`, little endian) and a body of that many bytes. The rules: a length is checked
+//! A frame is what [`wire`](windrow_core::wire) says: a length and a body of that many bytes. The rules: a length is checked
 //! against the limit before anything is allocated for it; what is queued is bounded, and an overflow leaves
 //! the stream as it was; a peer that misbehaves ends this link and nothing else. One call of [`Link::fill`]
 //! or [`Link::flush`] does a bounded amount of work.
@@ -14,15 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
-
-/// The bytes of a frame's length.
-pub const HEAD: usize = 4;
-
-/// The longest body that is taken from a peer that is not yet authenticated.
-pub const LIMIT_BEFORE: usize = 4 << 10;
-
-/// The longest body at all, also of what is sent: the peer would refuse a longer one.
-pub const LIMIT_AFTER: usize = 64 << 10;
+use windrow_core::wire::{BadFrame, FRAME_MAX, FRAME_MAX_UNGREETED};
 
 /// How many bytes may wait to be sent unless [`Link::set_bound`] says otherwise: a few of the longest frames.
 pub const SEND_BOUND: usize = 1 << 20;
@@ -39,7 +31,7 @@ impl Link {
     /// Wraps a connected stream socket; whether it is itself nonblocking does not matter.
     #[must_use]
     pub fn new(fd: OwnedFd) -> Self {
-        Self { fd: Arc::new(fd), inbox: Inbox::new(LIMIT_BEFORE), outbox: Outbox::new(SEND_BOUND) }
+        Self { fd: Arc::new(fd), inbox: Inbox::new(FRAME_MAX_UNGREETED), outbox: Outbox::new(SEND_BOUND) }
     }
 
     /// Makes a link and the other end of it, for a child.
@@ -56,9 +48,9 @@ impl Link {
         Ok((Self::new(ours), super::stdio::above_stdio(theirs)?))
     }
 
-    /// Sets the longest body that is taken from the peer from now on, at most [`LIMIT_AFTER`].
+    /// Sets the longest body that is taken from the peer from now on, at most [`FRAME_MAX`].
     pub fn set_limit(&mut self, limit: usize) {
-        self.inbox.limit = limit.min(LIMIT_AFTER);
+        self.inbox.limit = limit.min(FRAME_MAX);
     }
 
     /// Sets how many bytes may wait to be sent, heads included.
@@ -175,7 +167,7 @@ impl std::fmt::Display for Overflow {
         match self {
             Self::Full { waiting } => write!(f, "the send buffer is full: {waiting} bytes wait"),
             Self::TooLong { length } => {
-                write!(f, "a frame of {length} bytes is over the limit of {LIMIT_AFTER}")
+                write!(f, "a frame of {length} bytes is over the limit of {FRAME_MAX}")
             }
             Self::Empty => f.write_str("a frame must not be empty"),
         }
@@ -217,15 +209,8 @@ pub enum Filled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "these are all the ways in which a frame can be wrong")]
 pub enum FrameError {
-    /// A frame without a body.
-    Empty,
-    /// A declared length over the limit.
-    TooLong {
-        /// What was declared.
-        length: u32,
-        /// What is allowed.
-        limit: usize,
-    },
+    /// A length that no frame has, or none of this stream's yet.
+    Length(BadFrame),
     /// The stream ended within a frame.
     Truncated {
         /// How many bytes of it, its length included, had arrived.
@@ -236,10 +221,7 @@ pub enum FrameError {
 impl std::fmt::Display for FrameError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Empty => f.write_str("the peer sent an empty frame"),
-            Self::TooLong { length, limit } => {
-                write!(f, "the peer declared a frame of {length} bytes, over the limit of {limit}")
-            }
+            Self::Length(bad) => write!(f, "the peer sent {bad}"),
             Self::Truncated { have } => write!(f, "the stream ended after {have} bytes of a frame"),
         }
     }

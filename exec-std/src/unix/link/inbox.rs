@@ -7,8 +7,9 @@
 use std::io;
 
 use rustix::io::Errno;
+use windrow_core::wire::{FRAME_MAX_UNGREETED, PREFIX, check_length};
 
-use super::{Filled, FrameError, HEAD, LIMIT_BEFORE};
+use super::{Filled, FrameError};
 
 /// How much is read at first: what an actor says at its start, and no page more in each process that begins.
 const FIRST: usize = 512;
@@ -82,15 +83,9 @@ impl Inbox {
         }
         let have = self.end - self.start;
         if let Some(length) = self.declared() {
-            if length == 0 {
-                return Err(FrameError::Empty);
-            }
-            let body = usize::try_from(length).unwrap_or(usize::MAX);
-            if body > self.limit {
-                return Err(FrameError::TooLong { length, limit: self.limit });
-            }
-            if have >= HEAD + body {
-                let from = self.start + HEAD;
+            let body = check_length(length, self.limit).map_err(FrameError::Length)?;
+            if have >= PREFIX + body {
+                let from = self.start + PREFIX;
                 self.start = from + body;
                 return Ok(Some((from, self.start)));
             }
@@ -103,15 +98,14 @@ impl Inbox {
 
     /// The length the peer declared for the next frame, if all of it has arrived.
     fn declared(&self) -> Option<u32> {
-        let head = self.space.get(self.start..self.end)?.first_chunk::<HEAD>()?;
+        let head = self.space.get(self.start..self.end)?.first_chunk::<PREFIX>()?;
         Some(u32::from_le_bytes(*head))
     }
 
     /// How many bytes the next frame needs in all as far as is known, or `None` if it will be refused.
     fn frame_size(&self) -> Option<usize> {
-        let Some(length) = self.declared() else { return Some(HEAD + 1) };
-        let body = usize::try_from(length).ok()?;
-        (1..=self.limit).contains(&body).then_some(HEAD + body)
+        let Some(length) = self.declared() else { return Some(PREFIX + 1) };
+        check_length(length, self.limit).ok().map(|body| PREFIX + body)
     }
 
     /// Makes room for the rest of a frame of `size` bytes, at least.
@@ -126,7 +120,7 @@ impl Inbox {
         }
         // A buffer that a read has filled to the brim is small for this peer.
         let wish = if burst { self.space.len() * 2 } else { self.space.len() };
-        let most = HEAD + self.limit.max(LIMIT_BEFORE);
+        let most = PREFIX + self.limit.max(FRAME_MAX_UNGREETED);
         let grown = size.max(wish.min(most)).max(FIRST);
         if grown > self.space.len() {
             self.space.reserve_exact(grown - self.space.len());
@@ -151,7 +145,7 @@ mod tests {
 
     #[test]
     fn interruptions_and_odd_answers_of_the_socket_do_not_spin() {
-        let mut inbox = Inbox::new(LIMIT_BEFORE);
+        let mut inbox = Inbox::new(FRAME_MAX_UNGREETED);
         let interrupted = std::cell::Cell::new(3);
         let filled = inbox.fill(|space| {
             if interrupted.get() > 0 {

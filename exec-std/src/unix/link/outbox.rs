@@ -7,8 +7,9 @@
 use std::io;
 
 use rustix::io::Errno;
+use windrow_core::wire::{FRAME_MAX, PREFIX};
 
-use super::{Flushed, HEAD, LIMIT_AFTER, Overflow};
+use super::{Flushed, Overflow};
 
 /// What waits to be sent.
 #[derive(Debug)]
@@ -34,14 +35,14 @@ impl Outbox {
         if length == 0 {
             return Err(Overflow::Empty);
         }
-        let Some(declared) = u32::try_from(length).ok().filter(|_| length <= LIMIT_AFTER) else {
+        let Some(declared) = u32::try_from(length).ok().filter(|_| length <= FRAME_MAX) else {
             return Err(Overflow::TooLong { length });
         };
         if self.lost {
             return Ok(());
         }
         let waiting = self.waiting().len();
-        if waiting + HEAD + length > self.bound {
+        if waiting + PREFIX + length > self.bound {
             return Err(Overflow::Full { waiting });
         }
         if self.sent >= waiting {

@@ -1,5 +1,7 @@
 //! A link against hostile peers: every byte boundary, wrong lengths, a slow reader, a peer that is gone.
 
+use windrow_core::wire::PREFIX;
+
 use super::*;
 
 /// Two links that are joined.
@@ -86,7 +88,7 @@ fn frames_are_reassembled_at_every_byte_boundary() {
 fn the_longest_frame_may_come_byte_by_byte() {
     let (mut link, peer) = bare();
     link.set_limit(usize::MAX);
-    let body: Vec<u8> = (0..LIMIT_AFTER).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    let body: Vec<u8> = (0..FRAME_MAX).map(|at| u8::try_from(at % 251).unwrap()).collect();
     for (at, byte) in frame(&body).iter().enumerate() {
         assert_eq!(link.next_frame(), Ok(None), "at {at}");
         write(&peer, &[*byte]);
@@ -104,19 +106,20 @@ fn a_length_over_the_limit_is_refused_before_anything_is_allocated() {
         write(&peer, &[7; 5000]);
         assert!(matches!(link.fill(), Ok(Filled::Bytes(_))));
         assert_eq!(link.fill().unwrap(), Filled::Full, "nothing more is read for it");
-        let error = Err(FrameError::TooLong { length, limit: LIMIT_BEFORE });
+        let limit = FRAME_MAX_UNGREETED.try_into().unwrap();
+        let error = Err(FrameError::Length(BadFrame::TooLong { announced: length, limit }));
         assert_eq!(link.next_frame(), error);
         assert_eq!(link.next_frame(), error, "the error stays");
         assert_eq!(link.fill().unwrap_err().kind(), io::ErrorKind::InvalidData);
-        assert!(link.inbox.size() <= HEAD + LIMIT_BEFORE);
+        assert!(link.inbox.size() <= PREFIX + FRAME_MAX_UNGREETED);
     }
 }
 
 #[test]
 fn the_limit_is_exact_and_can_be_raised() {
     for (limit, allowed, refused) in [
-        (LIMIT_BEFORE, LIMIT_BEFORE, LIMIT_BEFORE + 1),
-        (usize::MAX, LIMIT_AFTER, LIMIT_AFTER + 1),
+        (FRAME_MAX_UNGREETED, FRAME_MAX_UNGREETED, FRAME_MAX_UNGREETED + 1),
+        (usize::MAX, FRAME_MAX, FRAME_MAX + 1),
         (1, 1, 2),
         (0, 0, 1),
     ] {
@@ -127,13 +130,16 @@ fn the_limit_is_exact_and_can_be_raised() {
             assert_eq!(read(&mut link).0.concat().len(), allowed);
         }
         write(&peer, &frame(&vec![1; refused]));
-        assert!(matches!(read(&mut link).1, Err(FrameError::TooLong { .. })), "limit {limit}");
+        assert!(
+            matches!(read(&mut link).1, Err(FrameError::Length(BadFrame::TooLong { .. }))),
+            "limit {limit}"
+        );
     }
 }
 
 #[test]
 fn a_frame_that_just_fits_the_rest_of_the_buffer_gets_it() {
-    for length in 3900..=LIMIT_BEFORE {
+    for length in 3900..=FRAME_MAX_UNGREETED {
         let (mut link, peer) = bare();
         let body = vec![3; length];
         write(&peer, &frame(&[1; 100]));
@@ -153,7 +159,7 @@ fn a_limit_raised_late_applies_to_the_frame_that_waits() {
     write(&peer, &frame(&body));
     assert!(matches!(link.fill(), Ok(Filled::Bytes(_))));
     assert_eq!(link.next_frame(), Ok(Some(&b"hello"[..])));
-    link.set_limit(LIMIT_AFTER);
+    link.set_limit(FRAME_MAX);
     assert_eq!(read(&mut link).0, [body]);
 }
 
@@ -166,7 +172,7 @@ fn an_empty_frame_is_refused_on_both_sides() {
     write(&peer, &[0; 4]);
     write(&peer, &frame(b"lost"));
     let (frames, end) = read(&mut link);
-    assert_eq!((frames.as_slice(), end), (&[b"good".to_vec()][..], Err(FrameError::Empty)));
+    assert_eq!((frames.as_slice(), end), (&[b"good".to_vec()][..], Err(FrameError::Length(BadFrame::Empty))));
 }
 
 #[test]
@@ -208,7 +214,7 @@ fn garbage_never_breaks_anything_but_its_own_link() {
                 break;
             }
         }
-        assert!(link.inbox.size() <= HEAD + LIMIT_BEFORE);
+        assert!(link.inbox.size() <= PREFIX + FRAME_MAX_UNGREETED);
     }
 }
 
@@ -216,7 +222,7 @@ fn garbage_never_breaks_anything_but_its_own_link() {
 fn an_overflow_leaves_the_stream_as_it_was() {
     let (mut here, mut there) = joined();
     here.set_bound(1000);
-    assert_eq!(here.queue(&[1; LIMIT_AFTER], b"2"), Err(Overflow::TooLong { length: LIMIT_AFTER + 1 }));
+    assert_eq!(here.queue(&[1; FRAME_MAX], b"2"), Err(Overflow::TooLong { length: FRAME_MAX + 1 }));
     here.queue(&[1; 496], b"").unwrap();
     assert_eq!(here.queue(&[2; 497], b""), Err(Overflow::Full { waiting: 500 }));
     here.queue(&[2; 496], b"").unwrap();
@@ -230,7 +236,7 @@ fn an_overflow_leaves_the_stream_as_it_was() {
 #[test]
 fn a_peer_that_does_not_read_blocks_nobody_and_loses_nothing() {
     let (mut here, mut there) = joined();
-    there.set_limit(LIMIT_AFTER);
+    there.set_limit(FRAME_MAX);
     let mut sent = 0_u32;
     let full = loop {
         match here.queue(&sent.to_le_bytes(), &[0; 1000]) {
@@ -311,7 +317,7 @@ fn frames_must_be_taken_before_more_is_read() {
 #[test]
 fn a_writer_without_end_gets_one_bounded_read_a_turn() {
     let (mut link, peer) = bare();
-    link.set_limit(LIMIT_AFTER);
+    link.set_limit(FRAME_MAX);
     let stream = frame(&[5; 1000]).repeat(50);
     let mut backlog: &[u8] = &[];
     let mut taken = 0;
@@ -319,14 +325,14 @@ fn a_writer_without_end_gets_one_bounded_read_a_turn() {
         while let Ok(sent) = rustix::io::write(&peer, if backlog.is_empty() { &stream } else { backlog }) {
             backlog = &(if backlog.is_empty() { &stream[..] } else { backlog })[sent..];
         }
-        assert!(matches!(link.fill(), Ok(Filled::Bytes(read)) if read <= HEAD + LIMIT_AFTER));
+        assert!(matches!(link.fill(), Ok(Filled::Bytes(read)) if read <= PREFIX + FRAME_MAX));
         while let Some(body) = link.next_frame().unwrap() {
             assert_eq!(body, [5; 1000]);
             taken += 1;
         }
     }
     assert!(taken > 10_000, "a burst is read in large pieces: {taken}");
-    assert!(link.inbox.size() <= HEAD + LIMIT_AFTER);
+    assert!(link.inbox.size() <= PREFIX + FRAME_MAX);
 }
 
 #[test]
