@@ -26,11 +26,8 @@ use crate::order::{Backend, Brief};
 use crate::rehearsal::rehearse;
 use crate::shell::{Alive, Asks, Ended, Meets, Reactor, Recorder, Shared, Shell, Tree, Wreck};
 use crate::threads::Threads;
-use crate::unix::exec::take_channel;
+use crate::unix::exec::{ACTOR_VARIABLE, take_channel};
 use crate::unix::template::{self, Newborn, Role, StartError, Template};
-
-/// Tells a re-executed program which actor it is.
-pub(crate) const ACTOR_VARIABLE: &str = "WINDROW_ACTOR";
 
 /// What an actor runs: its handle and its arguments in, its result out.
 pub type Entry = fn(&Actor, &[u8]) -> Result<Vec<u8>, Raised>;

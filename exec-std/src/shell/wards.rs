@@ -17,8 +17,7 @@ use super::mail::{Letter, Mail};
 use super::reactor::Reactor;
 use super::start::AGAIN;
 use crate::order::{Backend, Order};
-use crate::program::ACTOR_VARIABLE;
-use crate::unix::exec::{self, Command};
+use crate::unix::exec::{self, ACTOR_VARIABLE, Command};
 use crate::unix::process::Process;
 use crate::unix::template::Request;
 

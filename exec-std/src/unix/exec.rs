@@ -26,6 +26,9 @@ use crate::broken::{Defect, broken};
 /// Tells a program at which descriptor its channel is.
 pub const CHANNEL_VARIABLE: &str = "WINDROW_CHANNEL";
 
+/// Tells a re-executed program which actor it is.
+pub(crate) const ACTOR_VARIABLE: &str = "WINDROW_ACTOR";
+
 /// Where a program is looked for without a `PATH`, as libc does.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
@@ -113,7 +116,8 @@ impl Command {
 
     /// Returns the whole environment; what ours says of channels is not for others.
     fn variables(&self) -> Vec<(OsString, OsString)> {
-        let ours = |name: &OsStr| name == CHANNEL_VARIABLE || name == super::template::VARIABLE;
+        let ours = [CHANNEL_VARIABLE, ACTOR_VARIABLE, super::template::VARIABLE];
+        let ours = |name: &OsStr| ours.iter().any(|known| name == *known);
         let mut all: Vec<_> = if self.clean {
             Vec::new()
         } else {
