@@ -208,3 +208,17 @@ impl Board {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_words_are_whole_lines() {
+        let of = |stderr: &[u8]| Output { stderr: stderr.to_vec(), ..Output::default() }.last_words();
+        assert_eq!(of(b""), b"");
+        assert_eq!(of(b"one\ntwo\n"), b"one\ntwo");
+        assert_eq!(of(b"one\ntwo\nthree\nfour\nfive\n\n"), b"two\nthree\nfour\nfive");
+        assert_eq!(of(b"no end of a line"), b"no end of a line");
+    }
+}

@@ -217,14 +217,6 @@ impl Pump {
         self.tail.to_vec()
     }
 
-    /// Returns the last `lines` lines of the tail for a report; what is no UTF-8 is replaced.
-    ///
-    /// If bytes are lost, the first of these lines may be the end of a longer one.
-    #[must_use]
-    pub fn last_words(&self, lines: usize) -> String {
-        self.tail.last_lines(lines)
-    }
-
     /// Drains by a given way of reading, because a real pipe cannot be made to fail.
     fn drain_by(
         &mut self,

@@ -50,23 +50,6 @@ impl Tail {
         self.ring.iter().copied().collect()
     }
 
-    pub(super) fn last_lines(&self, lines: usize) -> String {
-        let bytes = self.to_vec();
-        let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        let breaks = text.iter().enumerate().rev().filter(|&(_, &byte)| byte == b'\n');
-        let start = match lines.checked_sub(1) {
-            None => text.len(),
-            Some(skip) => breaks.map(|(at, _)| at + 1).nth(skip).unwrap_or(0),
-        };
-        let mut text = text.get(start..).unwrap_or_default();
-        if start == 0 && bytes.len() < usize::try_from(self.total).unwrap_or(usize::MAX) {
-            // The cut may have gone through a character; its rest says nothing.
-            let rest = text.iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
-            text = text.get(rest..).unwrap_or_default();
-        }
-        String::from_utf8_lossy(text).into_owned()
-    }
-
     /// How much memory is held.
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {

@@ -89,7 +89,6 @@ fn ten_mebibytes_that_nobody_wants_do_not_hold_the_child() {
     assert!(pump.tail().ends_with(b"\nlast words\n"));
     assert_eq!(pump.lost() + 1024, 10_485_760 + 12);
     assert!(pump.tail.size() <= 1 << 10);
-    assert_eq!(pump.last_words(1), "last words");
 }
 
 #[test]
@@ -127,7 +126,7 @@ fn last_words_after_a_signal_are_there() {
         .unwrap();
     running.wait().unwrap();
     assert_eq!(pump.drain_rest(), Drained::Eof);
-    assert_eq!(pump.last_words(10), "dying");
+    assert_eq!(pump.tail(), b"dying\n");
 }
 
 #[test]
@@ -149,7 +148,7 @@ fn a_copy_that_keeps_the_pipe_open_is_a_leak_and_holds_nobody() {
     running.wait().unwrap();
     assert_eq!(pump.drain_rest(), Drained::WouldBlock);
     assert!(pump.is_open(), "the leak is seen");
-    assert_eq!(pump.last_words(1), "gone");
+    assert_eq!(pump.tail(), b"gone\n");
     drop(copy);
     assert_eq!(pump.drain(CHUNK), Drained::Eof);
     assert!(!pump.is_open());
@@ -304,29 +303,4 @@ fn the_ring_agrees_with_a_simple_model() {
             assert!(tail.size() <= most);
         }
     }
-}
-
-#[test]
-fn last_lines_are_whole_lines_and_text() {
-    let of = |most, bytes: &[u8], lines| {
-        let mut tail = Tail::new(most);
-        tail.push(bytes);
-        tail.last_lines(lines)
-    };
-    assert_eq!(of(99, b"", 3), "");
-    assert_eq!(of(99, b"one\ntwo\nthree\n", 0), "");
-    assert_eq!(of(99, b"one\ntwo\nthree\n", 1), "three");
-    assert_eq!(of(99, b"one\ntwo\nthree", 2), "two\nthree");
-    assert_eq!(of(99, b"one\ntwo\nthree\n", 3), "one\ntwo\nthree");
-    assert_eq!(of(99, b"one\ntwo\nthree\n", usize::MAX), "one\ntwo\nthree");
-    assert_eq!(of(99, b"\n\n\n", 2), "\n");
-    assert_eq!(of(99, b"a\xffb", 1), "a\u{fffd}b");
-    for most in 1..12 {
-        let cut = of(most, "grün, grün".as_bytes(), 1);
-        assert!(!cut.contains(char::REPLACEMENT_CHARACTER), "{cut:?}");
-    }
-    assert_eq!(
-        of(99, b"\xbf kept, for nothing is lost", 1).chars().next(),
-        Some(char::REPLACEMENT_CHARACTER)
-    );
 }
