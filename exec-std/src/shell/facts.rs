@@ -124,6 +124,7 @@ impl<R: Reactor> Shell<R> {
         if let Some(record) = self.children.get_mut(&child) {
             record.seen = true;
             if record.drain(&mut self.reactor, &mut self.sources) {
+                record.may_leak = true;
                 self.leaks.push_back((now().after(LEAK), child));
             }
         }
@@ -145,8 +146,10 @@ impl<R: Reactor> Shell<R> {
     /// Tells of those whose output something else has held open for too long.
     pub(super) fn look_at_leaks(&mut self, now: Instant) {
         while let Some((_, id)) = self.leaks.pop_front_if(|(at, _)| *at <= now) {
-            let child = self.children.get_mut(&id);
-            if child.is_some_and(|child| child.drain(&mut self.reactor, &mut self.sources)) {
+            // One that was buried since then is told of already.
+            let Some(child) = self.children.get_mut(&id) else { continue };
+            child.may_leak = false;
+            if child.drain(&mut self.reactor, &mut self.sources) {
                 self.notices.send(Notice::Leaks { actor: id });
             }
         }

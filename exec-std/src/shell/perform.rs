@@ -234,11 +234,8 @@ impl<R: Reactor> Shell<R> {
         let Some(mut child) = self.children.remove(&id) else { return };
         let output = child.last_output(&mut self.reactor, &mut self.sources);
         self.domains.forget(id);
-        if let Some(at) = self.leaks.iter().position(|(_, leaking)| *leaking == id) {
-            self.leaks.remove(at);
-            if output.leaked {
-                self.notices.send(Notice::Leaks { actor: id });
-            }
+        if child.may_leak && output.leaked {
+            self.notices.send(Notice::Leaks { actor: id });
         }
         self.board.write_child(id, |child| (child.output, child.gone) = (output, true));
     }

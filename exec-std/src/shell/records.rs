@@ -33,6 +33,8 @@ pub(crate) struct Child {
     pub(crate) kill_after: Duration,
     /// Its exit was seen.
     pub(crate) seen: bool,
+    /// It has exited while its output was open, and that is not told as a leak yet.
+    pub(crate) may_leak: bool,
     /// It is in our group, which is the terminal's.
     pub(crate) at_terminal: bool,
     /// It has got SIGINT with the rest of its group.
@@ -51,6 +53,7 @@ impl Child {
             brief,
             kill_after,
             seen: false,
+            may_leak: false,
             at_terminal: order.is_at_terminal(),
             interrupted: false,
         }
