@@ -13,6 +13,7 @@ pub(crate) const MODULE: Module = Module {
         bad_arguments_are_refused,
         a_tree_of_threads,
         the_environment_names_no_backend,
+        a_command_learns_nothing_of_actors,
         the_simulator_answers,
         what_can_not_be_simulated_is_refused,
         summary_of_every_leaf_by_fork,
@@ -33,6 +34,10 @@ fn exit_statuses_pass_through(bed: &Bed) {
     assert_eq!((said.out.as_str(), said.err.as_str()), ("out\n", "err\n"));
     bed.windrow(["run", "--", "/nonexistent/command"]).finish().expect(127);
     bed.windrow(["run", "--", "/etc/passwd"]).finish().expect(126);
+    let windrow = bed.windrow_path();
+    let few = ["nofile", "5", &windrow.to_string_lossy(), "run", "--", "true"];
+    let refused = bed.start(bed.act("limited", &few)).finish();
+    assert!(refused.expect(125).err.contains("error: "), "{refused}");
 }
 
 fn output_passes_through_as_it_comes(bed: &Bed) {
@@ -42,6 +47,11 @@ fn output_passes_through_as_it_comes(bed: &Bed) {
     running.until_out("one\n");
     go.open(1);
     assert_eq!(running.finish().expect(0).out, "one\ntwo\n");
+}
+
+fn a_command_learns_nothing_of_actors(bed: &Bed) {
+    let ended = bed.windrow(["run", "--", "env"]).env("WINDROW_ACTOR", "1").finish();
+    assert!(!ended.expect(0).out.contains("WINDROW_ACTOR"), "{ended}");
 }
 
 fn what_does_not_end_in_time_is_told_of(bed: &Bed) {
@@ -72,6 +82,14 @@ fn bad_arguments_are_refused(bed: &Bed) {
         let refused = bed.windrow(args.clone()).finish();
         refused.expect(2);
         assert_eq!(refused.out, "", "{args:?} wrote to standard output");
+        if args.contains(&"40") {
+            let told =
+                "a tree of depth 40 can't be\ncaused by: a tree has at most 16 generations below its root\n";
+            assert!(
+                refused.err.contains(told) && refused.err.contains("give --depth at most 16"),
+                "{refused}"
+            );
+        }
         if let ["run", option @ ("--depth" | "--breadth"), "0"] = args[..] {
             assert!(refused.err.contains(&format!("{option} 0")), "{refused}");
         }

@@ -1,7 +1,7 @@
 //! Children's outputs: whoever reads or does not read them, no child waits, and what it said last is kept.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::UsageWho;
@@ -53,8 +53,20 @@ fn row_15_output_nobody_reads<D: Drive>(bed: &Bed) {
     assert!(!end.output.leaked);
 }
 
+/// An exit is told at once; a machine that is busy with other things may need several to show it.
 fn row_17_grandchild_keeps_stdout<D: Drive>(bed: &Bed) {
-    let (up, never, go) = (bed.gate("up"), bed.gate("never"), bed.gate("go"));
+    let prompt = Duration::from_millis(50);
+    let took: Vec<_> = (0..10).map(|round| end_beside_a_grandchild::<D>(bed, round)).collect();
+    assert!(
+        took.iter().any(|took| *took <= prompt),
+        "the ends of the child waited {took:?} for its grandchild"
+    );
+}
+
+/// Gives how long after its last line the child was gone.
+fn end_beside_a_grandchild<D: Drive>(bed: &Bed, round: usize) -> Duration {
+    let gate = |name: &str| bed.gate(&format!("{name}-{round}"));
+    let (up, never, go) = (gate("up"), gate("never"), gate("go"));
     // In a session of its own it belongs to nobody, and is left alone until the root's own end.
     let script = format!(
         "setsid sh -c 'echo $$ >{}; read x <{}' & read y <{}; echo done",
@@ -81,9 +93,9 @@ fn row_17_grandchild_keeps_stdout<D: Drive>(bed: &Bed) {
     let (gone, took) = end.recv().expect("a command that ended");
     assert_eq!((gone.exit, gone.output.stdout.as_slice()), (Some(Exit::Code(0)), b"done\n".as_slice()));
     assert!(gone.output.leaked, "the pipe is still open, and nobody says so");
-    assert!(took < Duration::from_secs(1), "the end of the child waited {took:?} for its grandchild");
     assert_eq!(ended.outcome.tally.left, 0);
     watch::exited(&told.recv().expect("the grandchild"), Duration::ZERO);
+    took
 }
 
 /// The grandchild is deaf to SIGTERM, so the end of the child waits for its SIGKILL; the leak is told before that.
@@ -91,22 +103,28 @@ fn row_17_leak_is_told_before_the_end<D: Drive>(bed: &Bed) {
     let (up, never) = (bed.gate("up"), bed.gate("never"));
     let script = format!("(trap '' TERM; echo u >{}; read x <{}) & read y <{0}", up.path(), never.path());
     let (sender, watched) = channel();
-    let ended = bed.program().levels(1).run_watched::<D>(
-        move |actor: &Actor| {
-            actor.nursery(|nursery| nursery.spawn(shell(&script))?.wait_gone().map(|_| Vec::new()))
-        },
-        |notices| drop(sender.send(notices)),
-    );
-    assert_eq!(ended.expect("a root").outcome.tally.left, 0);
-    let notices = watched.recv().expect("a watcher");
-    let told = notices.try_iter().filter_map(|notice| match notice {
+    let told = |notice| match notice {
         Notice::Event(Event::Exited(..)) => Some("exited"),
         Notice::Leaks { .. } => Some("leaks"),
         Notice::Event(Event::Escalated(_, Signal::Kill)) => Some("killed"),
         Notice::Went { .. } => Some("went"),
         _ => None,
-    });
-    assert_eq!(told.collect::<Vec<_>>(), ["exited", "leaks", "killed", "went"]);
+    };
+    let watch = move |notices: Receiver<Notice>| {
+        let heard = notices.into_iter().filter_map(move |notice| Some((told(notice)?, Instant::now())));
+        let _ = sender.send(std::thread::spawn(move || heard.collect::<Vec<_>>()));
+    };
+    let root = move |actor: &Actor| {
+        actor.nursery(|nursery| nursery.spawn(shell(&script))?.wait_gone().map(|_| Vec::new()))
+    };
+    let ended = bed.program().levels(1).run_watched::<D>(root, watch);
+    assert_eq!(ended.expect("a root").outcome.tally.left, 0);
+    let heard = watched.recv().expect("a watcher").join().expect("all notices");
+    let (words, times): (Vec<_>, Vec<_>) = heard.into_iter().unzip();
+    assert_eq!(words, ["exited", "leaks", "killed", "went"]);
+    // Whoever hears late of the exit thinks that the leak came soon after.
+    let after = times[1] - times[0];
+    assert!(after > Duration::from_millis(150), "the leak is told {after:?} after the exit");
 }
 
 fn row_18_many_spawns_at_once_with_capture<D: Drive>(bed: &Bed) {

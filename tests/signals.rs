@@ -23,6 +23,7 @@ pub(crate) const MODULE: Module = Module {
         row_56_two_signals_while_running,
         row_56_three_signals_while_running,
         row_56_two_signals_while_stopping,
+        row_56_three_signals_while_stopping,
         row_56_signals_while_starting,
         row_56_one_action_on_two_ways,
         row_67_ctrl_c_at_a_command,
@@ -269,6 +270,20 @@ fn row_56_two_signals_while_stopping(bed: &Bed) {
     running.finish().expect(128 + KILL);
     // By itself SIGKILL comes 400 ms after SIGTERM.
     assert!(begin.elapsed() < Duration::from_millis(350), "killed after {:?}", begin.elapsed());
+}
+
+fn row_56_three_signals_while_stopping(bed: &Bed) {
+    let gate = bed.gate("up");
+    let running = counting(bed, &gate);
+    let below = watch::below(running.pid());
+    let below: Vec<_> = below.into_iter().map(|stamp| watch::open(stamp.pid)).collect();
+    running.signal(Signal::INT);
+    assert_eq!(gate.hear(2), b"it");
+    at_once(&running, &[Signal::TERM, Signal::HUP]);
+    running.finish().expect(130);
+    for process in below {
+        watch::exited(&process, Duration::ZERO);
+    }
 }
 
 fn row_56_signals_while_starting(bed: &Bed) {
