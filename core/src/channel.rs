@@ -25,22 +25,17 @@ table! {
         Connected
         /// The far side greeted with a version that we speak.
         Greeted
-        /// The far side greeted with one that we don't, or sent something that is no message.
-        Mismatched
         /// The far side said its last word.
         Parted
-        /// The far side, or the way there, is gone.
+        /// The far side, or the way there, is gone; or this side closed it, for whatever reason.
         Lost
     }
 
     Dialling + Connected => Opening;
     Dialling + Lost      => Closed;
     Opening + Greeted    => Open;
-    Opening + Mismatched => Closed;
     Opening + Lost       => Closed;
     Open    + Parted     => Drained;
-    Open    + Mismatched => Closed;
     Open    + Lost       => Closed;
-    Drained + Mismatched => Closed;
     Drained + Lost       => Closed;
 }

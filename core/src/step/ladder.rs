@@ -9,8 +9,8 @@ use crate::child::{ChildRecord, Ladder, Rung};
 use crate::deadlines::Timer;
 use crate::state::Member;
 use crate::{
-    ActorId, Cause, Census, Channel, Child, ChildChange, Deadline, Defect, Error, Event, Instant, Kind, Link,
-    Message, Output, Payload, Role, Signal, Times,
+    ActorId, Cause, Census, Channel, ChannelChange, Child, ChildChange, Deadline, Defect, Error, Event,
+    Instant, Kind, Link, Message, Output, Payload, Role, Signal, Times,
 };
 
 impl Step<'_> {
@@ -333,11 +333,8 @@ impl Step<'_> {
 
     /// Closes a child's channel from this side.
     pub(super) fn close(&mut self, id: ActorId) {
-        let Some(child) = self.state.children.get_mut(&id) else {
-            return;
-        };
-        if child.role.speaks() && child.channel != Channel::Closed {
-            child.channel = Channel::Closed;
+        let speaks = self.state.children.get(&id).is_some_and(|child| child.role.speaks());
+        if speaks && self.change_channel(Link::Child(id), ChannelChange::Lost) {
             self.emit(Output::Close { link: Link::Child(id) });
             self.end_names(Link::Child(id));
         }

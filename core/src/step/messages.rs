@@ -13,6 +13,20 @@ impl Step<'_> {
         self.send(link, Message::Hello { versions: VERSIONS, actor: self.state.me });
     }
 
+    /// Applies a row of the channel's table, if there is one.
+    pub(super) fn change_channel(&mut self, link: Link, change: ChannelChange) -> bool {
+        let channel = match link {
+            Link::Parent => self.state.parent.as_mut(),
+            Link::Child(id) => self.state.children.get_mut(&id).map(|child| &mut child.channel),
+            Link::Peer(id) => self.state.peers.get_mut(&id).map(|peer| &mut peer.channel),
+        };
+        let next = channel.as_ref().and_then(|channel| channel.next(change));
+        if let (Some(channel), Some(next)) = (channel, next) {
+            *channel = next;
+        }
+        next.is_some()
+    }
+
     pub(super) fn received(&mut self, link: Link, message: Message) {
         if let Message::Context { number, side, word } = message {
             if self.state.is_open(link) {
@@ -70,7 +84,7 @@ impl Step<'_> {
 
     fn greeted_by_parent(&mut self, versions: Versions) {
         if VERSIONS.common(versions).is_some() {
-            self.state.parent = Some(Channel::Open);
+            self.change_channel(Link::Parent, ChannelChange::Greeted);
         } else {
             self.report(Event::Mismatch(versions, VERSIONS));
             self.garbled(Link::Parent);
@@ -111,14 +125,11 @@ impl Step<'_> {
 
     fn greeted_by_child(&mut self, id: ActorId, versions: Versions) {
         let common = VERSIONS.common(versions);
-        let Some(child) = self.state.children.get_mut(&id) else {
-            return;
-        };
         if common.is_none() {
             let ours = VERSIONS;
             return self.mute(id, Kind::Mismatch([versions.first, versions.last, ours.first, ours.last]));
         }
-        child.channel = Channel::Open;
+        self.change_channel(Link::Child(id), ChannelChange::Greeted);
     }
 
     /// Arrival is state: a child may be ready before its starter says that it exists.
@@ -151,9 +162,7 @@ impl Step<'_> {
         child.parted = true;
         child.relayed = 0;
         child.spent = child.spent.max(tally.spent);
-        if let Some(next) = child.channel.next(ChannelChange::Parted) {
-            child.channel = next;
-        }
+        self.change_channel(Link::Child(id), ChannelChange::Parted);
         self.end_names(Link::Child(id));
         self.state.tally.add(tally);
         self.change(id, ChildChange::Parted);
@@ -207,9 +216,8 @@ impl Step<'_> {
 
     /// Losing the parent cancels, shield or not.
     fn parent_lost(&mut self) {
-        match self.state.parent.and_then(|channel| channel.next(ChannelChange::Lost)) {
-            Some(next) => self.state.parent = Some(next),
-            None => return self.stray(Stray::Link(Link::Parent)),
+        if !self.change_channel(Link::Parent, ChannelChange::Lost) {
+            return self.stray(Stray::Link(Link::Parent));
         }
         self.emit(Output::Close { link: Link::Parent });
         self.end_names(Link::Parent);

@@ -267,16 +267,12 @@ impl Step<'_> {
         }
     }
 
-    /// Applies a row of the channel's table, if there is one.
+    /// Applies a row of the channel's table, if there is one, and notes when.
     fn change_peer(&mut self, id: PeerId, change: ChannelChange) -> bool {
-        let now = self.state.now;
-        let Some(peer) = self.state.peers.get_mut(&id) else {
-            return false;
-        };
-        let Some(next) = peer.channel.next(change) else {
-            return false;
-        };
-        (peer.channel, peer.since) = (next, now);
-        true
+        let changed = self.change_channel(Link::Peer(id), change);
+        if let Some(peer) = self.state.peers.get_mut(&id).filter(|_| changed) {
+            peer.since = self.state.now;
+        }
+        changed
     }
 }

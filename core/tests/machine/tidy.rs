@@ -141,6 +141,22 @@ fn the_core_knows_no_world() {
     }
 }
 
+/// A state is left by a row: whoever assigns one has asked its table for the next.
+#[test]
+fn no_transition_stands_outside_a_table() {
+    let mut count = 0;
+    for (path, text) in sources("src/step") {
+        for (number, line) in text.lines().enumerate() {
+            let assigned = [".phase = ", ".channel = ", "*channel = ", "state.life = ", "state.parent = "];
+            if let Some(state) = assigned.iter().find_map(|assigned| line.split(assigned).nth(1)) {
+                assert_eq!(state, "next;", "{}:{}: {line}", shown(&path), number + 1);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 10, "{count} transitions are found");
+}
+
 #[test]
 fn the_code_map_knows_every_file() {
     let map = fs::read_to_string(architecture::path()).unwrap();
