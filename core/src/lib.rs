@@ -101,6 +101,7 @@ mod table;
 mod task;
 mod time;
 mod wait;
+mod waits;
 pub mod wire;
 
 pub use channel::{Channel, ChannelChange};

@@ -61,7 +61,7 @@ impl fmt::Display for Span {
     }
 }
 
-/// A point in time by which a teardown wait ends. It is always finite: there is no way to write "never".
+/// A point in time by which a teardown wait ends. It is always before the end of time: there is no way to write "never".
 ///
 /// ```compile_fail
 /// // A wait in teardown takes a `Deadline`; "no deadline" is not one.
@@ -71,10 +71,19 @@ impl fmt::Display for Span {
 pub struct Deadline(Instant);
 
 impl Deadline {
+    /// The last one there is.
+    const LAST: Instant = Instant(u64::MAX - 1);
+
     /// Builds the deadline `span` after `now`, but not later than `latest`, and not before `now`.
     #[must_use]
     pub fn within(now: Instant, span: Duration, latest: Instant) -> Self {
-        Self(now.after(span).min(latest).max(now))
+        Self(now.after(span).min(latest).max(now).min(Self::LAST))
+    }
+
+    /// Builds the deadline at a point in time.
+    #[must_use]
+    pub fn by(at: Instant) -> Self {
+        Self(at.min(Self::LAST))
     }
 
     /// Gives the point in time.
@@ -90,6 +99,7 @@ impl Deadline {
     }
 
     /// Builds the deadline that never comes: what a defect puts in the place of a real one.
+    #[cfg(feature = "defects")]
     pub(crate) fn never() -> Self {
         Self(Instant::MAX)
     }

@@ -347,16 +347,15 @@ impl Step<'_> {
     /// Gives the state just entered its deadline: a span from now, but not later than the plan allows.
     pub(super) fn hold(&mut self, id: ActorId, span: impl Fn(&Times) -> Duration) {
         let now = self.state.now;
+        #[cfg(feature = "defects")]
         let endless = self.state.has(Defect::NoDeadlineAfterAck);
         let Some(child) = self.state.children.get_mut(&id) else {
             return;
         };
         let latest = child.ladder.map_or(Instant::MAX, |ladder| ladder.latest(child.phase));
-        let until = if endless && child.phase == Child::Acked {
-            Deadline::never()
-        } else {
-            Deadline::within(now, span(&child.times), latest)
-        };
+        let until = Deadline::within(now, span(&child.times), latest);
+        #[cfg(feature = "defects")]
+        let until = if endless && child.phase == Child::Acked { Deadline::never() } else { until };
         child.rung = Rung::Teardown { since: now, until };
         self.state.deadlines.set(Timer::Child(id), Some(until.at()));
     }

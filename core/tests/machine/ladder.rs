@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use windrow_core::{
     ActorId, Child, Event, Input, Instant, Link, Message, Output, Role, Signal, Spec, Times, Until, VERSIONS,
+    Wait,
 };
 
 use super::watch::{Seen, ensure};
@@ -79,10 +80,10 @@ impl Kid {
 
     /// Notes when the child's end began.
     fn plan(&mut self, id: ActorId, seen: &Seen<'_>, deadline: Option<Instant>) {
-        let ends = seen
-            .machine
-            .waits()
-            .any(|wait| wait.on == windrow_core::On::Child(id) && matches!(wait.until, Until::Teardown(_)));
+        let ends = seen.machine.waits().any(|wait| {
+            let ending = matches!(wait.why, windrow_core::Why::Child(phase) if phase > Child::Up);
+            wait.on == windrow_core::On::Child(id) && ending
+        });
         let moved = seen.outputs.iter().any(|output| match output {
             Output::Signal { child, .. } | Output::Reap { child } | Output::Sweep { child } => *child == id,
             _ => false,
@@ -238,9 +239,23 @@ impl Kid {
     /// A tick moves a child that is ending only after the deadline of the state that it was in.
     fn see_timer(&self, id: ActorId, seen: &Seen<'_>) -> bool {
         match seen.before.child(id) {
-            Some((_, Until::Teardown(until))) if seen.input == Input::Tick => until.at() <= seen.now,
+            Some((phase, Until::Teardown(until))) if seen.input == Input::Tick && phase > Child::Up => {
+                until.at() <= seen.now
+            }
             _ => true,
         }
+    }
+
+    /// A child that is on no ladder has its boot deadline, and behind a shield the point at which that breaks.
+    fn see_free(&self, wait: Wait, seen: &Seen<'_>, deadline: Option<Instant>) -> Result<(), String> {
+        let times = seen.machine.limits().times;
+        let breaks = |deadline: Instant| deadline.before(times.flush).before(times.kill).before(times.stop);
+        let shield = deadline.filter(|_| matches!(wait.until, Until::Teardown(_))).map(breaks);
+        let boot =
+            matches!(wait.why, windrow_core::Why::Child(phase) if phase < Child::Up).then_some(self.boot);
+        let expected = boot.into_iter().chain(shield).min();
+        ensure!(wait.until.at() == expected, "34: neither the boot deadline nor the shield's: {wait}");
+        Ok(())
     }
 
     /// The deadline of a child's state is a span from its beginning, cut by the plan; neither sooner nor later.
@@ -253,11 +268,11 @@ impl Kid {
         let windrow_core::Why::Child(phase) = wait.why else {
             return Err(format!("not a wait for a child: {wait}"));
         };
+        if phase <= Child::Up {
+            return self.see_free(wait, seen, deadline);
+        }
         let Until::Teardown(until) = wait.until else {
-            let boot = (phase < Child::Up).then_some(self.boot);
-            ensure!(phase <= Child::Up, "29: no deadline of teardown: {wait}");
-            ensure!(wait.until.at() == boot, "34: not the boot deadline: {wait}");
-            return Ok(());
+            return Err(format!("29: no deadline of teardown: {wait}"));
         };
         let (stop, kill, end) = self.latest(seen, deadline);
         let times = &self.times;

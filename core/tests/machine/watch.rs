@@ -215,12 +215,13 @@ impl Watch {
         if !seen.before.life.is_teardown() || !seen.machine.life().is_teardown() {
             return Ok(());
         }
+        if seen.machine.life() == Life::Ended {
+            // One that was made to end leaves all as it is.
+            return Ok(());
+        }
         for wait in seen.machine.waits() {
-            ensure!(
-                matches!(wait.until, Until::Running(_))
-                    || wait.until.at().is_some_and(|at| at < Instant::MAX),
-                "29: {wait}"
-            );
+            let bounded = matches!(wait.until, Until::Teardown(deadline) if deadline.at() < Instant::MAX);
+            ensure!(bounded, "29: {wait}");
             if let Why::Life(_) = wait.why {
                 ensure!(
                     wait.until.at() <= self.deadline.max(Some(wait.since)),
