@@ -8,7 +8,10 @@ use crate::{Channel, Life};
 
 /// Computes the rank: life first, then the sum over all records.
 pub(crate) fn rank(state: &State) -> (u8, u64) {
-    let children = state.children.values().map(|child| u64::from(child.phase.potential()));
+    let children = state
+        .children
+        .values()
+        .map(|child| u64::from(child.phase.potential()).saturating_add(u64::from(child.channel.potential())));
     let tasks = state.tasks.values().map(|task| u64::from(task.phase.potential()));
     let scopes = state.scopes.values().map(|scope| u64::from(scope.phase.potential()));
     let callers = state.callers.values().map(|call| u64::from(call.phase.potential()));

@@ -32,6 +32,7 @@ mod doom;
 mod event;
 mod explain;
 mod explore;
+mod fall;
 mod hash;
 mod heard;
 mod kernel;

@@ -14,7 +14,7 @@ use super::kernel::{Block, Process, Vital, What};
 use super::promise::Promise;
 use super::scenario::Conduct;
 use super::world::{World, id, place};
-use crate::{End, Event, Input, Instant, Life, Machine, Message, On, Output, Payload, Refused};
+use crate::{Child, End, Event, Input, Instant, Life, Machine, Message, Output, Payload, Refused};
 
 /// One broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,8 +95,10 @@ pub(super) struct Before {
     pub(super) input: Input,
     pub(super) life: Life,
     /// Its rank, once its teardown has begun.
-    rank: Option<(u8, u64)>,
+    pub(super) rank: Option<(u8, u64)>,
     pub(super) due: bool,
+    /// What was awaited of the child of which it tells, in a teardown.
+    pub(super) phase: Option<Child>,
     /// A wait whose time is over though what it waits for is here already.
     stale: Option<String>,
 }
@@ -107,7 +109,8 @@ impl Before {
         let stale = due.then(|| stale_wait(oracle, machine, now)).flatten();
         let life = machine.life();
         let ends = life.is_teardown() && life != Life::Ended;
-        Self { input, life, rank: ends.then(|| machine.rank()), due, stale }
+        let phase = if ends { super::fall::awaited(machine, &input) } else { None };
+        Self { input, life, rank: ends.then(|| machine.rank()), due, phase, stale }
     }
 
     /// Objects before the timer fires, so that the waits are still those of the moment.
@@ -139,7 +142,7 @@ pub(super) fn after(
     world.oracle.carry(node, &before.input);
     check_machine(world, node)?;
     super::acts::check(world, node, before, outputs)?;
-    check_rank(world, node, before, refused, outputs)?;
+    super::fall::check(world, node, before, refused, outputs)?;
     check_late(world, node)?;
     for output in outputs {
         if let Output::Report(Event::Unkillable(child) | Event::Leaked(child) | Event::Escaped(child, _)) =
@@ -184,48 +187,6 @@ pub(super) fn check_codes(world: &mut World<'_>) -> Result<(), Violation> {
             let text = format_args!("{}'s state", actor.machine.actor());
             return Err(Violation::told(Promise::RoundTrip, world.now, text));
         }
-    }
-    Ok(())
-}
-
-fn check_rank(
-    world: &World<'_>,
-    node: usize,
-    before: &Before,
-    refused: Result<(), Refused>,
-    outputs: &[Output],
-) -> Result<(), Violation> {
-    let Some(actor) = world.actors[node].as_ref() else { return Ok(()) };
-    let Some(was) = before.rank.filter(|_| refused.is_ok()) else { return Ok(()) };
-    let rank = actor.machine.rank();
-    let stutters = outputs
-        .iter()
-        .any(|output| matches!(output, Output::Report(Event::Stray(_)) | Output::DescribedAll { .. }));
-    let gives_up = matches!(
-        before.input,
-        Input::Started { child, .. } | Input::Exited { child, .. }
-            if actor.machine.waits().all(|wait| wait.on != On::Child(child))
-    );
-    let lowers = before.due
-        || matches!(
-            before.input,
-            Input::Started { .. }
-                | Input::NotStarted { .. }
-                | Input::Exited { .. }
-                | Input::Reaped { .. }
-                | Input::Released
-                | Input::TaskEnded { .. }
-                | Input::Leave { .. }
-                | Input::Flushed { .. }
-        );
-    if rank > was || (rank == was && lowers && !stutters && !gives_up) {
-        let text = format_args!(
-            "{} is {:?}; {:?} takes its rank from {was:?} to {rank:?}",
-            id(node),
-            before.life,
-            before.input
-        );
-        return Err(Violation::told(Promise::Rank, world.now, text));
     }
     Ok(())
 }

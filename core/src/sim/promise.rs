@@ -93,6 +93,37 @@ impl fmt::Display for Number {
 }
 
 impl Promise {
+    /// Every one that is seen from outside; what a machine sees of itself has a number of its own.
+    pub const ALL: &'static [Self] = &[
+        Self::Hang,
+        Self::Livelock,
+        Self::Late,
+        Self::Rank,
+        Self::DoubleReap,
+        Self::EarlyReap,
+        Self::NoTarget,
+        Self::SignalAfterReap,
+        Self::Zombie,
+        Self::OpenChannel,
+        Self::EarlyEnd,
+        Self::LateSpawn,
+        Self::Refused,
+        Self::Orphan,
+        Self::LeftBehind,
+        Self::Unswept,
+        Self::Escalation,
+        Self::StaleTimer,
+        Self::UnseenDeath,
+        Self::DoubleError,
+        Self::LostError,
+        Self::Tally,
+        Self::MaskedError,
+        Self::Leak,
+        Self::LeftOver,
+        Self::Unconsumed,
+        Self::RoundTrip,
+    ];
+
     /// Gives its name in words, and the number of what it breaks.
     fn row(self) -> (&'static str, Number) {
         match self {

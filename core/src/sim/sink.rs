@@ -35,14 +35,14 @@ pub(super) fn sink_of(world: &World<'_>, node: usize, wait: &Wait) -> Option<End
         On::Task(_) if world.is_writing(node) => None,
         On::Task(_) | On::Scope(_) => Some(code_sink(world, node)),
         On::Context(_) => Some(call_sink(world, node, wait)),
-        On::Strangers => silent(format!("what {me} killed at its end does not die")),
-        On::Guardian => silent(format!("the guardian of {me} does not end")),
-        On::Link(_) | On::Question(_) => silent(format!("nobody answers {me}")),
+        On::Strangers => Some(silent(format!("what {me} killed at its end does not die"))),
+        On::Guardian => Some(silent(format!("the guardian of {me} does not end"))),
+        On::Link(_) | On::Question(_) => Some(silent(format!("nobody answers {me}"))),
     }
 }
 
-fn silent(because: String) -> Option<End> {
-    Some((Sink::SilentEnvironment, because))
+fn silent(because: String) -> End {
+    (Sink::SilentEnvironment, because)
 }
 
 /// Says why nothing comes of a child.
@@ -53,7 +53,7 @@ fn child_sink(world: &World<'_>, node: usize, wait: &Wait, child: ActorId) -> Op
         return Some((Sink::NoDeadline, format!("{me} ends, and has not asked {child} to")));
     }
     let Some(pid) = world.pids[place(child)] else {
-        return silent(format!("{child} has no process yet"));
+        return Some(silent(format!("{child} has no process yet")));
     };
     match world.kernel.at(pid).vital {
         Vital::Reaped => {
@@ -62,10 +62,10 @@ fn child_sink(world: &World<'_>, node: usize, wait: &Wait, child: ActorId) -> Op
         Vital::Zombie(_) => Some(dead_sink(world, node, child, pid)),
         Vital::Alive if world.kernel.at(pid).block.is_some() => None,
         Vital::Alive if world.actors[place(child)].is_none() => {
-            silent(format!("{child} is a command and goes on"))
+            Some(silent(format!("{child} is a command and goes on")))
         }
         Vital::Alive if world.life(place(child)) == Some(Life::Ended) => {
-            silent(format!("{child} has ended and its process has not"))
+            Some(silent(format!("{child} has ended and its process has not")))
         }
         Vital::Alive => None,
     }
@@ -79,7 +79,7 @@ fn dead_sink(world: &World<'_>, node: usize, child: ActorId, pid: Pid) -> End {
     }
     let left = world.pids[node].map(|me| world.kernel.leavings(me, pid)).unwrap_or_default();
     let Some(left) = left.into_iter().find(|left| world.kernel.at(*left).is_alive()) else {
-        return (Sink::SilentEnvironment, format!("{child} is dead, and nobody has collected it yet"));
+        return silent(format!("{child} is dead, and nobody has collected it yet"));
     };
     let (name, waits) = match world.kernel.at(left).what {
         What::Actor(node) => {
@@ -111,7 +111,7 @@ fn parent_sink(world: &World<'_>, node: usize, wait: &Wait) -> Option<End> {
 fn code_sink(world: &World<'_>, node: usize) -> End {
     let me = id(node);
     let Some(parent) = world.scenario.parent(node).filter(|parent| world.life(*parent).is_none()) else {
-        return (Sink::SilentEnvironment, format!("only the user's code in {me} could end that"));
+        return silent(format!("only the user's code in {me} could end that"));
     };
     let text = format!("only {}, its parent, would cancel {me}, and it is dead", id(parent));
     let copies = world.kernel.all().filter(|(_, process)| process.is_alive());
@@ -130,7 +130,7 @@ fn code_sink(world: &World<'_>, node: usize) -> End {
 fn call_sink(world: &World<'_>, node: usize, wait: &Wait) -> End {
     let me = id(node);
     let Some(far) = world.called_by(wait) else {
-        return (Sink::SilentEnvironment, format!("only the user's code in {me} could end that"));
+        return silent(format!("only the user's code in {me} could end that"));
     };
     let called = id(far);
     if world.is_thrown_away(wait) {
@@ -143,7 +143,7 @@ fn call_sink(world: &World<'_>, node: usize, wait: &Wait) -> End {
         let text = format!("{me} has given {called} up, and keeps its channel to it open");
         return (Sink::SilentEnvironment, text);
     }
-    (Sink::SilentEnvironment, format!("{called} is alive, and does not answer"))
+    silent(format!("{called} is alive, and does not answer"))
 }
 
 /// Names what runs in a process.

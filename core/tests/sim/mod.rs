@@ -7,4 +7,5 @@ mod diagnosis;
 pub(crate) mod exhaustive;
 pub(crate) mod interleavings;
 mod measure;
+mod oracles;
 pub(crate) mod swarms;
