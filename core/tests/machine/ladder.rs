@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use windrow_core::{
-    ActorId, Child, Event, Input, Instant, Link, Message, Output, Role, Signal, Spec, Times, Until, VERSIONS,
-    Wait,
+    ActorId, Child, Event, Input, Instant, Life, Link, Message, Output, Role, Signal, Spec, Times, Until,
+    VERSIONS, Wait,
 };
 
 use super::watch::{Seen, ensure};
@@ -71,7 +71,7 @@ impl Kid {
         {
             self.see_first_rung(id, seen, deadline)?;
         }
-        self.listen(id, seen.input);
+        self.listen(id, seen)?;
         for output in seen.outputs {
             self.see_output(id, output, seen)?;
         }
@@ -95,13 +95,22 @@ impl Kid {
         }
     }
 
-    fn listen(&mut self, id: ActorId, input: Input) {
-        if let Input::Received { link: Link::Child(by), message: Message::Hello { versions, actor } } = input
-            && (by, actor) == (id, id)
-            && VERSIONS.common(versions).is_some()
+    /// A child has one channel: whoever greets again on it, or in its name, has no other.
+    fn listen(&mut self, id: ActorId, seen: &Seen<'_>) -> Result<(), String> {
+        if let Input::Received { link: Link::Child(by), message: Message::Hello { versions, actor } } =
+            seen.input
+            && by == id
         {
-            self.open = !self.closed;
+            let refused =
+                |output: &Output| matches!(output, Output::Close { .. } | Output::Report(Event::Stray(_)));
+            let hears = self.open && !self.dead && seen.before.life != Life::Ended;
+            let again = hears && !seen.outputs.iter().any(refused);
+            ensure!(!again, "35: {id} greets on a channel that is open, and is let in");
+            if actor == id && VERSIONS.common(versions).is_some() {
+                self.open = !self.closed;
+            }
         }
+        Ok(())
     }
 
     /// Who is up and cancelled is asked if it hears and there is time, stopped if not, killed if there is none at all.
@@ -294,7 +303,7 @@ impl Kid {
         let expected = wait.since.after(span).min(latest).max(wait.since);
         ensure!(
             until.at().max(wait.since) == expected,
-            "{id}: {phase:?} until {}, not {expected}",
+            "27: {id}: {phase:?} until {}, not {expected}",
             until.at()
         );
         Ok(())

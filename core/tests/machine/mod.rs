@@ -28,6 +28,6 @@ mod streams;
 mod tables;
 mod talks;
 mod threads;
-mod tidy;
+pub(crate) mod tidy;
 mod walks;
-mod watch;
+pub(crate) mod watch;

@@ -303,6 +303,7 @@ fn incoming(input: &Input) -> Option<(Payload, bool)> {
         }
         Input::ContextFailed { error, .. } | Input::Failed { error, .. } => Some((error.payload, true)),
         Input::Finished { answer, .. } => in_answer(answer),
+        Input::Received { message: Message::Error(error), .. } => Some((error.payload, true)),
         Input::Received { message: Message::Context { mut word, .. }, .. } => {
             let kept = matches!(word, Word::Error(_) | Word::Answer(Answer::Failed(_)));
             word.payload_mut().map(|payload| (*payload, kept))

@@ -50,7 +50,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 /// Lists the sources of all crates.
-fn everything() -> Vec<(PathBuf, String)> {
+pub(crate) fn everything() -> Vec<(PathBuf, String)> {
     let folders = [
         "src",
         "tests",

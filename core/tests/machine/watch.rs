@@ -6,7 +6,8 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use windrow_core::{
-    ActorId, Child, Event, Input, Instant, Life, Link, Machine, Message, On, Output, Signal, Until, Wait, Why,
+    ActorId, Cause, Child, End, Event, Input, Instant, Life, Link, Machine, Message, On, Outcome, Output,
+    Signal, Until, Wait, Why,
 };
 
 use super::ladder::Kid;
@@ -34,6 +35,8 @@ pub(crate) struct Watch {
     pub(crate) done: Option<Instant>,
     /// The user's signals, one of each action.
     signals: Vec<(Signal, Instant)>,
+    /// Why it was cancelled first.
+    cause: Option<Cause>,
     has_parent: bool,
     pub(crate) kids: BTreeMap<ActorId, Kid>,
     talks: Talks,
@@ -100,6 +103,7 @@ impl Watch {
         for (id, kid) in &mut self.kids {
             kid.see(*id, seen, self.deadline)?;
         }
+        self.see_cause(seen)?;
         self.see_words(seen)?;
         self.talks.see(seen)
     }
@@ -227,6 +231,27 @@ impl Watch {
                     wait.until.at() <= self.deadline.max(Some(wait.since)),
                     "after the actor's deadline: {wait}"
                 );
+            }
+        }
+        Ok(())
+    }
+
+    /// The first cause stays, whoever cancels after that.
+    fn see_cause(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        for output in seen.outputs {
+            match *output {
+                Output::Report(Event::Cancelling(cause)) => {
+                    ensure!(self.cause.is_none(), "20: it is cancelled again, by {cause}");
+                    self.cause = Some(cause);
+                }
+                Output::Done(Outcome { end: End::Cancelled(cause), .. }) => {
+                    let first = self.cause;
+                    ensure!(
+                        first.is_none_or(|first| first == cause),
+                        "20: it ends by {cause}, not by {first:?}"
+                    );
+                }
+                _ => {}
             }
         }
         Ok(())

@@ -6,6 +6,8 @@ pub(crate) mod defects;
 mod diagnosis;
 pub(crate) mod exhaustive;
 pub(crate) mod interleavings;
+mod invariants;
 mod measure;
 mod oracles;
 pub(crate) mod swarms;
+mod watched;
