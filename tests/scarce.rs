@@ -60,13 +60,13 @@ impl Full {
     }
 
     fn leave(&self, count: u64) {
-        setrlimit(Resource::Nofile, Rlimit { current: Some(count), ..self.former.clone() }).expect("a limit");
+        setrlimit(Resource::Nofile, Rlimit { current: Some(count), ..self.former }).expect("a limit");
     }
 }
 
 impl Drop for Full {
     fn drop(&mut self) {
-        setrlimit(Resource::Nofile, self.former.clone()).expect("the limit as it was");
+        setrlimit(Resource::Nofile, self.former).expect("the limit as it was");
     }
 }
 
@@ -174,7 +174,7 @@ fn leavings_are_looked_for_until_they_are_seen<D: Drive>(bed: &Bed) {
 fn strangers_that_are_never_seen_are_counted<D: Drive>(bed: &Bed) {
     let former = getrlimit(Resource::Nofile);
     // As many as the loop may wait for; they are all taken.
-    let none = Rlimit { current: Some(8), ..former.clone() };
+    let none = Rlimit { current: Some(8), ..former };
     let ended = bed.run_unseen::<D>(&bed.program().levels(1), move |actor: &Actor| {
         actor.nursery(|nursery| {
             let _ = leaving(nursery, "setsid sleep 1000 & exec tail -f /dev/null")?;
