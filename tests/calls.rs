@@ -4,7 +4,6 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use windrow_core::{End, Exit, Kind, Limits};
 use windrow_std::shell::Ended;
 use windrow_std::{Actor, Drive, Endpoint, Failure, Order, Portal, Program, Raised, Service};
@@ -22,9 +21,6 @@ pub(crate) const MODULE: Module = Module {
         a_failure_comes_back_with_its_kind_and_its_words,
         a_deadline_travels_with_nested_calls,
         a_cancelled_scope_cancels_its_calls,
-        a_context_links_both_ends,
-        an_end_that_was_asked_for_is_no_error,
-        a_killed_peer_ends_every_kind_of_wait,
         a_call_that_there_is_no_room_for_is_answered,
         row_76_every_way_to_die_in_a_call_is_told_apart,
     ],
@@ -33,15 +29,15 @@ pub(crate) const MODULE: Module = Module {
     ..Module::EMPTY
 };
 
-const ECHO: Endpoint<String, String> = Endpoint::new("echo");
-const FAIL: Endpoint<String, ()> = Endpoint::new("fail");
-const WAIT: Endpoint<(), u64> = Endpoint::new("wait");
+pub(crate) const ECHO: Endpoint<String, String> = Endpoint::new("echo");
+pub(crate) const FAIL: Endpoint<String, ()> = Endpoint::new("fail");
+pub(crate) const WAIT: Endpoint<(), u64> = Endpoint::new("wait");
 const NEST: Endpoint<(), String> = Endpoint::new("nest");
 pub(crate) const PID: Endpoint<(), i32> = Endpoint::new("pid");
 pub(crate) const NAME: Endpoint<String, ()> = Endpoint::new("name");
 /// How many calls it holds, or held.
 pub(crate) const BUSY: Endpoint<(), u32> = Endpoint::new("busy");
-const HOLD: Endpoint<u32, ()> = Endpoint::new("hold");
+pub(crate) const HOLD: Endpoint<u32, ()> = Endpoint::new("hold");
 const MEET: Endpoint<(), ()> = Endpoint::new("meet");
 
 static HELD: AtomicU32 = AtomicU32::new(0);
@@ -98,7 +94,7 @@ fn overflow(depth: u64) -> u64 {
 }
 
 /// Runs a root with one child that serves the desk, and gives what came of it.
-fn with_desk<D: Drive>(
+pub(crate) fn with_desk<D: Drive>(
     bed: &Bed,
     body: impl Fn(&Actor, &Portal) -> Result<(), Raised> + Send + 'static,
 ) -> Ended {
@@ -286,77 +282,6 @@ fn a_cancelled_scope_cancels_its_calls<D: Drive>(bed: &Bed) {
         assert_eq!(desk.call(ECHO, &String::from("after"))?, "after");
         Ok(())
     }));
-}
-
-fn a_context_links_both_ends<D: Drive>(bed: &Bed) {
-    well(&with_desk::<D>(bed, |actor, desk| {
-        // The far end fails: the body is cancelled where it sleeps, and the failure is raised once.
-        let ended: Result<(), Raised> = desk.context(FAIL, &String::from("far"), |_| actor.sleep_forever());
-        assert_eq!(failure(ended.expect_err("a failure")).text, "far");
-        // The body fails: the far end is cancelled, and the context ends with the body's words.
-        let ended: Result<(), Raised> = desk.context(WAIT, &(), |_| Err("near".into()));
-        assert_eq!(failure(ended.expect_err("a failure")).text, "near");
-        // Neither does: the body may wait for the result.
-        assert_eq!(desk.context(ECHO, &String::from("both"), |context| context.result())?, "both");
-        Ok(())
-    }));
-}
-
-fn an_end_that_was_asked_for_is_no_error<D: Drive>(bed: &Bed) {
-    well(&with_desk::<D>(bed, |_, desk| {
-        let begun = desk.context(HOLD, &1, |context| {
-            let begun: u32 = context.begun()?;
-            context.cancel();
-            context.cancel();
-            Ok(begun)
-        })?;
-        assert_eq!(begun, 1);
-        Ok(())
-    }));
-}
-
-/// A way of waiting for a child, which is killed meanwhile.
-pub(crate) type Way = fn(&Actor, &Portal) -> Result<(), Raised>;
-
-pub(crate) const WAYS: &[Way] = &[
-    |_, desk| desk.call(WAIT, &()).map(drop),
-    |_, desk| desk.context(HOLD, &0, |context| context.begun::<u32>().map(drop)),
-    |_, desk| desk.context(HOLD, &1, |context| context.begun::<u32>().and_then(|_| context.result())),
-    |_, desk| {
-        desk.context(HOLD, &2, |context| {
-            context.begun::<u32>()?;
-            context.stream::<u32, u32>()?.recv().map(drop)
-        })
-    },
-    |_, desk| {
-        desk.context(HOLD, &2, |context| {
-            context.begun::<u32>()?;
-            let mut stream = context.stream::<u32, u32>()?;
-            // It takes nothing, so this waits for room before long.
-            loop {
-                stream.send(&7)?;
-            }
-        })
-    },
-];
-
-fn a_killed_peer_ends_every_kind_of_wait<D: Drive>(bed: &Bed) {
-    for (place, way) in WAYS.iter().enumerate() {
-        let ended = with_desk::<D>(bed, move |actor, desk| {
-            let pid = desk.call(PID, &())?;
-            let (actor, desk) = (actor.clone(), desk.clone());
-            let waiting = std::thread::spawn(move || way(&actor, &desk));
-            // In time for the call to be on its way, and no part of what is asserted: whenever it dies, every wait ends.
-            let _ = Pid::from_raw(pid).map(|pid| kill_process(pid, Signal::KILL));
-            let raised = waiting.join().expect("a thread that ends").expect_err("a loss");
-            assert!(matches!(raised, Raised::Cancelled(_) | Raised::Group(_)), "{raised:?}");
-            Err(raised)
-        });
-        assert_eq!(ended.outcome.end, End::Failed, "way {place}: {ended:?}");
-        let died = ended.failures.iter().filter(|failure| failure.kind == Kind::Died(Exit::Signal(9)));
-        assert_eq!(died.count(), 1, "way {place}: {ended:?}");
-        assert_eq!(ended.outcome.tally.left, 0);
-    }
 }
 
 fn a_call_that_there_is_no_room_for_is_answered<D: Drive>(bed: &Bed) {

@@ -9,6 +9,7 @@ mod born;
 mod broken;
 mod calls;
 mod cli;
+mod contexts;
 mod deaths;
 mod ends;
 mod harness;
@@ -16,6 +17,7 @@ mod late;
 mod leavings;
 mod long;
 mod loops;
+mod losses;
 mod names;
 mod offers;
 mod output;
@@ -40,12 +42,14 @@ const MODULES: &[harness::Module] = &[
     broken::MODULE,
     calls::MODULE,
     cli::MODULE,
+    contexts::MODULE,
     deaths::MODULE,
     ends::MODULE,
     late::MODULE,
     leavings::MODULE,
     long::MODULE,
     loops::MODULE,
+    losses::MODULE,
     names::MODULE,
     offers::MODULE,
     output::MODULE,

@@ -10,8 +10,9 @@ use windrow_core::{End, Kind};
 use windrow_std::unix::procfs;
 use windrow_std::{Actor, Drive, Handle, Nursery, Order, Program, Raised};
 
-use crate::calls::{BUSY, NAME, PID, WAYS};
+use crate::calls::{BUSY, NAME, PID};
 use crate::harness::{Bed, Module, driven, soon, watch};
+use crate::losses::WAYS;
 
 pub(crate) const MODULE: Module = Module {
     driven: driven![

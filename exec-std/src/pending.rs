@@ -77,7 +77,7 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
         }
         let far = actor.far(self.context.link);
         let failure = match over {
-            Over::Returned(_) | Over::Failed(_) => return Err(Raised::Group(errors)),
+            Over::Returned(_) | Over::Taken | Over::Failed(_) => return Err(Raised::Group(errors)),
             Over::Cancelled(cause) if cause.reason == Reason::Deadline && cause.canceller == actor.id() => {
                 return Err(Raised::TimedOut);
             }

@@ -18,7 +18,7 @@ use crate::pending::Pending;
 use crate::reading::Reader;
 use crate::shell::{Asks, Held};
 use crate::stream::{Ahead, Stream};
-use crate::talk::{Over, Slot};
+use crate::talk::{Over, Slot, Talk};
 
 /// A call that was sent, and where its user waits.
 pub(crate) type Begun = (ContextId, Arc<Slot>);
@@ -205,13 +205,9 @@ impl<'a, R: DeserializeOwned> Context<'a, R> {
     /// The cancellation, as by the far end's failure; or that it ended without having begun.
     pub fn begun<T: DeserializeOwned>(&self) -> Result<T, Raised> {
         let begun = self.actor.wait_at(&self.slot, Some(self.id.link), None, |talk| {
-            match (talk.begun.take(), &talk.over) {
-                (Some(bytes), _) => Some(Ok(bytes)),
-                (None, Some(Over::Returned(_))) => {
-                    Some(Err(Raised::Error(String::from("the far end returned before it had begun"))))
-                }
-                (None, _) => None,
-            }
+            let begun = talk.begun.take().map(Ok);
+            begun
+                .or_else(|| Some(Err(self.ended(talk)?.unwrap_or_else(|| "the far end has returned".into()))))
         });
         let bytes = begun.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))?;
         decode(&bytes).map_err(|error| self.actor.misspoken(self.id.link, &error))
@@ -244,17 +240,25 @@ impl<'a, R: DeserializeOwned> Context<'a, R> {
     /// Waits for the result.
     ///
     /// # Errors
-    /// The cancellation, as by the far end's failure or by [`cancel`](Self::cancel).
+    /// The cancellation, as by the far end's failure or by [`cancel`](Self::cancel); or that the result was taken before.
     pub fn result(&self) -> Result<R, Raised> {
         let result = self.actor.wait_at(&self.slot, Some(self.id.link), None, |talk| {
-            Some(match talk.over.take()? {
-                Over::Returned(bytes) => Ok(bytes),
-                Over::Cancelled(cause) => Err(Raised::Cancelled(cause)),
-                _ => Err(Raised::Cancelled(self.actor.gone())),
-            })
+            // The end stays, for whoever waits for something else of it.
+            match talk.over.take_if(|over| matches!(over, Over::Returned(_))) {
+                Some(Over::Returned(bytes)) => {
+                    talk.over = Some(Over::Taken);
+                    Some(Ok(bytes))
+                }
+                _ => Some(Err(self.ended(talk)?.unwrap_or_else(|| "the result was taken before".into()))),
+            }
         });
         let bytes = result.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))?;
         decode(&bytes).map_err(|error| self.actor.misspoken(self.id.link, &error))
+    }
+
+    /// Says how the context ended, if it has: `None` in it is with a result.
+    fn ended(&self, talk: &Talk) -> Option<Option<Raised>> {
+        Some(talk.over.as_ref()?.raised(self.actor.gone()))
     }
 
     /// Cancels the far end. That it ends then is no error here. Cancelling again, or what is over, does nothing.

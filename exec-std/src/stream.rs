@@ -72,7 +72,7 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
         let mut opened = Err(Refused::Ended);
         actor.tell(|shell| opened = shell.open_stream(context, ahead.items, ahead.lossy));
         // One whose far end has returned meanwhile is a stream that has ended.
-        let returned = matches!(slot.look().over, Some(Over::Returned(_)));
+        let returned = matches!(slot.look().over, Some(Over::Returned(_) | Over::Taken));
         let over = opened == Err(Refused::ClosedContext) && returned && !slot.look().opened;
         if !over {
             actor.answered(opened)?;
@@ -147,7 +147,7 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
     fn fetch(&mut self, until: Option<Instant>) -> Result<bool, Raised> {
         self.tell_taken();
         self.fetched.rewind();
-        let fetched = &mut self.fetched;
+        let (fetched, gone) = (&mut self.fetched, self.actor.gone());
         let found = self.actor.wait_at(&self.slot, Some(self.context.link), until, |talk| {
             if !talk.items.is_empty() {
                 std::mem::swap(&mut talk.items, fetched);
@@ -156,7 +156,7 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
             if talk.ended {
                 return Some(Ok(false));
             }
-            ended(talk)
+            Some(talk.over.as_ref()?.raised(gone).map_or(Ok(false), Err))
         });
         found.unwrap_or(Err(Raised::TimedOut))
     }
@@ -182,17 +182,6 @@ impl<Out, In> Stream<'_, Out, In> {
         if !std::mem::replace(&mut self.finished, true) {
             self.actor.tell(|shell| shell.end_stream(self.context));
         }
-    }
-}
-
-/// Says what a context that is over means for the reader of its stream.
-fn ended(talk: &Talk) -> Option<Result<bool, Raised>> {
-    match talk.over.as_ref()? {
-        // It returned without a word about its stream.
-        Over::Returned(_) => Some(Ok(false)),
-        Over::Cancelled(cause) => Some(Err(Raised::Cancelled(*cause))),
-        Over::Failed(failure) => Some(Err(Raised::Group(vec![(**failure).clone()]))),
-        Over::Lost(_) | Over::Unanswered => Some(Ok(false)),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use windrow_core::{Cause, Exit, ScopeId};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Raised};
 use crate::reading::Reader;
 use crate::unix::waker::Waker;
 
@@ -55,10 +55,25 @@ pub(crate) const KEPT: usize = 16 << 10;
 #[derive(Clone, Debug)]
 pub(crate) enum Over {
     Returned(Vec<u8>),
+    /// It returned, and its user has the result.
+    Taken,
     Failed(Box<Failure>),
     Cancelled(Cause),
     Lost(Option<Exit>),
     Unanswered,
+}
+
+impl Over {
+    /// Says what this end means for whoever waits for more; `None` if the far end returned. What is lost without a word
+    /// was `cancelled` here before.
+    pub(crate) fn raised(&self, cancelled: Cause) -> Option<Raised> {
+        match self {
+            Self::Returned(_) | Self::Taken => None,
+            Self::Failed(failure) => Some(Raised::Group(vec![(**failure).clone()])),
+            Self::Cancelled(cause) => Some(Raised::Cancelled(*cause)),
+            Self::Lost(_) | Self::Unanswered => Some(Raised::Cancelled(cancelled)),
+        }
+    }
 }
 
 impl Talk {
