@@ -1,5 +1,7 @@
 //! Streams: items both ways, in order, each way with its own end, and memory that no slow reader makes grow.
 
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use windrow_core::{End, Kind};
@@ -14,6 +16,7 @@ pub(crate) const MODULE: Module = Module {
         a_stream_is_opened_once_and_after_the_beginning,
         a_writer_waits_for_its_reader_and_for_nobody_else,
         a_lossy_stream_keeps_the_last_items_and_counts_the_rest,
+        what_a_lossy_reader_has_taken_gives_way_to_nothing,
         a_reader_waits_no_longer_than_it_wants_to,
         a_long_item_travels_and_a_longer_one_is_refused,
         a_failure_follows_the_items_before_it,
@@ -27,9 +30,51 @@ const SQUARES: Endpoint<(), u64> = Endpoint::new("squares");
 const COUNT: Endpoint<u32, ()> = Endpoint::new("count");
 const TAKE: Endpoint<u32, u64> = Endpoint::new("take");
 const BREAK: Endpoint<u32, ()> = Endpoint::new("break");
+const SPRING: Endpoint<(), ()> = Endpoint::new("spring");
+const POUR: Endpoint<u32, ()> = Endpoint::new("pour");
 const MIRROR: Endpoint<(), usize> = Endpoint::new("mirror");
 
+/// How many items the spring is to send, and who waits until it has.
+type Poured = (u32, Sender<()>);
+
+/// The way to the spring that flows.
+static FLOWS: Mutex<Option<Sender<Poured>>> = Mutex::new(None);
+
+fn flows() -> MutexGuard<'static, Option<Sender<Poured>>> {
+    FLOWS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Counts, as far as each call of `pour` says; the items are on the channel before that is answered. None are the end.
+fn spring(service: Service) -> Service {
+    service
+        .on(SPRING, |serving, ()| {
+            let (pour, poured) = channel::<Poured>();
+            *flows() = Some(pour);
+            serving.begin(&())?;
+            let mut stream = serving.stream::<u32, ()>()?;
+            let mut numbers = 0..;
+            for (count, done) in poured {
+                numbers.by_ref().take(count as usize).try_for_each(|number| stream.send(&number))?;
+                drop(done);
+            }
+            Ok(())
+        })
+        .on(POUR, |_, count| {
+            let (done, waits) = channel();
+            let flows = if count == 0 { flows().take() } else { flows().clone() };
+            if count > 0 {
+                flows.and_then(|flows| flows.send((count, done)).ok()).ok_or("nothing flows")?;
+                let _ = waits.recv();
+            }
+            Ok(())
+        })
+}
+
 fn mill() -> Service {
+    spring(millstones())
+}
+
+fn millstones() -> Service {
     Service::new("mill")
         // Squares what comes, and returns the sum when there is no more.
         .on(SQUARES, |serving, ()| {
@@ -143,7 +188,7 @@ fn a_writer_waits_for_its_reader_and_for_nobody_else<D: Drive>(bed: &Bed) {
         mill.context(TAKE, &10, |slow| {
             slow.begun::<()>()?;
             let mut full = slow.stream::<u64, ()>()?;
-            let (sender, sent) = std::sync::mpsc::channel();
+            let (sender, sent) = channel();
             std::thread::scope(|threads| {
                 threads.spawn(move || {
                     let mut count = 0_u64;
@@ -179,6 +224,27 @@ fn a_lossy_stream_keeps_the_last_items_and_counts_the_rest<D: Drive>(bed: &Bed) 
             let last = stream.by_ref().collect::<Result<Vec<_>, _>>()?;
             assert_eq!(last, (992..1000).collect::<Vec<_>>());
             assert_eq!(stream.dropped(), 992);
+            Ok(())
+        })
+    });
+}
+
+fn what_a_lossy_reader_has_taken_gives_way_to_nothing<D: Drive>(bed: &Bed) {
+    with_mill::<D>(bed, |_, mill| {
+        mill.context(SPRING, &(), |context| {
+            context.begun::<()>()?;
+            let mut stream = context.stream_with::<(), u32>(Ahead::last(8))?;
+            mill.call(POUR, &8)?;
+            assert_eq!(stream.recv()?, Some(0));
+            // There is room for one of these; three give way to the others.
+            mill.call(POUR, &4)?;
+            for number in 4..12 {
+                assert_eq!((stream.recv()?, stream.dropped()), (Some(number), 3));
+            }
+            mill.call(POUR, &8)?;
+            mill.call(POUR, &0)?;
+            let rest = stream.by_ref().collect::<Result<Vec<_>, _>>()?;
+            assert_eq!((rest, stream.dropped()), ((12..20).collect(), 3));
             Ok(())
         })
     });

@@ -54,6 +54,8 @@ pub struct Stream<'a, Out, In> {
     slot: Arc<Slot>,
     /// Items that this reader has fetched.
     fetched: Items,
+    /// The oldest item gives way when there is no room.
+    lossy: bool,
     /// Items that it took and has not said so yet.
     taken: u32,
     /// After how many it says so.
@@ -80,7 +82,8 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
         slot.look().opened = true;
         let tell_after = (ahead.items / 4).max(1);
         let fetched = Items::default();
-        Ok(Self { actor, context, slot, fetched, taken: 0, tell_after, finished: over, types: PhantomData })
+        let (lossy, types) = (ahead.lossy, PhantomData);
+        Ok(Self { actor, context, slot, fetched, lossy, taken: 0, tell_after, finished: over, types })
     }
 
     /// Sends one item, and waits while the far end has no room for it.
@@ -136,21 +139,23 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
         }
         let Some(bytes) = self.fetched.pop() else { return Ok(None) };
         let item = decode(bytes).map_err(|error| self.actor.misspoken(self.context.link, &error))?;
-        self.taken += 1;
+        self.taken += u32::from(!self.lossy);
         if self.taken >= self.tell_after {
             self.tell_taken();
         }
         Ok(Some(item))
     }
 
-    /// Fetches all items that are there, or waits for some. Gives whether there are any.
+    /// Fetches the items that are there, or waits for some. Gives whether there are any.
     fn fetch(&mut self, until: Option<Instant>) -> Result<bool, Raised> {
         self.tell_taken();
         self.fetched.rewind();
-        let (fetched, gone) = (&mut self.fetched, self.actor.gone());
+        let (fetched, lossy, gone) = (&mut self.fetched, self.lossy, self.actor.gone());
         let found = self.actor.wait_at(&self.slot, Some(self.context.link), until, |talk| {
             if !talk.items.is_empty() {
-                std::mem::swap(&mut talk.items, fetched);
+                if !lossy {
+                    std::mem::swap(&mut talk.items, fetched);
+                }
                 return Some(Ok(true));
             }
             if talk.ended {
@@ -158,7 +163,22 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
             }
             Some(talk.over.as_ref()?.raised(gone).map_or(Ok(false), Err))
         });
-        found.unwrap_or(Err(Raised::TimedOut))
+        let found = found.unwrap_or(Err(Raised::TimedOut))?;
+        if found && self.lossy {
+            self.fetch_oldest();
+        }
+        Ok(found)
+    }
+
+    /// Fetches one item of those that may give way to later ones, and says so before another comes: what is counted as
+    /// held is what is there.
+    fn fetch_oldest(&mut self) {
+        self.actor.tell(|shell| {
+            if let Some(item) = self.slot.look().items.pop() {
+                self.fetched.push(item);
+                shell.taken(self.context, 1);
+            }
+        });
     }
 
     /// Says that there is room for what was taken.

@@ -42,8 +42,7 @@ impl<R: Reactor> Shell<R> {
                 self.payloads.recycle(bytes);
             }
             Output::DropOldest { context } => self.note_talk(context, |talk| {
-                talk.items.pop();
-                talk.dropped += 1;
+                talk.dropped += u64::from(talk.items.pop().is_some());
             }),
             Output::Credited { context, items } => {
                 self.note_talk(context, |talk| talk.credit = talk.credit.saturating_add(items));
