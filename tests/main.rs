@@ -10,6 +10,7 @@ mod broken;
 mod calls;
 mod cli;
 mod contexts;
+mod deadlines;
 mod deaths;
 mod ends;
 mod harness;
@@ -43,6 +44,7 @@ const MODULES: &[harness::Module] = &[
     calls::MODULE,
     cli::MODULE,
     contexts::MODULE,
+    deadlines::MODULE,
     deaths::MODULE,
     ends::MODULE,
     late::MODULE,

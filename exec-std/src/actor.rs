@@ -308,7 +308,7 @@ impl Actor {
     pub(crate) fn unheld<T>(&self, link: Link, said: Result<T, Held>) -> Result<Option<T>, Raised> {
         match said {
             Ok(value) => Ok(Some(value)),
-            Err(Held::Congested) => self.wait_for_link(link).map(|()| None),
+            Err(Held::Congested) => self.wait_for_link(link, None).map(|()| None),
             Err(Held::TooLong(length)) => Err(too_long(length)),
             Err(Held::Redirected) => Err(Raised::from(
                 "a thread has the input and the outputs of its process, and no others: use `fork` or `exec`",
@@ -317,15 +317,20 @@ impl Actor {
         }
     }
 
-    /// Waits until a channel's send buffer is short.
-    pub(crate) fn wait_for_link(&self, link: Link) -> Result<(), Raised> {
-        let short = self.board.wait(None, |facts| {
+    /// Waits until a channel's send buffer is short, or the time is over.
+    pub(crate) fn wait_for_link(&self, link: Link, until: Option<Instant>) -> Result<(), Raised> {
+        let short = self.board.wait(until, |facts| {
             if !facts.congested.contains(&link) {
                 return Some(Ok(()));
             }
             self.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause)))
         });
-        short.unwrap_or_else(|| Err(Raised::Cancelled(self.gone())))
+        short.unwrap_or_else(|| Err(self.unfound()))
+    }
+
+    /// Says why a wait at the board found nothing.
+    pub(crate) fn unfound(&self) -> Raised {
+        if self.is_over() { Raised::Cancelled(self.gone()) } else { Raised::TimedOut }
     }
 
     /// Says by what the present body of this thread is cancelled, or that the actor is over.

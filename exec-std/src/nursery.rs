@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -160,7 +160,12 @@ impl Handle {
     /// # Errors
     /// The cancellation of the nursery, as by the failure of the child.
     pub fn ready(&self) -> Result<(), Raised> {
-        self.wait(|child| (child.up || child.gone).then_some(())).map(drop)
+        self.ready_by(None)
+    }
+
+    /// Waits until the child is ready, or the time is over.
+    pub(crate) fn ready_by(&self, until: Option<Instant>) -> Result<(), Raised> {
+        self.wait(until, |child| (child.up || child.gone).then_some(()))
     }
 
     /// Waits until the child is gone. For one that may fail there is [`Actor::attempt`].
@@ -168,7 +173,7 @@ impl Handle {
     /// # Errors
     /// The cancellation of the nursery, as by the failure of the child, whatever of it is known by then.
     pub fn wait_gone(&self) -> Result<ChildEnd, Raised> {
-        self.wait(|child| child.gone.then(|| ChildEnd::of(child)))
+        self.wait(None, |child| child.gone.then(|| ChildEnd::of(child)))
     }
 
     /// Says how the child ended, if it has.
@@ -183,8 +188,12 @@ impl Handle {
         self.actor.tell(|shell| shell.cancel_child(self.id));
     }
 
-    fn wait<T>(&self, mut found: impl FnMut(&ChildFacts) -> Option<T>) -> Result<T, Raised> {
-        let found = self.actor.board().wait(None, |facts| {
+    fn wait<T>(
+        &self,
+        until: Option<Instant>,
+        mut found: impl FnMut(&ChildFacts) -> Option<T>,
+    ) -> Result<T, Raised> {
+        let found = self.actor.board().wait(until, |facts| {
             // First of all: a failure cancels before its child is gone, and nobody is to see which of both came sooner.
             if let Some(cause) = self.actor.cancelled_by(facts) {
                 return Some(Err(Raised::Cancelled(cause)));
@@ -194,7 +203,7 @@ impl Handle {
             child.awaited |= found.is_none();
             found
         });
-        found.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))
+        found.unwrap_or_else(|| Err(self.actor.unfound()))
     }
 }
 

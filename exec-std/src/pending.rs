@@ -40,20 +40,24 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
     /// The same as [`Portal::call`].
     pub fn result(mut self) -> Result<R, Raised> {
         let actor = self.portal.actor();
-        // The machine ends the call with its scope, its time or its peer; nothing else may end this wait.
+        // The machine ends the call with its scope, its time or its peer. Only who waits in another scope may be cancelled
+        // alone; the call is then let go of.
+        let elsewhere = self.slot.look().scope != Some(actor.body());
+        if elsewhere {
+            actor.tell(|shell| shell.watch_slot(&self.slot));
+        }
+        let cancelled = || if elsewhere { actor.cancelled_now() } else { None };
         let (reader, link) = (self.reader.take(), self.context.link);
         let reader = || reader.or_else(|| Reader::of(actor.desk(), link));
         let over = self.slot.wait_reading(None, reader, |talk| {
             talk.over
                 .take()
-                .map(|over| (over, std::mem::take(&mut talk.errors)))
-                .map(Some)
-                .or_else(|| actor.is_over().then_some(None))
+                .map(|over| Ok((over, std::mem::take(&mut talk.errors))))
+                .or_else(|| cancelled().map(Err))
+                .or_else(|| actor.is_over().then(|| Err(actor.gone())))
         });
+        let (over, errors) = over.unwrap_or_else(|| Err(actor.gone())).map_err(Raised::Cancelled)?;
         self.over = true;
-        let Some((over, errors)) = over.flatten() else {
-            return Err(Raised::Cancelled(actor.gone()));
-        };
         let bytes = self.result_of(over, errors)?;
         let result = decode(&bytes).map_err(|error| actor.misspoken(self.context.link, &error));
         keep_buffer(bytes);

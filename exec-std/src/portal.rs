@@ -177,8 +177,9 @@ impl Portal {
                 (Err(Held::Refused(Refused::ClosedLink)), Link::Child(child))
                     if self.actor.is_booting(child) =>
                 {
-                    self.actor.handle(child).ready()?;
+                    self.actor.handle(child).ready_by(until)?;
                 }
+                (Err(Held::Congested), link) => self.actor.wait_for_link(link, until)?,
                 (begun, link) => {
                     if let Some(begun) = self.actor.unheld(link, begun)? {
                         return Ok(begun);

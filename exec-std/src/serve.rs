@@ -299,7 +299,7 @@ impl Actor {
         }
         let ended = self.close(scope, value);
         // An answer waits for its turn like an item; nothing but the actor's end may keep it.
-        let _ = self.wait_for_link(context.link);
+        let _ = self.wait_for_link(context.link, None);
         self.tell(|shell| {
             shell.finish(context, ended);
             with(shell);

@@ -1,0 +1,80 @@
+//! The time that a call has: whatever it waits for, it waits no longer.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Signal, getpid};
+use windrow_core::{Limits, Times};
+use windrow_std::{Actor, Backend, Drive, Order, Raised, Scope};
+
+use crate::calls::{ECHO, PID, WAIT, well, with_desk};
+use crate::harness::{Bed, Module, driven, watch};
+use crate::templates::{only_template, stop};
+
+pub(crate) const MODULE: Module = Module {
+    driven: driven![
+        a_call_of_a_child_that_boots_has_its_time,
+        a_call_on_a_long_queue_has_its_time,
+        a_wait_for_a_call_ends_with_the_scope_it_stands_in,
+    ],
+    ..Module::EMPTY
+};
+
+const SHORT: Duration = Duration::from_millis(100);
+
+/// Its template stands still, so the child is neither there nor lost.
+fn a_call_of_a_child_that_boots_has_its_time<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&bed.program().backend(Backend::Fork), |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let template = only_template(getpid().as_raw_pid());
+            stop(template);
+            let child = nursery.spawn(Order::service("desk"))?;
+            let begin = Instant::now();
+            assert_eq!(child.portal().call_within(SHORT, PID, &()), Err(Raised::TimedOut));
+            assert!(begin.elapsed() >= SHORT);
+            watch::signal(template, Signal::CONT);
+            assert_eq!(child.portal().call(ECHO, &String::from("up"))?, "up");
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    }));
+}
+
+fn a_call_on_a_long_queue_has_its_time<D: Drive>(bed: &Bed) {
+    // Who stands still says no word about a cancellation either: that is not waited for for long.
+    let times = Times { ack: SHORT, ..Times::default() };
+    let program = bed.program().limits(Limits { times, ..Limits::default() });
+    let ended = bed.run::<D>(&program, |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let desk = nursery.spawn(Order::service("desk"))?.portal();
+            let pid = desk.call(PID, &())?;
+            stop(pid);
+            let long = "x".repeat(60_000);
+            // What is sent is not answered; and there comes the one that can't be sent.
+            let sent = (0..100).find(|_| desk.call_within(SHORT, ECHO, &long) == Err(Raised::TimedOut));
+            assert!(sent.is_some_and(|sent| sent > 3), "{sent:?} were sent");
+            watch::signal(pid, Signal::CONT);
+            assert_eq!(desk.call(ECHO, &String::from("after"))?, "after");
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    well(&ended);
+}
+
+fn a_wait_for_a_call_ends_with_the_scope_it_stands_in<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |actor, desk| {
+        let waiting = desk.start(WAIT, &())?;
+        let begin = Instant::now();
+        let ended = actor.nursery_with(Scope::default().timeout(SHORT), |_| waiting.result());
+        assert!(ended.is_err() && begin.elapsed() >= SHORT, "{ended:?}");
+        // Another's cancellation, while the call is waited for; the call's own scope goes on.
+        let waiting = desk.start(WAIT, &())?;
+        let ended = actor.nursery(|nursery| {
+            nursery.cancel();
+            waiting.result()
+        });
+        assert!(ended.is_err_and(|raised| raised.is_cancelled()));
+        assert_eq!(desk.call(ECHO, &String::from("after"))?, "after");
+        Ok(())
+    }));
+}
