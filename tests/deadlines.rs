@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid};
-use windrow_core::{Limits, Times};
+use windrow_core::{Kind, Limits, Times};
 use windrow_std::{Actor, Backend, Drive, Order, Raised, Scope};
 
-use crate::calls::{ECHO, PID, WAIT, well, with_desk};
+use crate::calls::{ECHO, PID, WAIT, failure, well, with_desk};
 use crate::harness::{Bed, Module, driven, watch};
 use crate::templates::{only_template, stop};
 
@@ -15,7 +15,10 @@ pub(crate) const MODULE: Module = Module {
         a_call_of_a_child_that_boots_has_its_time,
         a_call_on_a_long_queue_has_its_time,
         a_wait_for_a_call_ends_with_the_scope_it_stands_in,
+        a_scope_whose_own_time_is_over_says_so,
+        an_entry_whose_time_is_over_has_failed,
     ],
+    entries: &[("overdue", overdue)],
     ..Module::EMPTY
 };
 
@@ -66,7 +69,7 @@ fn a_wait_for_a_call_ends_with_the_scope_it_stands_in<D: Drive>(bed: &Bed) {
         let waiting = desk.start(WAIT, &())?;
         let begin = Instant::now();
         let ended = actor.nursery_with(Scope::default().timeout(SHORT), |_| waiting.result());
-        assert!(ended.is_err() && begin.elapsed() >= SHORT, "{ended:?}");
+        assert!(ended == Err(Raised::TimedOut) && begin.elapsed() >= SHORT, "{ended:?}");
         // Another's cancellation, while the call is waited for; the call's own scope goes on.
         let waiting = desk.start(WAIT, &())?;
         let ended = actor.nursery(|nursery| {
@@ -77,4 +80,43 @@ fn a_wait_for_a_call_ends_with_the_scope_it_stands_in<D: Drive>(bed: &Bed) {
         assert_eq!(desk.call(ECHO, &String::from("after"))?, "after");
         Ok(())
     }));
+}
+
+fn a_scope_whose_own_time_is_over_says_so<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |actor, desk| {
+        let short = Scope::default().timeout(SHORT);
+        assert_eq!(actor.nursery_with(short, |_| actor.sleep_forever()), Err(Raised::TimedOut));
+        let ended: Result<(), Raised> = desk.context_with(short, WAIT, &(), |_| actor.sleep_forever());
+        assert_eq!(ended, Err(Raised::TimedOut));
+        // Of two scopes it is said by the one whose time it was.
+        let mut inner = Ok(());
+        let outer = actor.nursery_with(short, |_| {
+            inner = actor.nursery_with(Scope::default().timeout(SHORT * 100), |_| actor.sleep_forever());
+            inner.clone()
+        });
+        assert!(inner.is_err_and(|raised| raised.is_cancelled()));
+        assert_eq!(outer, Err(Raised::TimedOut));
+        // An error wins.
+        let ended: Result<(), Raised> = actor.nursery_with(short, |_| {
+            let _ = actor.sleep_forever();
+            Err("it could not be undone".into())
+        });
+        assert_eq!(failure(ended.expect_err("an error")).text, "it could not be undone");
+        Ok(())
+    }));
+}
+
+/// Passes on that its nursery's time is over.
+fn overdue(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    let short = Scope::default().timeout(SHORT);
+    actor.nursery_with(short, |_| actor.sleep_forever())?;
+    Ok(Vec::from("well"))
+}
+
+fn an_entry_whose_time_is_over_has_failed<D: Drive>(bed: &Bed) {
+    let ended = bed.run::<D>(&bed.program(), |actor: &Actor| {
+        actor.nursery(|nursery| nursery.spawn(Order::entry("overdue", []))?.wait_gone().map(|_| Vec::new()))
+    });
+    let failed: Vec<_> = ended.failures.iter().map(|failure| (failure.kind, failure.text.as_str())).collect();
+    assert_eq!((failed, ended.outcome.tally.left), (vec![(Kind::Failed, "timed out")], 0), "{ended:?}");
 }

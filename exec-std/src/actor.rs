@@ -72,7 +72,7 @@ impl Actor {
     /// Opens a nursery with a deadline or a shield of its own. See [`nursery`](Self::nursery).
     ///
     /// # Errors
-    /// The same.
+    /// The same, and [`Raised::TimedOut`] if its own deadline cancelled it.
     pub fn nursery_with<T>(
         &self,
         scope: Scope,
@@ -139,6 +139,12 @@ impl Actor {
                 if canceller == self.id =>
             {
                 Ok(value)
+            }
+            // Nobody above cancelled, so nobody above would absorb it: this time was the scope's own.
+            (Some(End::Cancelled(Cause { canceller, reason: Reason::Deadline })), _)
+                if canceller == self.id && self.cancelled_now().is_none() =>
+            {
+                Err(Raised::TimedOut)
             }
             (Some(End::Cancelled(cause)), _) => Err(Raised::Cancelled(cause)),
             (_, Some(value)) => Ok(value),

@@ -78,7 +78,7 @@ pub enum Raised {
     Error(String),
     /// Failures from below, or from the far end of a call: at least one.
     Group(Vec<Failure>),
-    /// The time that this call of ours was given is over.
+    /// The time is over that a call of ours was given, or a scope of ours.
     TimedOut,
 }
 

@@ -121,7 +121,7 @@ impl Portal {
     /// Opens a context with a deadline or a shield of its own. See [`context`](Self::context).
     ///
     /// # Errors
-    /// The same.
+    /// The same, and [`Raised::TimedOut`] if its own deadline cancelled it.
     pub fn context_with<A, R, T>(
         &self,
         scope: Scope,
