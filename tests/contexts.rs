@@ -1,6 +1,9 @@
 //! Contexts: two linked ends, and what each of them hears of the other's.
 
-use windrow_std::{Drive, Raised};
+use std::sync::Barrier;
+
+use windrow_core::{Kind, Reason};
+use windrow_std::{Actor, Drive, Endpoint, Order, Portal, Raised, Service};
 
 use crate::calls::{ECHO, FAIL, HOLD, WAIT, failure, well, with_desk};
 use crate::harness::{Bed, Module, driven};
@@ -10,7 +13,14 @@ pub(crate) const MODULE: Module = Module {
         a_context_links_both_ends,
         an_end_that_was_asked_for_is_no_error,
         whatever_is_asked_of_a_context_that_is_over_is_answered,
+        one_who_serves_a_call_cancels_it_and_nothing_else,
+        a_kept_call_is_cancelled_where_it_is_kept,
+        another_thread_cancels_either_end,
+        a_cancellation_is_too_late_for_what_has_ended,
+        an_error_of_a_cancelled_end_wins,
     ],
+    entries: &[("kept-calls", kept_calls)],
+    services: &[quitter],
     ..Module::EMPTY
 };
 
@@ -69,4 +79,162 @@ fn whatever_is_asked_of_a_context_that_is_over_is_answered<D: Drive>(bed: &Bed) 
             Ok(())
         })
     }));
+}
+
+/// Cancels itself, and then does as it is told.
+const QUIT: Endpoint<String, u32> = Endpoint::new("quit");
+/// Is cancelled by another thread, or by its caller, and then fails.
+const STUBBORN: Endpoint<bool, ()> = Endpoint::new("stubborn");
+const KEEP: Endpoint<(), u32> = Endpoint::new("keep");
+
+fn quitter() -> Service {
+    Service::new("quitter")
+        .on(ECHO, |_, text| Ok(text))
+        .on(QUIT, |serving, how: String| {
+            serving.begin(&())?;
+            serving.cancel();
+            let heard = serving.sleep_forever();
+            let cause = match heard {
+                Err(Raised::Cancelled(cause)) => cause,
+                heard => panic!("{heard:?}"),
+            };
+            assert_eq!((cause.canceller, cause.reason), (serving.id(), Reason::Asked));
+            match how.as_str() {
+                "return" => Ok(7),
+                "fail" => Err("it could not be undone".into()),
+                _ => heard.map(|()| 0),
+            }
+        })
+        .on(STUBBORN, |serving, by_itself| {
+            serving.begin(&())?;
+            let ended = std::thread::scope(|threads| {
+                if by_itself {
+                    threads.spawn(|| serving.cancel());
+                }
+                serving.sleep_forever()
+            });
+            assert!(ended.is_err());
+            Err("it could not be undone".into())
+        })
+}
+
+fn with_quitter<D: Drive>(
+    bed: &Bed,
+    order: &'static str,
+    body: impl Fn(&Actor, &Portal) -> Result<(), Raised> + Send + 'static,
+) {
+    well(&bed.run::<D>(&bed.program(), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let quitter = nursery.spawn(Order::entry(order, []))?.portal();
+            body(actor, &quitter)?;
+            // The actor lives, and serves.
+            assert_eq!(quitter.call(ECHO, &String::from("still here"))?, "still here");
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    }));
+}
+
+fn one_who_serves_a_call_cancels_it_and_nothing_else<D: Drive>(bed: &Bed) {
+    with_quitter::<D>(bed, "quitter", |actor, quitter| {
+        // Another call of the same actor goes on.
+        let ended: Result<(), Raised> = quitter.context(STUBBORN, &false, |other| {
+            other.begun::<()>()?;
+            assert_eq!(quitter.call(QUIT, &String::from("return"))?, 7, "a body may still end well");
+            let failed = failure(quitter.call(QUIT, &String::new()).expect_err("a cancellation"));
+            assert_eq!(failed.kind, Kind::Cancelled(Reason::Asked));
+            assert_eq!(failed.canceller, Some(failed.origin));
+            // Who is linked with it hears so wherever it waits.
+            let ended: Result<(), Raised> = quitter.context(QUIT, &String::new(), |_| actor.sleep_forever());
+            assert_eq!(failure(ended.expect_err("a cancellation")).kind, Kind::Cancelled(Reason::Asked));
+            let failed = failure(quitter.call(QUIT, &String::from("fail")).expect_err("an error"));
+            assert_eq!((failed.kind, failed.text.as_str()), (Kind::Failed, "it could not be undone"));
+            actor.checkpoint()?;
+            Err("enough".into())
+        });
+        let Err(Raised::Group(failures)) = ended else { panic!("{ended:?}") };
+        let texts: Vec<_> = failures.iter().map(|failure| failure.text.as_str()).collect();
+        assert_eq!(texts, ["enough", "it could not be undone"]);
+        Ok(())
+    });
+}
+
+/// Keeps calls, cancels them, and passes that on.
+fn kept_calls(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    let calls = actor.listen(KEEP)?;
+    actor.expose(&Service::new("aside").on(ECHO, |_, text| Ok(text)))?;
+    loop {
+        let (call, ()) = calls.accept()?;
+        assert_eq!(call.cancelled(), None);
+        call.cancel();
+        call.cancel();
+        let cause = call.cancelled().ok_or("it is not cancelled")?;
+        assert!(call.begin(&()).is_err_and(|raised| raised == Raised::Cancelled(cause)));
+        call.finish(Err(Raised::Cancelled(cause)));
+    }
+}
+
+fn a_kept_call_is_cancelled_where_it_is_kept<D: Drive>(bed: &Bed) {
+    with_quitter::<D>(bed, "kept-calls", |_, keeper| {
+        while keeper.call(ECHO, &String::new()).is_err_and(|raised| failure(raised).kind == Kind::NoEndpoint)
+        {
+        }
+        for _ in 0..2 {
+            let failed = failure(keeper.call(KEEP, &()).expect_err("a cancellation"));
+            assert_eq!(failed.kind, Kind::Cancelled(Reason::Asked));
+        }
+        Ok(())
+    });
+}
+
+fn another_thread_cancels_either_end<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |_, desk| {
+        let heard = desk.context(HOLD, &1, |context| {
+            context.begun::<u32>()?;
+            let waits = Barrier::new(2);
+            Ok(std::thread::scope(|threads| {
+                threads.spawn(|| {
+                    waits.wait();
+                    context.cancel();
+                });
+                waits.wait();
+                context.result()
+            }))
+        })?;
+        assert!(heard.is_err_and(|raised| raised.is_cancelled()));
+        Ok(())
+    }));
+    with_quitter::<D>(bed, "quitter", |_, quitter| {
+        let failed = failure(quitter.call(STUBBORN, &true).expect_err("an error"));
+        assert_eq!((failed.kind, failed.text.as_str()), (Kind::Failed, "it could not be undone"));
+        Ok(())
+    });
+}
+
+fn a_cancellation_is_too_late_for_what_has_ended<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |_, desk| {
+        let text = desk.context(ECHO, &String::from("done"), |context| {
+            let text = context.result()?;
+            context.cancel();
+            context.cancel();
+            assert!(context.result().is_err_and(|raised| !raised.is_cancelled()));
+            Ok(text)
+        })?;
+        assert_eq!(text, "done");
+        Ok(())
+    }));
+}
+
+/// The far end was cancelled from here, and fails over it: that is told, though a cancellation alone would not be.
+fn an_error_of_a_cancelled_end_wins<D: Drive>(bed: &Bed) {
+    with_quitter::<D>(bed, "quitter", |_, quitter| {
+        let ended: Result<(), Raised> = quitter.context(STUBBORN, &false, |context| {
+            context.begun::<()>()?;
+            context.cancel();
+            Ok(())
+        });
+        let failed = failure(ended.expect_err("an error"));
+        assert_eq!((failed.kind, failed.text.as_str()), (Kind::Failed, "it could not be undone"));
+        Ok(())
+    });
 }

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use windrow_core::{Cause, ContextId, Kind, NameId, Refused, ScopeId};
 
 use crate::actor::Actor;
+use crate::context::ContextEnd;
 use crate::endpoint::{bad, decode, encode};
 use crate::failure::Raised;
 use crate::stream::{Ahead, Stream};
@@ -86,12 +87,16 @@ pub struct Call<R> {
 }
 
 impl<R> Call<R> {
+    fn end(&self) -> ContextEnd<'_> {
+        ContextEnd::new(&self.actor, self.context, Arc::clone(&self.slot))
+    }
+
     /// Tells the caller that the work has begun, with a first value: once, and before the stream.
     ///
     /// # Errors
     /// The cancellation, or that it was told before.
     pub fn begin<T: Serialize>(&self, first: &T) -> Result<(), Raised> {
-        self.actor.begin(self.context, first)
+        self.end().begin(first)
     }
 
     /// Opens the stream, after [`begin`](Self::begin) and once: items of type `Out` to the caller, of type `In` from it.
@@ -102,7 +107,12 @@ impl<R> Call<R> {
         &self,
         ahead: Ahead,
     ) -> Result<Stream<'_, Out, In>, Raised> {
-        Stream::open(&self.actor, self.context, Arc::clone(&self.slot), ahead)
+        self.end().stream(ahead)
+    }
+
+    /// Cancels this call, and nothing else of the actor: it is to be finished soon then.
+    pub fn cancel(&self) {
+        self.end().cancel();
     }
 
     /// Says by what the call is cancelled, if it is: it is to be finished soon then.

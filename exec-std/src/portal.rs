@@ -1,4 +1,4 @@
-//! Calling another actor: a portal leads to it, a context links a task here with one there.
+//! Calling another actor: a portal leads to it.
 //!
 //! The rule: no call outlives its peer, its scope or its deadline. A call that this side cancels is absorbed; what the far
 //! end fails with is raised here, with its kind, its text and the way it took.
@@ -10,15 +10,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use windrow_core::{ContextId, Link, Refused, ScopeId};
 
+use crate::context::{Context, ContextEnd};
+
 use crate::actor::Actor;
-use crate::endpoint::{Endpoint, decode, encode, spare_buffer};
+use crate::endpoint::{Endpoint, encode, spare_buffer};
 use crate::failure::Raised;
 use crate::nursery::Scope;
 use crate::pending::Pending;
 use crate::reading::Reader;
 use crate::shell::{Asks, Held};
-use crate::stream::{Ahead, Stream};
-use crate::talk::{Over, Slot, Talk};
+use crate::talk::Slot;
 
 /// A call that was sent, and where its user waits.
 pub(crate) type Begun = (ContextId, Arc<Slot>);
@@ -135,15 +136,15 @@ impl Portal {
     {
         self.actor.scoped(scope, |scope| {
             let (id, slot) = self.begin(scope, true, endpoint.name(), args, None, |_| {})?;
-            body(&Context { actor: &self.actor, id, slot, types: std::marker::PhantomData })
+            body(&Context::new(ContextEnd::new(&self.actor, id, slot)))
         })
     }
 
     /// Cancels the whole actor at the far end, whoever's child it is. All who have a context with it hear that this actor
-    /// asked for that.
+    /// asked for that. One that is gone needs no cancellation.
     ///
     /// # Errors
-    /// No channel to it is open.
+    /// This actor itself has ended.
     pub fn cancel_actor(&self) -> Result<(), Raised> {
         self.actor.ask(|shell| shell.cancel_actor(self.link))
     }
@@ -187,83 +188,5 @@ impl Portal {
                 }
             }
         }
-    }
-}
-
-/// One end of a context, in the hands of the body that opened it.
-#[derive(Debug)]
-pub struct Context<'a, R> {
-    actor: &'a Actor,
-    id: ContextId,
-    slot: Arc<Slot>,
-    types: std::marker::PhantomData<fn() -> R>,
-}
-
-impl<'a, R: DeserializeOwned> Context<'a, R> {
-    /// Waits until the far end has begun, and gives its first value.
-    ///
-    /// # Errors
-    /// The cancellation, as by the far end's failure; or that it ended without having begun.
-    pub fn begun<T: DeserializeOwned>(&self) -> Result<T, Raised> {
-        let begun = self.actor.wait_at(&self.slot, Some(self.id.link), None, |talk| {
-            let begun = talk.begun.take().map(Ok);
-            begun
-                .or_else(|| Some(Err(self.ended(talk)?.unwrap_or_else(|| "the far end has returned".into()))))
-        });
-        let bytes = begun.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))?;
-        decode(&bytes).map_err(|error| self.actor.misspoken(self.id.link, &error))
-    }
-
-    /// Opens the stream, after [`begun`](Self::begun) and once: items of type `Out` to the far end, of type `In` from it.
-    ///
-    /// # Errors
-    /// The cancellation, or that it was opened before.
-    pub fn stream<Out, In>(&self) -> Result<Stream<'a, Out, In>, Raised>
-    where
-        Out: Serialize,
-        In: DeserializeOwned,
-    {
-        self.stream_with(Ahead::default())
-    }
-
-    /// Opens the stream with a say in how much is taken ahead. See [`stream`](Self::stream).
-    ///
-    /// # Errors
-    /// The same.
-    pub fn stream_with<Out, In>(&self, ahead: Ahead) -> Result<Stream<'a, Out, In>, Raised>
-    where
-        Out: Serialize,
-        In: DeserializeOwned,
-    {
-        Stream::open(self.actor, self.id, Arc::clone(&self.slot), ahead)
-    }
-
-    /// Waits for the result.
-    ///
-    /// # Errors
-    /// The cancellation, as by the far end's failure or by [`cancel`](Self::cancel); or that the result was taken before.
-    pub fn result(&self) -> Result<R, Raised> {
-        let result = self.actor.wait_at(&self.slot, Some(self.id.link), None, |talk| {
-            // The end stays, for whoever waits for something else of it.
-            match talk.over.take_if(|over| matches!(over, Over::Returned(_))) {
-                Some(Over::Returned(bytes)) => {
-                    talk.over = Some(Over::Taken);
-                    Some(Ok(bytes))
-                }
-                _ => Some(Err(self.ended(talk)?.unwrap_or_else(|| "the result was taken before".into()))),
-            }
-        });
-        let bytes = result.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))?;
-        decode(&bytes).map_err(|error| self.actor.misspoken(self.id.link, &error))
-    }
-
-    /// Says how the context ended, if it has: `None` in it is with a result.
-    fn ended(&self, talk: &Talk) -> Option<Option<Raised>> {
-        Some(talk.over.as_ref()?.raised(self.actor.gone()))
-    }
-
-    /// Cancels the far end. That it ends then is no error here. Cancelling again, or what is over, does nothing.
-    pub fn cancel(&self) {
-        self.actor.tell(|shell| shell.cancel_context(self.id));
     }
 }

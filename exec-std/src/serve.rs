@@ -14,10 +14,11 @@ use serde::de::DeserializeOwned;
 use windrow_core::{ContextId, Kind, Refused, ScopeId};
 
 use crate::actor::Actor;
-use crate::endpoint::{Handler, encode, keep_buffer, spare_buffer};
+use crate::context::ContextEnd;
+use crate::endpoint::Handler;
 use crate::failure::{Failure, Raised};
 use crate::reading::Reader;
-use crate::shell::{Alive, Asks, Held};
+use crate::shell::{Alive, Asks};
 use crate::stream::{Ahead, Stream};
 use crate::talk::Slot;
 use crate::unix::waker::Waker;
@@ -230,7 +231,7 @@ impl Actor {
         let Offer { context, handler, args } = offer;
         // A call that is over by now needs nobody.
         let Ok((scope, slot)) = self.take_up(context) else { return };
-        let serving = Serving::new(self, context, slot);
+        let serving = Serving { end: ContextEnd::new(self, context, slot) };
         let value = self.run_body(scope, || handler.serve(&serving, args));
         self.end_call(context, scope, value, with);
     }
@@ -253,19 +254,6 @@ impl Actor {
     fn be_busy(&self, shell: &mut dyn Asks, context: ContextId) {
         let busy = Failure::of(Kind::Busy, self.id(), "");
         shell.finish(context, Err(Raised::Group(vec![busy])));
-    }
-
-    /// Tells the caller that the work has begun, with a first value.
-    pub(crate) fn begin<T: Serialize>(&self, context: ContextId, first: &T) -> Result<(), Raised> {
-        let mut bytes = encode(first, spare_buffer())?;
-        loop {
-            let mut begun = Err(Held::Refused(Refused::Ended));
-            self.tell(|shell| begun = shell.begin(context, &mut bytes));
-            if let Some(begun) = self.unheld(context.link, begun)? {
-                keep_buffer(bytes);
-                return Ok(begun);
-            }
-        }
     }
 
     /// Ends a call that was taken up by hand.
@@ -311,22 +299,16 @@ impl Actor {
 /// cancelled.
 #[derive(Debug)]
 pub struct Serving<'a> {
-    actor: &'a Actor,
-    context: ContextId,
-    slot: Arc<Slot>,
+    end: ContextEnd<'a>,
 }
 
 impl<'a> Serving<'a> {
-    pub(crate) fn new(actor: &'a Actor, context: ContextId, slot: Arc<Slot>) -> Self {
-        Self { actor, context, slot }
-    }
-
     /// Tells the caller that the work has begun, with a first value: once, and before the stream.
     ///
     /// # Errors
     /// The cancellation, or that it was told before.
     pub fn begin<T: Serialize>(&self, first: &T) -> Result<(), Raised> {
-        self.actor.begin(self.context, first)
+        self.end.begin(first)
     }
 
     /// Opens the stream, after [`begin`](Self::begin) and once: items of type `Out` to the caller, of type `In` from it.
@@ -350,7 +332,13 @@ impl<'a> Serving<'a> {
         Out: Serialize,
         In: DeserializeOwned,
     {
-        Stream::open(self.actor, self.context, Arc::clone(&self.slot), ahead)
+        self.end.stream(ahead)
+    }
+
+    /// Cancels this call, and nothing else of the actor: its code here, and with its answer the caller. The whole actor is
+    /// cancelled by [`Actor::cancel`].
+    pub fn cancel(&self) {
+        self.end.cancel();
     }
 }
 
@@ -358,6 +346,6 @@ impl Deref for Serving<'_> {
     type Target = Actor;
 
     fn deref(&self) -> &Actor {
-        self.actor
+        self.end.actor
     }
 }

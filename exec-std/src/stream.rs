@@ -4,18 +4,17 @@
 //! its writer and nobody else. A blocking call here is a checkpoint.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ContextId, Refused, Side};
+use windrow_core::{Refused, Side};
 
-use crate::actor::Actor;
-use crate::endpoint::{decode, encode, keep_buffer, spare_buffer};
+use crate::context::ContextEnd;
+use crate::endpoint::{encode, keep_buffer, spare_buffer};
 use crate::failure::Raised;
 use crate::shell::Held;
-use crate::talk::{Items, Over, Slot, Talk};
+use crate::talk::{Items, Over, Talk};
 
 /// How many items a stream takes ahead of its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +48,7 @@ impl Ahead {
 /// Dropping it ends what it sends, at a serving end with the call's answer; the far end's reader sees the end, or the failure.
 #[derive(Debug)]
 pub struct Stream<'a, Out, In> {
-    actor: &'a Actor,
-    context: ContextId,
-    slot: Arc<Slot>,
+    end: ContextEnd<'a>,
     /// Items that this reader has fetched.
     fetched: Items,
     /// The oldest item gives way when there is no room.
@@ -65,14 +62,10 @@ pub struct Stream<'a, Out, In> {
 }
 
 impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
-    pub(crate) fn open(
-        actor: &'a Actor,
-        context: ContextId,
-        slot: Arc<Slot>,
-        ahead: Ahead,
-    ) -> Result<Self, Raised> {
+    pub(crate) fn open(end: ContextEnd<'a>, ahead: Ahead) -> Result<Self, Raised> {
+        let ContextEnd { actor, id, ref slot } = end;
         let mut opened = Err(Refused::Ended);
-        actor.tell(|shell| opened = shell.open_stream(context, ahead.items, ahead.lossy));
+        actor.tell(|shell| opened = shell.open_stream(id, ahead.items, ahead.lossy));
         // One whose far end has returned meanwhile is a stream that has ended.
         let returned = matches!(slot.look().over, Some(Over::Returned(_) | Over::Taken));
         let over = opened == Err(Refused::ClosedContext) && returned && !slot.look().opened;
@@ -83,7 +76,7 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
         let tell_after = (ahead.items / 4).max(1);
         let fetched = Items::default();
         let (lossy, types) = (ahead.lossy, PhantomData);
-        Ok(Self { actor, context, slot, fetched, lossy, taken: 0, tell_after, finished: over, types })
+        Ok(Self { end, fetched, lossy, taken: 0, tell_after, finished: over, types })
     }
 
     /// Sends one item, and waits while the far end has no room for it.
@@ -94,7 +87,7 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
         let mut bytes = encode(item, spare_buffer())?;
         loop {
             let mut sent = Err(Held::Refused(Refused::Ended));
-            self.actor.tell(|shell| sent = shell.push(self.context, &mut bytes));
+            self.end.actor.tell(|shell| sent = shell.push(self.end.id, &mut bytes));
             match sent {
                 Err(Held::Refused(Refused::NoCredit)) => {
                     // Whoever is to make room may itself wait for the room that was made here.
@@ -102,7 +95,7 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
                     self.wait_for_room()?;
                 }
                 sent => {
-                    if let Some(sent) = self.actor.unheld(self.context.link, sent)? {
+                    if let Some(sent) = self.end.actor.unheld(self.end.id.link, sent)? {
                         keep_buffer(bytes);
                         return Ok(sent);
                     }
@@ -113,7 +106,7 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
 
     fn wait_for_room(&self) -> Result<(), Raised> {
         let found = |talk: &mut Talk| (talk.credit > 0 || talk.over.is_some()).then_some(Ok(()));
-        let room = self.actor.wait_at(&self.slot, Some(self.context.link), None, found);
+        let room = self.end.wait(None, found);
         room.unwrap_or(Ok(()))
     }
 
@@ -138,7 +131,7 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
             return Ok(None);
         }
         let Some(bytes) = self.fetched.pop() else { return Ok(None) };
-        let item = decode(bytes).map_err(|error| self.actor.misspoken(self.context.link, &error))?;
+        let item = self.end.decode(bytes)?;
         self.taken += u32::from(!self.lossy);
         if self.taken >= self.tell_after {
             self.tell_taken();
@@ -150,8 +143,8 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
     fn fetch(&mut self, until: Option<Instant>) -> Result<bool, Raised> {
         self.tell_taken();
         self.fetched.rewind();
-        let (fetched, lossy, gone) = (&mut self.fetched, self.lossy, self.actor.gone());
-        let found = self.actor.wait_at(&self.slot, Some(self.context.link), until, |talk| {
+        let (fetched, lossy, gone) = (&mut self.fetched, self.lossy, self.end.actor.gone());
+        let found = self.end.wait(until, |talk| {
             if !talk.items.is_empty() {
                 if !lossy {
                     std::mem::swap(&mut talk.items, fetched);
@@ -173,10 +166,10 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
     /// Fetches one item of those that may give way to later ones, and says so before another comes: what is counted as
     /// held is what is there.
     fn fetch_oldest(&mut self) {
-        self.actor.tell(|shell| {
-            if let Some(item) = self.slot.look().items.pop() {
+        self.end.actor.tell(|shell| {
+            if let Some(item) = self.end.slot.look().items.pop() {
                 self.fetched.push(item);
-                shell.taken(self.context, 1);
+                shell.taken(self.end.id, 1);
             }
         });
     }
@@ -185,14 +178,14 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
     fn tell_taken(&mut self) {
         let items = std::mem::take(&mut self.taken);
         if items > 0 {
-            self.actor.tell(|shell| shell.taken(self.context, items));
+            self.end.actor.tell(|shell| shell.taken(self.end.id, items));
         }
     }
 
     /// Tells how many items gave way to later ones so far.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.slot.look().dropped
+        self.end.slot.look().dropped
     }
 }
 
@@ -200,7 +193,7 @@ impl<Out, In> Stream<'_, Out, In> {
     /// Says that no further item will be sent. What comes can still be received.
     pub fn finish(&mut self) {
         if !std::mem::replace(&mut self.finished, true) {
-            self.actor.tell(|shell| shell.end_stream(self.context));
+            self.end.actor.tell(|shell| shell.end_stream(self.end.id));
         }
     }
 }
@@ -216,7 +209,7 @@ impl<Out: Serialize, In: DeserializeOwned> Iterator for Stream<'_, Out, In> {
 impl<Out, In> Drop for Stream<'_, Out, In> {
     fn drop(&mut self) {
         // What a body that serves has sent ends with its answer: it may be dropped here because the body failed.
-        if self.context.side == Side::Caller {
+        if self.end.id.side == Side::Caller {
             self.finish();
         }
     }

@@ -1,0 +1,155 @@
+//! A context: a task here that is linked with one there, and what either can do with its end.
+//!
+//! The rule: whoever holds an end (a body that called, code that serves, a call taken up by hand) begins, streams and
+//! cancels in the same way. Both ends hear of a cancellation, whoever asked for it, and an error wins over it.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use windrow_core::{ContextId, Refused};
+
+use crate::actor::Actor;
+use crate::endpoint::{decode, encode, keep_buffer, spare_buffer};
+use crate::failure::Raised;
+use crate::shell::Held;
+use crate::stream::{Ahead, Stream};
+use crate::talk::{Over, Slot, Talk};
+
+/// One end of a context, whoever holds it.
+#[derive(Clone, Debug)]
+pub(crate) struct ContextEnd<'a> {
+    pub(crate) actor: &'a Actor,
+    pub(crate) id: ContextId,
+    pub(crate) slot: Arc<Slot>,
+}
+
+impl<'a> ContextEnd<'a> {
+    pub(crate) fn new(actor: &'a Actor, id: ContextId, slot: Arc<Slot>) -> Self {
+        Self { actor, id, slot }
+    }
+
+    /// Tells the caller that the work has begun, with a first value.
+    pub(crate) fn begin<T: Serialize>(&self, first: &T) -> Result<(), Raised> {
+        let mut bytes = encode(first, spare_buffer())?;
+        loop {
+            let mut begun = Err(Held::Refused(Refused::Ended));
+            self.actor.tell(|shell| begun = shell.begin(self.id, &mut bytes));
+            if let Some(begun) = self.actor.unheld(self.id.link, begun)? {
+                keep_buffer(bytes);
+                return Ok(begun);
+            }
+        }
+    }
+
+    pub(crate) fn stream<Out, In>(&self, ahead: Ahead) -> Result<Stream<'a, Out, In>, Raised>
+    where
+        Out: Serialize,
+        In: DeserializeOwned,
+    {
+        Stream::open(self.clone(), ahead)
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.actor.tell(|shell| shell.cancel_context(self.id));
+    }
+
+    /// Waits for what `found` finds among what came. See [`Actor::wait_at`].
+    pub(crate) fn wait<T>(
+        &self,
+        until: Option<Instant>,
+        found: impl FnMut(&mut Talk) -> Option<Result<T, Raised>>,
+    ) -> Option<Result<T, Raised>> {
+        self.actor.wait_at(&self.slot, Some(self.id.link), until, found)
+    }
+
+    /// Decodes what the far end sent.
+    pub(crate) fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Raised> {
+        decode(bytes).map_err(|error| self.actor.misspoken(self.id.link, &error))
+    }
+}
+
+/// One end of a context, in the hands of the body that opened it.
+#[derive(Debug)]
+pub struct Context<'a, R> {
+    end: ContextEnd<'a>,
+    types: PhantomData<fn() -> R>,
+}
+
+impl<'a, R: DeserializeOwned> Context<'a, R> {
+    pub(crate) fn new(end: ContextEnd<'a>) -> Self {
+        Self { end, types: PhantomData }
+    }
+
+    /// Waits until the far end has begun, and gives its first value.
+    ///
+    /// # Errors
+    /// The cancellation, as by the far end's failure; or that it ended without having begun.
+    pub fn begun<T: DeserializeOwned>(&self) -> Result<T, Raised> {
+        let begun = self.wait(|talk| {
+            let begun = talk.begun.take().map(Ok);
+            begun
+                .or_else(|| Some(Err(self.ended(talk)?.unwrap_or_else(|| "the far end has returned".into()))))
+        });
+        self.end.decode(&begun?)
+    }
+
+    /// Opens the stream, after [`begun`](Self::begun) and once: items of type `Out` to the far end, of type `In` from it.
+    ///
+    /// # Errors
+    /// The cancellation, or that it was opened before.
+    pub fn stream<Out, In>(&self) -> Result<Stream<'a, Out, In>, Raised>
+    where
+        Out: Serialize,
+        In: DeserializeOwned,
+    {
+        self.stream_with(Ahead::default())
+    }
+
+    /// Opens the stream with a say in how much is taken ahead. See [`stream`](Self::stream).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn stream_with<Out, In>(&self, ahead: Ahead) -> Result<Stream<'a, Out, In>, Raised>
+    where
+        Out: Serialize,
+        In: DeserializeOwned,
+    {
+        self.end.stream(ahead)
+    }
+
+    /// Waits for the result.
+    ///
+    /// # Errors
+    /// The cancellation, as by the far end's failure or by [`cancel`](Self::cancel); or that the result was taken before.
+    pub fn result(&self) -> Result<R, Raised> {
+        let result = self.wait(|talk| {
+            // The end stays, for whoever waits for something else of it.
+            match talk.over.take_if(|over| matches!(over, Over::Returned(_))) {
+                Some(Over::Returned(bytes)) => {
+                    talk.over = Some(Over::Taken);
+                    Some(Ok(bytes))
+                }
+                _ => Some(Err(self.ended(talk)?.unwrap_or_else(|| "the result was taken before".into()))),
+            }
+        });
+        self.end.decode(&result?)
+    }
+
+    /// Waits for what `found` finds; an actor that is over finds nothing more.
+    fn wait<T>(&self, found: impl FnMut(&mut Talk) -> Option<Result<T, Raised>>) -> Result<T, Raised> {
+        self.end.wait(None, found).unwrap_or_else(|| Err(Raised::Cancelled(self.end.actor.gone())))
+    }
+
+    /// Says how the context ended, if it has: `None` in it is with a result.
+    fn ended(&self, talk: &Talk) -> Option<Option<Raised>> {
+        Some(talk.over.as_ref()?.raised(self.end.actor.gone()))
+    }
+
+    /// Cancels the far end. That it ends then is no error here. Cancelling again, or what is over, does nothing.
+    pub fn cancel(&self) {
+        self.end.cancel();
+    }
+}
