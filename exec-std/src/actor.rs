@@ -25,6 +25,9 @@ thread_local! {
     static BODIES: RefCell<Vec<ScopeId>> = const { RefCell::new(Vec::new()) };
 }
 
+/// What a body gave: a value, or else the cancellation that it passed on, if it was one.
+pub(crate) type Bodied<T> = Result<T, Option<Cause>>;
+
 /// A handle on the actor that this thread belongs to.
 #[derive(Clone, Debug)]
 pub struct Actor {
@@ -89,37 +92,39 @@ impl Actor {
     ) -> Result<T, Raised> {
         let parent = self.body();
         let Scope { shield, timeout } = scope;
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let scope = self.ask(|shell| shell.open_scope(parent, shield, timeout))?;
-        self.in_scope(scope, || body(scope))
-    }
-
-    /// Runs the body of a scope, and waits until nothing of the scope is left.
-    fn in_scope<T>(&self, scope: ScopeId, body: impl FnOnce() -> Result<T, Raised>) -> Result<T, Raised> {
-        let value = self.run_body(scope, body);
+        let value = self.run_body(scope, || body(scope));
         self.tell(|shell| shell.leave(scope));
-        self.close(scope, value)
+        match self.close(scope, value) {
+            // Nobody above cancelled, so nobody above would absorb it: this time was the scope's own.
+            Err(Raised::Cancelled(Cause { canceller, reason: Reason::Deadline }))
+                if canceller == self.id
+                    && until.is_some_and(|until| until <= Instant::now())
+                    && self.cancelled_now().is_none() =>
+            {
+                Err(Raised::TimedOut)
+            }
+            ended => ended,
+        }
     }
 
-    /// Runs the body of a scope; what it fails with goes to the scope.
-    pub(crate) fn run_body<T>(&self, scope: ScopeId, body: impl FnOnce() -> Result<T, Raised>) -> Option<T> {
+    /// Runs the body of a scope; what it fails with goes to the scope. What is no failure is given back.
+    pub(crate) fn run_body<T>(&self, scope: ScopeId, body: impl FnOnce() -> Result<T, Raised>) -> Bodied<T> {
         BODIES.with_borrow_mut(|bodies| bodies.push(scope));
         let ended = catch_unwind(AssertUnwindSafe(body));
         BODIES.with_borrow_mut(|bodies| bodies.pop());
         match ended {
-            Ok(Ok(value)) => Some(value),
-            Ok(Err(raised)) => {
-                self.fail(scope, raised);
-                None
-            }
+            Ok(ended) => ended.map_err(|raised| self.fail(scope, raised)),
             Err(panic) => {
                 self.tell(|shell| shell.failed(scope, Failed::panicked(&*panic)));
-                None
+                Err(None)
             }
         }
     }
 
     /// Waits until nothing of the scope is left. Nothing interrupts this wait: the machine bounds it.
-    pub(crate) fn close<T>(&self, scope: ScopeId, value: Option<T>) -> Result<T, Raised> {
+    pub(crate) fn close<T>(&self, scope: ScopeId, value: Bodied<T>) -> Result<T, Raised> {
         let closed = self.board.wait(None, |facts| {
             facts.take_closed(scope).or_else(|| {
                 facts.scopes.get_mut(&scope)?.awaited = true;
@@ -131,24 +136,18 @@ impl Actor {
     }
 
     /// Says how a scope ended for its owner, whose body gave `value` unless it failed.
-    pub(crate) fn ended<T>(&self, closed: ScopeFacts, value: Option<T>) -> Result<T, Raised> {
+    pub(crate) fn ended<T>(&self, closed: ScopeFacts, value: Bodied<T>) -> Result<T, Raised> {
         match (closed.closed, value) {
             (Some(End::Failed), _) => Err(Raised::Group(closed.raised)),
             // What this actor asked for itself is no error of a body that went well.
-            (Some(End::Cancelled(Cause { canceller, reason: Reason::Asked })), Some(value))
+            (Some(End::Cancelled(Cause { canceller, reason: Reason::Asked })), Ok(value))
                 if canceller == self.id =>
             {
                 Ok(value)
             }
-            // Nobody above cancelled, so nobody above would absorb it: this time was the scope's own.
-            (Some(End::Cancelled(Cause { canceller, reason: Reason::Deadline })), _)
-                if canceller == self.id && self.cancelled_now().is_none() =>
-            {
-                Err(Raised::TimedOut)
-            }
             (Some(End::Cancelled(cause)), _) => Err(Raised::Cancelled(cause)),
-            (_, Some(value)) => Ok(value),
-            (_, None) => Err(Raised::Cancelled(self.gone())),
+            (_, Ok(value)) => Ok(value),
+            (_, Err(cause)) => Err(Raised::Cancelled(cause.unwrap_or_else(|| self.gone()))),
         }
     }
 
@@ -248,10 +247,10 @@ impl Actor {
         self.tell(|shell| shell.task_ended(self.task, value));
     }
 
-    pub(crate) fn fail(&self, scope: ScopeId, raised: Raised) {
+    /// Tells a scope what its body failed with. A cancellation is none: it is given back, for whoever cancelled absorbs it.
+    pub(crate) fn fail(&self, scope: ScopeId, raised: Raised) -> Option<Cause> {
         match raised {
-            // It is absorbed by whoever cancelled.
-            Raised::Cancelled(_) => {}
+            Raised::Cancelled(cause) => return Some(cause),
             raised @ (Raised::Error(_) | Raised::TimedOut) => {
                 let text = raised.to_string();
                 self.tell(|shell| shell.failed(scope, Failed::Here { panicked: false, text }));
@@ -263,6 +262,7 @@ impl Actor {
                 }
             }
         }
+        None
     }
 
     /// Says by what the present body of this thread is cancelled: the innermost nursery's state, or else the task's.

@@ -4,6 +4,7 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 use windrow_core::{ContextId, Kind, Reason};
@@ -22,6 +23,8 @@ pub struct Pending<'a, R> {
     portal: &'a Portal,
     context: ContextId,
     slot: Arc<Slot>,
+    /// The end of its own time, if it was given one.
+    until: Option<Instant>,
     /// Whoever waits reads the channel already.
     reader: Option<Reader<'a>>,
     over: bool,
@@ -29,9 +32,14 @@ pub struct Pending<'a, R> {
 }
 
 impl<'a, R: DeserializeOwned> Pending<'a, R> {
-    pub(crate) fn new(portal: &'a Portal, begun: Begun, reader: Option<Reader<'a>>) -> Self {
+    pub(crate) fn new(
+        portal: &'a Portal,
+        begun: Begun,
+        until: Option<Instant>,
+        reader: Option<Reader<'a>>,
+    ) -> Self {
         let (context, slot) = begun;
-        Self { portal, context, slot, reader, over: false, types: PhantomData }
+        Self { portal, context, slot, until, reader, over: false, types: PhantomData }
     }
 
     /// Waits for the result.
@@ -83,7 +91,9 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
         let failure = match over {
             Over::Returned(_) | Over::Taken | Over::Failed(_) => return Err(Raised::Group(errors)),
             Over::Cancelled(cause) if cause.reason == Reason::Deadline && cause.canceller == actor.id() => {
-                return Err(Raised::TimedOut);
+                // The far end may have been the first to see it, and of a scope's this side's tick has not said so yet.
+                let own = self.until.is_some_and(|until| until <= Instant::now());
+                return Err(if own { Raised::TimedOut } else { Raised::Cancelled(cause) });
             }
             Over::Cancelled(cause) => Failure {
                 canceller: Some(cause.canceller),

@@ -79,9 +79,10 @@ impl Portal {
         let mut socket = None;
         // The answer to what is waited for at once is read by whoever waits.
         let lend = |shell: &mut dyn Asks| socket = shell.lend(self.link);
-        let begun = self.begin(self.actor.body(), false, endpoint.name(), args, timeout, lend)?;
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let begun = self.begin(self.actor.body(), false, endpoint.name(), args, until, lend)?;
         let reader = socket.and_then(|socket| Reader::with(self.actor.desk(), self.link, socket));
-        Pending::new(self, begun, reader).result()
+        Pending::new(self, begun, until, reader).result()
     }
 
     /// Calls an endpoint and returns at once. The call belongs to the scope that this thread is in.
@@ -94,7 +95,7 @@ impl Portal {
         R: DeserializeOwned,
     {
         let begun = self.begin(self.actor.body(), false, endpoint.name(), args, None, |_| {})?;
-        Ok(Pending::new(self, begun, None))
+        Ok(Pending::new(self, begun, None, None))
     }
 
     pub(crate) fn actor(&self) -> &Actor {
@@ -156,7 +157,7 @@ impl Portal {
         linked: bool,
         name: &str,
         args: &A,
-        timeout: Option<Duration>,
+        until: Option<Instant>,
         mut with: impl FnMut(&mut dyn Asks),
     ) -> Result<Begun, Raised> {
         let name = crate::shell::clip(name);
@@ -164,20 +165,21 @@ impl Portal {
         bytes.push(u8::try_from(name.len()).unwrap_or(0));
         bytes.extend_from_slice(name.as_bytes());
         let mut bytes = encode(args, bytes)?;
-        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             let mut begun = Err(Held::Refused(Refused::Ended));
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let mut boots = false;
             self.actor.tell(|shell| {
                 begun = shell.call(self.link, scope, linked, &mut bytes, left);
-                if begun.is_ok() {
-                    with(shell);
+                // Once the shell is free again, it may be up.
+                match (&begun, self.link) {
+                    (Ok(_), _) => with(shell),
+                    (Err(_), Link::Child(child)) => boots = self.actor.is_booting(child),
+                    (Err(_), _) => {}
                 }
             });
             match (begun, self.link) {
-                (Err(Held::Refused(Refused::ClosedLink)), Link::Child(child))
-                    if self.actor.is_booting(child) =>
-                {
+                (Err(Held::Refused(Refused::ClosedLink)), Link::Child(child)) if boots => {
                     self.actor.handle(child).ready_by(until)?;
                 }
                 (Err(Held::Congested), link) => self.actor.wait_for_link(link, until)?,

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use windrow_core::{ContextId, Kind, Refused, ScopeId};
 
-use crate::actor::Actor;
+use crate::actor::{Actor, Bodied};
 use crate::context::ContextEnd;
 use crate::endpoint::Handler;
 use crate::failure::{Failure, Raised};
@@ -258,7 +258,7 @@ impl Actor {
 
     /// Ends a call that was taken up by hand.
     pub(crate) fn finish_call(&self, context: ContextId, scope: ScopeId, ended: Result<Vec<u8>, Raised>) {
-        let value = ended.map_err(|raised| self.fail(scope, raised)).ok();
+        let value = ended.map_err(|raised| self.fail(scope, raised));
         self.end_call(context, scope, value, |_| {});
     }
 
@@ -267,24 +267,21 @@ impl Actor {
         &self,
         context: ContextId,
         scope: ScopeId,
-        mut value: Option<Vec<u8>>,
+        value: Bodied<Vec<u8>>,
         mut with: impl FnMut(&mut dyn Asks),
     ) {
-        let mut finished = false;
+        let mut value = Some(value);
         self.tell(|shell| {
             shell.leave(scope);
             // Most bodies leave nothing behind, and then all is said at once.
             let room = shell.has_room(context.link);
             let closed = if room { self.board().look().take_closed(scope) } else { None };
-            if let Some(closed) = closed {
-                finished = true;
-                shell.finish(context, self.ended(closed, value.take()));
+            if let Some((closed, value)) = closed.and_then(|closed| Some((closed, value.take()?))) {
+                shell.finish(context, self.ended(closed, value));
                 with(shell);
             }
         });
-        if finished {
-            return;
-        }
+        let Some(value) = value else { return };
         let ended = self.close(scope, value);
         // An answer waits for its turn like an item; nothing but the actor's end may keep it.
         let _ = self.wait_for_link(context.link, None);
