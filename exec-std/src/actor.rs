@@ -16,7 +16,7 @@ use crate::board::{Board, Facts, Failed, ScopeFacts};
 use crate::endpoint::{Endpoint, Service, bad, too_long};
 use crate::failure::Raised;
 use crate::listen::Listener;
-use crate::nursery::{Handle, Nursery, Scope};
+use crate::nursery::{Nursery, Scope};
 use crate::portal::Portal;
 use crate::shell::{Asks, Desk, Held};
 
@@ -359,10 +359,6 @@ impl Actor {
 
     pub(crate) fn is_booting(&self, child: ActorId) -> bool {
         self.board.look().children.get(&child).is_some_and(|child| !child.up && !child.gone)
-    }
-
-    pub(crate) fn handle(&self, id: ActorId) -> Handle {
-        Handle::new(self.clone(), id)
     }
 
     /// Names the actor at the far end of a channel.

@@ -39,6 +39,8 @@ pub(crate) struct Facts {
     pub(crate) tasks: BTreeMap<TaskId, Option<Cause>>,
     pub(crate) scopes: BTreeMap<ScopeId, ScopeFacts>,
     pub(crate) children: BTreeMap<ActorId, ChildFacts>,
+    /// Children that are gone and that nobody holds, whose last words may be asked for until their nursery has closed.
+    mourned: BTreeMap<ScopeId, Vec<ActorId>>,
     /// What became of dials of actors.
     pub(crate) reached: Answers<ActorId, Result<Link, Obstacle>>,
     /// What became of claims to names.
@@ -64,6 +66,39 @@ pub(crate) struct Offered {
 }
 
 impl Facts {
+    /// Nobody holds a child any more: what is known of it goes when it is gone.
+    pub(crate) fn let_go(&mut self, id: ActorId) {
+        let Some(child) = self.children.get_mut(&id) else { return };
+        child.let_go = true;
+        self.forget_if_done(id);
+    }
+
+    /// Forgets a child that is gone and that nobody holds. The report of a death is made when its nursery closes, and asks
+    /// for its last words; the rest is nobody's any more.
+    fn forget_if_done(&mut self, id: ActorId) {
+        let Some(child) = self.children.get_mut(&id).filter(|child| child.gone && child.let_go) else {
+            return;
+        };
+        let scope = child.scope;
+        let is_open = self.scopes.get(&scope).is_some_and(|scope| scope.closed.is_none());
+        if is_open && child.may_have_last_words() {
+            (child.result, child.output.stdout) = (None, Vec::new());
+            self.mourned.entry(scope).or_default().push(id);
+        } else {
+            self.children.remove(&id);
+        }
+    }
+
+    /// Says how a scope ended, and forgets whoever was kept for its reports.
+    pub(crate) fn close(&mut self, id: ScopeId, end: End, lost: u32) -> bool {
+        for child in self.mourned.remove(&id).unwrap_or_default() {
+            self.children.remove(&child);
+        }
+        let scope = self.scopes.entry(id).or_default();
+        (scope.closed, scope.lost) = (Some(end), lost);
+        scope.awaited
+    }
+
     /// Lets one who took calls up go. Gives the calls that wait if it was the last.
     pub(crate) fn stop_listening(&mut self, endpoint: NameId) -> Option<BTreeMap<ContextId, Vec<u8>>> {
         let offered = self.offered.get_mut(&endpoint)?;
@@ -110,6 +145,24 @@ pub(crate) struct ChildFacts {
     pub(crate) gone: bool,
     /// Somebody waits for it.
     pub(crate) awaited: bool,
+    /// The nursery that it belongs to.
+    pub(crate) scope: ScopeId,
+    /// It says nothing itself: how it exits is how it went.
+    pub(crate) is_command: bool,
+    /// Nobody holds it.
+    let_go: bool,
+}
+
+impl ChildFacts {
+    pub(crate) fn new(scope: ScopeId, is_command: bool) -> Self {
+        Self { scope, is_command, ..Self::default() }
+    }
+
+    /// Tells whether it may have died and written why.
+    fn may_have_last_words(&self) -> bool {
+        let well = self.result.is_some() || (self.is_command && self.exit == Some(Exit::Code(0)));
+        !well && !self.output.stderr.is_empty()
+    }
 }
 
 /// What a child's captured output came to.
@@ -171,9 +224,11 @@ impl Board {
     /// Changes what is known of a child, and wakes whoever waits for it.
     pub(crate) fn write_child(&self, child: ActorId, change: impl FnOnce(&mut ChildFacts)) {
         self.write_if_awaited(|facts| {
-            let facts = facts.children.entry(child).or_default();
-            change(facts);
-            facts.awaited
+            let Some(known) = facts.children.get_mut(&child) else { return false };
+            change(known);
+            let awaited = known.awaited;
+            facts.forget_if_done(child);
+            awaited
         });
     }
 

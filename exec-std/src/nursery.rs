@@ -1,6 +1,7 @@
 //! Nurseries and the children in them: what user code opens, orders, waits for and cancels.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -87,11 +88,23 @@ impl<'a> Nursery<'a> {
     }
 }
 
-/// A handle on one child.
+/// A handle on one child. What is known of a child is kept for as long as it is there, or a handle on it is.
 #[derive(Clone, Debug)]
 pub struct Handle {
+    hold: Arc<Hold>,
+}
+
+/// What all handles on one child share.
+#[derive(Debug)]
+struct Hold {
     id: ActorId,
     actor: Actor,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.actor.board().look().let_go(self.id);
+    }
 }
 
 /// A task that runs in an actor of its own.
@@ -109,8 +122,8 @@ impl<R: DeserializeOwned> Job<R> {
     pub fn result(&self) -> Result<R, Raised> {
         let bytes = self.child.wait_gone()?.value;
         // One that was cancelled alone returned nothing.
-        let bytes = bytes.ok_or_else(|| Raised::Cancelled(self.child.actor.gone()))?;
-        decode(&bytes).map_err(|error| bad(Kind::Protocol, self.child.id, &error))
+        let bytes = bytes.ok_or_else(|| Raised::Cancelled(self.child.hold.actor.gone()))?;
+        decode(&bytes).map_err(|error| bad(Kind::Protocol, self.child.id(), &error))
     }
 
     /// Gives the handle on its actor.
@@ -140,19 +153,19 @@ impl ChildEnd {
 
 impl Handle {
     pub(crate) fn new(actor: Actor, id: ActorId) -> Self {
-        Self { id, actor }
+        Self { hold: Arc::new(Hold { id, actor }) }
     }
 
     /// Gives the child's id.
     #[must_use]
     pub fn id(&self) -> ActorId {
-        self.id
+        self.hold.id
     }
 
     /// Gives a portal to the child.
     #[must_use]
     pub fn portal(&self) -> Portal {
-        Portal::new(self.actor.clone(), Link::Child(self.id))
+        Portal::new(self.hold.actor.clone(), Link::Child(self.hold.id))
     }
 
     /// Waits until the child is ready. One that is already gone is not.
@@ -160,12 +173,7 @@ impl Handle {
     /// # Errors
     /// The cancellation of the nursery, as by the failure of the child.
     pub fn ready(&self) -> Result<(), Raised> {
-        self.ready_by(None)
-    }
-
-    /// Waits until the child is ready, or the time is over.
-    pub(crate) fn ready_by(&self, until: Option<Instant>) -> Result<(), Raised> {
-        self.wait(until, |child| (child.up || child.gone).then_some(()))
+        self.hold.actor.ready_by(self.hold.id, None)
     }
 
     /// Waits until the child is gone. For one that may fail there is [`Actor::attempt`].
@@ -173,37 +181,21 @@ impl Handle {
     /// # Errors
     /// The cancellation of the nursery, as by the failure of the child, whatever of it is known by then.
     pub fn wait_gone(&self) -> Result<ChildEnd, Raised> {
-        self.wait(None, |child| child.gone.then(|| ChildEnd::of(child)))
+        self.hold
+            .actor
+            .wait_child(self.hold.id, None, |child| child.filter(|child| child.gone).map(ChildEnd::of))
     }
 
     /// Says how the child ended, if it has.
     #[must_use]
     pub fn end(&self) -> Option<ChildEnd> {
-        let facts = self.actor.board().look();
-        facts.children.get(&self.id).filter(|child| child.gone).map(ChildEnd::of)
+        let facts = self.hold.actor.board().look();
+        facts.children.get(&self.hold.id).filter(|child| child.gone).map(ChildEnd::of)
     }
 
     /// Cancels the child alone.
     pub fn cancel(&self) {
-        self.actor.tell(|shell| shell.cancel_child(self.id));
-    }
-
-    fn wait<T>(
-        &self,
-        until: Option<Instant>,
-        mut found: impl FnMut(&ChildFacts) -> Option<T>,
-    ) -> Result<T, Raised> {
-        let found = self.actor.board().wait(until, |facts| {
-            // First of all: a failure cancels before its child is gone, and nobody is to see which of both came sooner.
-            if let Some(cause) = self.actor.cancelled_by(facts) {
-                return Some(Err(Raised::Cancelled(cause)));
-            }
-            let child = facts.children.get_mut(&self.id)?;
-            let found = found(child).map(Ok);
-            child.awaited |= found.is_none();
-            found
-        });
-        found.unwrap_or_else(|| Err(self.actor.unfound()))
+        self.hold.actor.tell(|shell| shell.cancel_child(self.hold.id));
     }
 }
 
@@ -218,6 +210,33 @@ pub struct Attempt {
 }
 
 impl Actor {
+    /// Waits until a child is ready or gone, or the time is over.
+    pub(crate) fn ready_by(&self, child: ActorId, until: Option<Instant>) -> Result<(), Raised> {
+        self.wait_child(child, until, |child| child.is_none_or(|child| child.up || child.gone).then_some(()))
+    }
+
+    /// Waits for something about a child. Nothing is known of one that is gone and that nobody holds.
+    fn wait_child<T>(
+        &self,
+        child: ActorId,
+        until: Option<Instant>,
+        mut found: impl FnMut(Option<&ChildFacts>) -> Option<T>,
+    ) -> Result<T, Raised> {
+        let found = self.board().wait(until, |facts| {
+            // First of all: a failure cancels before its child is gone, and nobody is to see which of both came sooner.
+            if let Some(cause) = self.cancelled_by(facts) {
+                return Some(Err(Raised::Cancelled(cause)));
+            }
+            let known = facts.children.get_mut(&child);
+            let found = found(known.as_deref()).map(Ok);
+            if let Some(known) = known {
+                known.awaited |= found.is_none();
+            }
+            found
+        });
+        found.unwrap_or_else(|| Err(self.unfound()))
+    }
+
     /// Runs one child that may fail, and waits until it is gone: in a nursery of its own, so nobody else is cancelled.
     ///
     /// # Errors

@@ -180,7 +180,7 @@ impl Portal {
             });
             match (begun, self.link) {
                 (Err(Held::Refused(Refused::ClosedLink)), Link::Child(child)) if boots => {
-                    self.actor.handle(child).ready_by(until)?;
+                    self.actor.ready_by(child, until)?;
                 }
                 (Err(Held::Congested), link) => self.actor.wait_for_link(link, until)?,
                 (begun, link) => {

@@ -45,11 +45,9 @@ impl<R: Reactor> Shell<R> {
                     self.board.write(|facts| facts.scopes.entry(scope).or_default().raised.push(failure));
                 }
             }
-            Output::Closed { scope, end, lost } => self.board.write_if_awaited(|facts| {
-                let scope = facts.scopes.entry(scope).or_default();
-                (scope.closed, scope.lost) = (Some(end), lost);
-                scope.awaited
-            }),
+            Output::Closed { scope, end, lost } => {
+                self.board.write_if_awaited(|facts| facts.close(scope, end, lost));
+            }
             Output::Result { child, payload } => {
                 let value = self.payloads.take(payload);
                 self.board.write_child(child, |child| child.result = Some(value));

@@ -17,6 +17,7 @@ use super::reactor::Reactor;
 use super::records::{Captured, Child, watch};
 use super::sources::Source;
 use super::wards::{Make, Making};
+use crate::board::ChildFacts;
 use crate::order::{Backend, Brief, Order, What};
 use crate::program::fresh_id;
 use crate::unix::link::Link;
@@ -42,7 +43,8 @@ impl<R: Reactor> Shell<R> {
         let name = self.names.intern(&order.name);
         let spec = Spec { id, name, role, levels: order.levels, times: order.times };
         self.orders.insert(id.0, (order, brief));
-        self.board.look().children.insert(child, Default::default());
+        let facts = ChildFacts::new(scope, role == Role::Command);
+        self.board.look().children.insert(child, facts);
         match self.give(now, Input::Spawn { child, scope, spec }) {
             None => {
                 self.called.came(child, name);

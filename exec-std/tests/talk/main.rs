@@ -12,6 +12,7 @@ use windrow_std::core::Limits;
 use windrow_std::{Actor, Blocking, Handle, Order, Program, Raised, Service};
 
 mod allocations;
+mod jobs;
 mod kept;
 mod slow;
 
@@ -27,6 +28,8 @@ const CASES: &[Case] = &[
     ("a_slow_reader_fills_no_memory_and_slows_nobody_else", served, slow::reader),
     ("calls_are_kept_and_answered_by_hand_without_a_thread_each", || Order::entry("keep", []), kept::calls),
     ("a_call_that_is_let_go_of_fails_at_its_caller", || Order::entry("drop", []), kept::let_go),
+    ("jobs_leave_nothing_behind", served, jobs::jobs),
+    ("commands_leave_nothing_behind", served, jobs::commands),
     ("a_kept_call_hears_that_it_is_cancelled", || Order::entry("cancelled", []), kept::cancelled),
 ];
 
@@ -38,6 +41,7 @@ fn program() -> Program {
     let service = slow::serve(allocations::serve(Service::new("talk")));
     let limits = Limits { contexts: 4096, scopes: 4096, ..Limits::default() };
     let program = Program::new().levels(1).limits(limits).service(service);
+    let program = program.task(jobs::FILL, |_, length| Ok(vec![7; length]));
     program.entry("keep", kept::keep).entry("drop", kept::drop_one).entry("cancelled", kept::await_cancel)
 }
 
