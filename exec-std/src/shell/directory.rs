@@ -69,8 +69,11 @@ impl Tree {
 
     /// Ends this process's part of the directory; the root's takes the directory with it.
     pub(super) fn close(self) {
-        // What is left in it stays on record, for whoever clears away after us.
-        let _ = self.dir.filter(|_| !self.lent).map(|dir| dir.close());
+        if let Some(dir) = self.dir.filter(|_| !self.lent) {
+            // What is left in it stays on record, for whoever clears away after us.
+            let _ = dir.let_go();
+            let _ = dir.close();
+        }
     }
 }
 
@@ -90,10 +93,10 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    /// Writes down that a child is collected, and clears away what it left in the directory.
-    pub(super) fn record_ended(&mut self, child: ActorId, pid: i32) {
-        self.clear_after(pid);
-        if let Some(Ok(dir)) = self.peers.tree.as_mut().map(Tree::dir) {
+    /// Writes down that a child was collected, or never made.
+    pub(super) fn record_ended(&self, child: ActorId) {
+        // Where nothing was written down there is nothing to end.
+        if let Some(dir) = self.peers.tree.as_ref().and_then(|tree| tree.dir.as_ref()) {
             let _ = dir.ended(child.0);
         }
     }

@@ -169,7 +169,8 @@ impl<R: Reactor> Shell<R> {
             let token = child.exit.take();
             let body = child.body.take();
             if let Some(process) = body.as_ref().and_then(Body::process) {
-                self.record_ended(id, process.pid());
+                self.clear_after(process.pid());
+                self.record_ended(id);
             }
             self.forget_exit(body, token);
             self.collected(id);

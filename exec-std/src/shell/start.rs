@@ -60,12 +60,17 @@ impl<R: Reactor> Shell<R> {
 
     pub(super) fn start(&mut self, id: ActorId, spec: Spec, kill_after: Duration) {
         let Some((order, brief)) = self.orders.remove(&spec.id.0) else {
-            return self.facts.push_back(Input::NotStarted { child: id, errno: AGAIN });
+            return self.not_started(id, AGAIN);
         };
         if let Err(error) = self.try_start(id, *order, brief, kill_after) {
-            let errno = error.raw_os_error().unwrap_or(AGAIN);
-            self.facts.push_back(Input::NotStarted { child: id, errno });
+            self.not_started(id, error.raw_os_error().unwrap_or(AGAIN));
         }
+    }
+
+    /// A child was not made, and never will be.
+    pub(super) fn not_started(&mut self, child: ActorId, errno: i32) {
+        self.record_ended(child);
+        self.facts.push_back(Input::NotStarted { child, errno });
     }
 
     /// Writes down what travels behind the spec; nothing for a command.

@@ -130,7 +130,7 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn take_made(&mut self, id: ActorId, made: Result<Process, i32>) {
         match made {
             Ok(process) => self.started(id, process),
-            Err(errno) => self.facts.push_back(Input::NotStarted { child: id, errno }),
+            Err(errno) => self.not_started(id, errno),
         }
     }
 

@@ -23,7 +23,7 @@ use rustix::process::{Pid, getpid};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 pub(crate) use leavings::segments;
-use leavings::{Leavings, remove};
+use leavings::{clear, over, remove};
 use place::{own, readable, walk};
 pub(crate) use record::{File, Inode};
 use record::{Line, Record, SUFFIX};
@@ -203,17 +203,23 @@ impl RunDir {
     /// Fails if its record cannot be read, or something of it cannot be removed: it is still on record then.
     pub fn clear_after(&self, pid: i32) -> io::Result<Vec<Left>> {
         let prefix = format!("{pid}-");
-        let mut left = Vec::new();
-        for name in names(&self.0.dir)? {
-            if name.starts_with(&prefix) && name.ends_with(SUFFIX) {
-                let leavings = Leavings::open(&self.0.dir, &name)?;
-                left.extend(leavings.map_or(Ok(Vec::new()), |leavings| leavings.clear(&self.0.dir))?);
-            }
-        }
-        Ok(left)
+        clear(&self.0.dir, |name| name.starts_with(&prefix) && name.ends_with(SUFFIX))
     }
 
-    /// Removes this process's record and, if this is the root, the directory.
+    /// Removes what this process has made and still has, and takes the dead among its children off its record: for its end,
+    /// at which a thread that was given up may have some of it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if something cannot be removed: it is still on record then.
+    pub fn let_go(&self) -> io::Result<()> {
+        for line in over(&self.0.dir, self.0.record.living()?)? {
+            self.write(&line)?;
+        }
+        Ok(())
+    }
+
+    /// Removes this process's record and, if this is the root, what the dead have left, and the directory.
     ///
     /// # Errors
     ///
@@ -264,12 +270,15 @@ impl Inner {
         if fstat(&self.dir).map_err(&at)?.st_nlink == 0 {
             return Ok(());
         }
-        self.record.remove(&self.dir).map_err(|error| at(errno(&error)))?;
+        let said = |error: io::Error| at(errno(&error));
+        self.record.remove(&self.dir).map_err(said)?;
         // The root has this lock already; of a dead root's tree the last one has it.
         flock(&self.dir, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
             Errno::WOULDBLOCK => PlaceError::new(&self.path, Fault::Living),
             errno => at(errno),
         })?;
+        // Of the dead, whose parents could not clear what somebody had attached then.
+        clear(&self.dir, |name| name.ends_with(SUFFIX)).map_err(said)?;
         if let Some(name) = names(&self.dir).map_err(&at)?.into_iter().next() {
             return Err(PlaceError::new(&self.path, Fault::NotEmpty { name }));
         }

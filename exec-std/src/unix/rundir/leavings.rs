@@ -161,6 +161,40 @@ impl Leavings {
     }
 }
 
+/// Clears away what the writers of these records have left, if they are dead; returns what stays.
+pub(super) fn clear(dir: &OwnedFd, is_meant: impl Fn(&str) -> bool) -> io::Result<Vec<Left>> {
+    let mut left = Vec::new();
+    for name in names(dir)?.into_iter().filter(|name| is_meant(name)) {
+        let leavings = Leavings::open(dir, &name)?;
+        left.extend(leavings.map_or(Ok(Vec::new()), |leavings| leavings.clear(dir))?);
+    }
+    Ok(left)
+}
+
+/// Removes the files of a process that ends, whoever uses them; gives the lines that say what is over.
+pub(super) fn over(dir: &OwnedFd, living: Vec<Line>) -> io::Result<Vec<Line>> {
+    let mut over = Vec::new();
+    for line in living {
+        match line {
+            Line::Making { file, inode } => {
+                let ours = match &file {
+                    File::Socket(name) => socket(dir, name, inode)?,
+                    File::Segment(name) => segment(name, inode)?.map(|(ours, _)| ours),
+                };
+                if ours == Some(true) {
+                    remove(dir, &file)?;
+                }
+                over.push(Line::Removed { file });
+            }
+            Line::Started { id, pid, start } if !(Stamp { pid, start }.is_alive()?) => {
+                over.push(Line::Ended { id });
+            }
+            _ => {}
+        }
+    }
+    Ok(over)
+}
+
 /// Says whether the socket of this name is the one meant.
 fn socket(dir: &OwnedFd, name: &str, inode: Inode) -> io::Result<Option<bool>> {
     match Inode::at(dir, name) {

@@ -251,6 +251,12 @@ impl Record {
         Ok(file)
     }
 
+    /// Gives what was begun and is not over.
+    pub(super) fn living(&self) -> io::Result<Vec<Line>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Told::read(&open.file)?.living)
+    }
+
     /// Removes the record, if all is over that it tells of.
     pub(super) fn remove(&self, dir: &OwnedFd) -> io::Result<()> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
