@@ -19,9 +19,10 @@ pub(crate) const MODULE: Module = Module {
         siblings_call_each_other_directly,
         a_third_actor_cancels_and_everybody_hears_who,
         without_a_directory_nobody_meets,
+        what_has_no_name_can_not_be_called,
     ],
     entries: &[("greedy", greedy), ("caller", caller), ("holder", holder), ("seeker", seeker)],
-    services: &[ringer],
+    services: &[ringer, nameless],
     ..Module::EMPTY
 };
 
@@ -238,6 +239,21 @@ fn without_a_directory_nobody_meets<D: Drive>(bed: &Bed) {
     well(&bed.run::<D>(&bed.program(), |actor: &Actor| {
         let Err(Raised::Error(text)) = actor.register("alone") else { panic!("a name without a place") };
         assert!(text.contains("Program::run_dir"), "{text}");
+        Ok(Vec::new())
+    }));
+}
+
+fn nameless() -> Service {
+    Service::new("nameless").on(Endpoint::<(), ()>::new(""), |_, ()| Ok(())).on(HOLD, |_, ()| Ok(()))
+}
+
+fn what_has_no_name_can_not_be_called<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&program(bed), |actor: &Actor| {
+        let Err(Raised::Error(text)) = actor.expose(&nameless()) else { panic!("it is exposed") };
+        assert!(text.contains("needs a name"), "{text}");
+        let ended = actor.nursery(|nursery| nursery.spawn(Order::service("nameless"))?.wait_gone());
+        let Err(Raised::Group(failures)) = ended else { panic!("{ended:?}") };
+        assert!(failures[0].text.contains("needs a name"), "{failures:?}");
         Ok(Vec::new())
     }));
 }

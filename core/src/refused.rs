@@ -42,6 +42,8 @@ pub enum Refused {
     Itself,
     /// The same is asked already, and not answered.
     Pending,
+    /// What has no name can't be called: the empty one stands for all that nobody knows.
+    Nameless,
 }
 
 impl fmt::Display for Refused {
@@ -64,6 +66,9 @@ impl fmt::Display for Refused {
             Self::ClosedStream => f.write_str("the stream was opened before, or has ended"),
             Self::NoCredit => f.write_str("the far end of the stream has no room for an item"),
             Self::Itself => f.write_str("an actor can't dial itself"),
+            Self::Nameless => {
+                f.write_str("an endpoint needs a name, and room for it among those that the actor knows")
+            }
             Self::Pending => f.write_str("the same was asked, and is not answered yet"),
         }
     }

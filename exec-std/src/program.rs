@@ -283,15 +283,15 @@ impl Program {
             self.entries.iter().find(|(name, _)| *name == brief.entry).map(|(_, entry)| Arc::clone(entry));
         let service = self.services.iter().find(|service| service.name() == brief.entry);
         // Before anything that came is looked at, so that whoever calls a service that is up finds it.
-        if let Some(service) = service {
-            shared.drive(|shell| shell.expose(service));
-        }
-        let serves = service.is_some();
+        let exposed = service.and_then(|service| shared.drive(|shell| shell.expose(service)));
         let (name, args) = (brief.entry.to_owned(), brief.args.to_vec());
-        start_user(shared, brief.name, alive, move |actor| match entry {
-            Some(entry) => entry(actor, &args),
-            None if serves => actor.sleep_forever().map(|()| Vec::new()),
-            None => Err(Raised::Error(format!("this program has no entry and no service `{name}`"))),
+        start_user(shared, brief.name, alive, move |actor| match (entry, exposed) {
+            (Some(entry), _) => entry(actor, &args),
+            (None, Some(exposed)) => {
+                actor.answered(exposed)?;
+                actor.sleep_forever().map(|()| Vec::new())
+            }
+            (None, None) => Err(Raised::Error(format!("this program has no entry and no service `{name}`"))),
         })
     }
 }

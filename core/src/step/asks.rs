@@ -53,6 +53,7 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
         }
         Input::Expose { endpoint } => {
             check(state.life != Life::Ended, Refused::Ended)?;
+            check(endpoint != NameId::default(), Refused::Nameless)?;
             let room = state.endpoints.len() < size(state.limits.contexts);
             check(room || state.endpoints.contains(&endpoint), Refused::Full)
         }

@@ -40,9 +40,10 @@ impl Names {
         id
     }
 
-    /// Gives the number of a name that is remembered.
-    pub(crate) fn find(&self, name: &str) -> Option<NameId> {
-        self.by_name.get(name).copied()
+    /// Gives the number of a name that is remembered; any other is the empty one.
+    pub(crate) fn known(&self, name: &[u8]) -> NameId {
+        let known = std::str::from_utf8(name).ok().and_then(|name| self.by_name.get(name));
+        known.copied().unwrap_or_default()
     }
 
     pub(crate) fn name(&self, id: NameId) -> &str {

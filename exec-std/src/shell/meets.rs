@@ -18,19 +18,20 @@ fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
     named.unwrap_or_default()
 }
 
-/// Keeps the texts behind a message about a name.
+/// Keeps the texts behind a message about a name. One that is only spoken of is looked up and never remembered, for anybody
+/// may speak of any.
 pub(super) fn keep(message: &mut Message, bytes: &[u8], names: &mut Names, payloads: &mut Payloads) {
-    let mut intern = |text: &[u8]| names.intern(&String::from_utf8_lossy(text));
     match message {
         Message::Register { name, payload, .. } | Message::Found { name, payload, .. } => {
             let (text, address) = split(bytes);
-            *name = intern(text);
+            *name = names.intern(&String::from_utf8_lossy(text));
             *payload = payloads.put_copy(address);
         }
+        Message::Find { name, wait: true, .. } => *name = names.intern(&String::from_utf8_lossy(bytes)),
         Message::Registered { name, .. }
         | Message::Unregister { name }
         | Message::Find { name, .. }
-        | Message::Stale { name, .. } => *name = intern(bytes),
+        | Message::Stale { name, .. } => *name = names.known(bytes),
         _ => {}
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn keep(word: &mut Word, bytes: &[u8], names: &Names, payloads: &mut 
         let named =
             bytes.split_first().and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)));
         let (name, args) = named.unwrap_or_default();
-        *endpoint = std::str::from_utf8(name).ok().and_then(|name| names.find(name)).unwrap_or(NameId(0));
+        *endpoint = names.known(name);
         bytes = args;
     }
     if let Some(payload) = word.payload_mut() {
