@@ -5,8 +5,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
-use windrow_core::{End, Kind};
+use windrow_core::{End, Kind, Limits, Times};
 use windrow_std::unix::procfs;
 use windrow_std::{Actor, Drive, Handle, Nursery, Order, Program, Raised};
 
@@ -20,6 +21,7 @@ pub(crate) const MODULE: Module = Module {
         a_sibling_killed_while_it_is_dialled_ends_that,
         a_name_is_waited_for_beyond_its_killed_holder,
         a_sibling_that_greets_and_is_killed_at_once_ends_the_dial,
+        a_full_backlog_is_dialled_until_there_is_room,
         row_42_silent_strangers_hold_nothing_up,
         row_75_without_descriptors_nobody_is_let_in_for_a_while,
         row_50_a_stolen_card_opens_nothing,
@@ -30,6 +32,7 @@ pub(crate) const MODULE: Module = Module {
         ("waiter", waiter),
         ("visitor", visitor),
         ("sleepy", sleepy),
+        ("patient", patient),
     ],
     ..Module::EMPTY
 };
@@ -222,6 +225,52 @@ fn frames(stream: &mut UnixStream, count: usize) -> Vec<u8> {
         all.extend([&length, frame.as_slice()].concat());
     }
     all
+}
+
+/// Dials, and takes a name once it has.
+fn patient(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    let dialling = actor.clone();
+    let (sender, begun) = std::sync::mpsc::channel();
+    let dialling = std::thread::spawn(move || {
+        let _ = sender.send(());
+        dialling.find("victim")?.ok_or("nobody to dial")?.call(PID, &())
+    });
+    let _ = begun.recv();
+    // Its question and its dial are said before these are.
+    (0..300).try_for_each(|_| actor.names().map(drop))?;
+    actor.register("patient")?;
+    dialling.join().expect("a thread that ends").map(|_| Vec::new())
+}
+
+fn a_full_backlog_is_dialled_until_there_is_room<D: Drive>(bed: &Bed) {
+    let base = bed.path(".");
+    let limits = Limits { times: Times { ack: soon(), ..Times::default() }, ..Limits::default() };
+    let ended = bed.run::<D>(&program(bed).limits(limits), move |actor: &Actor| {
+        let tree = directory(&base);
+        actor.nursery(|nursery| {
+            let (bell, pid) = desk(nursery)?;
+            let door = SocketAddrUnix::new(tree.join(bell.id().to_string())).map_err(std::io::Error::from)?;
+            watch::signal(pid, Signal::STOP);
+            let mut waiting = Vec::new();
+            loop {
+                let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+                let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None);
+                let socket = socket.map_err(std::io::Error::from)?;
+                if rustix::net::connect(&socket, &door).is_err() {
+                    break;
+                }
+                waiting.push(socket);
+            }
+            let patient = nursery.spawn(Order::entry("patient", []))?;
+            actor.wait_for("patient")?;
+            drop(waiting);
+            watch::signal(pid, Signal::CONT);
+            patient.wait_gone()?;
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
 }
 
 /// More strangers of our user than may stand at a door connect and are silent.

@@ -12,8 +12,8 @@ use crate::state::{Member, State};
 use crate::task::TaskRecord;
 use crate::{
     ActorId, Callee, CalleeChange, Caller, Cause, Channel, Child, ContextId, Defect, Half, Input, Instant,
-    Life, Link, Message, Output, Payload, Reason, Refused, Role, Scope, ScopeChange, ScopeId, Side, Spec,
-    Stamp, Task, TaskId, Times,
+    Life, Link, Message, NameId, Output, Payload, Reason, Refused, Role, Scope, ScopeChange, ScopeId, Side,
+    Spec, Stamp, Task, TaskId, Times,
 };
 
 /// Turns an ask down, or lets it through. Facts and the tick always pass.

@@ -74,7 +74,7 @@ pub(crate) use wreck::Wreck;
 /// How many rounds of facts that outputs answer at once one turn takes, before the tick has its turn.
 const ROUNDS: usize = 64;
 
-/// How often that is looked at again of which no descriptor tells, and a door that nobody could be let in by.
+/// How often that is looked at again of which no descriptor tells, let in who could not be, and dialled where too many wait.
 const RETRY: Duration = Duration::from_millis(20);
 
 /// How long after a child's exit something else may hold its output open before that is told as a leak.
@@ -282,7 +282,7 @@ impl<R: Reactor> Shell<R> {
         self.look_at_unwatched();
         self.domains.look_again();
         self.look_at_leaks(now);
-        self.look_at_door();
+        self.look_at_peers();
         self.settle(now);
         if self.is_unbegun() || self.is_due(now) {
             self.give(now, Input::Tick);
@@ -302,7 +302,7 @@ impl<R: Reactor> Shell<R> {
     pub fn timeout(&self, now: Instant) -> Option<Duration> {
         let due = self.machine.poll_timeout().map(|due| due.since(now));
         let looks = !self.unwatched.is_empty() || self.domains.is_blind() || self.maker.wants_receive();
-        let retry = (looks || self.peers.is_short()).then_some(RETRY);
+        let retry = (looks || self.peers.wants_retry()).then_some(RETRY);
         let leak = self.leaks.front().map(|(at, _)| at.since(now));
         let busy = !self.facts.is_empty() || !self.ordered.is_empty() || self.outcome.is_some();
         let at_once = (busy || self.is_unbegun()).then_some(Duration::ZERO);

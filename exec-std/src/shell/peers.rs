@@ -32,6 +32,8 @@ pub(crate) struct Peers {
     pub(super) channels: BTreeMap<PeerId, Channel>,
     /// Those who have not shown a card yet.
     guests: BTreeMap<PeerId, (Guest, Token)>,
+    /// Where those stand at whose doors too many wait.
+    busy: BTreeMap<PeerId, String>,
     pub(super) last: u32,
     pub(super) last_request: u32,
 }
@@ -56,9 +58,11 @@ impl Entrance {
 }
 
 impl Peers {
-    /// Tells whether nobody is let in although there is room: the system had none, and may have some again.
-    pub(super) fn is_short(&self) -> bool {
-        self.entrance.as_ref().is_some_and(|entrance| !entrance.watched && entrance.listener.wants_read())
+    /// Tells whether something is to be tried again: somebody's door was full, or nobody is let in by our own although there
+    /// is room at it, for the system had none.
+    pub(super) fn wants_retry(&self) -> bool {
+        let short = |entrance: &Entrance| !entrance.watched && entrance.listener.wants_read();
+        !self.busy.is_empty() || self.entrance.as_ref().is_some_and(short)
     }
 
     /// Ends this actor's part of the tree's directory.
@@ -75,11 +79,25 @@ impl Peers {
 impl<R: Reactor> Shell<R> {
     pub(super) fn dial_peer(&mut self, peer: PeerId, payload: Payload) {
         let address = self.payloads.take(payload);
-        let fact = match self.try_dial(peer, &String::from_utf8_lossy(&address)) {
+        self.dial_at(peer, String::from_utf8_lossy(&address).into_owned());
+    }
+
+    fn dial_at(&mut self, peer: PeerId, address: String) {
+        let fact = match self.try_dial(peer, &address) {
             Ok(()) => Input::PeerDialled { peer },
+            // Nothing tells when there is room again. How long that may take is the machine's to say.
+            Err(DialError::Busy) => return drop(self.peers.busy.insert(peer, address)),
             Err(error) => Input::PeerFailed { peer, errno: errno(&error) },
         };
         self.facts.push_back(fact);
+    }
+
+    /// Looks at the door again, and dials those again at whose doors too many waited.
+    pub(super) fn look_at_peers(&mut self) {
+        self.look_at_door();
+        for (peer, address) in std::mem::take(&mut self.peers.busy) {
+            self.dial_at(peer, address);
+        }
     }
 
     fn try_dial(&mut self, peer: PeerId, address: &str) -> Result<(), DialError> {
@@ -112,7 +130,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Looks at the door again, once somebody has left it, or there may be room in the system.
-    pub(super) fn look_at_door(&mut self) {
+    fn look_at_door(&mut self) {
         let Some(entrance) = self.peers.entrance.as_mut().filter(|entrance| !entrance.watched) else {
             return;
         };
@@ -152,6 +170,7 @@ impl<R: Reactor> Shell<R> {
             self.reactor.unwatch(guest.as_fd(), token);
             self.sources.remove(token);
         }
+        self.peers.busy.remove(&peer);
         self.board.write(|facts| facts.reached.correct(Ok(Link::Peer(peer)), Err(Obstacle::Lost)));
         self.peers.channels.remove(&peer)
     }
