@@ -20,6 +20,7 @@ pub(crate) const MODULE: Module = Module {
         a_third_actor_cancels_and_everybody_hears_who,
         without_a_directory_nobody_meets,
         what_has_no_name_can_not_be_called,
+        names_that_are_given_back_are_forgotten,
     ],
     entries: &[("greedy", greedy), ("caller", caller), ("holder", holder), ("seeker", seeker)],
     services: &[ringer, nameless],
@@ -255,5 +256,27 @@ fn what_has_no_name_can_not_be_called<D: Drive>(bed: &Bed) {
         let Err(Raised::Group(failures)) = ended else { panic!("{ended:?}") };
         assert!(failures[0].text.contains("needs a name"), "{failures:?}");
         Ok(Vec::new())
+    }));
+}
+
+/// More names than an actor remembers, one after the other; the root's are its own, and come from others as well.
+fn names_that_are_given_back_are_forgotten<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&program(bed), |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let child = nursery.spawn(Order::service("ringer"))?.portal();
+            child.call(RING, &String::from("first"))?;
+            for number in 0..70_000 {
+                let name = format!("name {number}");
+                actor.register(&name)?;
+                actor.unregister(&name)?;
+            }
+            let (_, pid) = child.call(RING, &String::from("last"))?;
+            for name in ["first", "last"] {
+                let found = nursery.spawn(Order::entry("caller", name))?.wait_gone()?.value;
+                assert_eq!(found, Some(pid.to_string().into_bytes()), "{name}");
+            }
+            nursery.cancel();
+            Ok(Vec::new())
+        })
     }));
 }

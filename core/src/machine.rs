@@ -6,7 +6,8 @@ use core::time::Duration;
 
 use crate::state::State;
 use crate::{
-    ActorId, BadLimits, Defects, Input, Instant, LEVELS_MAX, Life, Limits, Link, Output, Refused, Wait, step,
+    ActorId, BadLimits, Defects, Input, Instant, LEVELS_MAX, Life, Limits, Link, NameId, Output, Refused,
+    Wait, step,
 };
 
 /// What a machine is made of.
@@ -91,6 +92,11 @@ impl Machine {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.outputs.is_empty() { self.state.deadlines.first() } else { Some(self.state.now) }
+    }
+
+    /// Lists every name that the machine means something by, in no order, and some more than once. All others it has forgotten.
+    pub fn names(&self) -> impl Iterator<Item = NameId> + '_ {
+        self.state.names()
     }
 
     /// Lists all that the actor waits for: the whole of an explanation. It costs O(children); nothing else does.

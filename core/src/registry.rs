@@ -21,6 +21,18 @@ pub(crate) struct Registry {
     pub(crate) last_request: u32,
 }
 
+impl Registry {
+    /// Lists the names that this actor keeps, waits for, or has claimed.
+    pub(crate) fn names(&self) -> impl Iterator<Item = NameId> + '_ {
+        let waited = self.waiting.iter().map(|find| find.name);
+        let claimed = self.asked.keys().filter_map(|question| match question {
+            Question::Claim(name) => Some(*name),
+            Question::Find(_) | Question::List(_) => None,
+        });
+        self.names.keys().copied().chain(waited).chain(claimed)
+    }
+}
+
 /// One name's holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Entry {

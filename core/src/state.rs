@@ -209,6 +209,12 @@ impl State {
             .map(|(_, member)| *member)
     }
 
+    /// Lists every name that means something here.
+    pub(crate) fn names(&self) -> impl Iterator<Item = NameId> + '_ {
+        let children = self.children.values().map(|child| child.name);
+        self.endpoints.iter().copied().chain(children).chain(self.registry.names())
+    }
+
     /// Tells whether nothing of the actor's own scope is left.
     pub(crate) fn root_is_closed(&self) -> bool {
         self.scopes.get(&ScopeId::ROOT).is_some_and(|root| root.phase == Scope::Closed)

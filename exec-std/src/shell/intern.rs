@@ -1,6 +1,6 @@
 //! Numbers for names and texts, because the machine holds only numbers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use windrow_core::{ActorId, NameId, Payload};
 
@@ -12,16 +12,22 @@ pub const NAME_MAX: usize = 64;
 /// How many names one actor remembers: beyond it every further one is the empty name.
 const NAMES_MAX: usize = 1 << 16;
 
-/// Names by number. They are short and few, and kept for the actor's life.
+/// How many it remembers before it looks for some to forget.
+const NAMES_FEW: usize = 1 << 10;
+
+/// Names by number. A number is never given again, and the empty name is never forgotten.
 #[derive(Debug)]
 pub(crate) struct Names {
-    by_id: Vec<Box<str>>,
+    by_id: BTreeMap<NameId, Box<str>>,
     by_name: BTreeMap<Box<str>, NameId>,
+    last: u32,
+    /// So many are to be looked through again.
+    crowd: usize,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self { by_id: vec!["".into()], by_name: BTreeMap::from([("".into(), NameId(0))]) }
+        Self { by_id: BTreeMap::new(), by_name: BTreeMap::new(), last: 0, crowd: NAMES_FEW }
     }
 }
 
@@ -31,13 +37,27 @@ impl Names {
         if let Some(id) = self.by_name.get(name) {
             return *id;
         }
-        if self.by_id.len() >= NAMES_MAX {
+        if name.is_empty() || self.by_id.len() >= NAMES_MAX {
             return NameId(0);
         }
-        let id = NameId(self.by_id.len() as u32);
-        self.by_id.push(name.into());
-        self.by_name.insert(name.into(), id);
-        id
+        let Some(last) = self.last.checked_add(1) else { return NameId(0) };
+        self.last = last;
+        self.by_id.insert(NameId(last), name.into());
+        self.by_name.insert(name.into(), NameId(last));
+        NameId(last)
+    }
+
+    /// Tells whether there are so many that some are to be forgotten.
+    pub(crate) fn are_many(&self) -> bool {
+        self.by_id.len() >= self.crowd
+    }
+
+    /// Forgets all others than these.
+    pub(crate) fn keep(&mut self, meant: &BTreeSet<NameId>) {
+        self.by_id.retain(|id, _| meant.contains(id));
+        self.by_name.retain(|_, id| meant.contains(id));
+        // So that a look costs no more than what has come since the last.
+        self.crowd = (self.by_id.len() * 2).max(NAMES_FEW);
     }
 
     /// Gives the number of a name that is remembered; any other is the empty one.
@@ -47,7 +67,7 @@ impl Names {
     }
 
     pub(crate) fn name(&self, id: NameId) -> &str {
-        self.by_id.get(id.0 as usize).map_or("", |name| name)
+        self.by_id.get(&id).map_or("", |name| name)
     }
 }
 
@@ -94,6 +114,11 @@ impl Called {
         if self.gone.len() > GONE {
             self.gone.pop_front().map(|actor| self.by_actor.remove(&actor));
         }
+    }
+
+    /// Lists what they are called.
+    pub(crate) fn names(&self) -> impl Iterator<Item = NameId> + '_ {
+        self.by_actor.values().copied()
     }
 
     pub(crate) fn name(&self, actor: ActorId) -> NameId {

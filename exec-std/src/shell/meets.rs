@@ -54,6 +54,13 @@ impl<R: Reactor> Shell<R> {
         Some([&[length], name, &address].concat())
     }
 
+    /// Forgets the names that mean nothing any more, once there are many. No fact may wait, for it may mean one.
+    pub(super) fn forget_names(&mut self) {
+        if self.names.are_many() {
+            self.names.keep(&self.machine.names().chain(self.called.names()).collect());
+        }
+    }
+
     /// Does what an output about peers or names says.
     pub(super) fn perform_meeting(&mut self, output: Output) {
         match output {

@@ -367,6 +367,7 @@ impl<R: Reactor> Shell<R> {
             self.give_facts(now);
             self.answer_sweeps();
             if self.facts.is_empty() {
+                self.forget_names();
                 break;
             }
         }
