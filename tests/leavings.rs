@@ -13,7 +13,7 @@ use windrow_smol::Smol;
 use windrow_std::unix::procfs;
 use windrow_std::unix::rundir::RunDir;
 use windrow_std::unix::segment::Segment;
-use windrow_std::{Actor, Backend, Blocking, Drive, Failure, Order, Program, Raised};
+use windrow_std::{Actor, Backend, Blocking, Drive, Failure, Notice, Order, Program, Raised};
 
 use crate::harness::{Bed, DRIVE, Module, Shell, cases, driven, program as program_of_all, soon, watch};
 use crate::names::RING;
@@ -25,6 +25,7 @@ pub(crate) const MODULE: Module = Module {
         what_a_killed_orphan_leaves_goes_before_its_tree,
         what_is_never_made_leaves_no_record,
         a_segment_that_was_attached_goes_with_its_tree,
+        a_directory_that_stays_is_told_of,
     ],
     cases: cases![what_a_leaked_thread_has_goes_with_its_tree],
     entries: &[
@@ -237,4 +238,21 @@ fn what_a_leaked_thread_has_goes_with_its_tree(bed: &Bed) {
         assert_eq!(ended.out, "[Leaked], left: 1, in the base: {}\n", "{ended}");
         watch::collect_all(soon());
     }
+}
+
+/// Somebody else has put something into it.
+fn a_directory_that_stays_is_told_of<D: Drive>(bed: &Bed) {
+    let (base, (sender, receiver)) = (bed.path("."), mpsc::channel());
+    let root = move |_: &Actor| {
+        let tree = below(&base).pop_first().ok_or("the tree's directory")?;
+        std::fs::write(tree.join("foreign"), [])?;
+        Ok(Vec::new())
+    };
+    let watch = move |notices| drop(sender.send(notices));
+    let ended = program(bed).run_watched::<D>(root, watch).expect("a root whose loop can go on");
+    assert_eq!(ended.outcome.end, End::Well, "{ended:?}");
+    let notices: Vec<Notice> = receiver.recv().expect("a way").try_iter().collect();
+    let told =
+        notices.iter().find_map(|notice| if let Notice::Kept { why } = notice { Some(why) } else { None });
+    assert!(told.is_some_and(|why| why.contains("foreign")), "{notices:?}");
 }

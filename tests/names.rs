@@ -21,6 +21,7 @@ pub(crate) const MODULE: Module = Module {
         without_a_directory_nobody_meets,
         what_has_no_name_can_not_be_called,
         names_that_are_given_back_are_forgotten,
+        a_name_is_not_cut,
     ],
     entries: &[("greedy", greedy), ("caller", caller), ("holder", holder), ("seeker", seeker)],
     services: &[ringer, nameless],
@@ -278,5 +279,19 @@ fn names_that_are_given_back_are_forgotten<D: Drive>(bed: &Bed) {
             nursery.cancel();
             Ok(Vec::new())
         })
+    }));
+}
+
+fn a_name_is_not_cut<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&program(bed), |actor: &Actor| {
+        let longest = "n".repeat(64);
+        actor.register(&longest)?;
+        for name in [format!("{longest}1"), String::new()] {
+            let Err(Raised::Error(text)) = actor.register(&name) else { panic!("it is a name: {name}") };
+            assert!(text.contains("is no name"), "{text}");
+            assert!(actor.find(&name).is_err() && actor.unregister(&name).is_err());
+        }
+        assert_eq!(actor.names()?, [(longest, actor.id())]);
+        Ok(Vec::new())
     }));
 }

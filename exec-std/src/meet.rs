@@ -11,7 +11,7 @@ use crate::answers::Answers;
 use crate::board::{Facts, Named};
 use crate::failure::Raised;
 use crate::portal::Portal;
-use crate::shell::ROOT;
+use crate::shell::{NAME_MAX, ROOT};
 
 /// How often a name is looked up again whose holder was gone.
 const TRIES: usize = 3;
@@ -21,8 +21,9 @@ impl Actor {
     /// again changes nothing.
     ///
     /// # Errors
-    /// Another actor has it; the root can't be reached; the tree has no directory.
+    /// Another actor has it; it is none, or too long; the root can't be reached; the tree has no directory.
     pub fn register(&self, name: &str) -> Result<(), Raised> {
+        check(name)?;
         let link = self.registrar()?;
         let mut told = Ok(Err(Refused::Ended));
         self.tell(|shell| told = shell.register(link, name));
@@ -40,6 +41,7 @@ impl Actor {
     /// # Errors
     /// The root can't be reached.
     pub fn unregister(&self, name: &str) -> Result<(), Raised> {
+        check(name)?;
         let link = self.registrar()?;
         self.ask(|shell| shell.unregister(link, name))
     }
@@ -57,7 +59,10 @@ impl Actor {
     /// # Errors
     /// The same as [`find`](Self::find).
     pub fn wait_for(&self, name: &str) -> Result<Portal, Raised> {
-        self.look_up(name, true)?.ok_or_else(|| Raised::Error(format!("nobody will be called `{name}`")))
+        self.look_up(name, true)?.ok_or_else(|| {
+            let why = "the root is ending, or as many wait for names as may";
+            Raised::Error(format!("nobody is waited for who is called `{name}`: {why}"))
+        })
     }
 
     /// Lists the names of the tree and who has them, in no order.
@@ -72,6 +77,7 @@ impl Actor {
     }
 
     fn look_up(&self, name: &str, wait: bool) -> Result<Option<Portal>, Raised> {
+        check(name)?;
         let mut gone = None;
         for _ in 0..TRIES {
             let link = self.registrar()?;
@@ -155,6 +161,14 @@ impl Actor {
         });
         answer.unwrap_or_else(|| Err(Raised::Cancelled(self.gone())))
     }
+}
+
+/// A longer name would be cut, and mean another.
+fn check(name: &str) -> Result<(), Raised> {
+    if (1..=NAME_MAX).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(format!("`{name}` is no name: one has 1 to {NAME_MAX} bytes, and that has {}", name.len()).into())
 }
 
 fn is_stale(errno: i32) -> bool {

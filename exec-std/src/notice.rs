@@ -30,6 +30,11 @@ pub enum Notice {
         /// Whose.
         actor: ActorId,
     },
+    /// The tree's directory is left behind, and why. What is in it is on record there.
+    Kept {
+        /// The system's words, with the place.
+        why: String,
+    },
     /// Anything else that the root's own machine tells.
     Event(Event),
 }

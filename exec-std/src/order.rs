@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use windrow_core::{Role, Times};
+use zeroize::Zeroizing;
 
 use crate::unix::stdio::Sink;
 
@@ -240,6 +241,19 @@ pub(crate) struct Brief<'a> {
     #[serde(borrow)]
     pub(crate) tree: Option<Place<'a>>,
 }
+
+impl Brief<'_> {
+    /// Writes it down in a place that is wiped when it goes, for a key may stand in it; large enough at once, so that
+    /// nothing of it is left elsewhere.
+    pub(crate) fn encode(&self) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
+        let tree = self.tree.as_ref().map_or(0, |tree| tree.path.len() + tree.key.len());
+        let room = self.name.len() + self.entry.len() + self.args.len() + tree + BRIEF_NUMBERS;
+        postcard::to_extend(self, Vec::with_capacity(room)).map(Zeroizing::new)
+    }
+}
+
+/// More than lengths and numbers take in a brief.
+const BRIEF_NUMBERS: usize = 128;
 
 /// Where the directory of the tree is, who its root is, and the key with which cards are made out for every door in it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

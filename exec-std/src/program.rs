@@ -241,7 +241,7 @@ impl Program {
         if let Some(ended) = drive.until_run(&shared)? {
             return Ok(Next::Exit(i32::from(ended.status())));
         }
-        let told = shared.drive(|shell| (shell.machine().levels(), shell.brief().to_vec()));
+        let told = shared.drive(|shell| (shell.machine().levels(), shell.take_brief()));
         let (levels, brief) = told.unwrap_or_default();
         if levels > 0 {
             match Template::start(None) {

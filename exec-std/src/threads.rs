@@ -36,7 +36,7 @@ impl<D: Drive> Threads<D> {
         if let Some(ended) = drive.until_run(&shared)? {
             return Ok(ended.status());
         }
-        let brief = shared.drive(|shell| shell.brief().to_vec()).unwrap_or_default();
+        let brief = shared.drive(|shell| shell.take_brief()).unwrap_or_default();
         self.program.begin::<D>(&shared, &brief, Some(alive))?;
         Ok(drive.until_done(&shared)?.status())
     }

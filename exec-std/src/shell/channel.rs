@@ -34,6 +34,8 @@ pub(crate) struct Channel {
     ended: bool,
     /// Somebody was told to wait until less waits to be sent.
     congested: bool,
+    /// Whom the card was made out to that the far end has shown: nobody else may greet.
+    card: Option<ActorId>,
 }
 
 /// What one reading of a channel came to.
@@ -59,7 +61,13 @@ impl Channel {
             lent: false,
             ended: false,
             congested: false,
+            card: None,
         }
+    }
+
+    /// Makes that of a peer who has shown a card.
+    pub(crate) fn of_bearer(link: Link, token: Token, card: ActorId) -> Self {
+        Self { card: Some(card), ..Self::new(link, token) }
     }
 
     /// Queues a message and its bytes. An error means that the channel can't be kept up.
@@ -142,10 +150,14 @@ impl Channel {
                 match self.link.next_frame().map(|frame| frame.map(decode)) {
                     Ok(None) => break,
                     Ok(Some(Ok((message, bytes)))) => {
-                        let greeted = matches!(message, Message::Hello { .. });
-                        take(message, bytes);
-                        if greeted {
+                        if let Message::Hello { actor, .. } = message {
+                            if self.card.is_some_and(|card| card != actor) {
+                                return self.end(reactor, Read::Garbled);
+                            }
+                            take(message, bytes);
                             self.link.set_limit(FRAME_MAX);
+                        } else {
+                            take(message, bytes);
                         }
                     }
                     Ok(Some(Err(_))) | Err(_) => return self.end(reactor, Read::Garbled),
@@ -189,5 +201,37 @@ pub(crate) fn channel_of<'a>(
         windrow_core::Link::Child(id) => children.get_mut(&id)?.channel.as_mut(),
         windrow_core::Link::Peer(id) => peers.channels.get_mut(&id),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use windrow_core::Versions;
+
+    use super::*;
+    use crate::shell::PollingReactor;
+
+    /// Reads what somebody says who has shown the card of the first actor and greets as the second.
+    fn heard(card: u64, greeting: u64) -> (Read, usize) {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut channel = Channel::of_bearer(Link::new(ours.into()), 0, ActorId(card));
+        let hello = Message::Hello { versions: Versions { first: 1, last: 1 }, actor: ActorId(greeting) };
+        let mut buffer = [0; HEAD_MAX];
+        let frame = encode(hello, &mut buffer).unwrap();
+        let length = u32::try_from(frame.len()).unwrap().to_le_bytes();
+        theirs.write_all(&[&length, frame].concat()).unwrap();
+        let mut count = 0;
+        let read = channel.read(&mut PollingReactor::default(), false, |_, _| count += 1);
+        (read, count)
+    }
+
+    #[test]
+    fn nobody_greets_as_another_than_the_card_says() {
+        assert_eq!(heard(7, 7), (Read::Taken, 1));
+        assert_eq!(heard(7, 8), (Read::Garbled, 0));
     }
 }

@@ -12,7 +12,7 @@ use super::Shell;
 use super::reactor::Reactor;
 use crate::broken::{Defect, broken};
 use crate::order::Place;
-use crate::unix::rundir::RunDir;
+use crate::unix::rundir::{Fault, RunDir};
 use crate::unix::token::Key;
 
 /// The directory of the tree, as one actor of it has it.
@@ -67,12 +67,16 @@ impl Tree {
         Self { dir: Some(dir), lent: true, ..self }
     }
 
-    /// Ends this process's part of the directory; the root's takes the directory with it.
-    pub(super) fn close(self) {
-        if let Some(dir) = self.dir.filter(|_| !self.lent) {
-            // What is left in it stays on record, for whoever clears away after us.
-            let _ = dir.let_go();
-            let _ = dir.close();
+    /// Ends this process's part of the directory; the root's takes the directory with it. Gives why it is still there
+    /// then: what is left in it stays on record, for whoever clears away after us.
+    pub(super) fn close(self) -> Option<String> {
+        let dir = self.dir.filter(|_| !self.lent)?;
+        let let_go = dir.let_go();
+        match dir.close() {
+            Ok(()) => None,
+            // It is another's to take away.
+            Err(error) if matches!(error.fault, Fault::Living) => None,
+            Err(error) => Some(let_go.map_or_else(|error| error.to_string(), |()| error.to_string())),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is ready, as facts. Order matters in one place: what a child wrote before it exited comes before its exit.
 
 use std::io;
+use std::time::Duration;
 
 use windrow_core::{ActorId, Census, Error, Exit, Input, Instant, Kind, Link, Message, Signal};
 
@@ -9,12 +10,15 @@ use super::desk::Ordered;
 use super::reactor::{Reactor, Ready};
 use super::records::{Captured, Child};
 use super::sources::Source;
-use super::{LEAK, Shell, meets, now, talk};
+use super::{Shell, meets, now, talk};
 use crate::board::Failed;
 use crate::broken::{Defect, broken};
 use crate::notice::Notice;
 use crate::sandwich::Sandwich;
 use crate::unix::link::Flushed;
+
+/// How long after a child's exit something else may hold its output open before that is told as a leak.
+const LEAK: Duration = Duration::from_millis(200);
 
 impl<R: Reactor> Shell<R> {
     pub(super) fn take(&mut self, ready: Ready) -> io::Result<()> {
@@ -79,7 +83,7 @@ impl<R: Reactor> Shell<R> {
         let read = channel.read(&mut self.reactor, all, |mut message, bytes| {
             match &mut message {
                 Message::Census(census) => census.name = names.intern(&String::from_utf8_lossy(bytes)),
-                Message::Spec { .. } => *brief = bytes.to_vec(),
+                Message::Spec { .. } => *brief = bytes.to_vec().into(),
                 Message::Register { .. }
                 | Message::Registered { .. }
                 | Message::Unregister { .. }

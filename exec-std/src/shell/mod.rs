@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windrow_core::{ActorId, Config, Input, Instant, Life, Link, Machine, NameId, Outcome, ScopeId};
+use zeroize::Zeroizing;
 
 pub use desk::Shared;
 pub use intern::NAME_MAX;
@@ -77,9 +78,6 @@ const ROUNDS: usize = 64;
 /// How often that is looked at again of which no descriptor tells, let in who could not be, and dialled where too many wait.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// How long after a child's exit something else may hold its output open before that is told as a leak.
-const LEAK: Duration = Duration::from_millis(200);
-
 /// One actor's shell.
 #[derive(Debug)]
 pub struct Shell<R> {
@@ -104,7 +102,7 @@ pub struct Shell<R> {
     children: BTreeMap<ActorId, Child>,
     domains: Domains,
     /// Orders on their way through the machine, by the number of their spec, with what is to travel behind it.
-    orders: BTreeMap<u32, (Box<Order>, Vec<u8>)>,
+    orders: BTreeMap<u32, (Box<Order>, Zeroizing<Vec<u8>>)>,
     /// Orders that wait for the driver, who alone makes processes.
     ordered: Vec<Ordered>,
     /// Until when the driver means to wait, while it does; `None` in it is until something is ready.
@@ -120,7 +118,7 @@ pub struct Shell<R> {
     last_scope: u32,
     last_order: u32,
     /// What the parent sent behind the spec.
-    brief: Vec<u8>,
+    brief: Zeroizing<Vec<u8>>,
     run: bool,
     raised: Vec<Failure>,
     /// What the main task of a root returned.
@@ -232,7 +230,7 @@ impl<R: Reactor> Shell<R> {
             leaks: VecDeque::new(),
             last_scope: ScopeId::ROOT.0,
             last_order: 0,
-            brief: Vec::new(),
+            brief: Zeroizing::default(),
             run: false,
             raised: Vec::new(),
             value: Vec::new(),
@@ -349,8 +347,8 @@ impl<R: Reactor> Shell<R> {
         &self.machine
     }
 
-    pub(crate) fn brief(&self) -> &[u8] {
-        &self.brief
+    pub(crate) fn take_brief(&mut self) -> Zeroizing<Vec<u8>> {
+        std::mem::take(&mut self.brief)
     }
 
     pub(crate) fn set_name(&mut self, name: &str) {
@@ -394,6 +392,6 @@ impl<R: Reactor> Shell<R> {
         self.board.write(|facts| facts.over = true);
         self.slots.all().for_each(|slot| slot.notify());
         self.servers.close();
-        self.peers.leave_tree(&mut self.reactor);
+        self.leave_tree();
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::AsFd;
 
 use rustix::io::Errno;
-use windrow_core::{Input, Link, Obstacle, Payload, PeerId};
+use windrow_core::{ActorId, Input, Link, Obstacle, Payload, PeerId};
 
 use super::Shell;
 use super::channel::Channel;
@@ -15,6 +15,7 @@ use super::directory::Tree;
 use super::reactor::{Reactor, Token};
 use super::records::watch;
 use super::sources::Source;
+use crate::notice::Notice;
 use crate::unix::peer::{Arrival, DialError, Greeted, Guest, Listener, dial};
 use crate::unix::token::Door;
 
@@ -64,19 +65,19 @@ impl Peers {
         let short = |entrance: &Entrance| !entrance.watched && entrance.listener.wants_read();
         !self.busy.is_empty() || self.entrance.as_ref().is_some_and(short)
     }
-
-    /// Ends this actor's part of the tree's directory.
-    pub(super) fn leave_tree(&mut self, reactor: &mut impl Reactor) {
-        if let Some(mut entrance) = self.entrance.take() {
-            entrance.shut(reactor);
-        }
-        if let Some(tree) = self.tree.take() {
-            tree.close();
-        }
-    }
 }
 
 impl<R: Reactor> Shell<R> {
+    /// Ends this actor's part of the tree's directory, and tells why that is still there then.
+    pub(super) fn leave_tree(&mut self) {
+        if let Some(mut entrance) = self.peers.entrance.take() {
+            entrance.shut(&mut self.reactor);
+        }
+        if let Some(why) = self.peers.tree.take().and_then(Tree::close) {
+            self.notices.send(Notice::Kept { why });
+        }
+    }
+
     pub(super) fn dial_peer(&mut self, peer: PeerId, payload: Payload) {
         let address = self.payloads.take(payload);
         self.dial_at(peer, String::from_utf8_lossy(&address).into_owned());
@@ -151,8 +152,8 @@ impl<R: Reactor> Shell<R> {
         let (Some(tree), Some(entrance)) = (&self.peers.tree, &mut self.peers.entrance) else { return };
         match guest.greet(&tree.key, &mut entrance.door) {
             Greeted::NotYet(guest) => drop(self.peers.guests.insert(peer, (guest, token))),
-            Greeted::Admitted(_, admitted) => {
-                self.peers.channels.insert(peer, Channel::new(admitted, token));
+            Greeted::Admitted(id, admitted) => {
+                self.peers.channels.insert(peer, Channel::of_bearer(admitted, token, ActorId(id)));
                 // What came with the card is here already, and is told of by nobody.
                 self.take_link(link, false);
             }

@@ -3,6 +3,7 @@
 use windrow_core::{
     ActorId, Answer, Error, Event, Input, Kind, Link, Message, Output, ScopeId, Signal, Word,
 };
+use zeroize::Zeroizing;
 
 use super::body::Body;
 use super::channel::channel_of;
@@ -67,7 +68,7 @@ impl<R: Reactor> Shell<R> {
 
     pub(super) fn send(&mut self, to: Link, mut message: Message) {
         let mut bytes = match message {
-            Message::Spec { .. } => self.brief_of(to),
+            Message::Spec { .. } => std::mem::take(&mut *self.brief_of(to)),
             Message::Census(census) => self.names.name(census.name).as_bytes().to_vec(),
             Message::Error(error) => self.words_of(&error),
             _ => match self.words_about_name(&message) {
@@ -81,7 +82,11 @@ impl<R: Reactor> Shell<R> {
         let Some(channel) = self.channel(to) else { return };
         let queued = channel.queue(message, &bytes);
         let fresh = !std::mem::replace(&mut channel.dirty, true);
-        self.payloads.recycle(bytes);
+        match message {
+            // A key may stand in it.
+            Message::Spec { .. } => drop(Zeroizing::new(bytes)),
+            _ => self.payloads.recycle(bytes),
+        }
         if queued.is_err() {
             self.facts.push_back(Input::LinkLost { link: to });
         }
@@ -115,8 +120,8 @@ impl<R: Reactor> Shell<R> {
             .unwrap_or_default()
     }
 
-    fn brief_of(&mut self, to: Link) -> Vec<u8> {
-        let Link::Child(id) = to else { return Vec::new() };
+    fn brief_of(&mut self, to: Link) -> Zeroizing<Vec<u8>> {
+        let Link::Child(id) = to else { return Zeroizing::default() };
         self.children.get_mut(&id).map(|child| std::mem::take(&mut child.brief)).unwrap_or_default()
     }
 

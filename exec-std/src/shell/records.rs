@@ -4,6 +4,8 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::body::Body;
 use super::channel::Channel;
 use super::reactor::{Reactor, Token};
@@ -28,7 +30,7 @@ pub(crate) struct Child {
     pub(crate) stdout: Option<Captured>,
     pub(crate) stderr: Option<Captured>,
     /// What is sent behind the spec.
-    pub(crate) brief: Vec<u8>,
+    pub(crate) brief: Zeroizing<Vec<u8>>,
     /// The guardian's span.
     pub(crate) kill_after: Duration,
     /// Its exit was seen.
@@ -42,7 +44,7 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    pub(crate) fn new(order: &Order, brief: Vec<u8>, kill_after: Duration) -> Self {
+    pub(crate) fn new(order: &Order, brief: Zeroizing<Vec<u8>>, kill_after: Duration) -> Self {
         Self {
             name: order.name.clone(),
             channel: None,

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use windrow_core::{ActorId, Input, Instant, Role, ScopeId, Spec, SpecId, Stamp};
+use zeroize::Zeroizing;
 
 use super::Shell;
 use super::asks::BYTES_MAX;
@@ -74,15 +75,15 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Writes down what travels behind the spec; nothing for a command.
-    fn brief_for(&self, order: &Order) -> Result<Vec<u8>, Held> {
-        let What::Entry { entry, args } = &order.what else { return Ok(Vec::new()) };
+    fn brief_for(&self, order: &Order) -> Result<Zeroizing<Vec<u8>>, Held> {
+        let What::Entry { entry, args } = &order.what else { return Ok(Zeroizing::default()) };
         let name = clip(&order.name);
         let key = self.peers.tree.as_ref().map(Tree::key);
         let tree = self.peers.tree.as_ref().zip(key.as_ref());
         let tree = tree.and_then(|(tree, key)| tree.place(key));
         // Plain data always fits into a growing vector.
         let brief = Brief { name, entry, args, backend: self.backend, tree };
-        let brief = postcard::to_allocvec(&brief).unwrap_or_default();
+        let brief = brief.encode().unwrap_or_default();
         if brief.len() > BYTES_MAX { Err(Held::TooLong(brief.len())) } else { Ok(brief) }
     }
 
@@ -90,7 +91,7 @@ impl<R: Reactor> Shell<R> {
         &mut self,
         id: ActorId,
         order: Order,
-        brief: Vec<u8>,
+        brief: Zeroizing<Vec<u8>>,
         kill_after: Duration,
     ) -> io::Result<()> {
         let mut child = Child::new(&order, brief, kill_after);

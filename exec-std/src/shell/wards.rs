@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use windrow_core::{ActorId, Input, Role};
+use windrow_core::{ActorId, Role};
 
 use super::Shell;
 use super::mail::{Letter, Mail};
