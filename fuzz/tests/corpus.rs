@@ -1,4 +1,4 @@
-//! The committed corpus still runs clean, and still reaches what it was kept for.
+//! The committed corpus still runs clean, and its samples are still different runs.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -19,8 +19,8 @@ pub(super) enum Event {
     Begin { node: usize },
     /// A script goes on.
     Cue { node: usize, cue: Cue },
-    /// A user hears something of a call.
-    Heard { node: usize, output: Output },
+    /// A user is told something of a call.
+    Said { node: usize, output: Output },
     /// A process dies.
     Death { pid: Pid, exit: crate::Exit },
     /// A process is stopped.
@@ -47,7 +47,7 @@ impl Event {
             | Self::Exec { node }
             | Self::Begin { node }
             | Self::Cue { node, .. }
-            | Self::Heard { node, .. }
+            | Self::Said { node, .. }
             | Self::Wake { node }
             | Self::TemplateGone { node }
             | Self::Drain { node, .. }
@@ -68,7 +68,7 @@ impl fmt::Display for Event {
             Self::Exec { node } => write!(f, "the process of {}", id(*node)),
             Self::Begin { node } => write!(f, "the boot of {}", id(*node)),
             Self::Cue { node, cue } => write!(f, "{cue:?} in the code of {}", id(*node)),
-            Self::Heard { node, output } => write!(f, "{} for the code of {}", Name(output), id(*node)),
+            Self::Said { node, output } => write!(f, "{} for the code of {}", Name(output), id(*node)),
             Self::Death { pid, .. } => write!(f, "the death of process {pid}"),
             Self::Stop { pid } => write!(f, "SIGSTOP to process {pid}"),
             Self::Guard { pid, .. } => write!(f, "the guardian's SIGKILL to process {pid}"),

@@ -237,6 +237,7 @@ impl World<'_> {
             Conduct::Block if self.scenario.defects.has(Defect::SignalStarved) => {
                 self.kernel.at_mut(pid).block = Some(Block::Code);
             }
+            // The driver has a thread of its own, which no code of a user holds up.
             Conduct::Block => {}
             Conduct::LoseLink => self.break_wire(node),
             Conduct::HalfOpen => self.sever(node),

@@ -160,7 +160,7 @@ fn event_key(key: &mut Key, names: &[u64], event: &Event) {
         Event::Exec { node } => key.number(1 | (*node as u64) << 8),
         Event::Begin { node } => key.number(2 | (*node as u64) << 8),
         Event::Cue { node, cue } => key.number(3 | (*node as u64) << 8 | (*cue as u64) << 32),
-        Event::Heard { node, output } => {
+        Event::Said { node, output } => {
             key.number(9 | (*node as u64) << 8);
             key.data(output);
         }

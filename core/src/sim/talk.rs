@@ -45,7 +45,7 @@ impl World<'_> {
         }
         let what = format_args!("{}'s code takes up a call after", id(node));
         let after = if slow { self.pick(Source::Script, &[0, 1, 40], what) } else { Duration::ZERO };
-        self.at(self.now.after(after), Event::Heard { node, output });
+        self.at(self.now.after(after), Event::Said { node, output });
     }
 
     /// A user has heard something of a call.

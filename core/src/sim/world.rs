@@ -10,10 +10,10 @@ use alloc::vec::Vec;
 use super::agenda::Agenda;
 use super::choices::{Choices, Source};
 use super::codes::Codes;
+use super::directory::Directory;
 use super::event::{Event, Wire};
 use super::kernel::{Kernel, Pid};
 use super::key::Print;
-use super::leavings::Directory;
 use super::oracle::{Oracle, Violation};
 use super::pipes::Pipe;
 use super::promise::Promise;
@@ -230,7 +230,7 @@ impl<'a> World<'a> {
                     self.play(node, cue)?;
                 }
             }
-            Event::Heard { node, output } => {
+            Event::Said { node, output } => {
                 if !self.defer(node, event) {
                     self.talk(node, output)?;
                 }
