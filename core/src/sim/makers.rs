@@ -242,14 +242,12 @@ impl World<'_> {
     pub(super) fn guard(&mut self, node: usize, pid: Pid) {
         let template = self.actors[node].as_ref().and_then(|actor| actor.template);
         let Some(template) = template.filter(|template| self.kernel.at(*template).runs()) else { return };
-        let wards = if self.scenario.nets.guardian { self.wards(pid) } else { Vec::new() };
+        let guards = self.scenario.nets.guardian && !self.has(Defect::SubtreeNotKilled);
+        let wards = if guards { self.wards(pid) } else { Vec::new() };
         for ward in wards {
             let (What::Actor(child) | What::Command(child)) = self.kernel.at(ward).what else { continue };
-            let times = self.scenario.limits.times;
-            let levels = self.scenario.height(child);
             self.deliver(ward, Signal::Term, None);
-            let after = times.bound(levels).saturating_add(times.hop);
-            self.at(self.now.after(after), Event::Guard { pid: ward, template });
+            self.at(self.now.after(self.patience[child]), Event::Guard { pid: ward, template });
         }
         self.dismiss(pid);
     }
@@ -268,7 +266,8 @@ impl World<'_> {
         let What::Actor(node) = self.kernel.at(actor).what else { return };
         let template = self.actors[node].as_ref().and_then(|actor| actor.template);
         let Some(template) = template.filter(|template| self.kernel.at(*template).runs()) else { return };
-        let guards = self.scenario.nets.guardian && !self.wards(actor).is_empty();
+        let guards = self.scenario.nets.guardian && !self.has(Defect::SubtreeNotKilled);
+        let guards = guards && !self.wards(actor).is_empty();
         if !self.kernel.at(actor).is_alive() && !guards {
             let after = self.latency(format_args!("the end of {}'s template", id(node)));
             self.at(self.now.after(after), Event::Death { pid: template, exit: Exit::Code(0) });

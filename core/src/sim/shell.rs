@@ -14,7 +14,8 @@ use crate::{ActorId, Defect, Exit, Input, Message, Outcome, Output, Payload, Sig
 pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Result<(), Violation> {
     world.pass_on(node, output);
     match output {
-        Output::Spawn { child, .. } => {
+        Output::Spawn { child, kill_after, .. } => {
+            world.patience[place(child)] = kill_after;
             if let Some(answer) = world.order(node, child) {
                 return world.give(node, answer).map(drop);
             }

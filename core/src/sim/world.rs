@@ -6,6 +6,7 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::agenda::Agenda;
 use super::choices::{Choices, Source};
@@ -80,6 +81,8 @@ pub(super) struct World<'a> {
     pub(super) pipes: BTreeMap<usize, Pipe>,
     /// Which template was asked to make each, and has not answered.
     pub(super) orders: Vec<Option<Pid>>,
+    /// How long the guardian of each one's parent waits before it kills.
+    pub(super) patience: Vec<Duration>,
     /// When the parent hears of each start.
     pub(super) told: Vec<Instant>,
     pub(super) oracle: Oracle,
@@ -131,6 +134,7 @@ impl<'a> World<'a> {
             wires: (0..nodes).map(|_| Wire::default()).collect(),
             pipes: BTreeMap::new(),
             orders: (0..nodes).map(|_| None).collect(),
+            patience: (0..nodes).map(|_| Duration::ZERO).collect(),
             told: (0..nodes).map(|_| Instant::default()).collect(),
             oracle,
             timeline,

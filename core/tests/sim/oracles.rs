@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use windrow_core::sim::{Choices, Conduct, Nets, Promise, Scenario, Trace, record, swarm};
-use windrow_core::{Defect, Defects};
+use windrow_core::{ActorId, Defect, Defects, Output};
 
 /// Gives what a search finds broken in a world without a rule.
 #[track_caller]
@@ -42,4 +42,28 @@ fn a_copy_of_a_channel_delays_no_end() {
         (report.outcome.map(|outcome| outcome.end), report.teardown())
     };
     assert_eq!(ends(true), ends(false));
+}
+
+/// Orphans whose root is dead have nobody but the guardian, and it keeps the span that the root's machine gave it.
+#[test]
+fn who_has_nobody_else_is_stopped_by_the_guardian() {
+    let mut scenario = Scenario::tree(1, 2).with(0, Conduct::ExitHard).with(1, Conduct::Wedge);
+    scenario.nets = Nets { eof: false, pdeathsig: false, user: false, ..Nets::ALL };
+    let report = record(&scenario, Choices::replay(Trace::default()));
+    assert!(report.is_clean(), "{report}");
+    let spawned = report.records.iter().flat_map(|record| &record.outputs).find_map(|output| match output {
+        Output::Spawn { child: ActorId(2), kill_after, .. } => Some(*kill_after),
+        _ => None,
+    });
+    let died = report.timeline.lines().find(|line| line.contains("(Actor(0)) dies"));
+    let killed =
+        report.timeline.lines().find(|line| line.contains("Kill to process") && line.contains("(Actor(1))"));
+    let at = |line: Option<&str>| line.and_then(|line| line.trim().split('s').next()?.parse::<f64>().ok());
+    let span = at(killed).zip(at(died)).map(|(killed, died)| killed - died);
+    let told = spawned.map(|span| span.as_secs_f64());
+    assert!(
+        span.zip(told).is_some_and(|(span, told)| (span - told).abs() < 0.001),
+        "{span:?} {told:?} {report}"
+    );
+    assert_eq!(broken(scenario, Defect::SubtreeNotKilled), Promise::Orphan);
 }
