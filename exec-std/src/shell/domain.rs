@@ -123,13 +123,8 @@ impl Domains {
         self.due = true;
     }
 
-    pub(crate) fn has_orphans(&self) -> bool {
-        !self.orphans.is_empty()
-    }
-
-    /// Forgets the orphans that have exited, whoever waits for them.
-    pub(crate) fn collect_all(&mut self) {
-        self.orphans.retain(|_, orphan| !matches!(orphan.process.collect(), Ok(Some(_))));
+    pub(crate) fn processes(&mut self) -> impl Iterator<Item = &mut Process> {
+        self.orphans.values_mut().map(|orphan| &mut orphan.process)
     }
 
     /// Says whose a stranger is: the domain of a dead child, or the last sweep's. `None` leaves it alone.

@@ -152,8 +152,8 @@ impl Maker {
 
     /// Kills all that there are, for nobody will let them go.
     pub(crate) fn kill_all(&mut self) {
-        self.template.take().into_iter().for_each(|mut serving| kill(&mut serving.template));
-        self.kill_leaving();
+        let serving = self.template.iter_mut().map(|serving| &mut serving.template);
+        serving.chain(self.leaving.iter_mut().map(|(template, _)| template)).for_each(kill);
     }
 }
 

@@ -41,28 +41,23 @@ impl<R: Reactor> Shell<R> {
         self.domains.clear();
         loop {
             let seen = self.adopt_strangers();
-            if (seen && !self.has_processes()) || now() >= until {
+            let gone = self.collect_all();
+            if (seen && gone) || now() >= until {
                 break;
             }
             // Not on their descriptors: that of a traced one is readable for ever.
             let _ = poll(&mut [], Some(&LOOK));
-            self.collect_all();
         }
     }
 
-    fn has_processes(&self) -> bool {
-        self.domains.has_orphans()
-            || self.children.values().any(|child| matches!(child.body, Some(Body::Process(_))))
-    }
-
-    fn collect_all(&mut self) {
-        for child in self.children.values_mut() {
-            if let Some(Body::Process(process)) = &mut child.body
-                && let Ok(Some(_)) = process.collect()
-            {
-                child.body = None;
-            }
-        }
-        self.domains.collect_all();
+    /// Collects whoever is dead, and tells whether nobody else is left. What is watched stays open: the shell goes as a whole.
+    fn collect_all(&mut self) -> bool {
+        let bodies = self.children.values_mut().filter_map(|child| child.body.as_mut());
+        let processes = bodies.filter_map(|body| match body {
+            Body::Process(process) => Some(process),
+            Body::Thread(_) => None,
+        });
+        let all = processes.chain(self.domains.processes());
+        all.fold(true, |gone, process| gone & matches!(process.collect(), Ok(Some(_))))
     }
 }
