@@ -146,7 +146,11 @@ impl<R: Reactor> Shell<R> {
             Link::Peer(peer) => self.close_peer(peer),
             _ => None,
         };
-        if let Some(channel) = channel {
+        if let Some(mut channel) = channel {
+            if channel.is_congested() {
+                // Who waits for room there waits for nothing.
+                self.uncongest(link);
+            }
             self.sources.remove(channel.token);
             channel.close(&mut self.reactor);
         }
