@@ -19,7 +19,6 @@ pub(crate) const MODULE: Module = Module {
         calls_that_came_together_are_served_together,
         nothing_else_is_callable,
         a_failure_comes_back_with_its_kind_and_its_words,
-        a_deadline_travels_with_nested_calls,
         a_cancelled_scope_cancels_its_calls,
         a_call_that_there_is_no_room_for_is_answered,
         row_76_every_way_to_die_in_a_call_is_told_apart,
@@ -32,12 +31,13 @@ pub(crate) const MODULE: Module = Module {
 pub(crate) const ECHO: Endpoint<String, String> = Endpoint::new("echo");
 pub(crate) const FAIL: Endpoint<String, ()> = Endpoint::new("fail");
 pub(crate) const WAIT: Endpoint<(), u64> = Endpoint::new("wait");
-const NEST: Endpoint<(), String> = Endpoint::new("nest");
+pub(crate) const NEST: Endpoint<(), String> = Endpoint::new("nest");
 pub(crate) const PID: Endpoint<(), i32> = Endpoint::new("pid");
 pub(crate) const NAME: Endpoint<String, ()> = Endpoint::new("name");
 /// How many calls it holds, or held.
 pub(crate) const BUSY: Endpoint<(), u32> = Endpoint::new("busy");
 pub(crate) const HOLD: Endpoint<u32, ()> = Endpoint::new("hold");
+pub(crate) const DEAF: Endpoint<(), ()> = Endpoint::new("deaf-call");
 const MEET: Endpoint<(), ()> = Endpoint::new("meet");
 
 static HELD: AtomicU32 = AtomicU32::new(0);
@@ -61,11 +61,14 @@ fn desk() -> Service {
             Ok(u64::try_from(begin.elapsed().as_millis()).unwrap_or(0))
         })
         // Calls its parent's endpoint, which never answers by itself.
-        .on(NEST, |serving, ()| {
-            let begin = Instant::now();
-            let ended = serving.parent().call(WAIT, &());
-            assert!(begin.elapsed() < Duration::from_secs(5), "the deadline did not come along");
-            ended.map(|_| String::from("the parent answered"))
+        .on(NEST, |serving, ()| serving.parent().call(WAIT, &()).map(|_| String::from("the parent answered")))
+        // Waits, deaf to every cancellation.
+        .on(DEAF, |serving, ()| {
+            serving.begin(&0_u32)?;
+            HELD.fetch_add(1, Ordering::Relaxed);
+            loop {
+                std::thread::park();
+            }
         })
         // Answers when another call of it is under way.
         .on(MEET, |_, ()| {
@@ -242,24 +245,6 @@ fn a_failure_comes_back_with_its_kind_and_its_words<D: Drive>(bed: &Bed) {
         assert!(failed.text.contains("as it was told to"), "{failed}");
         // It lives, and serves.
         assert_eq!(desk.call(ECHO, &String::from("still here"))?, "still here");
-        Ok(())
-    }));
-}
-
-fn a_deadline_travels_with_nested_calls<D: Drive>(bed: &Bed) {
-    well(&with_desk::<D>(bed, |actor, desk| {
-        // The child calls back here, and nobody answers: only the deadline that came along ends that.
-        actor.expose(&Service::new("above").on(WAIT, |serving, ()| {
-            let begin = Instant::now();
-            let _ = serving.sleep_forever();
-            assert!(begin.elapsed() < Duration::from_secs(5), "no deadline came along");
-            Ok(0)
-        }))?;
-        let begin = Instant::now();
-        let ended = desk.call_within(Duration::from_millis(200), NEST, &());
-        assert_eq!(ended, Err(Raised::TimedOut));
-        assert!(begin.elapsed() >= Duration::from_millis(200));
-        assert_eq!(desk.call(ECHO, &String::from("after"))?, "after");
         Ok(())
     }));
 }

@@ -1,17 +1,19 @@
 //! The time that a call has: whatever it waits for, it waits no longer.
 
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid};
-use windrow_core::{Kind, Limits, Times};
-use windrow_std::{Actor, Backend, Drive, Order, Raised, Scope};
+use windrow_core::{Kind, Limits, Reason, Times};
+use windrow_std::{Actor, Backend, Drive, Order, Raised, Scope, Service};
 
-use crate::calls::{ECHO, PID, WAIT, failure, well, with_desk};
-use crate::harness::{Bed, Module, driven, watch};
+use crate::calls::{ECHO, NEST, PID, WAIT, failure, well, with_desk};
+use crate::harness::{Bed, Module, driven, soon, watch};
 use crate::templates::{only_template, stop};
 
 pub(crate) const MODULE: Module = Module {
     driven: driven![
+        a_deadline_travels_with_nested_calls,
         a_call_of_a_child_that_boots_has_its_time,
         a_call_on_a_long_queue_has_its_time,
         a_wait_for_a_call_ends_with_the_scope_it_stands_in,
@@ -23,6 +25,33 @@ pub(crate) const MODULE: Module = Module {
 };
 
 const SHORT: Duration = Duration::from_millis(100);
+
+/// Who is in the middle stands still, so nobody can pass a cancellation on: only the deadline that came along ends the call.
+fn a_deadline_travels_with_nested_calls<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |actor, desk| {
+        let (tell, told) = channel();
+        actor.expose(&Service::new("above").on(WAIT, move |serving, ()| {
+            let _ = tell.send(None);
+            let ended = serving.sleep_forever();
+            let _ = tell.send(ended.err());
+            Ok(0)
+        }))?;
+        let pid = desk.call(PID, &())?;
+        let nested = std::thread::scope(|threads| {
+            let nested = threads.spawn(|| desk.call_within(SHORT * 4, NEST, &()));
+            assert_eq!(told.recv_timeout(soon()), Ok(None), "the call from below");
+            stop(pid);
+            let ended = told.recv_timeout(soon());
+            watch::signal(pid, Signal::CONT);
+            let Ok(Some(Raised::Cancelled(cause))) = ended else { panic!("{ended:?}") };
+            assert_eq!(cause.reason, Reason::Deadline);
+            nested.join().expect("a thread that ends")
+        });
+        assert!(nested.is_err(), "{nested:?}");
+        assert_eq!(desk.call(ECHO, &String::from("after"))?, "after");
+        Ok(())
+    }));
+}
 
 /// Its template stands still, so the child is neither there nor lost.
 fn a_call_of_a_child_that_boots_has_its_time<D: Drive>(bed: &Bed) {
