@@ -5,9 +5,10 @@ use std::sync::mpsc;
 use rustix::process::{Pid, Signal, kill_process};
 use windrow_core::{End, Kind};
 use windrow_std::shell::Ended;
-use windrow_std::{Actor, Drive, Endpoint, Order, Program, Raised, Service};
+use windrow_std::{Actor, Backend, Drive, Endpoint, Order, Program, Raised, Service};
 
 use crate::harness::{Bed, Module, driven, watch};
+use crate::templates::stop;
 
 pub(crate) const MODULE: Module = Module {
     driven: driven![
@@ -22,9 +23,13 @@ pub(crate) const MODULE: Module = Module {
         what_has_no_name_can_not_be_called,
         names_that_are_given_back_are_forgotten,
         a_name_is_not_cut,
+        a_name_that_is_given_back_is_free,
+        a_name_whose_socket_is_gone_is_forgotten,
+        two_that_dial_each_other_at_once_both_reach,
+        a_peer_that_stands_still_holds_no_teardown_up,
     ],
     entries: &[("greedy", greedy), ("caller", caller), ("holder", holder), ("seeker", seeker)],
-    services: &[ringer, nameless],
+    services: &[ringer, nameless, reacher],
     ..Module::EMPTY
 };
 
@@ -293,5 +298,93 @@ fn a_name_is_not_cut<D: Drive>(bed: &Bed) {
         }
         assert_eq!(actor.names()?, [(longest, actor.id())]);
         Ok(Vec::new())
+    }));
+}
+
+const REACH: Endpoint<String, i32> = Endpoint::new("reach");
+
+/// Calls others by name, and is called.
+fn reacher() -> Service {
+    Service::new("reacher")
+        .on(RING, |serving, name| serving.register(&name).map(|()| (name, 0)))
+        .on(REACH, |serving, name| Ok(serving.find(&name)?.ok_or("nobody")?.call(RING, &name)?.1))
+}
+
+fn a_name_that_is_given_back_is_free<D: Drive>(bed: &Bed) {
+    const GIVE_BACK: Endpoint<String, ()> = Endpoint::new("give-back");
+    let program = program(bed).service(
+        Service::new("giver")
+            .on(RING, |serving, name| serving.register(&name).map(|()| (name, 0)))
+            .on(GIVE_BACK, |serving, name| serving.unregister(&name)),
+    );
+    well(&bed.run::<D>(&program, |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let (one, other) =
+                (nursery.spawn(Order::service("giver"))?, nursery.spawn(Order::service("giver"))?);
+            let name = String::from("passed on");
+            one.portal().call(RING, &name)?;
+            // It is not this one's to give.
+            other.portal().call(GIVE_BACK, &name)?;
+            assert!(other.portal().call(RING, &name).is_err());
+            one.portal().call(GIVE_BACK, &name)?;
+            other.portal().call(RING, &name)?;
+            assert_eq!(actor.names()?, [(name, other.id())]);
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    }));
+}
+
+/// The root has not seen that the holder can't be reached; who has tried says so.
+fn a_name_whose_socket_is_gone_is_forgotten<D: Drive>(bed: &Bed) {
+    let base = bed.path(".");
+    well(&bed.run::<D>(&program(bed), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let holder = nursery.spawn(Order::service("ringer"))?;
+            holder.portal().call(RING, &String::from("unreachable"))?;
+            let tree = std::fs::read_dir(&base)?.flatten().next().ok_or("the tree's directory")?;
+            std::fs::remove_file(tree.path().join(holder.id().to_string()))?;
+            assert_eq!(actor.names()?.len(), 1);
+            let found = nursery.spawn(Order::entry("caller", "unreachable"))?.wait_gone()?.value;
+            assert_eq!(found, Some(b"nobody".to_vec()));
+            assert_eq!(actor.names()?, []);
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    }));
+}
+
+fn two_that_dial_each_other_at_once_both_reach<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&program(bed).backend(Backend::Thread), |actor: &Actor| {
+        for _ in 0..100 {
+            actor.nursery(|nursery| {
+                let one = nursery.spawn(Order::service("reacher"))?.portal();
+                let other = nursery.spawn(Order::service("reacher"))?.portal();
+                one.call(RING, &String::from("one"))?;
+                other.call(RING, &String::from("other"))?;
+                let calls = (one.start(REACH, &"other".into())?, other.start(REACH, &"one".into())?);
+                assert_eq!((calls.0.result()?, calls.1.result()?), (0, 0));
+                nursery.cancel();
+                Ok(())
+            })?;
+        }
+        Ok(Vec::new())
+    }));
+}
+
+fn a_peer_that_stands_still_holds_no_teardown_up<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&program(bed), |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let still = nursery.spawn(Order::service("ringer"))?.portal();
+            let (_, pid) = still.call(RING, &String::from("still"))?;
+            let peer = nursery.spawn(Order::service("reacher"))?;
+            peer.portal().call(REACH, &String::from("still"))?;
+            stop(pid);
+            peer.cancel();
+            peer.wait_gone()?;
+            watch::signal(pid, Signal::CONT);
+            nursery.cancel();
+            Ok(Vec::new())
+        })
     }));
 }
