@@ -98,16 +98,8 @@ fn a_call_to_no_endpoint_is_answered_at_once_and_leaves_nothing() {
     let mut story = talker();
     let outputs = story.give(called(1, NameId(0)));
     assert_eq!(outputs, [Output::Discard(Payload(50)), answer(1, own(Kind::NoEndpoint))]);
-}
-
-/// Every name that an actor does not know is the empty one to it.
-#[test]
-fn the_empty_name_is_nobodys() {
-    let mut story = talker();
     let exposed = story.machine.handle(story.now, Input::Expose { endpoint: NameId(0) });
-    assert_eq!(exposed, Err(Refused::Nameless));
-    let outputs = story.give(called(1, NameId(0)));
-    assert_eq!(outputs, [Output::Discard(Payload(50)), answer(1, own(Kind::NoEndpoint))]);
+    assert_eq!(exposed, Err(Refused::Nameless), "it stands for all that nobody knows");
 }
 
 #[test]
