@@ -14,9 +14,11 @@ pub(crate) const MODULE: Module = Module {
     driven: driven![
         a_listener_that_goes_answers_who_waits_and_who_comes,
         a_concealed_service_is_called_no_more,
+        a_service_that_is_an_entry_too_is_there_before_its_first_line,
     ],
     cases: cases![a_call_that_no_thread_can_be_made_for_is_answered],
-    entries: &[("hearer", hearer), ("cramped", cramped)],
+    entries: &[("hearer", hearer), ("cramped", cramped), ("doubler", double_at_the_gate)],
+    services: &[doubler],
     ..Module::EMPTY
 };
 
@@ -142,4 +144,29 @@ fn a_call_that_no_thread_can_be_made_for_is_answered(bed: &Bed) {
             Ok(())
         },
     );
+}
+
+fn doubler() -> Service {
+    Service::new("doubler").on(DOUBLE, |_, number| Ok(2 * number))
+}
+
+/// Does nothing before the gate opens.
+fn double_at_the_gate(_: &Actor, gate: &[u8]) -> Result<Vec<u8>, Raised> {
+    wait_at(std::str::from_utf8(gate).map_err(|_| "no gate")?);
+    Ok(Vec::from("passed"))
+}
+
+fn a_service_that_is_an_entry_too_is_there_before_its_first_line<D: Drive>(bed: &Bed) {
+    let go = bed.gate("go");
+    well(&bed.run::<D>(&bed.program(), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            for number in 0..10 {
+                let child = nursery.spawn(Order::entry("doubler", go.path()))?;
+                assert_eq!(child.portal().call(DOUBLE, &number)?, 2 * number, "its main task waits");
+                go.open(1);
+                assert_eq!(child.wait_gone()?.value.as_deref(), Some(&b"passed"[..]));
+            }
+            Ok(Vec::new())
+        })
+    }));
 }

@@ -85,7 +85,9 @@ impl Program {
         self
     }
 
-    /// Adds a service that children can be spawned as: they expose its endpoints and live until they are cancelled.
+    /// Adds a service that children can be spawned as: they expose its endpoints and live until they are cancelled. With an
+    /// [`entry`](Self::entry) of the same name they run that instead of only living, and expose the endpoints before its
+    /// first line: whoever calls a child that is up finds them.
     #[must_use]
     pub fn service(mut self, service: Service) -> Self {
         Arc::make_mut(&mut self.services).push(service);
