@@ -35,19 +35,8 @@ pub use windrow_std as shell;
 #[derive(Debug, Default)]
 pub struct Smol {
     reactor: SmolReactor,
-    stage: Stage,
-}
-
-/// How descriptors are waited for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
-    /// With `poll`: there must be no second thread yet.
-    #[default]
-    Boot,
-    /// With `poll` still, but the next wait is the first that may have one.
-    WillRun,
-    /// With `async-io`.
-    Running,
+    /// There may be a second thread.
+    runs: bool,
 }
 
 impl Drive for Smol {
@@ -61,18 +50,14 @@ impl Drive for Smol {
         Ok(self.reactor.clone())
     }
 
-    fn will_run(&mut self) {
-        self.stage = Stage::WillRun;
+    fn will_run(&mut self) -> io::Result<()> {
+        self.runs = true;
+        self.reactor.run()
     }
 
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
-        match self.stage {
-            Stage::Boot => return self.reactor.poll(timeout, ready),
-            Stage::WillRun => {
-                self.stage = Stage::Running;
-                self.reactor.run()?;
-            }
-            Stage::Running => {}
+        if !self.runs {
+            return self.reactor.poll(timeout, ready);
         }
         let (reactor, executor) = (&self.reactor, self.reactor.executor());
         let arrived =

@@ -28,8 +28,13 @@ pub trait Drive: Sized + 'static {
     /// The system's.
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()>;
 
-    /// Hears that the main task is about to start: until then there must be no second thread.
-    fn will_run(&mut self) {}
+    /// Hears that there may be other threads from here on, and makes ready what it needs when there are.
+    ///
+    /// # Errors
+    /// The system's.
+    fn will_run(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Takes turns until one says something, waiting between them.
     ///
@@ -54,11 +59,7 @@ pub trait Drive: Sized + 'static {
             ready.clear();
             match turn.unwrap_or(Ok(Turn::On))? {
                 Turn::On => {}
-                Turn::Run => {
-                    self.will_run();
-                    return Ok(Turn::Run);
-                }
-                Turn::Done(ended) => return Ok(Turn::Done(ended)),
+                turn @ (Turn::Run | Turn::Done(_)) => return Ok(turn),
             }
         }
     }

@@ -210,6 +210,7 @@ impl Program {
             io::Result::Ok(shell.notices().watch())
         });
         watch(notices.ok_or(io::ErrorKind::NotConnected)??);
+        drive.will_run()?;
         start_user(&shared, "root", None, move |actor| root(actor))?;
         drive.until_done(&shared)
     }
@@ -257,6 +258,7 @@ impl Program {
                 Err(error) => return Err(io::Error::other(error)),
             }
         }
+        drive.will_run()?;
         self.begin::<D>(&shared, &brief, None)?;
         let code = i32::from(drive.until_done(&shared)?.status());
         // The exit, which follows at once, takes all this apart faster than we can, and the parent waits for it.

@@ -37,6 +37,7 @@ impl<D: Drive> Threads<D> {
             return Ok(ended.status());
         }
         let brief = shared.drive(|shell| shell.take_brief()).unwrap_or_default();
+        drive.will_run()?;
         self.program.begin::<D>(&shared, &brief, Some(alive))?;
         Ok(drive.until_done(&shared)?.status())
     }
