@@ -220,12 +220,12 @@ fn a_third_actor_cancels_and_everybody_hears_who<D: Drive>(bed: &Bed) {
             let third = nursery.spawn(Order::service("third"))?;
             let bystander = nursery.spawn(Order::service("ringer"))?;
             victim.portal().call(RING, &String::from("victim"))?;
-            let waiting = {
-                let victim = victim.portal();
-                std::thread::spawn(move || victim.call(HOLD, &()))
-            };
+            let portal = victim.portal();
+            let held = portal.start(HOLD, &())?;
+            // What comes behind the call is answered, so the call is there.
+            portal.call(RING, &String::new())?;
             third.portal().call(CANCEL, &String::from("victim"))?;
-            let Err(Raised::Group(failures)) = waiting.join().expect("a thread that ends") else {
+            let Err(Raised::Group(failures)) = held.result() else {
                 panic!("a call of a cancelled actor that succeeded")
             };
             let failure = &failures[0];
