@@ -39,11 +39,10 @@ fn cascades(criterion: &mut Criterion) {
 fn searches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("search");
     group.sample_size(10);
-    let mut scenario = Scenario::tree(2, 1).menu(&Conduct::all());
-    scenario.disturbed = true;
-    let Exploration { steps, .. } = explore(&scenario, 1, 0, 1);
+    let scenario = Scenario::tree(2, 1).wild();
+    let Exploration { steps, .. } = explore(&scenario, 1);
     group.throughput(Throughput::Elements(steps));
-    group.bench_function("explored steps/3", |bench| bench.iter(|| explore(&scenario, 1, 0, 1)));
+    group.bench_function("explored steps/3", |bench| bench.iter(|| explore(&scenario, 1)));
     group.throughput(Throughput::Elements(100));
     group.bench_function("swarm runs/3 to 15", |bench| {
         bench.iter(|| assert!((0..100).all(|seed| roam(seed).1.is_clean())));

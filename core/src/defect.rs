@@ -101,11 +101,23 @@ defects! {
     ShmLeft = 31, "shm-left";
 }
 
+/// Where a rule stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "there is the machine, and what is around it")]
+pub enum Place {
+    /// In the machine.
+    Machine,
+    /// In each shell; the simulator's kernel has it too.
+    Shell,
+    /// In both.
+    Both,
+}
+
 impl Defect {
-    /// Tells whether its rule stands in a shell, alone or as well as in the machine, so that real processes fail without it.
+    /// Tells where its rule stands.
     #[must_use]
-    pub const fn is_of_shells(self) -> bool {
-        matches!(
+    pub const fn place(self) -> Place {
+        let in_shells = matches!(
             self,
             Self::InheritedFds
                 | Self::BlockingWait
@@ -113,13 +125,23 @@ impl Defect {
                 | Self::SigintDispositionInherited
                 | Self::SigintIgnoredInherited
                 | Self::ForkWithThreads
-                | Self::SubtreeNotKilled
                 | Self::WakeupEofSpin
                 | Self::SignalStarved
-                | Self::ReapRace
-                | Self::AbandonedThread
                 | Self::ShmLeft
-        )
+        );
+        if matches!(self, Self::SubtreeNotKilled | Self::ReapRace | Self::AbandonedThread) {
+            Place::Both
+        } else if in_shells {
+            Place::Shell
+        } else {
+            Place::Machine
+        }
+    }
+
+    /// Tells whether its rule stands in a shell, alone or as well as in the machine, so that real processes fail without it.
+    #[must_use]
+    pub const fn is_of_shells(self) -> bool {
+        !matches!(self.place(), Place::Machine)
     }
 }
 

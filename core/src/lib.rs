@@ -107,7 +107,7 @@ pub mod wire;
 pub use channel::{Channel, ChannelChange};
 pub use child::{Child, ChildChange, Role, Spec};
 pub use context::{Answer, Callee, CalleeChange, Caller, CallerChange, ContextId, Ending, Side, Word};
-pub use defect::{Defect, Defects};
+pub use defect::{Defect, Defects, Place};
 pub use error::{Cause, Error, Exit, Kind, Path, Reason};
 pub use flow::{Half, HalfChange};
 pub use id::{ActorId, Link, NameId, Payload, PeerId, ScopeId, SpecId, Stamp, TaskId};

@@ -2,10 +2,10 @@
 //!
 //! The rule: it looks at one step's outputs and at the model around, and objects by the number of the invariant.
 
+use super::conduct::Conduct;
 use super::kernel::{Process, What};
 use super::oracle::{Before, Violation};
 use super::promise::Promise;
-use super::scenario::Conduct;
 use super::sink::name;
 use super::world::{World, id, place};
 use crate::{ActorId, End, Event, Input, Life, Link, Message, On, Output, Signal, Wait};

@@ -1,18 +1,26 @@
 //! How a world begins: who behaves how, the root's process, and when its user signals.
 
 use alloc::collections::BTreeMap;
+use core::time::Duration;
 
 use super::choices::{Choices, Source};
+use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::{INIT, Pid, What};
-use super::scenario::{Conduct, Scenario};
+use super::scenario::Scenario;
 use super::script::Body;
+use super::spans::Span;
 use super::world::{Actor, World, id};
-use crate::{Config, Input, Machine, Signal};
+use crate::{Config, Input, Instant, Machine, Signal};
+
+/// When the user signals first, in milliseconds; the last is later than any boot may take.
+const SIGNALS: [u64; 7] = [300, 0, 2, 10, 50, 1000, 20_000];
+/// So many of them are of a user who is there.
+const PRESENT: usize = 6;
 
 /// Chooses how an actor behaves, unless the scenario says so.
 pub(super) fn draw_conduct(scenario: &Scenario, choices: &mut Choices, node: usize) -> Conduct {
-    let fixed = scenario.fixed.iter().find(|(fixed, _)| *fixed == node).map(|(_, conduct)| *conduct);
+    let fixed = scenario.fixed.iter().rfind(|(fixed, _)| *fixed == node).map(|(_, conduct)| *conduct);
     let menu = &scenario.menu;
     let conduct = fixed.unwrap_or_else(|| {
         let taken = choices.choose(Source::Conduct, u32::try_from(menu.len()).unwrap_or(0)) as usize;
@@ -36,26 +44,40 @@ impl World<'_> {
         self.pids[0] = Some(pid);
         self.seat(0, pid, config);
         self.at(self.now, Event::Begin { node: 0 });
-        let what = format_args!("the user signals after");
-        let first = match self.scenario.signal_at {
-            Some(after) => after,
-            None => self.pick(Source::User, &[300, 0, 2, 10, 50, 1000], what),
-        };
-        let first = self.now.after(self.scenario.settled).after(first);
-        if self.scenario.nets.user {
-            self.at(first, Event::User { signal: Signal::Int });
+        if let Some(first) = self.first_signal() {
+            self.signal_at(self.now.after(self.scenario.settled).after(first));
         }
+        if self.scenario.ask {
+            let ask = self.pick(Source::User, &[25, 0, 5, 310, 700], format_args!("the user asks after"));
+            let fact = Input::StatusAsked;
+            self.at(self.now.after(self.scenario.settled).after(ask), Event::Fact { node: 0, fact });
+        }
+    }
+
+    /// Says how long after all are up the user signals first, if at all.
+    fn first_signal(&mut self) -> Option<Duration> {
+        let first = self.scenario.signal_at.or_else(|| {
+            let among = if self.scenario.absent { SIGNALS.len() + 1 } else { PRESENT };
+            let taken = self.choose(Source::User, among as u32) as usize;
+            let first = SIGNALS.get(taken).copied().map(Duration::from_millis);
+            match first {
+                Some(after) => self.name_choice(format_args!("the user signals after {}", Span(after))),
+                None => self.name_choice(format_args!("the user never signals")),
+            }
+            first
+        });
+        first.filter(|_| self.scenario.nets.user)
+    }
+
+    /// The user signals at a time, and maybe again a little later.
+    fn signal_at(&mut self, first: Instant) {
+        self.at(first, Event::User { signal: Signal::Int });
         if self.scenario.hurry {
             let second =
                 self.pick(Source::User, &[0, 1, 50, 300, 700, 2000], format_args!("and again after"));
             if !second.is_zero() {
                 self.at(first.after(second), Event::User { signal: Signal::Term });
             }
-        }
-        if self.scenario.ask {
-            let ask = self.pick(Source::User, &[25, 0, 5, 310, 700], format_args!("the user asks after"));
-            let fact = Input::StatusAsked;
-            self.at(self.now.after(self.scenario.settled).after(ask), Event::Fact { node: 0, fact });
         }
     }
 

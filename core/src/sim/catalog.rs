@@ -4,9 +4,10 @@
 //! The rule: with the defect every search over the scenario finds the verdict, and without it none finds anything. It
 //! knows no run; the tests and the program read the same rows.
 
+use super::conduct::Conduct;
 use super::explain::Sink;
 use super::promise::Promise;
-use super::scenario::{Conduct, Scenario};
+use super::scenario::Scenario;
 use super::worlds;
 use crate::Defect;
 
@@ -24,6 +25,20 @@ pub struct Hang {
     pub sink: Option<Sink>,
     /// The world in which it shows, with the rule in its place.
     pub scenario: fn() -> Scenario,
+    /// Which search over every tree finds it.
+    pub reach: Reach,
+}
+
+/// Which search over every tree finds a hang.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a hang is hidden by nothing, by one net, or by more")]
+pub enum Reach {
+    /// That with all nets in place.
+    Whole,
+    /// That with this net away, which else catches what follows.
+    Without(&'static str),
+    /// None: it needs a world of its own, for this reason.
+    Own(&'static str),
 }
 
 impl Hang {
@@ -41,6 +56,11 @@ impl Hang {
     }
 }
 
+const ORPHAN: &str =
+    "an orphan hears of its loss by its channel, by SIGTERM and from a guardian: two of them must be away";
+const STOPPED: &str =
+    "what SIGTERM does not end, the end of its channel or a guardian does: two of them must be away";
+
 /// Every hang that a world can have.
 pub const HANGS: &[Hang] = &[
     Hang {
@@ -49,6 +69,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Hang,
         sink: Some(Sink::NoDeadline),
         scenario: worlds::by_itself,
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::ParentShieldKept,
@@ -56,6 +77,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Hang,
         sink: Some(Sink::Cycle),
         scenario: worlds::by_itself,
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::LateWaiter,
@@ -63,6 +85,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::StaleTimer,
         sink: Some(Sink::LostWake),
         scenario: worlds::never_hurried,
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::NoDeadlineAfterAck,
@@ -70,6 +93,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Hang,
         sink: Some(Sink::NoDeadline),
         scenario: || worlds::pair().menu(&[Conduct::Return, Conduct::WedgeOnCancel]),
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::FlatDeadlines,
@@ -77,6 +101,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Escalation,
         sink: Some(Sink::SilentEnvironment),
         scenario: || Scenario::tree(1, 2).menu(&[Conduct::SlowCancel, Conduct::Wedge]),
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::OrphanIgnored,
@@ -84,6 +109,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Orphan,
         sink: Some(Sink::DeadResolver),
         scenario: worlds::unguarded,
+        reach: Reach::Own(ORPHAN),
     },
     Hang {
         defect: Defect::AckDeadlineZero,
@@ -91,6 +117,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Escalation,
         sink: Some(Sink::SilentEnvironment),
         scenario: || worlds::pair().menu(&[Conduct::Return]),
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::AckTimeoutSwallowed,
@@ -98,6 +125,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Hang,
         sink: Some(Sink::SwallowedDeadline),
         scenario: worlds::deaf_child,
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::BootDeathUnseen,
@@ -105,6 +133,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::UnseenDeath,
         sink: Some(Sink::LostWake),
         scenario: worlds::dies_in_boot,
+        reach: Reach::Without("eof"),
     },
     Hang {
         defect: Defect::DisconnectedSkipped,
@@ -112,6 +141,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Hang,
         sink: Some(Sink::NoDeadline),
         scenario: || worlds::pair().menu(&[Conduct::HalfOpen]),
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::CancelDuringSpawn,
@@ -119,6 +149,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Hang,
         sink: Some(Sink::NoDeadline),
         scenario: worlds::cancelled_at_once,
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::SpawnAfterCancel,
@@ -126,6 +157,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::LateSpawn,
         sink: Some(Sink::SilentEnvironment),
         scenario: || Scenario::tree(1, 1).with(0, Conduct::SpawnLater),
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::FirstErrorMasked,
@@ -133,6 +165,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::LostError,
         sink: None,
         scenario: || worlds::pair().menu(&[Conduct::Fail, Conduct::Deadline]),
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::TeardownStepSkipsRest,
@@ -140,6 +173,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Orphan,
         sink: Some(Sink::DeadResolver),
         scenario: worlds::ends_as_the_root_dies,
+        reach: Reach::Own(ORPHAN),
     },
     Hang {
         defect: Defect::DuplicateCancel,
@@ -147,6 +181,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Escalation,
         sink: Some(Sink::SilentEnvironment),
         scenario: worlds::asked_twice,
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::SerialLadder,
@@ -154,6 +189,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Late,
         sink: Some(Sink::NoDeadline),
         scenario: worlds::all_wedged,
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::CancelInline,
@@ -161,6 +197,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Escalation,
         sink: Some(Sink::SilentEnvironment),
         scenario: || Scenario::tree(1, 2).menu(&[Conduct::Wedge]),
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::DuplicateName,
@@ -168,6 +205,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::StaleTimer,
         sink: Some(Sink::LostWake),
         scenario: worlds::never_hurried,
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::SubtreeNotKilled,
@@ -175,6 +213,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Unswept,
         sink: Some(Sink::DeadResolver),
         scenario: worlds::dies_in_the_middle,
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::InheritedFds,
@@ -182,6 +221,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Orphan,
         sink: Some(Sink::DeadResolver),
         scenario: worlds::rootless,
+        reach: Reach::Own(ORPHAN),
     },
     Hang {
         defect: Defect::BlockingWait,
@@ -189,6 +229,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Hang,
         sink: Some(Sink::NoDeadline),
         scenario: || Scenario::tree(1, 1).menu(&[Conduct::Wedge]),
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::StdioPipeFull,
@@ -196,6 +237,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Escalation,
         sink: Some(Sink::Cycle),
         scenario: || worlds::pair().menu(&[Conduct::Logs, Conduct::CommandLogs]),
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::SigintDispositionInherited,
@@ -203,6 +245,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Orphan,
         sink: Some(Sink::DeadResolver),
         scenario: worlds::only_stopped,
+        reach: Reach::Own(STOPPED),
     },
     Hang {
         defect: Defect::SigintIgnoredInherited,
@@ -210,6 +253,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Escalation,
         sink: Some(Sink::SilentEnvironment),
         scenario: worlds::in_the_background,
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::ForkWithThreads,
@@ -217,6 +261,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Escalation,
         sink: Some(Sink::DeadResolver),
         scenario: worlds::child_never_hurried,
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::WakeupEofSpin,
@@ -224,6 +269,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Livelock,
         sink: Some(Sink::DeadResolver),
         scenario: || worlds::pair().menu(&[Conduct::CommandLogs]),
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::SignalStarved,
@@ -231,6 +277,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Unconsumed,
         sink: Some(Sink::SilentEnvironment),
         scenario: worlds::blocked,
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::ReapRace,
@@ -238,6 +285,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::DoubleReap,
         sink: Some(Sink::LostWake),
         scenario: worlds::commands_that_return,
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::PeerLossUnlinked,
@@ -245,6 +293,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Hang,
         sink: Some(Sink::DeadResolver),
         scenario: || worlds::call_to(Conduct::DiesOfCall),
+        reach: Reach::Without("user"),
     },
     Hang {
         defect: Defect::AbandonedThread,
@@ -252,6 +301,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Hang,
         sink: Some(Sink::SilentEnvironment),
         scenario: || worlds::call_beside_a_failure(Conduct::DeafThread),
+        reach: Reach::Whole,
     },
     Hang {
         defect: Defect::TerminalInDataBuffer,
@@ -259,6 +309,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Hang,
         sink: Some(Sink::LostWake),
         scenario: || worlds::call_to(Conduct::Answers),
+        reach: Reach::Without("user"),
     },
     Hang {
         defect: Defect::ShmLeft,
@@ -266,5 +317,6 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Leak,
         sink: None,
         scenario: worlds::killed_with_names,
+        reach: Reach::Whole,
     },
 ];

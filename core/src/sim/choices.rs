@@ -100,9 +100,10 @@ pub struct Choices {
 enum From {
     /// One generator and one density for each source: some runs deviate much, some little.
     Seed([(Splitmix, u32); Source::COUNT]),
+    /// Byte by byte a source's turn: what one takes, no other does.
     Bytes {
         bytes: Vec<u8>,
-        used: usize,
+        used: [usize; Source::COUNT],
     },
     Trace {
         trace: Trace,
@@ -122,15 +123,17 @@ impl Choices {
             let density = [1, 2, 6, 16, 28][random.below(5) as usize];
             (random, density)
         });
-        // A tree in which most actors misbehave tells little.
-        streams[Source::Conduct as usize].1 = streams[Source::Conduct as usize].1.min(10);
+        // A tree in which most actors misbehave tells little, and one in which something goes wrong at every moment nothing.
+        for (source, most) in [(Source::Conduct, 10), (Source::Fault, 1)] {
+            streams[source as usize].1 = streams[source as usize].1.min(most);
+        }
         Self { from: From::Seed(streams), made: Vec::new() }
     }
 
-    /// Gives choices from bytes; when they are used up, the defaults.
+    /// Gives choices from bytes, each eighth of which is one source's; when they are used up, the defaults.
     #[must_use]
     pub fn bytes(bytes: &[u8]) -> Self {
-        Self { from: From::Bytes { bytes: bytes.to_vec(), used: 0 }, made: Vec::new() }
+        Self { from: From::Bytes { bytes: bytes.to_vec(), used: [0; Source::COUNT] }, made: Vec::new() }
     }
 
     /// Gives the choices of an earlier run again.
@@ -163,8 +166,9 @@ impl Choices {
                 if random.below(32) < *density { 1 + random.below(n - 1) } else { 0 }
             }
             From::Bytes { bytes, used } => {
-                let byte = bytes.get(*used).copied().unwrap_or(0);
-                *used += 1;
+                let at = &mut used[source as usize];
+                let byte = bytes.get(*at * Source::COUNT + source as usize).copied().unwrap_or(0);
+                *at += 1;
                 u32::from(byte) % n
             }
             From::Trace { trace, used } => {

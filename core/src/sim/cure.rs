@@ -8,9 +8,9 @@ use core::fmt;
 use core::mem::discriminant;
 
 use super::choices::Choices;
+use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::{Pid, Vital};
-use super::scenario::Conduct;
 use super::world::{World, id, place};
 use crate::{ActorId, Child, Exit, Input, Life, Link, Message, On, Outcome, PeerId, Signal, Wait, Why};
 

@@ -6,10 +6,10 @@
 use alloc::vec::Vec;
 
 use super::choices::Source;
+use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::Block;
 use super::oracle::Violation;
-use super::scenario::Conduct;
 use super::script::Stage;
 use super::world::{World, id};
 use crate::{Input, Signal};
@@ -44,7 +44,8 @@ impl World<'_> {
             return Ok(false);
         }
         let menu: &[Fault] = if self.scenario.narrow { &DEATH } else { &FAULTS };
-        let user = u32::from(self.scenario.nets.user && self.signals == 0);
+        // A third signal would end the root at once, and the model has no outer process that sweeps then.
+        let user = u32::from(self.scenario.nets.user && !self.scenario.hurry && self.signals == 0);
         let actors: Vec<usize> = (0..self.actors.len()).filter(|node| self.listens(*node)).collect();
         let faults = menu.len();
         let among = 1 + user + u32::try_from(actors.len() * faults).unwrap_or(0);
@@ -87,8 +88,9 @@ impl World<'_> {
                 self.at(self.now.after(span), Event::Wake { node });
             }
             Fault::Early => self.give(node, Input::Tick)?.unwrap_or_default(),
-            // Nobody could help a root that does not answer.
+            // Nobody could help a root that does not answer, nor, without guardians, what a dead one leaves.
             Fault::Turns(conduct) if node == 0 && !conduct.answers() => {}
+            Fault::Turns(Conduct::ExitHard) if node == 0 && !self.scenario.nets.guardian => {}
             Fault::Turns(Conduct::Fail) => {
                 if self.actors[node].as_ref().is_some_and(|actor| actor.body.stage == Stage::Working) {
                     self.work(node, Conduct::Fail)?;

@@ -8,11 +8,12 @@ use alloc::vec::Vec;
 
 use super::begin::draw_conduct;
 use super::choices::Choices;
+use super::conduct::Conduct;
 use super::cure::Cure;
 use super::event::Event;
 use super::promise::Promise;
 use super::run::Report;
-use super::scenario::{Conduct, Scenario};
+use super::scenario::Scenario;
 use super::script::{Cue, Stage};
 use super::timeline::Timeline;
 use super::world::{Turn, World};

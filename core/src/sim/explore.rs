@@ -1,8 +1,7 @@
 //! Every run with few deviations from the fair schedule, each state of the world once.
 //!
 //! The rule: a run that reaches a state from which as many deviations were already allowed is cut, since all that could
-//! follow was seen; one that comes back to a state of its own without a deviation would go on for ever. It works in
-//! parts that share nothing, so whoever has threads may use them, and the counts stay what they are.
+//! follow was seen; one that comes back to a state of its own without a deviation would go on for ever.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -18,6 +17,9 @@ use super::seen::{Seen, Visit};
 use super::timeline::Timeline;
 use super::world::{Turn, World};
 
+/// How many states are counted at a time.
+const COUNTED: u64 = 1000;
+
 /// What an exploration came to.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -28,14 +30,14 @@ pub struct Exploration {
     pub runs: u64,
     /// Runs that were cut, because all that could follow was seen.
     pub cut: u64,
-    /// Events and ticks.
+    /// Steps of the machines.
     pub steps: u64,
     /// The first violation, and the choices that lead to it.
     pub found: Option<(Violation, Trace)>,
 }
 
 impl Exploration {
-    /// Adds what another part came to; the first violation stays.
+    /// Adds what another exploration came to; the first violation stays.
     pub fn add(&mut self, other: Self) {
         self.states += other.states;
         self.runs += other.runs;
@@ -45,18 +47,17 @@ impl Exploration {
     }
 }
 
-/// Explores one part, of so many, of all runs with at most `deviations` choices that are not the default.
-///
-/// The parts together are the whole, whatever their number; the run of defaults belongs to the first. With `usize::MAX`
-/// deviations every interleaving is explored, in one part.
+/// Explores all runs with at most `deviations` choices that are not the default; with `usize::MAX`, every interleaving.
 #[must_use]
-pub fn explore(scenario: &Scenario, deviations: usize, part: usize, parts: usize) -> Exploration {
+pub fn explore(scenario: &Scenario, deviations: usize) -> Exploration {
+    explore_counting(scenario, deviations, &|_| ())
+}
+
+/// Explores, and says of each so many states that they were met.
+pub(super) fn explore_counting(scenario: &Scenario, deviations: usize, count: &dyn Fn(u64)) -> Exploration {
     let mut explorer = Explorer {
         scenario,
-        deviations,
-        part,
-        parts: parts.max(1),
-        branches: 0,
+        count,
         seen: Seen::default(),
         codes: Some(Codes::default()),
         key: Key::default(),
@@ -138,11 +139,7 @@ pub(super) enum Ended {
 
 struct Explorer<'a> {
     scenario: &'a Scenario,
-    deviations: usize,
-    part: usize,
-    parts: usize,
-    /// How many branches left the run of defaults.
-    branches: usize,
+    count: &'a dyn Fn(u64),
     seen: Seen,
     codes: Option<Codes>,
     /// Room for keys.
@@ -178,27 +175,14 @@ impl<'a> Explorer<'a> {
         leg.made.clear();
         leg.made.extend_from_slice(made);
         let spent = made.iter().filter(|choice| choice.taken != 0).count();
-        let from = leg.left;
-        let left = if from == usize::MAX { from } else { from - spent };
-        if !self.is_ours(from, left) {
-            return true;
-        }
+        let left = if leg.left == usize::MAX { leg.left } else { leg.left - spent };
         self.sum.steps += leg_steps;
         match ended {
             Ended::Jumped => self.enter(world, left),
-            Ended::Over => self.sum.runs += u64::from(left < self.deviations || self.part == 0),
+            Ended::Over => self.sum.runs += 1,
             Ended::Broken(violation) => return self.found(violation),
         }
         true
-    }
-
-    /// Tells whether a way belongs to this part: the branches from the run of defaults are dealt out.
-    fn is_ours(&mut self, from: usize, left: usize) -> bool {
-        if from < self.deviations || left == from {
-            return true;
-        }
-        self.branches += 1;
-        self.branches % self.parts == self.part
     }
 
     /// Goes on from a state, unless all that could follow was seen.
@@ -215,7 +199,12 @@ impl<'a> Explorer<'a> {
                 return;
             }
             Visit::Richer => {}
-            Visit::First => self.sum.states += u64::from(left < self.deviations || self.part == 0),
+            Visit::First => {
+                self.sum.states += 1;
+                if self.sum.states.is_multiple_of(COUNTED) {
+                    (self.count)(COUNTED);
+                }
+            }
         }
         self.path.push(Leg::new(Some(world), key, left));
     }

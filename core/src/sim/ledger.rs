@@ -1,10 +1,10 @@
 //! The books at the end of a run: every failure of a script is in exactly one report, or counted aloud, and a healthy
 //! tree's tally is exact.
 
+use super::conduct::Conduct;
 use super::kernel::What;
 use super::oracle::Violation;
 use super::promise::Promise;
-use super::scenario::Conduct;
 use super::world::{World, id};
 use crate::{End, Tally};
 

@@ -6,9 +6,9 @@
 use alloc::vec::Vec;
 
 use super::choices::Source;
+use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::{Block, Pid, What};
-use super::scenario::Conduct;
 use super::world::{World, id, place};
 use crate::{ActorId, Config, Defect, Exit, Input, Instant, Signal, Stamp};
 

@@ -7,8 +7,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::choices::{Choices, Splitmix};
+use super::conduct::Conduct;
+use super::nets::Nets;
 use super::run::{Report, run};
-use super::scenario::{Conduct, Nets, Scenario};
+use super::scenario::Scenario;
 
 /// The smallest and the largest tree.
 const ACTORS: (u32, u32) = (3, 15);
@@ -16,22 +18,6 @@ const ACTORS: (u32, u32) = (3, 15);
 const LEVELS: usize = 6;
 /// Longer than the slowest of these trees takes until all are up.
 const SETTLED: Duration = Duration::from_millis(800);
-
-/// Those that end by themselves, so that no user need ever cancel.
-const ENDING: [Conduct; 12] = [
-    Conduct::Fail,
-    Conduct::Panic,
-    Conduct::PeerLeaves,
-    Conduct::PeerStays,
-    Conduct::ExitHard,
-    Conduct::DieInBoot,
-    Conduct::NoStart,
-    Conduct::Mute,
-    Conduct::LoseLink,
-    Conduct::CommandReturn,
-    Conduct::CommandFail,
-    Conduct::CommandLeaves,
-];
 
 /// Draws a scenario.
 #[must_use]
@@ -42,7 +28,6 @@ pub fn mixed(seed: u64) -> Scenario {
         |all: &[Conduct]| -> Vec<Conduct> { all.iter().copied().filter(|_| random.below(2) == 0).collect() };
     let mut menu = some(Conduct::BENIGN);
     let faults = some(Conduct::FAULTS);
-    let ending = some(&ENDING);
     // One run in four is of a healthy tree: only there may no rung be taken at all.
     if random.below(4) > 0 {
         menu.extend(faults);
@@ -51,23 +36,48 @@ pub fn mixed(seed: u64) -> Scenario {
     scenario.hurry = random.below(4) == 0;
     scenario.ask = random.below(4) == 0;
     scenario.slow_kill = random.below(8) == 0;
+    scenario.named = random.below(2) == 0;
+    scenario.absent = random.below(4) == 0;
+    scenario.background = random.below(8) == 0;
+    scenario.disturbed = random.below(4) == 0;
     if random.below(3) == 0 {
         scenario.settled = SETTLED;
     }
-    // One net at a time: with several away, nothing need ever tell an orphan.
-    match random.below(10) {
-        0 => scenario.nets.eof = false,
-        1 => scenario.nets.pdeathsig = false,
-        2 => {
-            // Without guardians nothing can kill what a dead root leaves.
-            scenario = scenario.with(0, Conduct::Serve);
-            scenario.nets.guardian = false;
-        }
-        3 => by_itself(&mut scenario, ending),
-        _ => {}
+    // Two in a call are rare where each draws for itself.
+    if random.below(8) == 0 {
+        scenario = calling(scenario, &mut random);
     }
-    scenario.named = random.below(2) == 0;
-    scenario
+    match random.below(10) as usize {
+        6 => orphaned(scenario, true),
+        7 => orphaned(scenario, false),
+        net => match Nets::ONE_AWAY.get(net) {
+            Some((_, nets)) => scenario.with_nets(*nets),
+            None => scenario,
+        },
+    }
+}
+
+/// Lets one actor call a child that serves, or dies of that, or falls silent.
+fn calling(scenario: Scenario, random: &mut Splitmix) -> Scenario {
+    let first = |node: usize| scenario.children(node).next();
+    let has_leaf = |node: usize| Some((node, first(node).filter(|child| first(*child).is_none())?));
+    let pairs: Vec<(usize, usize)> = (0..scenario.nodes()).filter_map(has_leaf).collect();
+    let served = [Conduct::Answers, Conduct::DiesOfCall, Conduct::DeafThread][random.below(3) as usize];
+    match pairs.get(random.below(pairs.len() as u32) as usize) {
+        Some((caller, child)) => scenario.with(*caller, Conduct::Calls).with(*child, served),
+        None => scenario,
+    }
+}
+
+/// Lets the root die, and nothing tell those that it leaves but the ends of their channels, or but SIGTERM. They all hear
+/// that and end, since nothing is there that could kill one.
+fn orphaned(mut scenario: Scenario, by_channel: bool) -> Scenario {
+    let hears = |conduct: &Conduct| conduct.is_benign() && !conduct.is_command();
+    scenario.menu.retain(hears);
+    scenario.fixed.clear();
+    scenario.disturbed = false;
+    scenario.nets = Nets { guardian: false, eof: by_channel, pdeathsig: !by_channel, ..Nets::ALL };
+    scenario.with(0, Conduct::ExitHard)
 }
 
 /// Runs what one seed draws.
@@ -76,17 +86,6 @@ pub fn roam(seed: u64) -> (Scenario, Report) {
     let scenario = mixed(seed);
     let report = run(&scenario, Choices::seed(seed));
     (scenario, report)
-}
-
-/// Takes the user away: whoever has children waits for them, and the others end by themselves.
-fn by_itself(scenario: &mut Scenario, ending: Vec<Conduct>) {
-    scenario.nets = Nets { user: false, ..Nets::ALL };
-    scenario.hurry = false;
-    scenario.menu = [alloc::vec![Conduct::Return], ending].concat();
-    scenario.fixed = (0..scenario.nodes())
-        .filter(|node| scenario.children(*node).next().is_some())
-        .map(|node| (node, Conduct::Serve))
-        .collect();
 }
 
 /// Draws a tree: bushy or deep, as it comes.

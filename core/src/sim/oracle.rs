@@ -9,10 +9,11 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use super::conduct::Conduct;
 use super::heard::{Heard, hear, is_answered};
 use super::kernel::{Block, Process, Vital, What};
 use super::promise::Promise;
-use super::scenario::Conduct;
+use super::scenario::Scenario;
 use super::world::{World, id, place};
 use crate::{Child, End, Event, Input, Instant, Life, Machine, Message, Output, Payload, Refused};
 
@@ -68,9 +69,9 @@ pub(super) struct Oracle {
 const FAILURES: u32 = 1000;
 
 impl Oracle {
-    pub(super) fn new(conducts: &[Conduct]) -> Self {
+    pub(super) fn new(scenario: &Scenario, conducts: &[Conduct]) -> Self {
         Self {
-            healthy: conducts.iter().all(|conduct| conduct.is_benign()),
+            healthy: scenario.nets.tasks && conducts.iter().all(|conduct| conduct.is_benign()),
             rushed: conducts.iter().map(|_| false).collect(),
             heard: conducts.iter().map(|_| Heard::default()).collect(),
             began: conducts.iter().map(|_| None).collect(),
@@ -221,6 +222,7 @@ pub(super) fn end(world: &World<'_>) -> Result<(), Violation> {
         let process = world.kernel.at(pid);
         let orphan = process.parent == super::kernel::INIT && Some(pid) != world.pids[0];
         match process.what {
+            _ if world.rests(pid) => {}
             What::Init => {}
             What::Leaving | What::Template(_) if orphan && (told || rootless) => {}
             _ if is_waived(pid) => {}
@@ -241,8 +243,11 @@ pub(super) fn end(world: &World<'_>) -> Result<(), Violation> {
         }
     }
     let dead = |(_, process): &(usize, &Process)| matches!(process.vital, Vital::Zombie(_));
-    if let Some((pid, _)) =
-        world.kernel.all().filter(dead).find(|(pid, _)| !world.is_out_of_reach(*pid) && !is_waived(*pid))
+    if let Some((pid, _)) = world
+        .kernel
+        .all()
+        .filter(dead)
+        .find(|(pid, _)| !world.is_out_of_reach(*pid) && !is_waived(*pid) && !world.rests(*pid))
     {
         return Err(Violation::told(Promise::Zombie, now, format_args!("process {pid} is never collected")));
     }

@@ -40,7 +40,11 @@ impl World<'_> {
     }
 
     fn write(&mut self, node: usize) {
-        let Some(parent) = self.scenario.parent(node) else { return };
+        let Some(parent) = self.scenario.parent(node) else {
+            // What the root writes to is no pipe of ours.
+            self.pipes.remove(&node);
+            return self.at(self.now, Event::Cue { node, cue: Cue::Written });
+        };
         let read = self.pids[parent].is_some_and(|pid| self.kernel.at(pid).is_alive());
         let Some(pipe) = self.pipes.get_mut(&node) else { return };
         let taken = if read { pipe.owed.min(ROOM - pipe.fill) } else { pipe.owed };

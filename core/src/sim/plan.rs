@@ -1,19 +1,16 @@
-//! An exhaustive search over many trees, cut into pieces that whoever has threads may share out.
+//! An exhaustive search over many trees, a piece each, that whoever has threads may share out.
 //!
-//! The rule: the pieces and their order follow from what is asked alone, so the counts are the same on one core and on
-//! many; and what is promised at the end is what was visited, no more.
+//! The rule: the pieces follow from what is asked alone, and no two have a state in common, so the counts are the same on
+//! one core and on many; and what is promised at the end is what was visited, no more.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::explore::{Exploration, explore, shapes};
-use super::scenario::{Conduct, Scenario};
-
-/// Trees with more actors than this are searched in parts.
-const WHOLE: usize = 5;
-/// In so many: each part repeats some of what others saw, and counts it again. With two that is a twentieth.
-const PARTS: usize = 2;
+use super::conduct::Conduct;
+use super::explore::{Exploration, explore_counting, shapes};
+use super::nets::Nets;
+use super::scenario::Scenario;
 
 /// One piece of a [`Plan`].
 #[derive(Clone, Debug)]
@@ -22,15 +19,13 @@ pub struct Piece {
     /// The world.
     pub scenario: Scenario,
     deviations: usize,
-    part: usize,
-    parts: usize,
 }
 
 impl Piece {
-    /// Searches the piece.
+    /// Searches the piece, and gives each thousand states that it met to `count`.
     #[must_use]
-    pub fn explore(&self) -> Exploration {
-        explore(&self.scenario, self.deviations, self.part, self.parts)
+    pub fn explore(&self, count: impl Fn(u64)) -> Exploration {
+        explore_counting(&self.scenario, self.deviations, &count)
     }
 }
 
@@ -38,10 +33,12 @@ impl Piece {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Plan {
-    /// The pieces, the largest trees last.
+    /// The pieces, a tree each.
     pub pieces: Vec<Piece>,
     trees: String,
     deviations: usize,
+    /// The net that is away, if one is.
+    away: Option<&'static str>,
 }
 
 impl Plan {
@@ -53,22 +50,30 @@ impl Plan {
             1 => String::from("the tree of one actor"),
             count => format!("all {count} shapes of trees of at most {actors} actors"),
         };
-        Self::new(trees.into_iter().map(wild).collect(), deviations, words)
+        Self::new(trees, deviations, words)
     }
 
-    /// Plans one tree, with all that can go wrong in it.
+    /// Plans one tree, with all that can go wrong in it: so many children of each actor, and generations below the root.
     #[must_use]
-    pub fn one_tree(parents: Vec<usize>, deviations: usize) -> Self {
-        let words = format!("one tree of {} actors", parents.len() + 1);
-        Self::new([wild(parents)].into(), deviations, words)
+    pub fn one_tree(breadth: usize, depth: usize, deviations: usize) -> Self {
+        let parents = Scenario::tree(breadth, depth).parents;
+        let words = format!("the tree of {breadth}×{depth}, which are {} actors", parents.len() + 1);
+        Self::new([parents].into(), deviations, words)
     }
 
-    fn new(scenarios: Vec<Scenario>, deviations: usize, trees: String) -> Self {
-        let cut = |scenario: Scenario| {
-            let parts = if scenario.nodes() > WHOLE && deviations > 1 { PARTS } else { 1 };
-            (0..parts).map(move |part| Piece { scenario: scenario.clone(), deviations, part, parts })
-        };
-        Self { pieces: scenarios.into_iter().flat_map(cut).collect(), trees, deviations }
+    fn new(trees: Vec<Vec<usize>>, deviations: usize, words: String) -> Self {
+        let piece = |parents| Piece { scenario: Scenario::of(parents).wild(), deviations };
+        Self { pieces: trees.into_iter().map(piece).collect(), trees: words, deviations, away: None }
+    }
+
+    /// Plans the same without one of the nets.
+    #[must_use]
+    pub fn without(mut self, (away, nets): (&'static str, Nets)) -> Self {
+        for piece in &mut self.pieces {
+            piece.scenario = piece.scenario.clone().with_nets(nets);
+        }
+        self.away = Some(away);
+        self
     }
 
     /// Says what is known once every piece was searched.
@@ -80,16 +85,16 @@ impl Plan {
             None => "0 violations",
             Some(_) => "the search ended at the first violation",
         };
+        let ways = Conduct::all().len();
+        let nets = match self.away {
+            None => "all nets in place".into(),
+            Some(away) => format!("the net `{away}` away"),
+        };
         format!(
-            "{trees}, every run with at most {deviations} deviations from the fair schedule: {states} states, {runs} runs \
-             to their end and {cut} into a state that was seen: {known}"
+            "{trees}, {nets}: every run with at most {deviations} deviations from the fair schedule, which are: one of {ways} \
+             ways to behave of each actor, when the user cancels, how long each start, message and death takes, what comes \
+             first, and between any two moments a fault: {states} different states, {runs} runs to their end and {cut} into \
+             a state that was seen: {known}"
         )
     }
-}
-
-/// A tree in which each actor may behave in every way, and everything may go wrong at any moment.
-fn wild(parents: Vec<usize>) -> Scenario {
-    let mut scenario = Scenario::of(parents).menu(&Conduct::all());
-    scenario.disturbed = true;
-    scenario
 }

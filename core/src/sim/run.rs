@@ -2,7 +2,6 @@
 
 use alloc::string::String;
 use core::fmt;
-use core::time::Duration;
 
 use super::choices::{Choice, Choices, Trace};
 use super::explain::{Explanation, explain};
@@ -22,7 +21,7 @@ pub struct Report {
     pub explanation: Option<Explanation>,
     /// How the root ended.
     pub outcome: Option<Outcome>,
-    /// How many events and ticks there were.
+    /// How many steps the machines made.
     pub steps: u32,
     /// When the run ended, in virtual time.
     pub ended: Instant,
@@ -45,12 +44,6 @@ impl Report {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.violation.is_none()
-    }
-
-    /// Gives how long the root's teardown took.
-    #[must_use]
-    pub fn teardown(&self) -> Option<Duration> {
-        self.outcome.map(|outcome| self.ended.since(outcome.began))
     }
 }
 

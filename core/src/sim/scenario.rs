@@ -6,250 +6,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::{Defects, LEVELS_MAX, Limits, Role};
-
-/// How an actor, or a command, behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "the world treats each by name")]
-pub enum Conduct {
-    /// Serves until it is cancelled, or waits for its children.
-    Serve,
-    /// Returns after some work.
-    Return,
-    /// Fails after some work.
-    Fail,
-    /// Panics after some work.
-    Panic,
-    /// Fails when it is cancelled.
-    FailOnCancel,
-    /// Takes nearly all of its own time to honour a cancel.
-    SlowCancel,
-    /// Serves in a nursery with a shield.
-    Shield,
-    /// Serves beside a second task that fails.
-    HelperFails,
-    /// Cancels its own nursery after some work.
-    CancelSelf,
-    /// Serves in a nursery with a deadline.
-    Deadline,
-    /// Spawns its children into the actor's own scope.
-    Bare,
-    /// Spawns its last child after some work, and tries to even when it was cancelled before.
-    SpawnLater,
-    /// Writes more than a pipe holds when it is cancelled, and ends when all is written.
-    Logs,
-    /// Cancels its first child after some work.
-    CancelChild,
-    /// Returns after some work; a peer leaves a little later.
-    PeerLeaves,
-    /// Returns after some work; a peer never leaves, and reads nothing.
-    PeerStays,
-    /// Never honours a cancel; its driver works.
-    IgnoreCancel,
-    /// Blocks its thread after some work, and never honours a cancel.
-    Block,
-    /// Who makes its children dies over the first of them.
-    TemplateDies,
-    /// Who makes its children is stopped before the first of them.
-    TemplateStops,
-    /// Exits without a word after some work.
-    ExitHard,
-    /// Its driver stops after some work: neither messages nor SIGTERM are handled.
-    Wedge,
-    /// Its driver gets no turn for a while, after some work.
-    Starved,
-    /// Its driver stops as soon as it has acknowledged a cancel.
-    WedgeOnCancel,
-    /// Says its last word and does not exit.
-    Linger,
-    /// Its process exists and never speaks.
-    Mute,
-    /// Its process dies before it speaks.
-    DieInBoot,
-    /// Its process can't be made.
-    NoStart,
-    /// It takes half its boot time to speak.
-    SlowBoot,
-    /// It is stopped by SIGSTOP after some work.
-    Stopped,
-    /// Its channel breaks after some work.
-    LoseLink,
-    /// Its channel breaks after some work, and only its parent hears of it.
-    HalfOpen,
-    /// Its driver stops after some work, and not even SIGKILL ends it.
-    Stuck,
-    /// It forks two processes that it tells nobody of, one of them into a group of its own.
-    Leaves,
-    /// Calls its first child, and returns when that is answered and not before.
-    Calls,
-    /// Serves a call: fills its caller's window and returns. Then it serves on.
-    Answers,
-    /// Dies without a word when it is called.
-    DiesOfCall,
-    /// Is a thread of its parent's process, and serves. Its driver stops when it is called.
-    DeafThread,
-    /// A command that dies of SIGINT.
-    Command,
-    /// A command that exits well after some work.
-    CommandReturn,
-    /// A command that exits with a status after some work.
-    CommandFail,
-    /// A command that writes more than a pipe holds when it gets SIGINT, and then exits well.
-    CommandLogs,
-    /// A command that ignores SIGINT.
-    CommandNoInt,
-    /// A command that ignores SIGINT and SIGTERM.
-    CommandNoTerm,
-    /// A command that catches SIGINT and SIGTERM and goes on.
-    CommandDeaf,
-    /// A command that is stopped by SIGSTOP after some work.
-    CommandStopped,
-    /// A command that leaves two processes behind, one of them in a group of its own.
-    CommandLeaves,
-}
-
-impl Conduct {
-    /// Those that a healthy tree may have: none needs more than it is asked for.
-    pub const BENIGN: &'static [Self] = &[
-        Self::Serve,
-        Self::Return,
-        Self::Fail,
-        Self::Panic,
-        Self::FailOnCancel,
-        Self::SlowCancel,
-        Self::HelperFails,
-        Self::CancelSelf,
-        Self::Deadline,
-        Self::Bare,
-        Self::SpawnLater,
-        Self::Logs,
-        Self::CancelChild,
-        Self::PeerLeaves,
-        Self::Command,
-        Self::CommandReturn,
-        Self::CommandFail,
-        Self::CommandLogs,
-        Self::CommandNoInt,
-        Self::Calls,
-        Self::Answers,
-    ];
-
-    /// Those that are faults.
-    pub const FAULTS: &'static [Self] = &[
-        Self::Shield,
-        Self::PeerStays,
-        Self::IgnoreCancel,
-        Self::Block,
-        Self::TemplateDies,
-        Self::TemplateStops,
-        Self::ExitHard,
-        Self::Wedge,
-        Self::Starved,
-        Self::WedgeOnCancel,
-        Self::Linger,
-        Self::Mute,
-        Self::DieInBoot,
-        Self::NoStart,
-        Self::SlowBoot,
-        Self::Stopped,
-        Self::LoseLink,
-        Self::HalfOpen,
-        Self::Stuck,
-        Self::Leaves,
-        Self::CommandNoTerm,
-        Self::CommandDeaf,
-        Self::CommandStopped,
-        Self::CommandLeaves,
-        Self::DiesOfCall,
-        Self::DeafThread,
-    ];
-
-    /// Gives all, the benign ones first.
-    #[must_use]
-    pub fn all() -> Vec<Self> {
-        [Self::BENIGN, Self::FAULTS].concat()
-    }
-
-    /// Tells whether nothing about it needs a signal or a rung.
-    #[must_use]
-    pub fn is_benign(self) -> bool {
-        Self::BENIGN.contains(&self)
-    }
-
-    /// Tells whether it is a program without a machine.
-    #[must_use]
-    pub fn is_command(self) -> bool {
-        matches!(
-            self,
-            Self::Command
-                | Self::CommandReturn
-                | Self::CommandFail
-                | Self::CommandLogs
-                | Self::CommandNoInt
-                | Self::CommandNoTerm
-                | Self::CommandDeaf
-                | Self::CommandStopped
-                | Self::CommandLeaves
-        )
-    }
-
-    /// Gives what kind of child it is.
-    #[must_use]
-    pub fn role(self) -> Role {
-        match self {
-            Self::DeafThread => Role::Thread,
-            _ if self.is_command() => Role::Command,
-            _ => Role::Actor,
-        }
-    }
-
-    /// Tells whether its driver is held up for a while, so that what it is to read waits.
-    #[must_use]
-    pub fn pauses(self) -> bool {
-        matches!(self, Self::Stopped | Self::Starved)
-    }
-
-    /// Tells whether its driver always answers, whatever its tasks do: then its parent needs no rung.
-    #[must_use]
-    pub fn answers(self) -> bool {
-        let silent = matches!(
-            self,
-            Self::Wedge
-                | Self::Starved
-                | Self::WedgeOnCancel
-                | Self::Linger
-                | Self::Mute
-                | Self::Stopped
-                | Self::LoseLink
-                | Self::HalfOpen
-                | Self::Stuck
-                | Self::DeafThread
-                | Self::SlowBoot
-        );
-        !silent && !self.is_command()
-    }
-}
-
-/// The nets that catch what another net let through; each can be taken away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_structs, clippy::struct_excessive_bools, reason = "written out by every scenario")]
-pub struct Nets {
-    /// A dead process's channel is seen to be gone.
-    pub eof: bool,
-    /// A dead parent's children get SIGTERM.
-    pub pdeathsig: bool,
-    /// A dead actor's guardian stops its children.
-    pub guardian: bool,
-    /// A parent is told of a child's exit.
-    pub exits: bool,
-    /// The user cancels in the end.
-    pub user: bool,
-}
-
-impl Nets {
-    /// All nets in place.
-    pub const ALL: Self = Self { eof: true, pdeathsig: true, guardian: true, exits: true, user: true };
-}
+use super::conduct::Conduct;
+use super::nets::Nets;
+use crate::{Defects, LEVELS_MAX, Limits};
 
 /// What a run starts from; what it leaves open is chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -277,6 +36,8 @@ pub struct Scenario {
     pub named: bool,
     /// Whether the user may ask for the status.
     pub ask: bool,
+    /// Whether the user may signal later than any boot may take, or never.
+    pub absent: bool,
     /// When the user signals first, if that is not chosen.
     pub signal_at: Option<Duration>,
     /// How much later all work and all cancels come, so that the tree is up by then.
@@ -329,6 +90,7 @@ impl Scenario {
             background: false,
             named: false,
             ask: false,
+            absent: false,
             signal_at: None,
             settled: Duration::ZERO,
             disturbed: false,
@@ -350,6 +112,25 @@ impl Scenario {
         self.menu = [&[Conduct::Serve], conducts].concat();
         self.menu.dedup();
         self
+    }
+
+    /// Gives this scenario with these nets. If one is away, the user, who is one too, is there. Without guardians nothing
+    /// can kill what a dead root leaves, so there it serves.
+    #[must_use]
+    pub fn with_nets(mut self, nets: Nets) -> Self {
+        self.nets = nets;
+        self.absent &= nets == Nets::ALL;
+        if nets.guardian { self } else { self.with(0, Conduct::Serve) }
+    }
+
+    /// Gives this scenario with all that can go wrong: each actor may behave in every way, something may happen to it
+    /// between any two moments, and the user may never come.
+    #[must_use]
+    pub fn wild(mut self) -> Self {
+        self.disturbed = true;
+        self.absent = true;
+        self.named = true;
+        self.menu(&Conduct::all())
     }
 
     /// Gives this scenario with a rule taken out.

@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::choices::Source;
+use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::{Block, File, Pid, What};
 use super::oracle::Violation;
 use super::promise::Promise;
-use super::scenario::Conduct;
 use super::spans::Span;
 use super::world::{World, id};
 use crate::{
@@ -127,7 +127,7 @@ impl World<'_> {
         let inner = !children.is_empty();
         let wants_scope = matches!(conduct, Conduct::Shield | Conduct::Deadline | Conduct::HelperFails);
         let endless = matches!(conduct, Conduct::IgnoreCancel | Conduct::Logs | Conduct::Calls);
-        let has_body = works(conduct) || !inner || endless;
+        let has_body = conduct.works() || !inner || endless;
         if (inner || wants_scope) && conduct != Conduct::Bare {
             self.open_nursery(node, conduct)?;
         }
@@ -146,7 +146,7 @@ impl World<'_> {
         {
             self.leave(node, pid);
         }
-        if works(conduct) {
+        if conduct.works() {
             let after = self.work_span(node);
             self.at(self.now.after(after), Event::Cue { node, cue: Cue::Work });
         } else if !has_body {
@@ -321,6 +321,9 @@ impl World<'_> {
 
     /// Hears that a task is cancelled.
     pub(super) fn cancel_task(&mut self, node: usize, task: TaskId) {
+        if !self.scenario.nets.tasks {
+            return;
+        }
         if task == HELPER {
             self.at(self.now, Event::Cue { node, cue: Cue::HelperCancelled });
         } else if self.body(node).is_some_and(|body| body.nursery.is_none()) {
@@ -333,6 +336,7 @@ impl World<'_> {
         let own = self.scenario.limits.times.own;
         let after = match self.conducts[node] {
             Conduct::IgnoreCancel | Conduct::Block => return,
+            _ if !self.scenario.nets.tasks => return,
             Conduct::SlowCancel => own * 9 / 10,
             _ => match self.choose(Source::Script, 3) {
                 0 => Duration::ZERO,
@@ -370,29 +374,4 @@ impl World<'_> {
         let held = core::mem::take(&mut body.held).len();
         self.oracle.dropped += u32::try_from(held).unwrap_or(u32::MAX);
     }
-}
-
-/// Tells whether something happens after some work.
-fn works(conduct: Conduct) -> bool {
-    !matches!(
-        conduct,
-        Conduct::Serve
-            | Conduct::FailOnCancel
-            | Conduct::SlowCancel
-            | Conduct::Shield
-            | Conduct::HelperFails
-            | Conduct::Deadline
-            | Conduct::Bare
-            | Conduct::IgnoreCancel
-            | Conduct::WedgeOnCancel
-            | Conduct::SlowBoot
-            | Conduct::Leaves
-            | Conduct::Calls
-            | Conduct::Answers
-            | Conduct::DiesOfCall
-            | Conduct::DeafThread
-            | Conduct::Logs
-            | Conduct::TemplateDies
-            | Conduct::TemplateStops
-    )
 }

@@ -1,6 +1,6 @@
-//! Searches that run from the start each time: many seeds, or all runs with few deviations.
+//! The search that runs from the start each time, with one seed after the other.
 
-use super::choices::{Choices, Odometer};
+use super::choices::Choices;
 use super::run::{Report, run};
 use super::scenario::Scenario;
 
@@ -43,21 +43,6 @@ pub fn swarm(scenario: &Scenario, seed: u64, count: u64) -> Found {
     for index in 0..count {
         let seed = seed.wrapping_mul(0x9E37_79B9).wrapping_add(index);
         if found.take(run(scenario, Choices::seed(seed))) {
-            break;
-        }
-    }
-    found
-}
-
-/// Runs every run with at most `deviations` choices that are not the default, up to `count` runs.
-#[must_use]
-pub fn enumerate(scenario: &Scenario, deviations: usize, count: u64) -> Found {
-    let mut found = Found::nothing();
-    let mut odometer = Odometer::new(deviations);
-    while let Some(choices) = odometer.choices() {
-        let report = run(scenario, choices);
-        odometer.advance(&report.made);
-        if found.take(report) || found.runs >= count {
             break;
         }
     }

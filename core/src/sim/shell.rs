@@ -2,11 +2,11 @@
 //!
 //! The rule: it performs and reports, as the real shells do, and decides nothing.
 
+use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::{Block, Pid};
 use super::oracle::Violation;
 use super::promise::Promise;
-use super::scenario::Conduct;
 use super::script::Cue;
 use super::world::{World, id, place};
 use crate::{ActorId, Defect, Exit, Input, Message, Outcome, Output, Payload, Signal, Status};

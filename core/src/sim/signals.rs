@@ -5,9 +5,9 @@
 use core::time::Duration;
 
 use super::choices::Source;
+use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::{Pid, What};
-use super::scenario::Conduct;
 use super::spans::Span;
 use super::world::{World, id};
 use crate::{Defect, Exit, Input, Link, Signal};
@@ -49,10 +49,13 @@ impl World<'_> {
                 }
             }
             What::Command(node) => self.signal_command(node, pid, signal, from),
-            // Every second one of them ignores SIGTERM.
+            // It may ignore SIGTERM.
             What::Leaving => {
-                if signal == Signal::Term && pid.is_multiple_of(2) {
-                    self.dies_of(pid, signal);
+                if signal == Signal::Term {
+                    match self.choose(Source::Exit, 2) {
+                        0 => self.dies_of(pid, signal),
+                        _ => self.name_choice(format_args!("process {pid} ignores {signal:?}")),
+                    }
                 }
             }
         }

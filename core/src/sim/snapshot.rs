@@ -47,18 +47,18 @@ impl World<'_> {
         key.finish()
     }
 
-    /// Names each process by its place in the tree; what nobody told of by its number, on which its manners depend.
+    /// Names each process by its place in the tree; what nobody told of by its number among its like.
     fn names(&self) -> Vec<u64> {
         let nodes = self.actors.len() as u64;
         let mut leavings = 0;
         let mut names = alloc::vec![INIT as u64];
-        names.extend(self.kernel.all().map(|(pid, process)| match process.what {
+        names.extend(self.kernel.all().map(|(_, process)| match process.what {
             What::Init => INIT as u64,
             What::Actor(node) | What::Command(node) => node as u64 + 1,
             What::Template(node) => TEMPLATES + node as u64,
             What::Leaving => {
-                leavings += 2;
-                nodes + leavings + (pid as u64 & 1)
+                leavings += 1;
+                nodes + leavings
             }
         }));
         names

@@ -5,9 +5,9 @@
 use core::time::Duration;
 
 use super::choices::Source;
+use super::conduct::Conduct;
 use super::event::Event;
 use super::oracle::Violation;
-use super::scenario::Conduct;
 use super::script::NURSERY;
 use super::world::{World, id};
 use crate::{Answer, ContextId, End, Exit, Input, Link, NameId, On, Output, Payload, ScopeId, Wait};
@@ -62,7 +62,7 @@ impl World<'_> {
                 self.give(node, Input::Push { context, payload: BYTES })?.ok();
                 self.give(node, Input::Leave { scope: BODY })?.ok();
             }
-            Output::CancelBody { scope, .. } => {
+            Output::CancelBody { scope, .. } if self.scenario.nets.tasks => {
                 self.give(node, Input::Leave { scope })?.ok();
             }
             Output::Closed { end, .. } => self.give_answer(node, end)?,

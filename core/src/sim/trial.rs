@@ -1,7 +1,6 @@
 //! One hang sought with its rule taken out, by both searches: what each of them needed, as a row of a table.
 //!
 //! The rule: it comes out the same every time and in every build, so the table can stand in the repository and be compared.
-//! How long it took is for those who have a clock.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -9,10 +8,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Write;
 
+use super::catalog::{Hang, Reach};
 use super::choices::Choices;
-use super::diagnose::Diagnosis;
+use super::claim::{Claim, Find};
+use super::diagnose::{Diagnosis, diagnose};
 use super::explore::{Exploration, explore};
-use super::run::{Report, run};
+use super::run::run;
 use super::scenario::Scenario;
 use super::search::swarm;
 use crate::Defect;
@@ -41,26 +42,23 @@ pub struct Trial {
     pub exhaustive: Catch,
     /// The random search, seed by seed.
     pub swarm: Vec<Catch>,
+    /// What the searches over all trees came to.
+    pub claim: Claim,
+    reach: Reach,
 }
 
 impl Trial {
     /// The seeds from each of which the random search must find every hang; each stands for a whole sequence of runs.
     pub const SEEDS: [u64; 10] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 
-    /// Searches a world without the rule: every run with at most so many deviations, and from each seed so many runs.
-    ///
-    /// Each find is given to `tell`, which is [`diagnose`](super::diagnose()) or something around it.
-    pub fn of(
-        defect: Defect,
-        scenario: &Scenario,
-        most: usize,
-        runs: u64,
-        mut tell: impl FnMut(&Scenario, &Report) -> Diagnosis,
-    ) -> Self {
+    /// Searches without the rule against a hang, which `broken` takes out: in its own world every run with at most so many
+    /// deviations, and from each seed so many runs; and over all trees.
+    pub fn of(hang: &Hang, broken: impl Fn(Scenario) -> Scenario, most: usize, runs: u64) -> Self {
+        let scenario = &broken((hang.scenario)());
         let (mut sum, mut deviations) = (Exploration::default(), 0);
         for allowed in 0..=most {
             deviations = allowed;
-            sum.add(explore(scenario, allowed, 0, 1));
+            sum.add(explore(scenario, allowed));
             if sum.found.is_some() {
                 break;
             }
@@ -68,18 +66,28 @@ impl Trial {
         let Exploration { states, runs: ended, cut, found, .. } = sum;
         let report = found.map(|(_, trace)| run(scenario, Choices::replay(trace)));
         let runs_of = ended + cut + u64::from(report.is_some());
-        let exhaustive = Catch { states, runs: runs_of, found: report.map(|report| tell(scenario, &report)) };
+        let exhaustive =
+            Catch { states, runs: runs_of, found: report.map(|report| diagnose(scenario, &report)) };
         let from = |seed: &u64| {
             let found = swarm(scenario, *seed, runs);
-            Catch { states: 0, runs: found.runs, found: found.report.map(|report| tell(scenario, &report)) }
+            Catch {
+                states: 0,
+                runs: found.runs,
+                found: found.report.map(|report| diagnose(scenario, &report)),
+            }
         };
-        Self { defect, deviations, exhaustive, swarm: Self::SEEDS.iter().map(from).collect() }
+        let swarm = Self::SEEDS.iter().map(from).collect();
+        let claim = Claim::of(hang, broken);
+        Self { defect: hang.defect, deviations, exhaustive, swarm, claim, reach: hang.reach }
     }
 
-    /// Tells whether it was found: by the exhaustive search, or by the random one from every seed.
+    /// Tells whether every search found it that can: in its own world the exhaustive one, or the random one from every
+    /// seed; of those over all trees at least one, and that of every tree if no more than one net hides it.
     #[must_use]
     pub fn is_found(&self) -> bool {
-        self.exhaustive.found.is_some() || self.seeds() == self.swarm.len()
+        let in_its_own = self.exhaustive.found.is_some() || self.seeds() == self.swarm.len();
+        let in_all = self.claim.every_tree.is_some() || matches!(self.reach, Reach::Own(_));
+        in_its_own && in_all && (self.claim.roam.is_some() || self.claim.every_tree.is_some())
     }
 
     /// Counts the seeds from which it was found.
@@ -129,12 +137,37 @@ impl Trial {
         let random = self.swarm.iter().flat_map(|catch| &catch.found);
         let shortest = length(random.map(|told| told.deviations.len()).min());
         format!(
-            "| `{}` | {within} | {states} | {trace} | {} of {} | {median} | {max} | {shortest} | {} |\n",
+            "| `{}` | {within} | {states} | {trace} | {} of {} | {median} | {max} | {shortest} | {} | {} | {} |\n",
             self.defect.name(),
             self.seeds(),
             self.swarm.len(),
             self.explained(),
+            self.every_tree(),
+            self.roaming(),
         )
+    }
+
+    /// Tells what the search of every small tree came to, and for which reason if it came to nothing.
+    fn every_tree(&self) -> String {
+        let away = match self.reach {
+            Reach::Whole => String::new(),
+            Reach::Without(net) => format!(" without `{net}`"),
+            Reach::Own(reason) => return format!("none: {reason}"),
+        };
+        match &self.claim.every_tree {
+            Some(Find { parents, deviations, states, violation }) => {
+                let actors = parents.len() + 1;
+                format!("{} of {actors}, k = {deviations}{away}, {states} states", violation.promise)
+            }
+            None => format!("NOT FOUND{away}"),
+        }
+    }
+
+    fn roaming(&self) -> String {
+        match &self.claim.roam {
+            Some((seed, violation)) => format!("seed {seed}: {}", violation.promise),
+            None => "NOT FOUND".into(),
+        }
     }
 
     /// Gives what its finds are told as: the sink, and who waits in each of the chains.
@@ -162,11 +195,16 @@ Each hang is sought in its world of the catalog with its rule taken out, from an
 every run with at most k deviations from the fair schedule, k from 0 on, each state once; its states are those until the hang
 was found, smaller k included. The random search begins with each of ten seeds, and a seed stands for a whole sequence of
 runs. A trace is what is left when nothing more can be taken out: its length is its number of choices that are not the
-default. The last column says in what the chain of waits ends, and who waits in it; where siblings may both be in it, each.
+default. *Explained as* says in what the chain of waits ends, and who waits in it; where siblings may both be in it, each.
+
+The last two columns are of the searches that promise something. *Every tree* follows every run of every tree of at most 3
+actors with at most 2 deviations, small ones first, in the world of the guarantee: every actor may behave in every way, and
+anything may happen between two moments. It says what was broken, by how many actors, and with which net away if one hides
+it. *Swarm* says which of the seeds of the random runs is the first that breaks a promise, and which.
 
 ";
 
 const COLUMNS: &str = "\
-| hang | exhaustive | states | trace | random, seeds | runs, median | runs, max | trace | explained as |
-|---|---|--:|--:|---|--:|--:|--:|---|
+| hang | exhaustive | states | trace | random, seeds | runs, median | runs, max | trace | explained as | every tree | swarm |
+|---|---|--:|--:|---|--:|--:|--:|---|---|---|
 ";

@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::choices::Source;
+use super::conduct::Conduct;
 use super::event::{Event, Wire};
 use super::kernel::{File, Pid};
-use super::scenario::Conduct;
 use super::timeline::Name;
 use super::world::{World, id, place};
 use crate::{Input, Instant, Link, Message};

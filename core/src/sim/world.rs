@@ -11,6 +11,7 @@ use core::time::Duration;
 use super::agenda::Agenda;
 use super::choices::{Choices, Source};
 use super::codes::Codes;
+use super::conduct::Conduct;
 use super::directory::Directory;
 use super::event::{Event, Wire};
 use super::kernel::{Kernel, Pid};
@@ -18,15 +19,15 @@ use super::key::Print;
 use super::oracle::{Oracle, Violation};
 use super::pipes::Pipe;
 use super::promise::Promise;
-use super::scenario::{Conduct, Scenario};
+use super::scenario::Scenario;
 use super::script::Body;
 use super::timeline::Timeline;
 use crate::{ActorId, Error, Input, Instant, Life, Link, Machine, Message, Outcome, Output, Refused, Signal};
 
-/// Steps after which a run counts as a livelock.
-const STEPS: u32 = 200_000;
-/// Steps without any time passing after which it counts as one.
-const STEPS_AT_ONCE: u32 = 5_000;
+/// Turns after which a run counts as a livelock.
+const TURNS: u32 = 200_000;
+/// Turns without any time passing after which it counts as one.
+const TURNS_AT_ONCE: u32 = 5_000;
 
 /// One actor: its machine, and what its shell keeps.
 #[derive(Clone, Debug)]
@@ -100,8 +101,10 @@ pub(super) struct World<'a> {
     pub(super) bytes: Vec<u8>,
     /// What is known of the states of machines; lent by a search to the world that it follows.
     pub(super) codes: Option<Codes>,
+    /// Steps of machines so far.
     pub(super) steps: u32,
-    /// Steps since the clock jumped.
+    /// Turns so far, and since the clock jumped.
+    pub(super) turns: u32,
     at_once: u32,
 }
 
@@ -120,7 +123,7 @@ impl<'a> World<'a> {
         let nodes = scenario.nodes();
         let conducts: Vec<Conduct> =
             (0..nodes).map(|node| super::begin::draw_conduct(scenario, &mut choices, node)).collect();
-        let oracle = Oracle::new(&conducts);
+        let oracle = Oracle::new(scenario, &conducts);
         let mut world = Self {
             scenario,
             conducts,
@@ -146,6 +149,7 @@ impl<'a> World<'a> {
             bytes: Vec::new(),
             codes: None,
             steps: 0,
+            turns: 0,
             at_once: 0,
         };
         world.boot_root();
@@ -164,9 +168,9 @@ impl<'a> World<'a> {
 
     /// Does one thing: an event that is there, else a tick that is due, else the clock jumps.
     pub(super) fn turn(&mut self) -> Result<Turn, Violation> {
-        self.steps += 1;
+        self.turns += 1;
         self.at_once += 1;
-        if self.steps > STEPS || self.at_once > STEPS_AT_ONCE {
+        if self.turns > TURNS || self.at_once > TURNS_AT_ONCE {
             return Err(Violation::new(Promise::Livelock, "much happens, and nothing moves", self.now));
         }
         if self.scenario.narrow && self.disturb()? {
@@ -351,6 +355,7 @@ impl<'a> World<'a> {
         };
         actor.moved = true;
         actor.print = None;
+        self.steps += 1;
         let machine = &mut actor.machine;
         let refused = machine.handle(self.now, input);
         let mut outputs = core::mem::take(&mut self.outputs);

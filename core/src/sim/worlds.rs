@@ -5,7 +5,9 @@
 use alloc::vec;
 use core::time::Duration;
 
-use super::scenario::{Conduct, Nets, Scenario};
+use super::conduct::Conduct;
+use super::nets::Nets;
+use super::scenario::Scenario;
 
 /// A root that calls its child and waits for the answer, under a user who never cancels.
 pub(super) fn call_to(conduct: Conduct) -> Scenario {

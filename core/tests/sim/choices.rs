@@ -35,6 +35,21 @@ fn a_source_does_not_reshuffle_the_others() {
 }
 
 #[test]
+fn a_byte_of_one_source_is_never_anothers() {
+    let bytes: Vec<u8> = (0..=255).collect();
+    let mut plain = Choices::bytes(&bytes);
+    let mut more = Choices::bytes(&bytes);
+    let _ = (0..5).map(|_| more.choose(Source::Order, 3)).count();
+    for turn in 0..bytes.len() / Source::ALL.len() {
+        for source in Source::ALL.iter().filter(|source| **source != Source::Order) {
+            let byte = turn * Source::ALL.len() + *source as usize;
+            assert_eq!(plain.choose(*source, 256), byte as u32);
+            assert_eq!(more.choose(*source, 256), byte as u32);
+        }
+    }
+}
+
+#[test]
 fn a_replay_gives_the_same_choices() {
     let mut first = Choices::seed(5);
     for index in 0..50 {
@@ -49,7 +64,8 @@ fn a_replay_gives_the_same_choices() {
 #[test]
 fn nothing_left_means_the_default() {
     let mut choices = Choices::bytes(&[7]);
-    assert_eq!(choices.choose(Source::Exit, 4), 3);
+    assert_eq!(choices.choose(Source::Conduct, 4), 3);
+    assert_eq!(choices.choose(Source::Conduct, 4), 0);
     assert_eq!(choices.choose(Source::Exit, 4), 0);
     assert_eq!(choices.trace().deviations(), 1);
 }

@@ -136,7 +136,7 @@ fn a_doom_is_the_step_after_which_no_fair_end_is_left() {
 #[test]
 fn a_shield_that_hides_a_dead_parent_has_no_escape() {
     let mut scenario = Scenario::tree(1, 1).with(0, Conduct::ExitHard).with(1, Conduct::Return);
-    scenario.nets = Nets { eof: false, pdeathsig: false, guardian: false, user: false, exits: true };
+    scenario.nets = Nets { eof: false, pdeathsig: false, guardian: false, user: false, ..Nets::ALL };
     scenario = scenario.defect(Defect::ParentShieldKept);
     let report = record(&scenario, Choices::replay(Trace::default()));
     let explanation = report.explanation.as_ref().expect("a2 is left alone");

@@ -24,7 +24,7 @@ static WORLDS: LazyLock<[(&str, Scenario); 4]> = LazyLock::new(|| {
 /// What our explorer makes of each.
 static SUMS: LazyLock<Vec<Exploration>> = LazyLock::new(|| {
     let every = |(_, scenario): &(&str, Scenario)| {
-        let sum = explore(scenario, usize::MAX, 0, 1);
+        let sum = explore(scenario, usize::MAX);
         if let Some((_, trace)) = sum.found {
             panic!("{}", record(scenario, Choices::replay(trace)));
         }
@@ -128,7 +128,7 @@ fn somebody_elses_explorer_finds_what_ours_finds() {
     {
         let (_, faulty) = &WORLDS[3];
         let scenario: &Scenario = Box::leak(Box::new(faulty.clone().defect(defect)));
-        assert!(explore(scenario, usize::MAX, 0, 1).found.is_some(), "{}", defect.name());
+        assert!(explore(scenario, usize::MAX).found.is_some(), "{}", defect.name());
         let checker = Tree(scenario).checker().spawn_dfs().join();
         checker.assert_any_discovery("no oracle objects");
     }

@@ -39,9 +39,8 @@ fn explore() {
 
 #[test]
 fn exhaust() {
-    use windrow_core::sim::{Exploration, explore, shapes};
-    let (n, k, parts) = (number("N", 3) as usize, number("K", 1) as usize, number("PARTS", 1) as usize);
-    let part = env::var("PART").ok().and_then(|t| t.parse::<usize>().ok());
+    use windrow_core::sim::{explore, shapes};
+    let (n, k) = (number("N", 3) as usize, number("K", 1) as usize);
     for parents in shapes(n) {
         if env::var("SHAPE").is_ok_and(|shape| shape != format!("{parents:?}").replace(' ', "")) {
             continue;
@@ -52,12 +51,7 @@ fn exhaust() {
         }
         scenario.disturbed = env::var_os("DISTURBED").is_some();
         let began = Instant::now();
-        let mut sum = Exploration::default();
-        for p in 0..parts {
-            if part.is_none_or(|part| part == p) {
-                sum.add(explore(&scenario, k, p, parts));
-            }
-        }
+        let sum = explore(&scenario, k);
         let taken = began.elapsed().as_secs_f64();
         println!(
             "{parents:?} k={k}: {} states, {} runs, {} cut, {} steps, {taken:.2} s, {:.0} steps/s",

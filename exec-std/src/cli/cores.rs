@@ -14,12 +14,12 @@ const SHOWN: Duration = Duration::from_millis(200);
 
 /// Runs `tasks` tasks on all cores until one ends the search, and gives the results up to that one, in their order.
 ///
-/// `show` says how far it is, from what is done and the results so far.
+/// `show` says how far it is, from the number of tasks that are done.
 pub(crate) fn share_out<R: Send>(
     tasks: usize,
     task: impl Fn(usize) -> R + Sync,
     ends: impl Fn(&R) -> bool + Sync,
-    mut show: impl FnMut(usize, &R) -> String,
+    show: impl Fn(usize) -> String,
 ) -> Vec<R> {
     let (next, last) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
     let (sender, results) = mpsc::channel();
@@ -47,12 +47,8 @@ pub(crate) fn share_out<R: Send>(
         let mut line = Line::new();
         loop {
             match results.recv_timeout(SHOWN) {
-                Ok(result) => {
-                    let text = show(done.len() + 1, &result.1);
-                    done.push(result);
-                    line.text = text;
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => line.show(),
+                Ok(result) => done.push(result),
+                Err(mpsc::RecvTimeoutError::Timeout) => line.show(&show(done.len())),
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -64,20 +60,19 @@ pub(crate) fn share_out<R: Send>(
 
 /// One line on a terminal's standard error, written over and over.
 struct Line {
-    text: String,
     shown: bool,
     is_terminal: bool,
 }
 
 impl Line {
     fn new() -> Self {
-        Self { text: String::from("…"), shown: false, is_terminal: stderr().is_terminal() }
+        Self { shown: false, is_terminal: stderr().is_terminal() }
     }
 
-    fn show(&mut self) {
+    fn show(&mut self, text: &str) {
         if self.is_terminal {
             self.shown = true;
-            let _ = write!(stderr(), "\r{:<78}", self.text);
+            let _ = write!(stderr(), "\r{text:<78}");
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::core::Defect;
-use crate::core::sim::Hang;
+use crate::core::sim::{HANGS, Hang, Reach, Scenario};
+use crate::core::{Defect, Place};
 
 use super::Refusal;
 
@@ -11,19 +11,28 @@ use super::Refusal;
 pub(crate) const BUILD: &str =
     "cargo run --release -p windrow-std --features defects --bin windrow -- hunt --defect";
 
-/// Prints the catalog: name, status, what the searches say of it, and the rule that keeps it away.
+/// Prints the catalog: name, where the rule stands, which search over all trees finds the hang, what the searches say of it,
+/// and the rule that keeps it away.
 pub(crate) fn list() -> u8 {
     let mut out = io::stdout().lock();
-    let width = Defect::ALL.iter().map(|defect| defect.name().len()).max().unwrap_or(0);
-    for defect in Defect::ALL {
+    let width = HANGS.iter().map(|hang| hang.defect.name().len()).max().unwrap_or(0);
+    for Hang { defect, promise, sink, rule, reach, .. } in HANGS {
         let name = defect.name();
-        let line = match Hang::named(name) {
-            Some(Hang { promise, sink, rule, .. }) => {
-                let sink = sink.map_or(String::new(), |sink| format!(", {sink:?}"));
-                format!("{name:width$}  searched     {promise} ({}){sink}; rule: {rule}", promise.number())
-            }
-            None => format!("{name:width$}  no scenario"),
+        let place = match defect.place() {
+            Place::Machine => "machine",
+            Place::Shell => "shell",
+            Place::Both => "both",
         };
+        let found = match reach {
+            Reach::Whole => String::from("in every tree"),
+            Reach::Without(net) => format!("in every tree without `{net}`"),
+            Reach::Own(_) => String::from("in a world of its own"),
+        };
+        let sink = sink.map_or(String::new(), |sink| format!(", {sink:?}"));
+        let line = format!(
+            "{name:width$}  {place:7}  found {found:28}  {promise} ({}){sink}; rule: {rule}",
+            promise.number()
+        );
         // Nobody reads any more: that is no failure.
         if writeln!(out, "{line}").is_err() {
             break;
@@ -37,6 +46,15 @@ pub(crate) fn named(name: &str) -> Result<&'static Hang, Refusal> {
     Hang::named(name).ok_or_else(|| {
         Refusal::new(format!("there is no hang `{name}`"), 2).hint("`windrow hangs` lists them")
     })
+}
+
+/// Takes the rule against a hang out of a world, if this is a build in which rules can be.
+pub(crate) fn break_in(scenario: Scenario, defect: Defect) -> Scenario {
+    #[cfg(feature = "defects")]
+    let scenario = scenario.defect(defect);
+    #[cfg(not(feature = "defects"))]
+    let _ = defect;
+    scenario
 }
 
 /// Refuses what needs a build in which rules can be taken out, if this is none.

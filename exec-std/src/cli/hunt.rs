@@ -1,37 +1,42 @@
 //! `windrow hunt`: searches for a tree that does not end as it should, on all cores.
 //!
 //! First every run of small trees with few deviations from the fair schedule, then random runs of larger ones. With a
-//! rule taken out, the hang that follows must be found, by both: that is how the searches are tested.
+//! rule taken out, the hang that follows must be found: that is how the searches are tested.
 
 use std::io::{self, Write};
-use std::time::Duration;
+use std::slice;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::core::sim::{
-    Choices, Diagnosis, Exploration, Hang, Plan, Report, Scenario, Trial, diagnose, roam, run,
-};
+use crate::core::sim::{Choices, Diagnosis, Exploration, HANGS, Nets, Plan, diagnose, roam, run};
 use clap::Args;
-use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use super::cores::share_out;
+use super::trials::{Catch, Trials, in_every_tree, in_their_worlds};
 use super::{Refusal, hangs, say, sim};
 
 /// Seeds that one task runs.
 const BLOCK: u64 = 64;
+/// Actors of the trees that are searched unless something else is asked for.
+const ACTORS: u8 = 4;
 
 #[derive(Args, Debug)]
-#[command(after_help = EXITS)]
+#[command(after_help = format!("{EXITS}\n\nEvery rule taken out in turn:\n  {} all", hangs::BUILD))]
 pub(crate) struct Hunt {
-    /// Take out the rule against this hang, or against each in turn (`all`), and find it. Needs a build with
-    /// `--features defects`.
+    /// Take out the rule against this hang, or against each in turn (`all`), and find it: in its own world, or with
+    /// --actors in every tree of at most so many. Needs a build with `--features defects`.
     #[arg(long, value_name = "NAME|all")]
     defect: Option<String>,
-    /// Search every tree of at most so many actors.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(0..=9), conflicts_with = "defect")]
-    actors: u8,
+    /// Search every tree of at most so many actors; 4 unless a rule is taken out.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=9))]
+    actors: Option<u8>,
     /// Search this tree too: children of each actor × generations below the root.
     #[arg(long, value_name = "BxD", value_parser = sim::tree, conflicts_with = "defect")]
     tree: Option<(usize, usize)>,
+    /// Take away a net that catches what others let through, or each in turn (`each`): `eof`, `exits`, `pdeathsig`,
+    /// `guardian`, `user`, `tasks`.
+    #[arg(long, value_name = "NET|each", value_parser = nets)]
+    without: Option<Away>,
     /// How many deviations from the fair schedule a run of these may have.
     #[arg(short, default_value_t = 2)]
     k: u8,
@@ -46,8 +51,21 @@ pub(crate) struct Hunt {
 const EXITS: &str = "\
 Exit status:
   0  nothing was found
-  1  something was found; with --defect that is as it should be
+  1  something was found, which with --defect is as it should be; or a hang whose rule is out was not, which is said
   2  bad arguments, or a rule that this build can't take out";
+
+/// The nets that are taken away, one at a time.
+#[derive(Clone, Debug)]
+struct Away(Vec<(&'static str, Nets)>);
+
+/// Reads the name of a net, or of each.
+fn nets(name: &str) -> Result<Away, String> {
+    let away: Vec<_> = Nets::ONE_AWAY.into_iter().filter(|(net, _)| name == "each" || *net == name).collect();
+    match away.as_slice() {
+        [] => Err(String::from("one of eof, exits, pdeathsig, guardian, user, tasks, or each")),
+        _ => Ok(Away(away)),
+    }
+}
 
 /// What a hunt came to.
 #[derive(Debug, Default, Serialize)]
@@ -63,132 +81,74 @@ struct Bag {
     table: String,
 }
 
-/// What became of one rule that was taken out.
-#[derive(Debug, Serialize)]
-struct Catch {
-    defect: &'static str,
-    found: bool,
-    /// The first of the searches that found it, and how many runs it took.
-    search: &'static str,
-    runs: u64,
-    /// The shortest trace that any search found.
-    trace: usize,
-    /// What the exhaustive search needed, if it found it.
-    states: Option<u64>,
-    /// From how many seeds the random search found it, and what it needed.
-    seeds: usize,
-    runs_median: u64,
-    runs_max: u64,
-}
-
-impl Catch {
-    fn of(trial: &Trial) -> Self {
-        let (runs_median, runs_max) = trial.runs();
-        let (search, runs) = match trial.exhaustive.found {
-            Some(_) => ("exhaustive", trial.exhaustive.runs),
-            None => ("random", runs_median),
-        };
-        Self {
-            defect: trial.defect.name(),
-            found: trial.is_found(),
-            search,
-            runs,
-            trace: trial.shortest().unwrap_or(0),
-            states: trial.exhaustive.found.as_ref().map(|_| trial.exhaustive.states),
-            seeds: trial.seeds(),
-            runs_median,
-            runs_max,
-        }
-    }
-}
-
 impl Hunt {
     /// Searches, and tells what it came to.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
-        let bag = match self.defect.as_deref() {
-            None => self.whole(),
-            Some("all") => {
-                hangs::demand("all")?;
-                self.broken(crate::core::sim::HANGS)
+        let Some(name) = self.defect.as_deref() else {
+            let bag = self.whole();
+            self.tell(&bag)?;
+            return Ok(u8::from(bag.violations > 0));
+        };
+        let sought = if name == "all" { HANGS } else { slice::from_ref(hangs::named(name)?) };
+        hangs::demand(name)?;
+        let k = usize::from(self.k);
+        let trials = match (self.actors, self.away()) {
+            (None, [(_, Nets::ALL)]) => in_their_worlds(sought, k, self.seeds),
+            (actors, [(_, nets)]) => {
+                in_every_tree(sought, (usize::from(actors.unwrap_or(ACTORS)), k, self.seeds), *nets)
             }
-            Some(name) => {
-                let hang = hangs::named(name)?;
-                hangs::demand(name)?;
-                self.broken(std::slice::from_ref(hang))
+            _ => {
+                return Err(
+                    Refusal::new("a rule is taken out with one net away at a time", 2).hint("name the net")
+                );
             }
         };
-        self.tell(&bag).map_err(|error| Refusal::new("nobody takes the result", 2).because(error))?;
-        Ok(u8::from(bag.violations > 0))
+        self.tell(&Bag::of(trials))?;
+        Ok(1)
+    }
+
+    /// Gives what is away: each net that was named, or none.
+    fn away(&self) -> &[(&'static str, Nets)] {
+        self.without.as_ref().map_or(&[("", Nets::ALL)], |away| &away.0)
+    }
+
+    /// Lists what is to be searched with all rules in their places.
+    fn plans(&self) -> Vec<Plan> {
+        let (actors, k) = (usize::from(self.actors.unwrap_or(ACTORS)), usize::from(self.k));
+        let trees = (actors > 0).then(|| Plan::every_tree(actors, k));
+        let tree = self.tree.map(|(breadth, depth)| Plan::one_tree(breadth, depth, k));
+        let plans: Vec<Plan> = trees.into_iter().chain(tree).collect();
+        let without = |away: &(&'static str, Nets)| {
+            let net = *away;
+            plans
+                .clone()
+                .into_iter()
+                .map(move |plan| if net.1 == Nets::ALL { plan } else { plan.without(net) })
+        };
+        self.away().iter().flat_map(without).collect()
     }
 
     /// Searches with all rules in their places.
     fn whole(&self) -> Bag {
         let mut bag = Bag::default();
+        let plans = self.plans();
         let mut told = Vec::new();
-        let k = usize::from(self.k);
-        let mut plans = Vec::new();
-        if self.actors > 0 {
-            plans.push(Plan::every_tree(usize::from(self.actors), k));
-        }
-        if let Some((breadth, depth)) = self.tree {
-            plans.push(Plan::one_tree(Scenario::tree(breadth, depth).parents, k));
-        }
-        for plan in &plans {
-            let sum = explore(plan, &mut bag);
-            say(format_args!("{}", plan.guarantee(&sum)));
+        for (plan, sum) in plans.iter().zip(explore(&plans, &mut bag)) {
             told.push(plan.guarantee(&sum));
-            if bag.violations > 0 {
-                break;
-            }
         }
         if bag.violations == 0 && self.seeds > 0 {
-            let sentence = random(self.seeds, &mut bag);
-            say(format_args!("{sentence}"));
-            told.push(sentence);
+            told.push(random(self.seeds, &mut bag));
         }
+        told.iter().for_each(|sentence| say(format_args!("{sentence}")));
         bag.guarantee = told.join("; ");
         bag
     }
 
-    /// Searches for each of these hangs with its rule taken out, in every way there is.
-    fn broken(&self, hangs: &[Hang]) -> Bag {
-        let mut bag = Bag::default();
-        let search = |index: usize| seek(&hangs[index], usize::from(self.k), self.seeds);
-        let found =
-            share_out(hangs.len(), search, |_| false, |done, _| format!("{done} of {} hangs", hangs.len()));
-        let mut explained = Vec::new();
-        let mut trials = Vec::new();
-        for (trial, spans) in found {
-            let catch = Catch::of(&trial);
-            bag.states += trial.exhaustive.states;
-            bag.runs += trial.exhaustive.runs + trial.swarm.iter().map(|catch| catch.runs).sum::<u64>();
-            bag.violations += u64::from(catch.found);
-            if !catch.found {
-                say(format_args!("{}: NOT FOUND", catch.defect));
-            }
-            bag.defects.push(catch);
-            explained.extend(spans);
-            trials.push(trial);
-        }
-        explained.sort_unstable();
-        if let (Some((median, _)), Some((most, slowest))) =
-            (explained.get(explained.len() / 2), explained.last())
-        {
-            let finds = explained.len();
-            say(format_args!(
-                "{finds} finds explained, each in {median:.1?} (median), one of {slowest} in {most:.1?}"
-            ));
-        }
-        match trials.as_slice() {
-            [trial] => bag.story = trial.finds().next().cloned(),
-            _ => bag.table = Trial::table(&trials),
-        }
-        bag.guarantee =
-            format!("{} of {} hangs found with their rule taken out", bag.violations, hangs.len());
-        bag
+    fn tell(&self, bag: &Bag) -> Result<(), Refusal> {
+        self.print(bag).map_err(|error| Refusal::new("nobody takes the result", 2).because(error))
     }
 
-    fn tell(&self, bag: &Bag) -> io::Result<()> {
+    fn print(&self, bag: &Bag) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(out, "{}", serde_json::to_string(bag)?)?;
@@ -209,28 +169,49 @@ impl Hunt {
     }
 }
 
-/// Searches the pieces of a plan.
-fn explore(plan: &Plan, bag: &mut Bag) -> Exploration {
-    let pieces = plan.pieces.len();
-    let (mut states, mut runs) = (0, 0);
-    let show = |done: usize, part: &Exploration| {
-        states += part.states;
-        runs += part.runs;
-        format!("{done} of {pieces} pieces, {states} states, {runs} runs")
+impl Bag {
+    fn of(trials: Trials) -> Self {
+        let (found, sought) = (trials.found(), trials.catches.len());
+        Self {
+            violations: found as u64,
+            states: trials.states,
+            runs: trials.runs,
+            guarantee: format!("{found} of {sought} hangs found with their rule taken out"),
+            defects: trials.catches,
+            story: trials.story,
+            table: trials.table,
+        }
+    }
+}
+
+/// Searches the pieces of all plans, and sums up each plan's. The largest trees come first, so that no core is left over
+/// with one at the end.
+fn explore(plans: &[Plan], bag: &mut Bag) -> Vec<Exploration> {
+    let mut pieces = Vec::new();
+    for (index, plan) in plans.iter().enumerate() {
+        pieces.extend(plan.pieces.iter().map(|piece| (index, piece)));
+    }
+    pieces.sort_by_key(|(_, piece)| std::cmp::Reverse(piece.scenario.nodes()));
+    let states = AtomicU64::new(0);
+    let count = |met: u64| {
+        states.fetch_add(met, Ordering::Relaxed);
     };
-    let parts = share_out(pieces, |index| plan.pieces[index].explore(), |part| part.found.is_some(), show);
-    let mut sum = Exploration::default();
-    for (part, piece) in parts.into_iter().zip(&plan.pieces) {
+    let show =
+        |done: usize| format!("{done} of {} trees, {} states", pieces.len(), states.load(Ordering::Relaxed));
+    let parts =
+        share_out(pieces.len(), |index| pieces[index].1.explore(count), |part| part.found.is_some(), show);
+    let mut sums = vec![Exploration::default(); plans.len()];
+    for (part, (plan, piece)) in parts.into_iter().zip(&pieces) {
         if let Some((_, trace)) = &part.found {
             bag.violations += 1;
             let report = run(&piece.scenario, Choices::replay(trace.clone()));
             bag.story = Some(diagnose(&piece.scenario, &report));
         }
-        sum.add(part);
+        bag.states += part.states;
+        bag.runs += part.runs;
+        sums[*plan].add(part);
     }
-    bag.states += sum.states;
-    bag.runs += sum.runs;
-    sum
+    sums
 }
 
 /// Runs the first `seeds` seeds, up to the smallest that breaks a promise.
@@ -241,8 +222,7 @@ fn random(seeds: u64, bag: &mut Bag) -> String {
         let seeds = first..seeds.min(first + BLOCK);
         seeds.map(|seed| (seed, roam(seed))).find(|(_, (_, report))| !report.is_clean())
     };
-    type Found = Option<(u64, (Scenario, Report))>;
-    let show = |done: usize, _: &Found| format!("{} of {seeds} seeds", done as u64 * BLOCK);
+    let show = |done: usize| format!("{} of {seeds} seeds", done as u64 * BLOCK);
     match share_out(blocks, block, Option::is_some, show).into_iter().flatten().next() {
         Some((seed, (scenario, report))) => {
             bag.violations += 1;
@@ -255,35 +235,4 @@ fn random(seeds: u64, bag: &mut Bag) -> String {
             format!("{seeds} random runs of trees of 3 to 15 actors: 0 violations")
         }
     }
-}
-
-/// How long the explanation of a find took, and of which hang.
-type Explained = (Duration, &'static str);
-
-/// Seeks one hang with its rule taken out, and says how long its finds took to explain.
-fn seek(hang: &Hang, k: usize, seeds: u64) -> (Trial, Vec<Explained>) {
-    let mut explained = Vec::new();
-    let trial = Trial::of(hang.defect, &broken(hang), k, seeds, |scenario, report| {
-        let began = on_cpu();
-        let told = diagnose(scenario, report);
-        explained.push((on_cpu().saturating_sub(began), hang.defect.name()));
-        told
-    });
-    (trial, explained)
-}
-
-/// Gives for how long this thread has had a processor: what others take is not counted.
-fn on_cpu() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
-}
-
-#[cfg(feature = "defects")]
-fn broken(hang: &Hang) -> Scenario {
-    hang.broken()
-}
-
-/// A build without defects has refused before.
-#[cfg(not(feature = "defects"))]
-fn broken(hang: &Hang) -> Scenario {
-    (hang.scenario)()
 }

@@ -11,6 +11,7 @@ mod leaf;
 mod sim;
 mod summary;
 mod tree;
+mod trials;
 mod view;
 
 use std::ffi::OsString;

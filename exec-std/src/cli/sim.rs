@@ -12,6 +12,7 @@ use super::{Refusal, hangs};
 const ACTORS_MAX: u64 = 1000;
 
 #[derive(Args, Debug)]
+#[command(after_help = format!("Names for --faults:\n  {}", names()))]
 pub(crate) struct Sim {
     /// Which run: the same seed always gives the same one.
     #[arg(long, default_value_t = 1)]
@@ -58,19 +59,12 @@ impl Sim {
         if let Some(names) = &self.faults {
             scenario = scenario.menu(&conducts(names)?);
         }
-        match hang {
-            Some(hang) => broken(scenario, hang),
-            None => Ok(scenario),
+        if let Some(hang) = hang {
+            hangs::demand(hang.defect.name())?;
+            scenario = hangs::break_in(scenario, hang.defect);
         }
+        Ok(scenario)
     }
-}
-
-/// Takes a rule out of a scenario.
-fn broken(scenario: Scenario, hang: &crate::core::sim::Hang) -> Result<Scenario, Refusal> {
-    hangs::demand(hang.defect.name())?;
-    #[cfg(feature = "defects")]
-    let scenario = scenario.defect(hang.defect);
-    Ok(scenario)
 }
 
 /// Reads a tree: `2x3`.
@@ -99,9 +93,13 @@ fn conducts(names: &str) -> Result<Vec<Conduct>, Refusal> {
 
 fn conduct(name: &str) -> Result<Conduct, Refusal> {
     Conduct::all().into_iter().find(|conduct| kebab(*conduct) == name).ok_or_else(|| {
-        let all: Vec<String> = Conduct::all().into_iter().map(kebab).collect();
-        Refusal::new(format!("no actor behaves like `{name}`"), 2).hint(format!("one of {}", all.join(", ")))
+        Refusal::new(format!("no actor behaves like `{name}`"), 2).hint(format!("one of {}", names()))
     })
+}
+
+/// Lists the names of all ways to behave.
+fn names() -> String {
+    Conduct::all().into_iter().map(kebab).collect::<Vec<_>>().join(", ")
 }
 
 /// Gives the name of a conduct as it is written on the command line.
