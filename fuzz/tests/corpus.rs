@@ -4,20 +4,22 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use windrow_fuzz::{cascade, run_cascade};
+use windrow_core::Defect;
+use windrow_fuzz::{cascade, run_cascade, run_in, scenario};
 
 fn corpus() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus/cascade")
 }
 
-/// Bytes for the corpus: a shape, switches, and choices of which most are the default.
-fn sample(index: u8) -> Vec<u8> {
-    let mut bytes = vec![index, index.wrapping_mul(37)];
+/// Bytes for the corpus: a shape, switches, a net, and choices of which most are the default.
+fn sample(index: u16) -> Vec<u8> {
+    let [low, high] = index.to_le_bytes();
+    let mut bytes = vec![low, low.wrapping_mul(37).wrapping_add(high), low.wrapping_add(high) % 12];
     let mut word = u64::from(index) + 1;
-    for _ in 0..96 {
+    for _ in 0..256 {
         word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let byte = (word >> 56) as u8;
-        bytes.push(if byte < 96 { byte } else { 0 });
+        bytes.push(if byte < 24 { byte } else { 0 });
     }
     bytes
 }
@@ -44,4 +46,14 @@ fn no_bytes_are_a_run_of_defaults() {
     let report = run_cascade(&[]);
     assert!(report.is_clean());
     assert_eq!(report.trace.deviations(), 0);
+}
+
+/// A search over bytes that finds nothing where something is would find nothing at all.
+#[test]
+fn bytes_find_a_rule_that_is_taken_out() {
+    for defect in [Defect::NoDeadlineAfterAck, Defect::SubtreeNotKilled, Defect::ReapRace] {
+        let breaks = |bytes: &Vec<u8>| !run_in(&scenario(bytes).defect(defect), bytes).is_clean();
+        let bytes = (0..2000).map(sample).find(breaks).expect("one of so many bytes shows it");
+        cascade(&bytes);
+    }
 }
