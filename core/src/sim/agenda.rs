@@ -60,6 +60,11 @@ impl Agenda {
         self.order.last().map(|(when, ..)| *when)
     }
 
+    /// Counts the events.
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
     /// Lists the events with their times, the first one first.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Instant, &Event)> {
         self.order.iter().rev().map(|(when, _, slot)| (*when, &self.events[*slot]))

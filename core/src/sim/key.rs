@@ -4,7 +4,8 @@
 //! process id. It knows no world; whatever serde can visit can be hashed.
 
 use alloc::vec::Vec;
-use core::hash::Hasher;
+use core::hash::{Hash, Hasher};
+use core::mem::discriminant;
 
 use serde::ser::{self, Serialize};
 
@@ -53,6 +54,11 @@ impl Key {
     /// Takes in a number.
     pub(super) fn number(&mut self, number: u64) {
         self.words.number(number);
+    }
+
+    /// Takes in which variant of its type a value is, as the compiler numbers them: no two are the same.
+    pub(super) fn variant<T>(&mut self, value: &T) {
+        discriminant(value).hash(&mut self.words);
     }
 
     /// Takes in a point in time: how far it is from now, on either side.

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use super::event::Event;
-use super::kernel::{Block, INIT, Pid, Process, Vital, What};
+use super::kernel::{Block, INIT, Pid, Process, What};
 use super::key::{Key, Print};
 use super::world::{Actor, World};
 
@@ -28,9 +28,11 @@ impl World<'_> {
                 event_key(key, &names, event);
             }
         }
+        key.number(names.len() as u64);
         for (pid, process) in self.kernel.all() {
             process_key(key, &names, pid, process);
         }
+        key.number(self.agenda.len() as u64);
         for (when, event) in self.agenda.iter() {
             key.until(when);
             event_key(key, &names, event);
@@ -65,14 +67,17 @@ impl World<'_> {
     }
 
     fn actor_key(&self, key: &mut Key, names: &[u64], node: usize) {
-        let Some(actor) = self.actors[node].as_ref() else { return key.number(0) };
+        key.variant(&self.actors[node]);
+        let Some(actor) = self.actors[node].as_ref() else { return };
         let Actor { pid, machine, print, begun, moved: _, released, ordered, .. } = actor;
         let Actor { template, outcome, body, sweeps, cleared, .. } = actor;
         let switches = u64::from(*begun) | u64::from(*released) << 1 | u64::from(*ordered) << 2;
-        key.number(1 | switches << 1 | names[*pid] << 4);
+        key.number(switches | names[*pid] << 4);
         key.number(template.map_or(0, |template| names[template]));
         // What has ended, or died, decides nothing any more.
-        if self.kernel.at(*pid).is_alive() && outcome.is_none() {
+        let decides = self.kernel.at(*pid).is_alive() && outcome.is_none();
+        key.data(&decides);
+        if decides {
             match print {
                 Some(print) => key.print(print),
                 None => key.print(&Print::of(machine.state())),
@@ -80,18 +85,18 @@ impl World<'_> {
             key.number(body.conduct as u64 | (body.stage as u64) << 8 | u64::from(body.calling) << 16);
             key.data(&body.nursery);
             key.data(&body.held);
+            key.number(sweeps.len() as u64);
             for (child, (seen, reaped)) in sweeps {
                 key.number(child.0);
                 key.number(u64::from(*reaped));
                 pids_key(key, names, seen.iter());
             }
+            key.variant(cleared);
             if let Some(seen) = cleared {
                 pids_key(key, names, seen.iter());
             }
         }
-        if let Some(outcome) = outcome {
-            key.data(outcome);
-        }
+        key.data(outcome);
     }
 
     fn wire_key(&self, key: &mut Key, names: &[u64], node: usize) {
@@ -104,14 +109,15 @@ impl World<'_> {
         key.until(wire.down);
         key.until(wire.up);
         key.until(self.told[node]);
+        key.data(&self.patience[node]);
     }
 
     fn oracle_key(&self, key: &mut Key, node: usize) {
         let oracle = &self.oracle;
         key.number(oracle.heard[node].bits() << 1 | u64::from(oracle.rushed[node]));
-        match oracle.began[node] {
-            Some(began) => key.instant(began),
-            None => key.number(0),
+        key.variant(&oracle.began[node]);
+        if let Some(began) = oracle.began[node] {
+            key.instant(began);
         }
     }
 }
@@ -131,52 +137,43 @@ fn process_key(key: &mut Key, names: &[u64], pid: Pid, process: &Process) {
         | u64::from(*dying) << 2
         | u64::from(*stuck) << 3
         | u64::from(*unclaimed) << 4;
-    let block = match block {
-        None => 0,
-        Some(Block::Output) => 1,
-        Some(Block::Lock) => 2,
-        Some(Block::Code) => 3,
-        Some(Block::Turn) => 4,
-        Some(Block::Exit(pid)) => 5 | names[*pid] << 8,
-    };
-    key.number(block);
+    key.variant(block);
+    if let Some(block) = block {
+        key.variant(block);
+        key.number(if let Block::Exit(pid) = block { names[*pid] } else { 0 });
+    }
     key.number(u64::from(*ignored) | u64::from(*pending) << 32);
     key.data(copies);
-    let vital = match vital {
-        Vital::Alive => 0,
-        Vital::Zombie(_) => 1,
-        Vital::Reaped => 2,
-    };
-    key.number(switches | vital << 5 | names[pid] << 8);
+    // With which exit it died, its parent is told by an event.
+    key.variant(vital);
+    key.number(switches | names[pid] << 8);
     key.number(names[*parent] | names[*maker] << 16 | names[*group] << 32);
 }
 
 fn event_key(key: &mut Key, names: &[u64], event: &Event) {
+    key.variant(event);
     match event {
         Event::Fact { node, fact } => {
-            key.number((*node as u64) << 8);
+            key.number(*node as u64);
             key.data(fact);
         }
-        Event::Exec { node } => key.number(1 | (*node as u64) << 8),
-        Event::Begin { node } => key.number(2 | (*node as u64) << 8),
-        Event::Cue { node, cue } => key.number(3 | (*node as u64) << 8 | (*cue as u64) << 32),
         Event::Said { node, output } => {
-            key.number(9 | (*node as u64) << 8);
+            key.number(*node as u64);
             key.data(output);
         }
+        Event::Cue { node, cue } => key.number(*node as u64 | (*cue as u64) << 16),
+        Event::Drain { node, of } => key.number(*node as u64 | (*of as u64) << 16),
+        Event::Exec { node }
+        | Event::Begin { node }
+        | Event::Wake { node }
+        | Event::Look { node }
+        | Event::TemplateGone { node } => key.number(*node as u64),
         Event::Death { pid, exit } => {
-            key.number(4 | names[*pid] << 8);
+            key.number(names[*pid]);
             key.data(exit);
         }
-        Event::Guard { pid, template } => {
-            key.number(5 | names[*pid] << 8);
-            key.number(names[*template]);
-        }
-        Event::User { signal } => key.number(6 | (signal.number() as u64) << 8),
-        Event::Wake { node } => key.number(7 | (*node as u64) << 8),
-        Event::Look { node } => key.number(8 | (*node as u64) << 8),
-        Event::Stop { pid } => key.number(9 | names[*pid] << 8),
-        Event::TemplateGone { node } => key.number(10 | (*node as u64) << 8),
-        Event::Drain { node, of } => key.number(11 | (*node as u64) << 8 | (*of as u64) << 32),
+        Event::Stop { pid } => key.number(names[*pid]),
+        Event::Guard { pid, template } => key.number(names[*pid] | names[*template] << 16),
+        Event::User { signal } => key.number(signal.number() as u64),
     }
 }
