@@ -85,16 +85,24 @@ impl Plan {
             None => "0 violations",
             Some(_) => "the search ended at the first violation",
         };
-        let ways = Conduct::all().len();
         let nets = match self.away {
             None => "all nets in place".into(),
             Some(away) => format!("the net `{away}` away"),
         };
         format!(
-            "{trees}, {nets}: every run with at most {deviations} deviations from the fair schedule, which are: one of {ways} \
-             ways to behave of each actor, when the user cancels, how long each start, message and death takes, what comes \
-             first, and between any two moments a fault: {states} different states, {runs} runs to their end and {cut} into \
-             a state that was seen: {known}"
+            "{trees}, {nets}, every run with at most {deviations} deviations from the fair schedule: {states} states, no two \
+             the same, {runs} runs to their end and {cut} into a state that was seen: {known}"
+        )
+    }
+
+    /// Says what all plans leave open.
+    #[must_use]
+    pub fn deviations() -> String {
+        let ways = Conduct::all().len();
+        format!(
+            "a deviation is an actor that behaves in another of {ways} ways, another time at which the user cancels, or that \
+             it never does, another span of a start, a message or a death, another order of what comes at one time, or a \
+             fault of any actor, or a cancel, between two moments"
         )
     }
 }

@@ -136,6 +136,9 @@ impl Hunt {
         for (plan, sum) in plans.iter().zip(explore(&plans, &mut bag)) {
             told.push(plan.guarantee(&sum));
         }
+        if !plans.is_empty() {
+            told.push(Plan::deviations());
+        }
         if bag.violations == 0 && self.seeds > 0 {
             told.push(random(self.seeds, &mut bag));
         }
