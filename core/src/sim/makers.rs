@@ -252,7 +252,8 @@ impl World<'_> {
         self.dismiss(pid);
     }
 
-    fn wards(&self, actor: Pid) -> Vec<Pid> {
+    /// Lists whom an actor's template guards.
+    pub(super) fn wards(&self, actor: Pid) -> Vec<Pid> {
         self.kernel
             .all()
             .filter(|(_, process)| process.maker == actor && process.is_alive() && !process.unclaimed)

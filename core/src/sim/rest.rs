@@ -28,8 +28,11 @@ impl World<'_> {
                 process.block.is_none() && above.is_some_and(|parent| self.is_at_rest(parent))
             }
             (_, What::Template(node)) if self.is_at_rest(node) => true,
-            // A stranger is left alone until its adopter ends, and so is a guardian that is stopped.
-            (_, What::Template(_)) => process.stopped && above.is_some_and(|parent| self.is_at_rest(parent)),
+            // A stranger is left alone until its adopter ends, and so is a guardian that is stopped, or guards somebody yet.
+            (_, What::Template(node)) => {
+                let guards = self.pids[node].is_some_and(|pid| !self.wards(pid).is_empty());
+                (process.stopped || guards) && above.is_some_and(|parent| self.is_at_rest(parent))
+            }
             (_, What::Leaving) => above.is_some_and(|parent| self.is_at_rest(parent)),
             (_, What::Init) => true,
         }
