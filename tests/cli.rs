@@ -199,7 +199,12 @@ fn the_simulator_answers(bed: &Bed) {
     assert!(bag["states"].as_u64() > Some(500) && bag["runs"].as_u64() > Some(100), "{hunt}");
     let hangs = bed.windrow(["hangs"]).finish();
     hangs.expect(0);
-    assert!(hangs.out.lines().any(|line| line.starts_with("parent-shield-kept ")), "{hangs}");
+    let row = hangs.out.lines().find(|line| line.starts_with("parent-shield-kept ")).expect("a row for each");
+    assert!(row.contains("  machine  found in every tree") && row.contains("(T), Cycle; rule: "), "{hangs}");
+    let help = bed.windrow(["sim", "--help"]).finish();
+    assert!(help.out.contains("exit-hard, wedge"), "{help}");
+    let help = bed.windrow(["hunt", "--help"]).finish();
+    assert!(help.out.contains("--features defects --bin windrow -- hunt --defect all"), "{help}");
 }
 
 fn what_can_not_be_simulated_is_refused(bed: &Bed) {
@@ -221,6 +226,13 @@ fn what_can_not_be_simulated_is_refused(bed: &Bed) {
         assert!(hunt.err.contains("error: ") && hunt.err.contains(hint), "{hunt}");
     } else {
         hunt.expect(1);
+        // In every small tree, not only in its own world.
+        let args = ["hunt", "--defect", "parent-shield-kept", "--actors", "2", "--seeds", "50", "--json"];
+        let everywhere = bed.windrow(args).finish();
+        everywhere.expect(1);
+        let bag: serde_json::Value = serde_json::from_str(&everywhere.out).expect("one object on one line");
+        let search = &bag["defects"][0]["search"];
+        assert_eq!((&bag["violations"], search), (&1.into(), &"exhaustive".into()), "{everywhere}");
         // The table stands in the repository as it is printed.
         let hunt = bed.windrow(["hunt", "--defect", "all"]).finish();
         hunt.expect(1);
