@@ -242,88 +242,83 @@ fn patient(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
     dialling.join().expect("a thread that ends").map(|_| Vec::new())
 }
 
-fn a_full_backlog_is_dialled_until_there_is_room<D: Drive>(bed: &Bed) {
+/// Runs a root with a desk, and gives the desk's handle, its pid and the way to its door.
+fn with_desk<D: Drive>(
+    bed: &Bed,
+    program: &Program,
+    body: impl FnOnce(&Actor, &Nursery<'_>, &Handle, i32, PathBuf) -> Result<(), Raised> + Send + 'static,
+) {
     let base = bed.path(".");
-    let limits = Limits { times: Times { ack: soon(), ..Times::default() }, ..Limits::default() };
-    let ended = bed.run::<D>(&program(bed).limits(limits), move |actor: &Actor| {
+    let ended = bed.run::<D>(program, move |actor: &Actor| {
         let tree = directory(&base);
         actor.nursery(|nursery| {
             let (bell, pid) = desk(nursery)?;
-            let door = SocketAddrUnix::new(tree.join(bell.id().to_string())).map_err(std::io::Error::from)?;
-            watch::signal(pid, Signal::STOP);
-            let mut waiting = Vec::new();
-            loop {
-                let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-                let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None);
-                let socket = socket.map_err(std::io::Error::from)?;
-                if rustix::net::connect(&socket, &door).is_err() {
-                    break;
-                }
-                waiting.push(socket);
-            }
-            let patient = nursery.spawn(Order::entry("patient", []))?;
-            actor.wait_for("patient")?;
-            drop(waiting);
-            watch::signal(pid, Signal::CONT);
-            patient.wait_gone()?;
+            body(actor, nursery, &bell, pid, tree.join(bell.id().to_string()))?;
             nursery.cancel();
             Ok(Vec::new())
         })
     });
     assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
+}
+
+fn a_full_backlog_is_dialled_until_there_is_room<D: Drive>(bed: &Bed) {
+    let limits = Limits { times: Times { ack: soon(), ..Times::default() }, ..Limits::default() };
+    with_desk::<D>(bed, &program(bed).limits(limits), |actor, nursery, _, pid, door| {
+        let door = SocketAddrUnix::new(door).map_err(std::io::Error::from)?;
+        watch::signal(pid, Signal::STOP);
+        let mut waiting = Vec::new();
+        loop {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None);
+            let socket = socket.map_err(std::io::Error::from)?;
+            if rustix::net::connect(&socket, &door).is_err() {
+                break;
+            }
+            waiting.push(socket);
+        }
+        let patient = nursery.spawn(Order::entry("patient", []))?;
+        actor.wait_for("patient")?;
+        drop(waiting);
+        watch::signal(pid, Signal::CONT);
+        patient.wait_gone().map(drop)
+    });
 }
 
 /// More strangers of our user than may stand at a door connect and are silent.
 fn row_42_silent_strangers_hold_nothing_up<D: Drive>(bed: &Bed) {
-    let base = bed.path(".");
-    let ended = bed.run::<D>(&program(bed), move |actor: &Actor| {
-        let tree = directory(&base);
-        actor.nursery(|nursery| {
-            let (bell, _) = desk(nursery)?;
-            let door = tree.join(bell.id().to_string());
-            let connect = |_| UnixStream::connect(&door);
-            let mut strangers = (0..17).map(connect).collect::<Result<Vec<_>, _>>()?;
-            // Its loop goes on, a turn at least for each call.
-            for _ in 0..10 {
-                bell.portal().call(PID, &())?;
-            }
-            // Those who were let to the door are sent away at their deadline, and the last has room then.
-            let silent = strangers.split_off(16);
-            for mut stranger in strangers {
-                stranger.set_read_timeout(Some(soon()))?;
-                assert_eq!(stranger.read(&mut [0; 64])?, 0, "a silent stranger is greeted");
-            }
-            assert!(nursery.spawn(Order::entry("visitor", []))?.wait_gone().is_ok());
-            drop(silent);
-            nursery.cancel();
-            Ok(Vec::new())
-        })
+    with_desk::<D>(bed, &program(bed), |_, nursery, bell, _, door| {
+        let connect = |_| UnixStream::connect(&door);
+        let mut strangers = (0..17).map(connect).collect::<Result<Vec<_>, _>>()?;
+        goes_on(bell)?;
+        // Those who were let to the door are sent away at their deadline, and the last has room then.
+        let silent = strangers.split_off(16);
+        for mut stranger in strangers {
+            stranger.set_read_timeout(Some(soon()))?;
+            assert_eq!(stranger.read(&mut [0; 64])?, 0, "a silent stranger is greeted");
+        }
+        assert!(nursery.spawn(Order::entry("visitor", []))?.wait_gone().is_ok());
+        drop(silent);
+        Ok(())
     });
-    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
 }
 
 fn row_75_without_descriptors_nobody_is_let_in_for_a_while<D: Drive>(bed: &Bed) {
-    let base = bed.path(".");
-    let ended = bed.run::<D>(&program(bed), move |actor: &Actor| {
-        let tree = directory(&base);
-        actor.nursery(|nursery| {
-            let (bell, pid) = desk(nursery)?;
-            let limit =
-                |limit| prlimit(Pid::from_raw(pid), Resource::Nofile, limit).map_err(std::io::Error::from);
-            let before = limit(Rlimit { current: Some(3), maximum: getrlimit(Resource::Nofile).maximum })?;
-            let outside = UnixStream::connect(tree.join(bell.id().to_string()))?;
-            // Its loop goes on, a turn at least for each call.
-            for _ in 0..10 {
-                bell.portal().call(PID, &())?;
-            }
-            limit(before)?;
-            assert!(nursery.spawn(Order::entry("visitor", []))?.wait_gone().is_ok());
-            drop(outside);
-            nursery.cancel();
-            Ok(Vec::new())
-        })
+    with_desk::<D>(bed, &program(bed), |_, nursery, bell, pid, door| {
+        let limit =
+            |limit| prlimit(Pid::from_raw(pid), Resource::Nofile, limit).map_err(std::io::Error::from);
+        let before = limit(Rlimit { current: Some(3), maximum: getrlimit(Resource::Nofile).maximum })?;
+        let outside = UnixStream::connect(door)?;
+        goes_on(bell)?;
+        limit(before)?;
+        assert!(nursery.spawn(Order::entry("visitor", []))?.wait_gone().is_ok());
+        drop(outside);
+        Ok(())
     });
-    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
+}
+
+/// Sees that the desk's loop goes on, a turn at least for each call.
+fn goes_on(bell: &Handle) -> Result<(), Raised> {
+    (0..10).try_for_each(|_| bell.portal().call(PID, &()).map(drop))
 }
 
 /// Gives the directory of the only tree that has one here.

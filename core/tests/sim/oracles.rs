@@ -39,7 +39,7 @@ fn a_copy_of_a_channel_delays_no_end() {
         scenario.nets = Nets { eof, ..Nets::ALL };
         let report = record(&scenario, Choices::replay(Trace::default()));
         assert!(report.is_clean(), "{report}");
-        (report.outcome.map(|outcome| outcome.end), report.teardown())
+        report.outcome.map(|outcome| (outcome.end, report.ended.since(outcome.began)))
     };
     assert_eq!(ends(true), ends(false));
 }
