@@ -195,8 +195,11 @@ fn strangers_that_are_never_seen_are_counted<D: Drive>(bed: &Bed) {
 fn an_outer_half_that_sees_nothing_stays_until_all_is_gone(bed: &Bed) {
     let up = bed.gate("up");
     let script = format!("trap '' TERM; echo u >{}; while :; do sleep 1000; done", up.path());
-    let running = bed.windrow(["run", "--", "sh", "-c", &script]).start();
+    let mut running = bed.windrow(["run", "--", "sh", "-c", &script]).start();
     up.hear(1);
+    // Whoever gives its account has done with the start of the command: the guardian knows it.
+    running.signal(Signal::USR1);
+    running.until_err("waits for");
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     prlimit(Pid::from_raw(running.pid()), Resource::Nofile, none).expect("a limit for the outer half");
     watch::signal(inner_half(running.pid()), Signal::KILL);
