@@ -127,10 +127,11 @@ fn waiter(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
     Ok(heir.call(PID, &())?.to_string().into_bytes())
 }
 
-/// Runs a child that dials another which does not accept, and kills that; then `after`.
+/// Runs a child that dials another which does not accept, and `meanwhile`, in which that is killed; then `after`.
 fn with_stopped<D: Drive>(
     bed: &Bed,
     entry: &'static str,
+    meanwhile: fn(&Handle, i32) -> Result<(), Raised>,
     after: fn(&Nursery<'_>, &Handle) -> Result<(), Raised>,
 ) {
     let ended = bed.run::<D>(&program(bed), move |actor: &Actor| {
@@ -140,6 +141,7 @@ fn with_stopped<D: Drive>(
                 let (victim, pid) = desk(inner)?;
                 watch::signal(pid, Signal::STOP);
                 below = Some(nursery.spawn(Order::entry(entry, pid.to_string()))?);
+                meanwhile(&victim, pid)?;
                 victim.wait_gone().map(drop)
             });
             assert!(lost.is_err(), "a killed child is a failure of its nursery");
@@ -152,15 +154,20 @@ fn with_stopped<D: Drive>(
 }
 
 fn a_sibling_killed_while_it_is_dialled_ends_that<D: Drive>(bed: &Bed) {
-    with_stopped::<D>(bed, "dialler", |_, dialler| dialler.wait_gone().map(drop));
+    with_stopped::<D>(bed, "dialler", |_, _| Ok(()), |_, dialler| dialler.wait_gone().map(drop));
 }
 
 fn a_name_is_waited_for_beyond_its_killed_holder<D: Drive>(bed: &Bed) {
-    with_stopped::<D>(bed, "waiter", |nursery, waiter| {
-        let (_, pid) = desk(nursery)?;
-        assert_eq!(waiter.wait_gone()?.value, Some(pid.to_string().into_bytes()));
-        Ok(())
-    });
+    with_stopped::<D>(
+        bed,
+        "waiter",
+        |_, _| Ok(()),
+        |nursery, waiter| {
+            let (_, pid) = desk(nursery)?;
+            assert_eq!(waiter.wait_gone()?.value, Some(pid.to_string().into_bytes()));
+            Ok(())
+        },
+    );
 }
 
 fn visitor(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
@@ -181,37 +188,23 @@ fn sleepy(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
 
 /// The greeting and the end come in one reading.
 fn a_sibling_that_greets_and_is_killed_at_once_ends_the_dial<D: Drive>(bed: &Bed) {
-    let ended = bed.run::<D>(&program(bed), move |actor: &Actor| {
-        actor.nursery(|nursery| {
-            let mut below = None;
-            let lost: Result<(), Raised> = actor.nursery(|inner| {
-                let (victim, pid) = desk(inner)?;
-                watch::signal(pid, Signal::STOP);
-                below = Some(nursery.spawn(Order::entry("sleepy", []))?);
-                let mut sleepy = None;
-                watch::observe("a dialler that stands still", || {
-                    let found = watch::named(std::process::id().cast_signed(), "sleepy");
-                    sleepy = found.into_iter().find(|pid| procfs::is_stopped(*pid) == Some(true));
-                    sleepy.is_some()
-                });
-                watch::signal(pid, Signal::CONT);
-                // It greets, a turn at least for each call.
-                for _ in 0..10 {
-                    victim.portal().call(PID, &())?;
-                }
-                let killed = watch::open(pid);
-                watch::signal(pid, Signal::KILL);
-                watch::exited(&killed, soon());
-                sleepy.into_iter().for_each(|pid| watch::signal(pid, Signal::CONT));
-                victim.wait_gone().map(drop)
-            });
-            assert!(lost.is_err(), "a killed child is a failure of its nursery");
-            below.ok_or("it was spawned")?.wait_gone()?;
-            nursery.cancel();
-            Ok(Vec::new())
-        })
-    });
-    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
+    let greet_and_die = |victim: &Handle, pid| {
+        let mut sleepy = None;
+        watch::observe("a dialler that stands still", || {
+            let found = watch::named(std::process::id().cast_signed(), "sleepy");
+            sleepy = found.into_iter().find(|pid| procfs::is_stopped(*pid) == Some(true));
+            sleepy.is_some()
+        });
+        watch::signal(pid, Signal::CONT);
+        // It greets.
+        goes_on(victim)?;
+        let killed = watch::open(pid);
+        watch::signal(pid, Signal::KILL);
+        watch::exited(&killed, soon());
+        sleepy.into_iter().for_each(|pid| watch::signal(pid, Signal::CONT));
+        Ok(())
+    };
+    with_stopped::<D>(bed, "sleepy", greet_and_die, |_, sleepy| sleepy.wait_gone().map(drop));
 }
 
 /// Reads a number of whole frames, as they are.

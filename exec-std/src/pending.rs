@@ -50,10 +50,7 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
         let actor = self.portal.actor();
         // The machine ends the call with its scope, its time or its peer. Only who waits in another scope may be cancelled
         // alone; the call is then let go of.
-        let elsewhere = self.slot.look().scope != Some(actor.body());
-        if elsewhere {
-            actor.tell(|shell| shell.watch_slot(&self.slot));
-        }
+        let elsewhere = actor.watch_from_elsewhere(&self.slot);
         let cancelled = || if elsewhere { actor.cancelled_now() } else { None };
         let (reader, link) = (self.reader.take(), self.context.link);
         let reader = || reader.or_else(|| Reader::of(actor.desk(), link));

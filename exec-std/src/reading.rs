@@ -97,19 +97,23 @@ impl Actor {
         until: Option<Instant>,
         mut found: impl FnMut(&mut Talk) -> Option<Result<T, Raised>>,
     ) -> Option<Result<T, Raised>> {
-        let elsewhere = {
-            let mut talk = slot.look();
-            if let Some(value) = found(&mut talk) {
-                return Some(value);
-            }
-            talk.scope != Some(self.body())
-        };
-        if elsewhere {
-            self.tell(|shell| shell.watch_slot(slot));
+        let value = found(&mut slot.look());
+        if value.is_some() {
+            return value;
         }
+        self.watch_from_elsewhere(slot);
         let reader = || Reader::of(self.desk(), link?);
         slot.wait_reading(until, reader, |talk| {
             found(talk).or_else(|| self.cancelled_now().map(|cause| Err(Raised::Cancelled(cause))))
         })
+    }
+
+    /// Has this thread woken at a slot by what cancels it, if that does not cancel what the slot belongs to. Gives whether so.
+    pub(crate) fn watch_from_elsewhere(&self, slot: &Arc<Slot>) -> bool {
+        let elsewhere = slot.look().scope != Some(self.body());
+        if elsewhere {
+            self.tell(|shell| shell.watch_slot(slot));
+        }
+        elsewhere
     }
 }
