@@ -20,7 +20,7 @@ use crate::harness::{Bed, Running, soon, watch};
 const BEGIN: Instant = Instant(1_000_000_000);
 
 /// In how many of the simulator's runs a real run is looked for.
-const RUNS: u64 = 2000;
+const RUNS: u64 = 20_000;
 
 type Records = BTreeMap<usize, Vec<Record>>;
 
