@@ -102,7 +102,11 @@ impl Deadlines {
 
     /// Gives a timer's deadline.
     pub(crate) fn at(&self, timer: Timer) -> Option<Instant> {
-        let (at, ..) = self.heap.get(self.place_of(timer)?)?;
+        self.at_slot(*self.slots.get(&timer)?)
+    }
+
+    fn at_slot(&self, slot: usize) -> Option<Instant> {
+        let (at, ..) = self.heap.get(*self.places.get(slot)?)?;
         Some(*at).filter(|at| *at < Instant::MAX)
     }
 
@@ -126,7 +130,7 @@ impl Deadlines {
 
     /// Lists the deadlines that can fire, by timer.
     fn armed(&self) -> impl Iterator<Item = (Timer, Instant)> + '_ {
-        self.slots.keys().filter_map(|timer| Some((*timer, self.at(*timer)?)))
+        self.slots.iter().filter_map(|(timer, slot)| Some((*timer, self.at_slot(*slot)?)))
     }
 
     fn rise(&mut self, mut place: usize) -> usize {
@@ -196,7 +200,9 @@ impl Serialize for Deadlines {
 
 impl From<Vec<(Timer, Instant)>> for Deadlines {
     fn from(armed: Vec<(Timer, Instant)>) -> Self {
-        let mut deadlines = Self::default();
+        let [places, free] = [(); 2].map(|()| Vec::with_capacity(armed.len()));
+        let mut deadlines =
+            Self { heap: Vec::with_capacity(armed.len()), slots: BTreeMap::new(), places, free };
         for (timer, at) in armed {
             deadlines.set(timer, Some(at));
         }

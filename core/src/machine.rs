@@ -4,6 +4,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use postcard::ser_flavors::Flavor;
+
 use crate::state::State;
 use crate::{
     ActorId, BadLimits, Defects, Input, Instant, LEVELS_MAX, Life, Limits, Link, NameId, Output, Refused,
@@ -163,8 +165,7 @@ impl Machine {
     #[cfg(feature = "sim")]
     pub(crate) fn recode(&mut self, bytes: &mut Vec<u8>) -> bool {
         bytes.clear();
-        let Ok(encoded) = postcard::to_extend(&self.state, core::mem::take(bytes)) else { return false };
-        *bytes = encoded;
+        *bytes = self.encode_into(core::mem::take(bytes));
         let Ok(state) = postcard::from_bytes(bytes) else { return false };
         let same = self.state == state;
         self.state = state;
@@ -174,8 +175,12 @@ impl Machine {
     /// Gives the one canonical encoding of the machine's state, with all its outputs polled.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        self.encode_into(Vec::new())
+    }
+
+    fn encode_into(&self, bytes: Vec<u8>) -> Vec<u8> {
         // Writing plain data into a growing vector can't fail.
-        postcard::to_allocvec(&self.state).unwrap_or_default()
+        postcard::serialize_with_flavor(&self.state, Bytes(bytes)).unwrap_or_default()
     }
 
     /// Makes a machine of an encoded state.
@@ -185,5 +190,22 @@ impl Machine {
     pub fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
         let state = postcard::from_bytes(bytes)?;
         Ok(Self { state, outputs: VecDeque::new() })
+    }
+}
+
+/// Where a state is written to, byte by byte: nearly all of it are numbers of a byte or two, and postcard's own
+/// flavors call `memcpy` for each.
+struct Bytes(Vec<u8>);
+
+impl Flavor for Bytes {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
     }
 }
