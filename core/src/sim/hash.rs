@@ -3,26 +3,7 @@
 use alloc::vec::Vec;
 use core::hash::Hasher;
 
-use siphasher::sip::SipHasher13;
 use siphasher::sip128;
-
-/// The chain over everything that the machines of a run said: a run is one number.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Chain(SipHasher13);
-
-impl Hasher for Chain {
-    fn finish(&self) -> u64 {
-        self.0.finish()
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.write(bytes);
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0.write_u64(number);
-    }
-}
 
 /// What is to be hashed, written down first: most of it are small numbers, of which none then takes more than a byte.
 #[derive(Clone, Debug, Default)]

@@ -85,7 +85,7 @@ fn report(mut world: World<'_>) -> Report {
         ended: world.now,
         trace: world.choices.trace(),
         made: world.choices.made().to_vec(),
-        hash: world.timeline.hash(),
+        hash: world.timeline.take_hash(),
         fullest: world.oracle.fullest,
         timeline,
         records,

@@ -8,16 +8,16 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::fmt::Write;
-use core::hash::{Hash, Hasher};
+use core::hash::Hash;
 
-use super::hash::Chain;
+use super::hash::Words;
 use super::world::place;
 use crate::{ActorId, Error, Event, Input, Instant, Link, Message, Output, Record};
 
 /// What is kept of a run: its hash, its lines, or nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timeline {
-    hash: Option<Chain>,
+    hash: Option<Words>,
     text: Option<String>,
     records: Vec<Record>,
     /// What each choice that is not the default was about, by its place among all choices.
@@ -27,7 +27,7 @@ pub(super) struct Timeline {
 impl Timeline {
     /// Keeps the hash of every output, with its time.
     pub(super) fn hashed() -> Self {
-        Self { hash: Some(Chain::default()), ..Self::default() }
+        Self { hash: Some(Words::default()), ..Self::default() }
     }
 
     /// Keeps the hash, a line for each input and each output, and the records.
@@ -74,8 +74,9 @@ impl Timeline {
         }
     }
 
-    pub(super) fn hash(&self) -> u64 {
-        self.hash.map_or(0, |hash| hash.finish())
+    /// Gives the hash of all that was said until now, and begins anew.
+    pub(super) fn take_hash(&mut self) -> u64 {
+        self.hash.as_mut().map_or(0, |hash| hash.sum() as u64)
     }
 
     /// Keeps what a machine took and said.
