@@ -3,12 +3,15 @@
 //! The table knows no time and sends nothing; what entering a state does stands in `step/ladder.rs`.
 //! The order of the states is the order of the ladder: every row but those that stay goes down.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::table::table;
-use crate::{ActorId, Cause, Channel, Deadline, Instant, NameId, ScopeId, SpecId, Stamp, Times, Until};
+use crate::{
+    ActorId, Cause, Channel, Deadline, Instant, Limits, NameId, ScopeId, SpecId, Stamp, Times, Until,
+};
 
 table! {
     /// Where a child is in its life.
@@ -223,7 +226,8 @@ pub(crate) struct ChildRecord {
     pub(crate) name: NameId,
     pub(crate) role: Role,
     pub(crate) levels: u8,
-    pub(crate) times: Times,
+    /// Its spans, if they are not its parent's: a record is copied and compared often, and few have their own.
+    pub(crate) times: Option<Box<Times>>,
     pub(crate) stamp: Stamp,
     pub(crate) rung: Rung,
     pub(crate) ladder: Option<Ladder>,
@@ -246,6 +250,11 @@ pub(crate) struct ChildRecord {
 }
 
 impl ChildRecord {
+    /// Gives its spans: its own, or those of the actor whose child it is.
+    pub(crate) fn times<'a>(&'a self, parents: &'a Limits) -> &'a Times {
+        self.times.as_deref().unwrap_or(&parents.times)
+    }
+
     /// Nobody can kill a thread: what would kill it gives it up.
     pub(crate) fn spare(&self, change: ChildChange) -> ChildChange {
         let kills = self.phase.next(change) == Some(Child::Killing);

@@ -2,6 +2,7 @@
 //!
 //! Nothing here moves by itself; `step` moves it. Records stand in ordered maps, so every iteration is in id order.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -39,7 +40,8 @@ pub(crate) struct State {
     pub(crate) began: Option<Instant>,
     pub(crate) scopes: BTreeMap<ScopeId, ScopeRecord>,
     pub(crate) tasks: BTreeMap<TaskId, TaskRecord>,
-    pub(crate) children: BTreeMap<ChildKey, ChildRecord>,
+    /// In boxes: a record is large, and a node of a map has room for eleven.
+    pub(crate) children: BTreeMap<ChildKey, Box<ChildRecord>>,
     pub(crate) peers: BTreeMap<PeerId, PeerRecord>,
     pub(crate) registry: Registry,
     /// What others may call.

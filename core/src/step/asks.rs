@@ -1,5 +1,6 @@
 //! What an ask needs, and what it does. Every refusal is decided before anything changes.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -218,7 +219,7 @@ impl Step<'_> {
             name: spec.name,
             role: spec.role,
             levels,
-            times,
+            times: spec.times.filter(|times| *times != self.state.limits.times).map(Box::new),
             stamp: Stamp::default(),
             rung: Rung::Free { since: now, until: Some(now.after(self.state.limits.boot)) },
             ladder: None,
@@ -233,7 +234,7 @@ impl Step<'_> {
         };
         self.state.last_child = child;
         self.state.deadlines.set(Timer::Child(child), record.rung.until());
-        self.state.children.insert(child, record);
+        self.state.children.insert(child, Box::new(record));
         self.state.members.insert((scope, Member::Child(child)));
         let kill_after = times.bound(levels).saturating_add(times.hop);
         let spec = Spec { levels: Some(levels), times: Some(times), ..spec };

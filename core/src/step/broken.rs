@@ -31,7 +31,7 @@ impl Step<'_> {
     /// Asks a child that was asked already, and waits for another ack.
     pub(super) fn ask_again(&mut self, id: ActorId) {
         let asked = |child: &ChildRecord| matches!(child.phase, Child::Asked | Child::Acked);
-        if self.state.children.get(&id).is_some_and(asked) {
+        if self.state.children.get(&id).is_some_and(|child| asked(child)) {
             self.hold(id, |times| times.ack);
             self.send_cancel(id);
         }

@@ -47,7 +47,8 @@ impl Step<'_> {
             return;
         }
         let (stop_at, kill_at, end_at) = self.latest(child);
-        let patience = self.bound_of(&child.times, child.levels).saturating_add(child.times.hop);
+        let times = child.times(&self.state.limits);
+        let patience = self.bound_of(times, child.levels).saturating_add(times.hop);
         let ladder = Ladder { began: now, cause, stop_at: stop_at.min(now.after(patience)), kill_at, end_at };
         if let Some(child) = self.state.children.get_mut(&id) {
             child.ladder = Some(ladder);
@@ -56,15 +57,15 @@ impl Step<'_> {
 
     /// Gives the latest SIGTERM, SIGKILL and giving up that the deadline of actor or scope allows.
     fn latest(&self, child: &ChildRecord) -> (Instant, Instant, Instant) {
-        let own = self.state.limits.times;
+        let (own, times) = (self.state.limits.times, child.times(&self.state.limits));
         let from_now = self.state.now.after(own.bound(self.state.levels));
         let alone = self.state.has(Defect::SerialLadder);
         let deadline = if alone { from_now } else { self.state.deadline.min(from_now) };
         let end_at = deadline.before(own.flush);
         // A thread has no time set aside for SIGKILL, because there is none for it.
-        let kill = if child.role == Role::Thread { Duration::ZERO } else { child.times.kill };
+        let kill = if child.role == Role::Thread { Duration::ZERO } else { times.kill };
         let kill_at = end_at.before(kill);
-        (kill_at.before(child.times.stop), kill_at, end_at)
+        (kill_at.before(times.stop), kill_at, end_at)
     }
 
     /// Too little time skips rungs, never SIGKILL; who can't hear a message is stopped. One that has not greeted yet hears
@@ -77,7 +78,7 @@ impl Step<'_> {
             return ChildChange::Condemned;
         }
         let hears = !child.role.speaks() || child.channel != Channel::Closed;
-        let left = ladder.stop_at.before(child.times.hop).since(self.state.now);
+        let left = ladder.stop_at.before(child.times(&self.state.limits).hop).since(self.state.now);
         if hears && !left.is_zero() { ChildChange::Cancelled } else { ChildChange::Hurried }
     }
 
@@ -219,7 +220,7 @@ impl Step<'_> {
             Some(until) if child.phase == Child::Stopping => until,
             _ => ladder.stop_at,
         };
-        let left = next.before(child.times.hop).since(self.state.now);
+        let left = next.before(child.times(&self.state.limits).hop).since(self.state.now);
         if left.is_zero() {
             return;
         }
@@ -237,9 +238,10 @@ impl Step<'_> {
         let Some(child) = self.state.children.get(&id) else {
             return;
         };
+        let times = child.times(&self.state.limits);
         let grace = match child.levels.checked_sub(1) {
-            Some(below) => self.bound_of(&child.times, below).saturating_add(child.times.hop),
-            None => child.times.stop,
+            Some(below) => self.bound_of(times, below).saturating_add(times.hop),
+            None => times.stop,
         };
         self.hold(id, |_| grace);
         self.emit(Output::Sweep { child: id });
@@ -353,7 +355,7 @@ impl Step<'_> {
             return;
         };
         let latest = child.ladder.map_or(Instant::MAX, |ladder| ladder.latest(child.phase));
-        let until = Deadline::within(now, span(&child.times), latest);
+        let until = Deadline::within(now, span(child.times(&self.state.limits)), latest);
         #[cfg(feature = "defects")]
         let until = if endless && child.phase == Child::Acked { Deadline::never() } else { until };
         child.rung = Rung::Teardown { since: now, until };
