@@ -135,9 +135,14 @@ impl Stage {
         match self.conduct(node) {
             Conduct::Mute => stand_still(),
             Conduct::DieInBoot => {
-                // In the simulator nothing comes between the first things that a script does.
+                // In the simulator nothing comes between the first things that a script does, and nobody's exit is seen
+                // before the end of its channel. Here it is if a sibling that is just being forked holds a copy of that.
                 let parent = self.scenario.parent(node).unwrap_or(0);
-                watch::observe("its parent has left", || self.marked(&format!("left-{parent}")).is_some());
+                let marks = self.scenario.children(parent).filter(|sibling| *sibling != node);
+                let marks = marks.map(|sibling| format!("pid-{sibling}")).chain([format!("left-{parent}")]);
+                for mark in marks {
+                    watch::observe("all around it is there", || self.marked(&mark).is_some());
+                }
                 loop {
                     let _ = kill_process(getpid(), Signal::SEGV);
                 }
