@@ -12,6 +12,9 @@ use windrow_core::{
     ActorId, Census, Error, Event, Input, Instant, Kind, Message, NameId, Output, Record, SpecId, Stamp,
 };
 
+/// What each actor took and said, under its place.
+pub(super) type Records = BTreeMap<usize, Vec<Record>>;
+
 /// What each actor said, strand by strand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Account {
@@ -20,19 +23,41 @@ pub(super) struct Account {
 
 impl Account {
     /// Makes the account of records, each actor's under its place.
-    pub(super) fn of(scenario: &Scenario, records: &BTreeMap<usize, Vec<Record>>) -> Self {
+    pub(super) fn of(scenario: &Scenario, records: &Records) -> Self {
         let places = places(scenario, records);
-        let mut strands: BTreeMap<(usize, String), Vec<String>> = BTreeMap::new();
+        let mut strands: BTreeMap<_, Vec<String>> = BTreeMap::new();
         for (node, record) in
             records.iter().flat_map(|(node, records)| records.iter().map(|one| (*node, one)))
         {
-            let asks = asked(record.input).map(|line| (String::from("asks"), line));
-            for (strand, line) in asks.into_iter().chain(record.outputs.iter().filter_map(|one| said(*one))) {
-                let strand = named(&strand, &places);
-                strands.entry((node, strand)).or_default().push(named(&line, &places));
+            for (strand, line) in lines(record, &places) {
+                strands.entry((node, strand)).or_default().push(line);
             }
         }
         Self { strands }
+    }
+
+    /// Goes along with the records of a simulated run.
+    pub(super) fn follow(&self, scenario: &Scenario, records: &[Record]) -> Followed {
+        let places = places(scenario, &by_place(records));
+        let mut said: BTreeMap<_, usize> = BTreeMap::new();
+        let mut lost = BTreeSet::new();
+        let mut until = None;
+        for (number, record) in records.iter().enumerate() {
+            for (strand, line) in lines(record, &places) {
+                let key = (place_of(record), strand);
+                let at = said.get(&key).copied().unwrap_or(0);
+                let expected = self.strands.get(&key).and_then(|lines| lines.get(at));
+                if !lost.contains(&key) && expected == Some(&line) {
+                    said.insert(key, at + 1);
+                } else {
+                    lost.insert(key);
+                    until.get_or_insert(number);
+                }
+            }
+        }
+        let lines = said.values().sum();
+        let all: usize = self.strands.values().map(Vec::len).sum();
+        Followed { lines, until, is_whole: until.is_none() && lines == all }
     }
 
     /// Says in what two accounts differ.
@@ -55,8 +80,33 @@ impl Account {
     }
 }
 
+/// How far a simulated run says what an account does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Followed {
+    /// How many lines it says, in all strands, before another one in each.
+    pub(super) lines: usize,
+    /// The number of the first record that says something else.
+    pub(super) until: Option<usize>,
+    /// It says all that, and nothing else.
+    pub(super) is_whole: bool,
+}
+
+/// Sorts a simulated tree's records by place.
+pub(super) fn by_place(all: &[Record]) -> Records {
+    let mut records = Records::new();
+    for record in all {
+        records.entry(place_of(record)).or_default().push(record.clone());
+    }
+    records
+}
+
+/// In the simulator an actor is called by its place.
+fn place_of(record: &Record) -> usize {
+    usize::try_from(record.actor.0 - 1).expect("a small tree")
+}
+
 /// Says who is where: the root, and of each actor the children that it spawned, in the order of their places.
-fn places(scenario: &Scenario, records: &BTreeMap<usize, Vec<Record>>) -> BTreeMap<String, String> {
+fn places(scenario: &Scenario, records: &Records) -> BTreeMap<String, String> {
     let root = records.get(&0).and_then(|records| Some((records.first()?.actor, 0)));
     let spawned = records.iter().flat_map(|(node, records)| {
         let outputs = records.iter().flat_map(|record| &record.outputs);
@@ -94,6 +144,13 @@ fn named(text: &str, places: &BTreeMap<String, String>) -> String {
         rest = tail;
     }
     out + rest
+}
+
+/// Gives what a record says, each line with its strand.
+fn lines(record: &Record, places: &BTreeMap<String, String>) -> impl Iterator<Item = (String, String)> {
+    let asks = asked(record.input).map(|line| (String::from("asks"), line));
+    let said = record.outputs.iter().filter_map(|output| said(*output));
+    asks.into_iter().chain(said).map(|(strand, line)| (named(&strand, places), named(&line, places)))
 }
 
 /// Gives what a user's code asked or told its machine, which must be the same for the same script.

@@ -3,26 +3,20 @@
 //! The rule: a cue is given when the real tree is where the simulated one was when it got it. What has no record (a
 //! driver that stands still, a command that is up) leaves a mark or is seen from outside.
 
-use std::collections::BTreeMap;
-
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use windrow_core::sim::{Choices, Conduct, Scenario, Source, Trace, record};
-use windrow_core::{Config, Input, Instant, Machine, Output, Record};
+use windrow_core::{Config, Input, Instant, Machine, Record};
 use windrow_std::unix::procfs;
 
-use super::account::Account;
+use super::account::{Account, Records, by_place};
 use super::play::waits_for_work;
 use super::scenes;
+use super::search::search;
 use super::stage::{PLACE, SCENE, Stage};
 use crate::harness::{Bed, Running, soon, watch};
 
 /// When a simulated world begins.
 const BEGIN: Instant = Instant(1_000_000_000);
-
-/// In how many of the simulator's runs a real run is looked for.
-const RUNS: u64 = 20_000;
-
-type Records = BTreeMap<usize, Vec<Record>>;
 
 /// What the case does to a tree, and when in the simulator's time.
 enum Cue {
@@ -42,7 +36,7 @@ pub(super) fn show(bed: &Bed, name: &str) {
     };
     let report = record(&scenario, fair(&scenario));
     assert!(report.is_clean(), "{report}");
-    let simulated = by_place(report.records);
+    let simulated = by_place(&report.records);
     let start = |backend: &&str| {
         let directory = bed.path(backend);
         std::fs::create_dir(&directory).expect("a stage");
@@ -85,16 +79,6 @@ fn fair(scenario: &Scenario) -> Choices {
         trace.stream_mut(Source::User).extend([0, 3]);
     }
     Choices::replay(trace)
-}
-
-/// Sorts a simulated tree's records by place.
-fn by_place(all: Vec<Record>) -> Records {
-    let mut records = Records::new();
-    for record in all {
-        let place = usize::try_from(record.actor.0 - 1).expect("a small tree");
-        records.entry(place).or_default().push(record);
-    }
-    records
 }
 
 /// Gives each cue when it is time.
@@ -185,22 +169,10 @@ fn compare(stage: &Stage, real: &Records, fair: &Records) {
     if told == fair {
         return;
     }
-    let found = (0..RUNS).any(|seed| {
-        let report = record(&stage.scenario, Choices::seed(seed));
-        let other = by_place(report.records);
-        report.violation.is_none() && counts(&other) == counts(real) && account(&other) == told
-    });
-    let lines = || real.iter().map(|(node, records)| timeline(*node, records)).collect::<String>();
-    assert!(found, "no run of the simulator is like this one:\n{}\n{}", told.difference(&fair), lines());
-}
-
-/// Counts what each actor said: enough to tell most runs apart.
-fn counts(records: &Records) -> Vec<(usize, usize)> {
-    let said = |record: &Record| {
-        record.outputs.iter().filter(|output| !matches!(output, Output::Discard(_))).count()
-    };
-    let counted = records.iter().map(|(node, records)| (*node, records.iter().map(said).sum()));
-    counted.filter(|(_, count)| *count > 0).collect()
+    if let Err(nearest) = search(&stage.scenario, &told) {
+        let lines: String = real.iter().map(|(node, records)| timeline(*node, records)).collect();
+        panic!("no run of the simulator is like this one:\n{}\n{lines}", told.difference(&nearest));
+    }
 }
 
 fn timeline(node: usize, records: &[Record]) -> String {

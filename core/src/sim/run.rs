@@ -37,6 +37,8 @@ pub struct Report {
     pub timeline: String,
     /// What every machine took and said, in order; empty unless it was asked for.
     pub records: alloc::vec::Vec<Record>,
+    /// How many choices were made before each of them.
+    pub chosen: alloc::vec::Vec<usize>,
 }
 
 impl Report {
@@ -76,7 +78,8 @@ pub fn record(scenario: &Scenario, choices: Choices) -> Report {
 fn report(mut world: World<'_>) -> Report {
     let violation = world.run().err();
     let explanation = violation.as_ref().and_then(|violation| explain(&world, violation.promise));
-    let (timeline, records) = world.timeline.take();
+    let (timeline, kept) = world.timeline.take();
+    let (chosen, records) = kept.into_iter().unzip();
     Report {
         violation,
         explanation,
@@ -89,5 +92,6 @@ fn report(mut world: World<'_>) -> Report {
         fullest: world.oracle.fullest,
         timeline,
         records,
+        chosen,
     }
 }

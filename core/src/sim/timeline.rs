@@ -19,7 +19,8 @@ use crate::{ActorId, Error, Event, Input, Instant, Link, Message, Output, Record
 pub(super) struct Timeline {
     hash: Option<Words>,
     text: Option<String>,
-    records: Vec<Record>,
+    /// What every machine took and said, each with how many choices were made by then.
+    records: Vec<(usize, Record)>,
     /// What each choice that is not the default was about, by its place among all choices.
     labels: Option<BTreeMap<usize, String>>,
 }
@@ -79,14 +80,21 @@ impl Timeline {
         self.hash.as_mut().map_or(0, |hash| hash.sum() as u64)
     }
 
-    /// Keeps what a machine took and said.
-    pub(super) fn record(&mut self, at: Instant, actor: ActorId, input: Input, outputs: &[Output]) {
+    /// Keeps what a machine took and said after so many choices.
+    pub(super) fn record(
+        &mut self,
+        chosen: usize,
+        at: Instant,
+        actor: ActorId,
+        input: Input,
+        outputs: &[Output],
+    ) {
         if self.text.is_some() {
-            self.records.push(Record { actor, at, input, outputs: outputs.to_vec() });
+            self.records.push((chosen, Record { actor, at, input, outputs: outputs.to_vec() }));
         }
     }
 
-    pub(super) fn take(&mut self) -> (String, Vec<Record>) {
+    pub(super) fn take(&mut self) -> (String, Vec<(usize, Record)>) {
         (self.text.take().unwrap_or_default(), core::mem::take(&mut self.records))
     }
 }

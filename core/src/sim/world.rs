@@ -365,7 +365,8 @@ impl<'a> World<'a> {
         }
         super::oracle::after(self, node, &before, refused, &outputs)?;
         if refused.is_ok() {
-            self.timeline.record(self.now, id(node), input, &outputs);
+            let chosen = self.choices.made().len();
+            self.timeline.record(chosen, self.now, id(node), input, &outputs);
             for output in &outputs {
                 self.perform(node, *output)?;
             }
