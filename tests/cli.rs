@@ -12,6 +12,7 @@ pub(crate) const MODULE: Module = Module {
         what_does_not_end_in_time_is_told_of,
         bad_arguments_are_refused,
         a_tree_of_threads,
+        threads_that_stay_are_told_of,
         the_environment_names_no_backend,
         a_command_learns_nothing_of_actors,
         the_simulator_answers,
@@ -108,6 +109,17 @@ fn a_tree_of_threads(bed: &Bed) {
             assert_eq!(summary[key], count, "{key}: {ended}");
         }
     }
+}
+
+fn threads_that_stay_are_told_of(bed: &Bed) {
+    let args = ["run", "--backend", "thread", "--leaf", "ignore-term", "--breadth", "2", "--depth", "1"];
+    let ended = bed.windrow(args).finish();
+    ended.expect(1);
+    for name in ["1", "2"] {
+        let told = format!("  ! {name} is a thread that did not end in time, and is left behind\n");
+        assert!(ended.err.contains(&told), "{ended}");
+    }
+    assert!(ended.err.contains("failed: 3 actors, 0 reaped, 2 left"), "{ended}");
 }
 
 /// A program of one's own is refused as `windrow` is.

@@ -21,6 +21,7 @@ pub(crate) const MODULE: Module = Module {
         traced_child_is_given_up_by_name_and_does_not_spin,
         traced_inner_half_is_given_up_and_does_not_spin,
         traced_leavings_do_not_hold_the_outer_half,
+        leavings_that_outlive_sigkill_are_told_of,
         row_31_killed_with_a_child_half_made,
     ],
     acts: &[("root-of-one", root_of_one)],
@@ -111,6 +112,28 @@ fn give_up_on(traced: Pid, inner: Pid, running: Running) {
     let used = watch::computed(UsageWho::RUSAGE_CHILDREN);
     assert!(used < CPU, "the two halves computed for {used:?}");
     waitid(Id::Pid(traced), WaitPidFlag::WEXITED).expect("its death");
+    watch::collect_all(Duration::from_secs(5));
+}
+
+/// What a command leaves stands still on its way out until its tracer lets it go.
+fn leavings_that_outlive_sigkill_are_told_of(bed: &Bed) {
+    let (up, never, go) = (bed.gate("up"), bed.gate("never"), bed.gate("go"));
+    let deaf = format!("#!/bin/sh\ntrap '' INT TERM\necho $$ >{}\nread x <{}\n", up.path(), never.path());
+    let deaf = bed.script("deaf", &deaf);
+    let script = format!("{} & read x <{}", deaf.display(), go.path());
+    let mut running = bed.windrow(["run", "--", "sh", "-c", &script]).start();
+    let heard = up.hear(1);
+    let left = Pid::from_raw(String::from_utf8_lossy(&heard).trim().parse().expect("a pid"));
+    let held = ptrace::seize(left, ptrace::Options::PTRACE_O_TRACEEXIT);
+    go.open(1);
+    if held == Err(Errno::EPERM) {
+        skipped("this process may not trace");
+    } else {
+        running.until_err("  ! sh left processes that outlived SIGKILL: 1\n");
+        waitid(Id::Pid(left), WaitPidFlag::WSTOPPED).expect("where it stands");
+        ptrace::detach(left, None).expect("one that goes on to its end");
+    }
+    running.finish().expect(0);
     watch::collect_all(Duration::from_secs(5));
 }
 
