@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 use windrow_core::wire::{HEAD_MAX, encode};
-use windrow_core::{ActorId, Message, VERSIONS};
+use windrow_core::{ActorId, Message, Output, Record, VERSIONS};
 use windrow_std::unix::link::Link;
 use windrow_std::{Actor, Backend, Notice, Order, Raised};
 
 use crate::harness::acts::{PRELOAD, be_root};
 use crate::harness::gate::knock;
+use crate::harness::running::Launch;
 use crate::harness::{Bed, Finished, Module, cases, program, soon};
 
 pub(crate) const MODULE: Module = Module {
@@ -19,6 +20,8 @@ pub(crate) const MODULE: Module = Module {
         row_25_preload_panics,
         row_38_death_before_hello,
         row_38_death_between_hello_and_ready,
+        row_38_death_of_a_forked_child_before_hello,
+        row_38_death_of_a_forked_child_before_ready,
         row_49_ready_then_exit,
     ],
     entries: &[("at-once", at_once)],
@@ -26,8 +29,8 @@ pub(crate) const MODULE: Module = Module {
     ..Module::EMPTY
 };
 
-/// Tells a re-executed actor how to die before it is one: `start` or `hello`, then `exit=N`, `kill=N` or `hold=GATE`; or not to
-/// die, but to knock and stand still until SIGCONT: `pause=GATE`.
+/// Tells an actor how to die before it is one: `start` or `hello`, then `exit=N`, `kill=N` or `hold=GATE`; or not to die, but
+/// to knock and stand still until SIGCONT: `pause=GATE`.
 pub(crate) const BOOT: &str = "WINDROW_TESTS_BOOT";
 
 /// How a program is told which actor it is.
@@ -41,6 +44,24 @@ pub(crate) fn die_as_told() {
         let actor = ActorId(u64::from_str_radix(&actor, 16).expect("an id"));
         say_hello(actor);
     }
+    die(death);
+}
+
+/// The same for one that a template has forked, before it does what follows from a record: says hello, or that it is ready.
+fn die_on_record(record: &Record) {
+    let Ok(order) = std::env::var(BOOT) else { return };
+    let (stage, death) = order.split_once(' ').expect("a stage and a death");
+    let dies = record.outputs.iter().any(|output| match output {
+        Output::Send { link: windrow_core::Link::Parent, message: Message::Hello { .. } } => stage == "start",
+        Output::Send { link: windrow_core::Link::Parent, message: Message::Ready } => stage == "hello",
+        _ => false,
+    });
+    if dies {
+        die(death);
+    }
+}
+
+fn die(death: &str) {
     eprintln!("the last words of the child");
     match death.split_once('=').expect("a death and its number") {
         ("exit", code) => std::process::exit(code.parse().expect("a code")),
@@ -75,6 +96,7 @@ fn booting_root(words: &[String]) -> u8 {
     let boot = Duration::from_millis(boot.parse().expect("a number"));
     let limits = windrow_core::Limits { boot, ..Default::default() };
     let program = program().levels(1).limits(limits).backend(Backend::parse(backend).expect("a backend"));
+    let program = program.recorder(die_on_record);
     be_root(&program, true, |actor: &Actor| {
         actor.nursery(|nursery| {
             let order = Order::entry("at-once", Vec::new());
@@ -92,8 +114,12 @@ fn at_once(_: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
 }
 
 /// Prepares a root whose child, made by exec, dies as told.
-pub(crate) fn doomed(bed: &Bed, order: &str) -> crate::harness::running::Launch {
-    let mut words = bed.act("booting-root", &["10000", "exec"]).into_iter();
+pub(crate) fn doomed(bed: &Bed, order: &str) -> Launch {
+    doomed_by(bed, "exec", order)
+}
+
+fn doomed_by(bed: &Bed, backend: &str, order: &str) -> Launch {
+    let mut words = bed.act("booting-root", &["10000", backend]).into_iter();
     bed.launch(words.next().expect("this program"), words).env(BOOT, OsString::from(order))
 }
 
@@ -104,18 +130,26 @@ fn assert_told(ended: &Finished, kind: &str) {
 }
 
 fn row_38_death_before_hello(bed: &Bed) {
-    die_in_boot(bed, "start");
+    die_in_boot(bed, "exec", "start");
 }
 
 fn row_38_death_between_hello_and_ready(bed: &Bed) {
-    die_in_boot(bed, "hello");
+    die_in_boot(bed, "exec", "hello");
 }
 
-fn die_in_boot(bed: &Bed, stage: &str) {
+fn row_38_death_of_a_forked_child_before_hello(bed: &Bed) {
+    die_in_boot(bed, "fork", "start");
+}
+
+fn row_38_death_of_a_forked_child_before_ready(bed: &Bed) {
+    die_in_boot(bed, "fork", "hello");
+}
+
+fn die_in_boot(bed: &Bed, backend: &str, stage: &str) {
     for (death, exit) in
         [("exit=0", "Code(0)"), ("exit=3", "Code(3)"), ("kill=9", "Signal(9)"), ("kill=6", "Signal(6)")]
     {
-        let ended = doomed(bed, &format!("{stage} {death}")).finish();
+        let ended = doomed_by(bed, backend, &format!("{stage} {death}")).finish();
         assert_told(&ended, &format!("BootDied({exit})"));
         assert!(ended.out.contains("the last words of the child"), "{ended}");
         // Long before the boot's deadline, which is ten seconds off.

@@ -15,7 +15,7 @@ use windrow_std::{Actor, Backend, Drive, Order, Raised};
 use crate::boot::doomed;
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, Module, Running, cases, driven, program, skipped, watch};
+use crate::harness::{Bed, Gate, Module, Running, cases, driven, program, skipped, watch};
 use crate::signals::pids;
 use crate::templates::{TEMPLATE, all_exited, only_template, stop, tree};
 
@@ -26,6 +26,7 @@ pub(crate) const MODULE: Module = Module {
         row_35_parent_dies_during_the_handshake,
         row_35_parent_dies_while_it_stands_still,
         row_35_parent_dies_later,
+        row_35_parent_dies_above_one_that_is_deaf,
         any_one_of_a_forked_tree_is_killed,
         any_one_of_an_executed_tree_is_killed,
         actor_stopped_while_its_root_is_killed,
@@ -40,27 +41,37 @@ pub(crate) const MODULE: Module = Module {
 /// A child that honours a cancel is gone within this after its parent.
 const PROMPT: Duration = Duration::from_secs(1);
 
+/// After this a guardian kills what does not end by itself: the bound of an actor without children, and a hop.
+const DEAF: Duration = Duration::from_millis(500 + 100);
+
+/// What a busy machine takes for that.
+const BUSY: Duration = Duration::from_millis(500);
+
 /// The bound of a tree of three generations below its root, and what a busy machine takes for it.
 const TREE: Duration = Duration::from_millis(3500 + 500);
 
-/// `gated-once UP GO BACKEND`: a root that spawns one actor when the gate opens, and waits for it.
+/// `gated-once UP GO BACKEND ENTRY`: a root that spawns one actor when the gate opens, and waits for it.
 fn gated_once(words: &[String]) -> u8 {
-    let [up, go, backend] = words else { return 125 };
-    let (up, go) = (up.clone(), go.clone());
+    let [up, go, backend, entry] = words else { return 125 };
+    let (up, go, entry) = (up.clone(), go.clone(), entry.clone());
     let backend = Backend::parse(backend).expect("a backend");
     be_root(&program().levels(1).backend(backend), false, move |actor: &Actor| {
         actor.nursery(|nursery| {
             knock(&up, "r");
             wait_at(&go);
-            nursery.spawn(Order::entry("stay", up))?.wait_gone()?;
+            nursery.spawn(Order::entry(entry, up))?.wait_gone()?;
             Ok(Vec::new())
         })
     })
 }
 
-fn once(bed: &Bed, backend: &str) -> (Running, crate::harness::Gate, crate::harness::Gate) {
+fn once(bed: &Bed, backend: &str) -> (Running, Gate, Gate) {
+    once_as(bed, backend, "stay")
+}
+
+fn once_as(bed: &Bed, backend: &str, entry: &str) -> (Running, Gate, Gate) {
     let (up, go) = (bed.gate(&format!("up-{backend}")), bed.gate(&format!("go-{backend}")));
-    let running = bed.start(bed.act("gated-once", &[up.path(), go.path(), backend]));
+    let running = bed.start(bed.act("gated-once", &[up.path(), go.path(), backend, entry]));
     assert_eq!(up.hear(1), b"r");
     (running, up, go)
 }
@@ -183,6 +194,18 @@ fn row_35_parent_dies_later(bed: &Bed) {
         let all = below(&running);
         assert_eq!(all.len(), 2);
         kill_root(running, &all, PROMPT);
+    }
+}
+
+/// It hears no cancel: the guardian's SIGKILL ends it, not before its time is over and not long after.
+fn row_35_parent_dies_above_one_that_is_deaf(bed: &Bed) {
+    for backend in ["fork", "exec"] {
+        let (running, up, go) = once_as(bed, backend, "deaf");
+        go.open(1);
+        assert_eq!(up.hear(1), b"d");
+        let (all, begin) = (below(&running), Instant::now());
+        kill_root(running, &all, DEAF + BUSY);
+        assert!(begin.elapsed() >= DEAF, "it was gone after {:?}", begin.elapsed());
     }
 }
 
