@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod aboard;
+mod adopted;
 mod boot;
 mod born;
 mod broken;
@@ -38,6 +39,7 @@ use std::process::ExitCode;
 /// Where the cases, the entries and the acts are.
 const MODULES: &[harness::Module] = &[
     aboard::MODULE,
+    adopted::MODULE,
     boot::MODULE,
     born::MODULE,
     broken::MODULE,

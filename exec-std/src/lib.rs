@@ -111,6 +111,7 @@
 //!
 //! What decides stands in [`core`]; a shell for another loop is [`shell`]; what both need of the system is [`unix`].
 mod actor;
+mod adopter;
 mod answers;
 mod board;
 mod broadcast;

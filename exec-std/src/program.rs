@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use windrow_core::{ActorId, Config, Kind, Limits};
 
 use crate::actor::Actor;
+use crate::adopter::Adopter;
 use crate::broken::{Defect, broken};
 use crate::drive::Drive;
 use crate::endpoint::{Endpoint, Service, bad, decode, encode};
@@ -46,6 +47,7 @@ pub struct Program {
     preload: Option<fn()>,
     pub(crate) recorder: Option<Recorder>,
     run_dir: Option<PathBuf>,
+    adopts: bool,
     levels: u8,
     limits: Limits,
     backend: Option<Backend>,
@@ -99,6 +101,15 @@ impl Program {
     #[must_use]
     pub fn run_dir(mut self, base: impl Into<PathBuf>) -> Self {
         self.run_dir = Some(base.into());
+        self
+    }
+
+    /// Has the root's process adopt whatever its dead children leave behind, as a subreaper, while the tree stands: so a daemon
+    /// that has left its session is cleared away too. Whatever else that process starts is treated alike, and what the
+    /// `std::process::Command`s of the embedding program leave is killed with the tree's.
+    #[must_use]
+    pub fn adopt(mut self) -> Self {
+        self.adopts = true;
         self
     }
 
@@ -183,6 +194,8 @@ impl Program {
         shell.set_backend(backend);
         shell.set_recorder(self.recorder);
         let shared = Arc::new(Shared::new(shell));
+        // Until the wreck, if there is one, is cleared away.
+        let _adopter;
         // Whatever keeps the loop from going on, from here on there is something to clear away.
         let wreck = Wreck(&shared);
         drive.until_run(&shared)?;
@@ -201,6 +214,7 @@ impl Program {
             }
             Err(StartError::Io(error)) => return Err(error),
         };
+        _adopter = self.adopts.then(Adopter::begin).transpose()?;
         let notices = shared.drive(|shell| {
             shell.set_template(template)?;
             shell.set_crew(Threads::<D>::new(self));
