@@ -289,19 +289,20 @@ impl Program {
     ) -> io::Result<()> {
         let brief: Brief<'_> = postcard::from_bytes(brief).map_err(io::Error::other)?;
         let crew = Threads::<D>::new(self);
-        shared.drive(|shell| {
+        let entry =
+            self.entries.iter().find(|(name, _)| *name == brief.entry).map(|(_, entry)| Arc::clone(entry));
+        let service = self.services.iter().find(|service| service.name() == brief.entry);
+        let exposed = shared.drive(|shell| {
             shell.set_name(brief.name);
             shell.set_backend(brief.backend);
             shell.set_crew(crew);
             if let Some(tree) = brief.tree.as_ref().and_then(Tree::member) {
                 let _ = shell.open_house(tree);
             }
+            // Before anything that came is looked at, so that whoever calls a service that is up finds it.
+            service.map(|service| shell.expose(service))
         });
-        let entry =
-            self.entries.iter().find(|(name, _)| *name == brief.entry).map(|(_, entry)| Arc::clone(entry));
-        let service = self.services.iter().find(|service| service.name() == brief.entry);
-        // Before anything that came is looked at, so that whoever calls a service that is up finds it.
-        let exposed = service.and_then(|service| shared.drive(|shell| shell.expose(service)));
+        let exposed = exposed.flatten();
         let (name, args) = (brief.entry.to_owned(), brief.args.to_vec());
         start_user(shared, brief.name, alive, move |actor| match (entry, exposed) {
             (Some(entry), _) => entry(actor, &args),
@@ -341,11 +342,14 @@ fn start_user<R: Reactor>(
     alive: Option<Arc<Alive>>,
     body: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static,
 ) -> io::Result<()> {
-    let told = shared.drive(|shell| (shell.machine().actor(), shell.machine().levels(), shell.board()));
-    let (id, levels, board) = told.ok_or(io::ErrorKind::NotConnected)?;
     let desk = Arc::clone(shared);
-    let actor = Actor::new(id, name, levels, board, desk);
-    shared.drive(|shell| shell.set_actor(actor.clone(), alive.clone()));
+    let actor = shared.drive(|shell| {
+        let (id, levels) = (shell.machine().actor(), shell.machine().levels());
+        let actor = Actor::new(id, name, levels, shell.board(), desk);
+        shell.set_actor(actor.clone(), alive.clone());
+        actor
+    });
+    let actor = actor.ok_or(io::ErrorKind::NotConnected)?;
     let task = move || {
         let ended = catch_unwind(AssertUnwindSafe(|| body(&actor)));
         actor.finish(ended);
