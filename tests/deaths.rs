@@ -117,15 +117,26 @@ fn newborn(maker: i32) -> Pid {
     newborn
 }
 
-fn row_35_parent_dies_before_the_child_arms(bed: &Bed) {
-    let (running, up, go) = once(bed, "fork");
-    let template = only_template(running.pid());
-    if !seize(template, ptrace::Options::empty()) {
-        return kill_root(running, &[], PROMPT);
+/// Starts a root, and gives it and its child just made. Without the right to trace it says so, and clears the root away.
+fn with_newborn(bed: &Bed, backend: &str) -> Option<(Running, Gate, Pid)> {
+    let (running, up, go) = once(bed, backend);
+    let (maker, more) = match backend {
+        "fork" => (only_template(running.pid()), ptrace::Options::empty()),
+        _ => (running.pid(), ptrace::Options::PTRACE_O_TRACEEXEC),
+    };
+    if !seize(maker, more) {
+        kill_root(running, &[], PROMPT);
+        return None;
     }
     go.open(1);
-    let newborn = newborn(template);
-    let all = [watch::open(newborn.as_raw()), watch::open(template)];
+    let newborn = newborn(maker);
+    Some((running, up, newborn))
+}
+
+fn row_35_parent_dies_before_the_child_arms(bed: &Bed) {
+    let Some((running, up, newborn)) = with_newborn(bed, "fork") else { return };
+    let all = below(&running);
+    assert_eq!(all.len(), 2);
     running.signal(Signal::KILL);
     running.finish();
     // From here on nobody is told of its parent's death who did not ask for it; and its guardian may have killed it.
@@ -136,12 +147,7 @@ fn row_35_parent_dies_before_the_child_arms(bed: &Bed) {
 }
 
 fn row_35_parent_dies_at_the_childs_exec(bed: &Bed) {
-    let (running, up, go) = once(bed, "exec");
-    if !seize(running.pid(), ptrace::Options::PTRACE_O_TRACEEXEC) {
-        return kill_root(running, &[], PROMPT);
-    }
-    go.open(1);
-    let newborn = newborn(running.pid());
+    let Some((running, up, newborn)) = with_newborn(bed, "exec") else { return };
     // It has inherited its tracer and the options. It arms, and stands again when it is a new program.
     ptrace::cont(newborn, None).expect("a child that goes on");
     let event = waitid(Id::Pid(newborn), TAKEN).expect("its exec");
@@ -171,13 +177,7 @@ fn row_35_parent_dies_during_the_handshake(bed: &Bed) {
 
 /// The parent does not move any more when the child is born.
 fn row_35_parent_dies_while_it_stands_still(bed: &Bed) {
-    let (running, _up, go) = once(bed, "fork");
-    let template = only_template(running.pid());
-    if !seize(template, ptrace::Options::empty()) {
-        return kill_root(running, &[], PROMPT);
-    }
-    go.open(1);
-    let newborn = newborn(template);
+    let Some((running, _up, newborn)) = with_newborn(bed, "fork") else { return };
     stop(running.pid());
     ptrace::detach(newborn, None).expect("a child that goes on");
     let waits = || std::fs::read_to_string(format!("/proc/{newborn}/wchan")).unwrap_or_default();

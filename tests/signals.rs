@@ -334,12 +334,19 @@ fn patient_root(words: &[String]) -> u8 {
     })
 }
 
-fn row_67_one_signal_at_the_group_of_a_command(bed: &Bed) {
-    let (pty, gate) = (Pty::new(), bed.gate("up"));
-    let mut words = vec![bed.windrow_path().into_os_string(), "run".into(), "--tty".into(), "--".into()];
+/// Starts `windrow run` on a terminal, with a command that counts its signals and ends by SIGTERM, and waits until it is up.
+fn counting_at(pty: &Pty, bed: &Bed, gate: &Gate, options: &[&str]) -> Running {
+    let mut words = vec![bed.windrow_path().into_os_string(), "run".into()];
+    words.extend(options.iter().chain(&["--"]).map(Into::into));
     words.extend(bed.act("count-signals", &[gate.path(), &TERM.to_string()]));
     let running = pty.start(bed, words);
     assert_eq!(gate.hear(1), b"u");
+    running
+}
+
+fn row_67_one_signal_at_the_group_of_a_command(bed: &Bed) {
+    let (pty, gate) = (Pty::new(), bed.gate("up"));
+    let running = counting_at(&pty, bed, &gate, &["--tty"]);
     let group = rustix::process::Pid::from_raw(running.pid()).expect("a pid");
     rustix::process::kill_process_group(group, Signal::INT).expect("a group to signal");
     running.finish().expect(7);
@@ -347,24 +354,18 @@ fn row_67_one_signal_at_the_group_of_a_command(bed: &Bed) {
 }
 
 fn row_67_ctrl_c_at_a_command(bed: &Bed) {
-    let (pty, gate) = (Pty::new(), bed.gate("up"));
-    let mut words = vec![bed.windrow_path().into_os_string(), "run".into(), "--".into()];
-    words.extend(bed.act("count-signals", &[gate.path(), &TERM.to_string()]));
-    let running = pty.start(bed, words);
-    assert_eq!(gate.hear(1), b"u");
-    pty.type_in("\x03");
-    running.finish().expect(7);
-    assert_eq!(gate.hear(2), b"it");
+    ctrl_c(bed, &[]);
 }
 
+/// The terminal tells it already, and nobody else does.
 fn row_67_ctrl_c_at_a_command_with_the_terminal(bed: &Bed) {
+    ctrl_c(bed, &["--tty"]);
+}
+
+fn ctrl_c(bed: &Bed, options: &[&str]) {
     let (pty, gate) = (Pty::new(), bed.gate("up"));
-    let mut words = vec![bed.windrow_path().into_os_string(), "run".into(), "--tty".into(), "--".into()];
-    words.extend(bed.act("count-signals", &[gate.path(), &TERM.to_string()]));
-    let running = pty.start(bed, words);
-    assert_eq!(gate.hear(1), b"u");
+    let running = counting_at(&pty, bed, &gate, options);
     pty.type_in("\x03");
-    // The terminal has told it already.
     running.finish().expect(7);
     assert_eq!(gate.hear(2), b"it");
 }
