@@ -114,7 +114,7 @@ impl Part<'_> {
             Conduct::NoStart => order.stdout(Sink::Path("/proc/none".into())),
             Conduct::DiesOfCall => Order::service("called"),
             Conduct::DeafThread => Order::service("called").backend(Backend::Thread),
-            _ if conduct.is_command() => command(conduct, child),
+            _ if conduct.script().is_command() => command(conduct, child),
             _ => order,
         }
     }

@@ -93,7 +93,7 @@ fn conduct(stage: &Stage, simulated: &Records, running: &Running) {
         let template = stage.marked(&format!("template-{node}")).and_then(|pid| pid.parse().ok());
         watch::signal(template.expect("a pid"), Signal::KILL);
     }
-    for node in stage.nodes_that(Conduct::is_command) {
+    for node in stage.nodes_that(|conduct| conduct.script().is_command()) {
         watch::observe("a command is up", || stage.marked(&format!("up-{node}")).is_some());
     }
     for (at, cue) in cues(stage, simulated) {

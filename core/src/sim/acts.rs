@@ -2,11 +2,11 @@
 //!
 //! The rule: it looks at one step's outputs and at the model around, and objects by the number of the invariant.
 
-use super::conduct::Conduct;
 use super::kernel::{Process, What};
 use super::oracle::{Before, Violation};
 use super::promise::Promise;
 use super::sink::name;
+use super::verb::Verb;
 use super::world::{World, id, place};
 use crate::{ActorId, End, Event, Input, Life, Link, Message, On, Output, Signal, Wait};
 
@@ -48,7 +48,7 @@ fn check_boot(world: &World<'_>, node: usize, before: &Before, outputs: &[Output
         if let Output::Signal { child, signal: Signal::Term } = output
             && world.oracle.heard[place(*child)].started
             && !world.oracle.heard[place(*child)].ready
-            && world.conducts[place(*child)].answers()
+            && world.conducts[place(*child)].script().answers()
             && world.now.since(world.told[place(*child)]) >= nearly
             && is_healthy(world, *child)
         {
@@ -120,12 +120,12 @@ fn is_healthy(world: &World<'_>, child: ActorId) -> bool {
     let wire = world.wires[node];
     let sound = |process: &Process| process.is_sound() && !process.stopped;
     let runs = world.pids[node].is_some_and(|pid| sound(world.kernel.at(pid)));
-    let conduct = world.conducts[node];
-    let pauses = world.scenario.parent(node).is_some_and(|parent| world.conducts[parent].pauses());
-    let able = conduct.answers() || (conduct.is_command() && conduct.is_benign() && !pauses);
+    let script = world.conducts[node].script();
+    let pauses = world.scenario.parent(node).is_some_and(|parent| world.conducts[parent].script().pauses());
+    let able = script.answers() || (script.is_command() && script.is_benign() && !pauses);
     let ended = world.life(node) == Some(Life::Ended);
-    let linked = conduct.is_command() || (wire.parent_end && wire.child_end);
-    let shielded = world.conducts.contains(&Conduct::Shield);
+    let linked = script.is_command() || (wire.parent_end && wire.child_end);
+    let shielded = world.conducts.iter().any(|conduct| conduct.script().has(Verb::Shield));
     let rushed = core::iter::successors(Some(node), |node| world.scenario.parent(*node))
         .any(|above| world.oracle.rushed[above]);
     able && !rushed && runs && !ended && !shielded && world.signals < 2 && linked
@@ -149,7 +149,7 @@ pub(super) fn check_patience(world: &World<'_>, node: usize, before: &Before) ->
 
 /// Tells whether a task can't end because its actor's parent, whose driver works, does not read what it writes.
 fn is_kept_waiting(world: &World<'_>, node: usize) -> bool {
-    let parent = world.scenario.parent(node).filter(|parent| !world.conducts[*parent].pauses());
+    let parent = world.scenario.parent(node).filter(|parent| !world.conducts[*parent].script().pauses());
     let parent = parent.and_then(|parent| world.pids[parent]);
     world.is_writing(node)
         && is_healthy(world, id(node))
@@ -175,14 +175,14 @@ fn check_reap(world: &World<'_>, node: usize, child: ActorId) -> Result<(), Viol
 
 /// Tells whether an actor is a thread that was given up by name: it goes on, and nobody hears it any more.
 pub(super) fn is_thread_given_up(world: &World<'_>, node: usize) -> bool {
-    world.conducts[node] == Conduct::DeafThread && world.oracle.heard[node].given_up
+    world.conducts[node].script().has(Verb::Thread) && world.oracle.heard[node].given_up
 }
 
 /// 5, 7: an actor that ends by itself has closed its channels and collected every child that is not given up by name.
 fn check_done(world: &World<'_>, node: usize) -> Result<(), Violation> {
     let Some(me) = world.pids[node] else { return Ok(()) };
     for child in world.scenario.children(node) {
-        if world.wires[child].parent_end && !world.conducts[child].is_command() {
+        if world.wires[child].parent_end && !world.conducts[child].script().is_command() {
             let text = format_args!("{} ends, and its channel to {} is still open", id(node), id(child));
             return Err(Violation::told(Promise::OpenChannel, world.now, text));
         }

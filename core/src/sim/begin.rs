@@ -10,6 +10,7 @@ use super::kernel::{INIT, Pid, What};
 use super::scenario::Scenario;
 use super::script::Body;
 use super::spans::Span;
+use super::verb::Verb;
 use super::world::{Actor, World, id};
 use crate::{Config, Input, Instant, Machine, Signal};
 
@@ -27,9 +28,10 @@ pub(super) fn draw_conduct(scenario: &Scenario, choices: &mut Choices, node: usi
         menu.get(taken).copied().unwrap_or(Conduct::Serve)
     });
     let inner = scenario.children(node).next().is_some();
-    let rootless = !conduct.answers() || matches!(conduct, Conduct::NoStart | Conduct::DieInBoot);
+    let script = conduct.script();
+    let rootless = !script.answers() || script.has(Verb::NoStart) || script.has(Verb::DieInBoot);
     // Nobody could help a root that does not answer, and a command has no children.
-    if (inner && conduct.is_command()) || (node == 0 && rootless) { Conduct::Serve } else { conduct }
+    if (inner && script.is_command()) || (node == 0 && rootless) { Conduct::Serve } else { conduct }
 }
 
 impl World<'_> {

@@ -1,272 +1,167 @@
-//! How an actor, or a command, may behave.
+//! How an actor, or a command, may behave: scripts with names.
 //!
-//! The rule: each is a name for what user code, a process or its environment does; what it does stands in `script.rs` and
-//! its neighbours. Here stands what the oracles may expect of it.
+//! The rule: a conduct is one line, its name and its verbs; all that it does and all that may be expected of it follows.
 
 use alloc::vec::Vec;
 
-use crate::Role;
+use super::verb::{Script, Verb};
 
-/// How an actor, or a command, behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "the world treats each by name")]
-pub enum Conduct {
+macro_rules! conducts {
+    ($($(#[$doc:meta])* $name:ident [$($verb:ident$(($much:literal))?),*])*) => {
+        /// How an actor, or a command, behaves.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[allow(clippy::exhaustive_enums, reason = "real processes play each by name")]
+        pub enum Conduct {
+            $($(#[$doc])* $name,)*
+            /// Plays a script of somebody's own.
+            Own(Script),
+        }
+
+        impl Conduct {
+            /// Those that have a name.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Gives what it does.
+            #[must_use]
+            pub const fn script(&self) -> &Script {
+                match self {
+                    $(Self::$name => const { &Script::new(&[$(Verb::$verb$(($much))?),*]) },)*
+                    Self::Own(script) => script,
+                }
+            }
+        }
+    };
+}
+
+conducts! {
     /// Serves until it is cancelled, or waits for its children.
-    Serve,
+    Serve [Serve]
     /// Returns after some work.
-    Return,
+    Return [Work, Return]
     /// Fails after some work.
-    Fail,
+    Fail [Work, Fail]
     /// Panics after some work.
-    Panic,
+    Panic [Work, Panic]
     /// Fails when it is cancelled.
-    FailOnCancel,
+    FailOnCancel [Serve, OnCancel, Fail]
     /// Takes nearly all of its own time to honour a cancel.
-    SlowCancel,
+    SlowCancel [Serve, OnCancel, Tarry]
     /// Serves in a nursery with a shield.
-    Shield,
+    Shield [Shield, Serve]
     /// Serves beside a second task that fails.
-    HelperFails,
+    HelperFails [Helper, Serve]
     /// Cancels its own nursery after some work.
-    CancelSelf,
+    CancelSelf [Work, CancelSelf]
     /// Serves in a nursery with a deadline.
-    Deadline,
+    Deadline [Deadline, Serve]
     /// Spawns its children into the actor's own scope.
-    Bare,
+    Bare [Bare, Serve]
     /// Spawns its last child after some work, and tries to even when it was cancelled before.
-    SpawnLater,
+    SpawnLater [Work, Spawn]
     /// Writes more than a pipe holds when it is cancelled, and ends when all is written.
-    Logs,
+    Logs [OnCancel, Write(100)]
     /// Cancels its first child after some work.
-    CancelChild,
+    CancelChild [Work, CancelChild, Return]
     /// Returns after some work; a peer leaves a little later.
-    PeerLeaves,
+    PeerLeaves [Peer, Work, Return]
     /// Returns after some work; a peer never leaves, and reads nothing.
-    PeerStays,
+    PeerStays [PeerStays, Work, Return]
     /// Never honours a cancel; its driver works.
-    IgnoreCancel,
+    IgnoreCancel [OnCancel, Ignore]
     /// Blocks its thread after some work, and never honours a cancel.
-    Block,
+    Block [Work, Block, OnCancel, Ignore]
     /// Who makes its children dies over the first of them.
-    TemplateDies,
+    TemplateDies [TemplateDies, Serve]
     /// Who makes its children is stopped before the first of them.
-    TemplateStops,
+    TemplateStops [TemplateStops, Serve]
     /// Exits without a word after some work.
-    ExitHard,
+    ExitHard [Work, ExitHard]
     /// Its driver stops after some work: neither messages nor SIGTERM are handled.
-    Wedge,
+    Wedge [Work, Wedge]
     /// Its driver gets no turn for a while, after some work.
-    Starved,
+    Starved [Work, Starve]
     /// Its driver stops as soon as it has acknowledged a cancel.
-    WedgeOnCancel,
+    WedgeOnCancel [Serve, OnAck, Wedge]
     /// Says its last word and does not exit.
-    Linger,
+    Linger [Work, Return, OnDone, Wedge]
     /// Its process exists and never speaks.
-    Mute,
+    Mute [Mute]
     /// Its process dies before it speaks.
-    DieInBoot,
+    DieInBoot [DieInBoot]
     /// Its process can't be made.
-    NoStart,
+    NoStart [NoStart]
     /// It takes half its boot time to speak.
-    SlowBoot,
+    SlowBoot [SlowBoot, Serve]
     /// It is stopped by SIGSTOP after some work.
-    Stopped,
+    Stopped [Work, Stop]
     /// Its channel breaks after some work.
-    LoseLink,
+    LoseLink [Work, LoseLink]
     /// Its channel breaks after some work, and only its parent hears of it.
-    HalfOpen,
+    HalfOpen [Work, HalfOpen]
     /// Its driver stops after some work, and not even SIGKILL ends it.
-    Stuck,
+    Stuck [Work, Stick]
     /// It forks two processes that it tells nobody of, one of them into a group of its own.
-    Leaves,
-    /// Calls its first child, and returns when that is answered and not before.
-    Calls,
-    /// Serves a call: fills its caller's window and returns. Then it serves on.
-    Answers,
-    /// Dies without a word when it is called.
-    DiesOfCall,
-    /// Is a thread of its parent's process, and serves. Its driver stops when it is called.
-    DeafThread,
+    Leaves [Leave, Serve]
     /// A command that dies of SIGINT.
-    Command,
+    Command [Command]
     /// A command that exits well after some work.
-    CommandReturn,
+    CommandReturn [Command, Work, Return]
     /// A command that exits with a status after some work.
-    CommandFail,
+    CommandFail [Command, Work, Fail]
     /// A command that writes more than a pipe holds when it gets SIGINT, and then exits well.
-    CommandLogs,
+    CommandLogs [Command, OnCancel, Write(100)]
     /// A command that ignores SIGINT.
-    CommandNoInt,
+    CommandNoInt [Command, IgnoreInt]
     /// A command that ignores SIGINT and SIGTERM.
-    CommandNoTerm,
+    CommandNoTerm [Command, IgnoreInt, IgnoreTerm]
     /// A command that catches SIGINT and SIGTERM and goes on.
-    CommandDeaf,
+    CommandDeaf [Command, OnCancel, Ignore]
     /// A command that is stopped by SIGSTOP after some work.
-    CommandStopped,
+    CommandStopped [Command, Work, Stop]
     /// A command that leaves two processes behind, one of them in a group of its own.
-    CommandLeaves,
+    CommandLeaves [Command, Leave, Work, Return]
+    /// Calls its first child, and returns when that is answered and not before.
+    Calls [Call, CancelSelf, Return]
+    /// Serves a call: fills its caller's window and returns. Then it serves on.
+    Answers [Serve, OnCall, Answer]
+    /// Dies without a word when it is called.
+    DiesOfCall [Serve, OnCall, ExitHard]
+    /// Is a thread of its parent's process, and serves. Its driver stops when it is called.
+    DeafThread [Thread, Serve, OnCall, Stick]
 }
 
 impl Conduct {
     /// Those that a healthy tree may have: none needs more than it is asked for.
-    pub const BENIGN: &'static [Self] = &[
-        Self::Serve,
-        Self::Return,
-        Self::Fail,
-        Self::Panic,
-        Self::FailOnCancel,
-        Self::SlowCancel,
-        Self::HelperFails,
-        Self::CancelSelf,
-        Self::Deadline,
-        Self::Bare,
-        Self::SpawnLater,
-        Self::Logs,
-        Self::CancelChild,
-        Self::PeerLeaves,
-        Self::Command,
-        Self::CommandReturn,
-        Self::CommandFail,
-        Self::CommandLogs,
-        Self::CommandNoInt,
-        Self::Calls,
-        Self::Answers,
-    ];
+    pub const BENIGN: &'static [Self] = &Self::those::<{ Self::count(true) }>(true);
 
     /// Those that are faults.
-    pub const FAULTS: &'static [Self] = &[
-        Self::Shield,
-        Self::PeerStays,
-        Self::IgnoreCancel,
-        Self::Block,
-        Self::TemplateDies,
-        Self::TemplateStops,
-        Self::ExitHard,
-        Self::Wedge,
-        Self::Starved,
-        Self::WedgeOnCancel,
-        Self::Linger,
-        Self::Mute,
-        Self::DieInBoot,
-        Self::NoStart,
-        Self::SlowBoot,
-        Self::Stopped,
-        Self::LoseLink,
-        Self::HalfOpen,
-        Self::Stuck,
-        Self::Leaves,
-        Self::CommandNoTerm,
-        Self::CommandDeaf,
-        Self::CommandStopped,
-        Self::CommandLeaves,
-        Self::DiesOfCall,
-        Self::DeafThread,
-    ];
+    pub const FAULTS: &'static [Self] = &Self::those::<{ Self::count(false) }>(false);
 
-    /// Those that end by themselves, so that no user need ever cancel.
-    pub const ENDING: &'static [Self] = &[
-        Self::Return,
-        Self::Fail,
-        Self::Panic,
-        Self::PeerLeaves,
-        Self::PeerStays,
-        Self::ExitHard,
-        Self::DieInBoot,
-        Self::NoStart,
-        Self::Mute,
-        Self::LoseLink,
-        Self::CommandReturn,
-        Self::CommandFail,
-        Self::CommandLeaves,
-    ];
+    const fn count(benign: bool) -> usize {
+        let (mut at, mut count) = (0, 0);
+        while at < Self::ALL.len() {
+            count += (Self::ALL[at].script().is_benign() == benign) as usize;
+            at += 1;
+        }
+        count
+    }
 
-    /// Gives all, the benign ones first.
+    const fn those<const COUNT: usize>(benign: bool) -> [Self; COUNT] {
+        let mut those = [Self::Serve; COUNT];
+        let (mut at, mut count) = (0, 0);
+        while at < Self::ALL.len() {
+            if Self::ALL[at].script().is_benign() == benign {
+                those[count] = Self::ALL[at];
+                count += 1;
+            }
+            at += 1;
+        }
+        those
+    }
+
+    /// Gives all that have a name, the benign ones first.
     #[must_use]
     pub fn all() -> Vec<Self> {
         [Self::BENIGN, Self::FAULTS].concat()
-    }
-
-    /// Tells whether nothing about it needs a signal or a rung.
-    #[must_use]
-    pub fn is_benign(self) -> bool {
-        Self::BENIGN.contains(&self)
-    }
-
-    /// Tells whether it is a program without a machine.
-    #[must_use]
-    pub fn is_command(self) -> bool {
-        matches!(
-            self,
-            Self::Command
-                | Self::CommandReturn
-                | Self::CommandFail
-                | Self::CommandLogs
-                | Self::CommandNoInt
-                | Self::CommandNoTerm
-                | Self::CommandDeaf
-                | Self::CommandStopped
-                | Self::CommandLeaves
-        )
-    }
-
-    /// Gives what kind of child it is.
-    #[must_use]
-    pub fn role(self) -> Role {
-        match self {
-            Self::DeafThread => Role::Thread,
-            _ if self.is_command() => Role::Command,
-            _ => Role::Actor,
-        }
-    }
-
-    /// Tells whether its driver is held up for a while, so that what it is to read waits.
-    #[must_use]
-    pub fn pauses(self) -> bool {
-        matches!(self, Self::Stopped | Self::Starved)
-    }
-
-    /// Tells whether its driver always answers, whatever its tasks do: then its parent needs no rung.
-    #[must_use]
-    pub fn answers(self) -> bool {
-        let silent = matches!(
-            self,
-            Self::Wedge
-                | Self::Starved
-                | Self::WedgeOnCancel
-                | Self::Linger
-                | Self::Mute
-                | Self::Stopped
-                | Self::LoseLink
-                | Self::HalfOpen
-                | Self::Stuck
-                | Self::DeafThread
-                | Self::SlowBoot
-        );
-        !silent && !self.is_command()
-    }
-
-    /// Tells whether something happens after some work.
-    pub(super) fn works(self) -> bool {
-        !matches!(
-            self,
-            Self::Serve
-                | Self::FailOnCancel
-                | Self::SlowCancel
-                | Self::Shield
-                | Self::HelperFails
-                | Self::Deadline
-                | Self::Bare
-                | Self::IgnoreCancel
-                | Self::WedgeOnCancel
-                | Self::SlowBoot
-                | Self::Leaves
-                | Self::Calls
-                | Self::Answers
-                | Self::DiesOfCall
-                | Self::DeafThread
-                | Self::Logs
-                | Self::TemplateDies
-                | Self::TemplateStops
-        )
     }
 }

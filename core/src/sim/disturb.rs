@@ -89,21 +89,28 @@ impl World<'_> {
             }
             Fault::Early => self.give(node, Input::Tick)?.unwrap_or_default(),
             // Nobody could help a root that does not answer, nor, without guardians, what a dead one leaves.
-            Fault::Turns(conduct) if node == 0 && !conduct.answers() => {}
+            Fault::Turns(conduct) if node == 0 && !conduct.script().answers() => {}
             Fault::Turns(Conduct::ExitHard) if node == 0 && !self.scenario.nets.guardian => {}
             Fault::Turns(Conduct::Fail) => {
                 if self.actors[node].as_ref().is_some_and(|actor| actor.body.stage == Stage::Working) {
-                    self.work(node, Conduct::Fail)?;
+                    self.turn_to(node, Conduct::Fail)?;
                 }
             }
             // One fault for each actor: the oracles judge it by the one it has.
-            Fault::Turns(_) if !self.conducts[node].is_benign() => {}
+            Fault::Turns(_) if !self.conducts[node].script().is_benign() => {}
             Fault::Turns(conduct) => {
                 self.conducts[node] = conduct;
                 self.oracle.healthy = false;
-                self.work(node, conduct)?;
+                self.turn_to(node, conduct)?;
             }
         }
         Ok(())
+    }
+
+    /// Lets an actor do now what one of another conduct does after some work.
+    fn turn_to(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
+        self.timeline.note(self.now, "script", format_args!("{}: {conduct:?}", id(node)));
+        let last = conduct.script().verbs().last();
+        last.map_or(Ok(()), |verb| self.act(node, *verb, u8::MAX).map(drop))
     }
 }

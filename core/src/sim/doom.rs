@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 
 use super::begin::draw_conduct;
 use super::choices::Choices;
-use super::conduct::Conduct;
 use super::cure::Cure;
 use super::event::Event;
 use super::promise::Promise;
@@ -16,6 +15,7 @@ use super::run::Report;
 use super::scenario::Scenario;
 use super::script::{Cue, Stage};
 use super::timeline::Timeline;
+use super::verb::Verb;
 use super::world::{Turn, World};
 use crate::{Instant, Life};
 
@@ -118,25 +118,26 @@ fn is_open(world: &World<'_>, node: usize) -> bool {
     if conduct == default || world.scenario.fixed.iter().any(|(fixed, _)| *fixed == node) {
         return false;
     }
+    let script = conduct.script();
     let Some(actor) = &world.actors[node] else {
         // An order says what is to be made.
         let ordered = world.pids[node].is_some() || world.wires[node].parent_end;
-        let same = conduct.role() == default.role() && conduct != Conduct::NoStart;
+        let same = script.role() == default.script().role() && !script.has(Verb::NoStart);
         return !ordered || (world.pids[node].is_none() && same);
     };
     let runs = world.life(node).is_some_and(|life| life <= Life::Running);
     let to_work = world
         .agenda
         .iter()
-        .any(|(_, event)| matches!(event, Event::Cue { node: at, cue: Cue::Work } if *at == node));
-    match conduct {
-        Conduct::Mute | Conduct::DieInBoot => false,
-        _ if actor.body.stage == Stage::Idle => true,
-        Conduct::PeerLeaves | Conduct::PeerStays | Conduct::SpawnLater => false,
-        Conduct::Linger => actor.outcome.is_none(),
-        Conduct::FailOnCancel | Conduct::SlowCancel | Conduct::WedgeOnCancel => runs,
-        Conduct::IgnoreCancel | Conduct::Logs => runs,
-        _ => to_work,
+        .any(|(_, event)| matches!(event, Event::Cue { node: at, cue: Cue::Work(_) } if *at == node));
+    let any = |verbs: &[Verb]| verbs.iter().any(|verb| script.has(*verb));
+    match actor.body.stage {
+        _ if any(&[Verb::Mute, Verb::DieInBoot]) => false,
+        Stage::Idle => true,
+        _ if any(&[Verb::Peer, Verb::PeerStays, Verb::Spawn]) => false,
+        _ if script.has(Verb::OnDone) => actor.outcome.is_none(),
+        _ if script.has(Verb::Work) => to_work,
+        _ => any(&[Verb::OnCancel, Verb::OnAck]) && runs,
     }
 }
 

@@ -23,8 +23,6 @@ pub(super) enum Event {
     Said { node: usize, output: Output },
     /// A process dies.
     Death { pid: Pid, exit: crate::Exit },
-    /// A process is stopped.
-    Stop { pid: Pid },
     /// A guardian's span is over.
     Guard { pid: Pid, template: Pid },
     /// An actor hears that its template is dead.
@@ -52,7 +50,7 @@ impl Event {
             | Self::TemplateGone { node }
             | Self::Drain { node, .. }
             | Self::Look { node } => *node,
-            Self::Death { pid, .. } | Self::Guard { pid, .. } | Self::Stop { pid } => usize::MAX / 2 + pid,
+            Self::Death { pid, .. } | Self::Guard { pid, .. } => usize::MAX / 2 + pid,
             Self::User { .. } => 0,
         }
     }
@@ -70,7 +68,6 @@ impl fmt::Display for Event {
             Self::Cue { node, cue } => write!(f, "{cue:?} in the code of {}", id(*node)),
             Self::Said { node, output } => write!(f, "{} for the code of {}", Name(output), id(*node)),
             Self::Death { pid, .. } => write!(f, "the death of process {pid}"),
-            Self::Stop { pid } => write!(f, "SIGSTOP to process {pid}"),
             Self::Guard { pid, .. } => write!(f, "the guardian's SIGKILL to process {pid}"),
             Self::TemplateGone { node } => write!(f, "the death of {}'s template", id(*node)),
             Self::Drain { node, of } => write!(f, "{}'s look at the output of {}", id(*node), id(*of)),

@@ -1,10 +1,10 @@
 //! The books at the end of a run: every failure of a script is in exactly one report, or counted aloud, and a healthy
 //! tree's tally is exact.
 
-use super::conduct::Conduct;
 use super::kernel::What;
 use super::oracle::Violation;
 use super::promise::Promise;
+use super::verb::Verb;
 use super::world::{World, id};
 use crate::{End, Tally};
 
@@ -60,7 +60,8 @@ fn has_a_way(world: &World<'_>, node: usize) -> bool {
         let spoke = world.actors[at].as_ref().is_some_and(|actor| actor.outcome.is_some());
         let unclaimed = world.pids[at].is_some_and(|pid| world.kernel.at(pid).unclaimed);
         let unheard = unclaimed || super::acts::is_thread_given_up(world, at);
-        if !spoke || unheard || matches!(world.conducts[at], Conduct::LoseLink | Conduct::HalfOpen) {
+        let script = world.conducts[at].script();
+        if !spoke || unheard || script.has(Verb::LoseLink) || script.has(Verb::HalfOpen) {
             return false;
         }
         match world.scenario.parent(at) {

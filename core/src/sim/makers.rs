@@ -6,9 +6,9 @@
 use alloc::vec::Vec;
 
 use super::choices::Source;
-use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::{Block, Pid, What};
+use super::verb::{Script, Verb};
 use super::world::{World, id, place};
 use crate::{ActorId, Config, Defect, Exit, Input, Instant, Signal, Stamp};
 
@@ -35,7 +35,7 @@ impl World<'_> {
         self.orders[child] = self.actors[node].as_ref().and_then(|actor| actor.template);
         let after =
             self.pick(Source::Start, &[1, 0, 10, 30], format_args!("the start of {} takes", id(child)));
-        if self.conducts[child] == Conduct::NoStart {
+        if self.conducts[child].script().has(Verb::NoStart) {
             self.wires[child].child_end = false;
             self.orders[child] = None;
             let fact = Input::NotStarted { child: id(child), errno: EAGAIN };
@@ -54,48 +54,49 @@ impl World<'_> {
         let Some(actor) = self.actors[node].as_mut() else { return };
         let first = !core::mem::replace(&mut actor.ordered, true);
         let Some(template) = actor.template.filter(|_| first) else { return };
-        match self.conducts[node] {
-            Conduct::TemplateStops => self.kernel.at_mut(template).stopped = true,
-            Conduct::TemplateDies => {
-                let what = format_args!("the template of {} dies after", id(node));
-                let after = self.pick(Source::Start, &[1, 0, 5, 30], what);
-                self.at(self.now.after(after), Event::Death { pid: template, exit: Exit::Signal(9) });
-            }
-            _ => {}
+        let script = self.conducts[node].script();
+        if script.has(Verb::TemplateStops) {
+            self.kernel.at_mut(template).stopped = true;
+        } else if script.has(Verb::TemplateDies) {
+            let what = format_args!("the template of {} dies after", id(node));
+            let after = self.pick(Source::Start, &[1, 0, 5, 30], what);
+            self.at(self.now.after(after), Event::Death { pid: template, exit: Exit::Signal(9) });
         }
     }
 
     /// Makes a child's process, unless its actor, or who was asked to fork it, can't.
     pub(super) fn exec(&mut self, node: usize) {
         let Some(parent) = self.scenario.parent(node) else { return };
-        let conduct = self.conducts[node];
+        let script = *self.conducts[node].script();
         let template = self.orders[node].filter(|template| self.kernel.at(*template).runs());
         let Some(maker) = self.pids[parent].filter(|pid| self.kernel.at(*pid).is_alive()) else {
             return;
         };
-        if template.is_none() && !conduct.is_command() {
+        if template.is_none() && !script.is_command() {
             return;
         }
-        let what = if conduct.is_command() { What::Command(node) } else { What::Actor(node) };
+        let what = if script.is_command() { What::Command(node) } else { What::Actor(node) };
         let pid = self.kernel.fork(maker, what, true);
         self.prelude(parent, node, pid);
         self.pids[node] = Some(pid);
         self.timeline.note(self.now, "kernel", format_args!("process {pid} is made for {}", id(node)));
         self.answer_order(parent, node, pid, template);
-        if conduct.is_command() {
-            return self.exec_command(node, pid);
+        if script.is_command() {
+            return self.exec_command(node, pid, &script);
         }
         let mut config = Config::child(id(node));
         config.defects = self.scenario.defects;
         self.seat(node, pid, config);
-        match conduct {
-            Conduct::Mute => {}
-            Conduct::DieInBoot => self.at(self.now, Event::Death { pid, exit: Exit::Signal(11) }),
-            Conduct::SlowBoot => {
+        match () {
+            () if script.has(Verb::Mute) => {}
+            () if script.has(Verb::DieInBoot) => {
+                self.at(self.now, Event::Death { pid, exit: Exit::Signal(11) });
+            }
+            () if script.has(Verb::SlowBoot) => {
                 let slow = self.scenario.limits.boot / 2;
                 self.at(self.now.after(slow), Event::Begin { node });
             }
-            _ => {
+            () => {
                 let what = format_args!("the boot of {} takes", id(node));
                 let after = self.pick(Source::Start, &[1, 0, 10, 30], what);
                 self.at(self.now.after(after), Event::Begin { node });
@@ -112,7 +113,7 @@ impl World<'_> {
         if defects.has(Defect::InheritedFds) {
             self.kernel.at_mut(pid).copies = self.files_of(parent);
         }
-        let speaks = !self.conducts[node].is_command();
+        let speaks = !self.conducts[node].script().is_command();
         if speaks && defects.has(Defect::ForkWithThreads) && self.choose(Source::Start, 2) == 1 {
             self.name_choice(format_args!("{} is forked while a thread holds a lock", id(node)));
             self.kernel.at_mut(pid).block = Some(Block::Lock);
@@ -123,8 +124,8 @@ impl World<'_> {
     /// made by the template.
     fn answer_order(&mut self, parent: usize, node: usize, pid: Pid, template: Option<Pid>) {
         if let Some(template) = template
-            && self.conducts[parent] == Conduct::TemplateDies
-            && !self.conducts[node].is_command()
+            && self.conducts[parent].script().has(Verb::TemplateDies)
+            && !self.conducts[node].script().is_command()
             && self.choose(Source::Start, 2) == 1
         {
             self.name_choice(format_args!(
@@ -141,32 +142,13 @@ impl World<'_> {
         self.tell_started(parent, node, pid, self.now.after(heard));
     }
 
-    fn exec_command(&mut self, node: usize, pid: Pid) {
-        let conduct = self.conducts[node];
-        let process = self.kernel.at_mut(pid);
-        match conduct {
-            Conduct::CommandNoInt => process.ignore(Signal::Int),
-            Conduct::CommandNoTerm => {
-                process.ignore(Signal::Int);
-                process.ignore(Signal::Term);
+    fn exec_command(&mut self, node: usize, pid: Pid, script: &Script) {
+        for (verb, signal) in [(Verb::IgnoreInt, Signal::Int), (Verb::IgnoreTerm, Signal::Term)] {
+            if script.has(verb) {
+                self.kernel.at_mut(pid).ignore(signal);
             }
-            _ => {}
         }
-        let code = match conduct {
-            Conduct::CommandReturn => 0,
-            Conduct::CommandFail => 1,
-            Conduct::CommandStopped => {
-                let after = self.work_span(node);
-                return self.at(self.now.after(after), Event::Stop { pid });
-            }
-            Conduct::CommandLeaves => {
-                self.leave(node, pid);
-                0
-            }
-            _ => return,
-        };
-        let after = self.work_span(node);
-        self.at(self.now.after(after), Event::Death { pid, exit: Exit::Code(code) });
+        self.run_command(node, 0);
     }
 
     /// An actor hears that its template is dead: it was let go, or what it had not answered has failed.
@@ -181,7 +163,7 @@ impl World<'_> {
         }
         let scenario = self.scenario;
         for child in scenario.children(node) {
-            if self.orders[child].is_some() && !self.conducts[child].is_command() {
+            if self.orders[child].is_some() && !self.conducts[child].script().is_command() {
                 self.find_unanswered(node, child);
             }
         }

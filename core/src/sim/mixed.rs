@@ -72,7 +72,7 @@ fn calling(scenario: Scenario, random: &mut Splitmix) -> Scenario {
 /// Lets the root die, and nothing tell those that it leaves but the ends of their channels, or but SIGTERM. They all hear
 /// that and end, since nothing is there that could kill one.
 fn orphaned(mut scenario: Scenario, by_channel: bool) -> Scenario {
-    let hears = |conduct: &Conduct| conduct.is_benign() && !conduct.is_command();
+    let hears = |conduct: &Conduct| conduct.script().is_benign() && !conduct.script().is_command();
     scenario.menu.retain(hears);
     scenario.fixed.clear();
     scenario.disturbed = false;

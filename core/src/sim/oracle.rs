@@ -71,7 +71,7 @@ const FAILURES: u32 = 1000;
 impl Oracle {
     pub(super) fn new(scenario: &Scenario, conducts: &[Conduct]) -> Self {
         Self {
-            healthy: scenario.nets.tasks && conducts.iter().all(|conduct| conduct.is_benign()),
+            healthy: scenario.nets.tasks && conducts.iter().all(|conduct| conduct.script().is_benign()),
             rushed: conducts.iter().map(|_| false).collect(),
             heard: conducts.iter().map(|_| Heard::default()).collect(),
             began: conducts.iter().map(|_| None).collect(),
@@ -196,7 +196,7 @@ pub(super) fn check_codes(world: &mut World<'_>) -> Result<(), Violation> {
 fn check_late(world: &mut World<'_>, node: usize) -> Result<(), Violation> {
     let now = world.now;
     let Some(actor) = world.actors[node].as_ref() else { return Ok(()) };
-    if !actor.machine.life().is_teardown() || world.conducts[node].pauses() {
+    if !actor.machine.life().is_teardown() || world.conducts[node].script().pauses() {
         return Ok(());
     }
     let began = *world.oracle.began[node].get_or_insert(now);

@@ -9,12 +9,10 @@ use super::event::Event;
 use super::kernel::{Block, File, What};
 use super::script::Cue;
 use super::world::{World, id};
-use crate::{Defect, Exit};
+use crate::Defect;
 
 /// What a pipe holds.
 const ROOM: u32 = 64 << 10;
-/// What one that is told to end has to say.
-const MUCH: u32 = 100 << 10;
 
 /// One captured output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -23,14 +21,17 @@ pub(super) struct Pipe {
     fill: u32,
     /// What is still to be written.
     owed: u32,
+    /// Where the script of who writes goes on.
+    next: u8,
     /// Nobody can write any more.
     ended: bool,
 }
 
 impl World<'_> {
-    /// One that is told to end says much, and goes on when all of it is written.
-    pub(super) fn write_much(&mut self, node: usize) {
-        self.pipes.entry(node).or_default().owed = MUCH;
+    /// Writes so many KiB, and goes on when all of them are written.
+    pub(super) fn write_out(&mut self, node: usize, much: u16, next: u8) {
+        let pipe = self.pipes.entry(node).or_default();
+        (pipe.owed, pipe.next) = (u32::from(much) << 10, next);
         self.write(node);
     }
 
@@ -42,29 +43,25 @@ impl World<'_> {
     fn write(&mut self, node: usize) {
         let Some(parent) = self.scenario.parent(node) else {
             // What the root writes to is no pipe of ours.
-            self.pipes.remove(&node);
-            return self.at(self.now, Event::Cue { node, cue: Cue::Written });
+            let next = self.pipes.remove(&node).map_or(0, |pipe| pipe.next);
+            return self.at(self.now, Event::Cue { node, cue: Cue::Written(next) });
         };
         let read = self.pids[parent].is_some_and(|pid| self.kernel.at(pid).is_alive());
         let Some(pipe) = self.pipes.get_mut(&node) else { return };
         let taken = if read { pipe.owed.min(ROOM - pipe.fill) } else { pipe.owed };
         pipe.fill += taken;
         pipe.owed -= taken;
-        let full = pipe.owed > 0;
+        let (full, next) = (pipe.owed > 0, pipe.next);
         if read {
             self.tell_output(parent, node);
         }
         let Some(pid) = self.pids[node] else { return };
-        match self.kernel.at(pid).what {
-            // The user's own thread waits for room. The driver does not write.
-            What::Actor(_) if !full => self.at(self.now, Event::Cue { node, cue: Cue::Written }),
-            What::Command(_) => {
-                self.kernel.at_mut(pid).block = full.then_some(Block::Output);
-                if !full {
-                    self.at(self.now, Event::Death { pid, exit: Exit::Code(0) });
-                }
-            }
-            _ => {}
+        // An actor's driver does not write: the user's own thread waits for room.
+        if matches!(self.kernel.at(pid).what, What::Command(_)) {
+            self.kernel.at_mut(pid).block = full.then_some(Block::Output);
+        }
+        if !full {
+            self.at(self.now, Event::Cue { node, cue: Cue::Written(next) });
         }
     }
 

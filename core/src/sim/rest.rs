@@ -4,9 +4,9 @@
 //! that was not asked to end and is alive. What was asked to end, or has died, must move; so must a script that has
 //! nothing left to do. It looks at what machines say they wait for, and at the model for whether that is true.
 
-use super::conduct::Conduct;
 use super::kernel::{Block, Pid, Vital, What};
 use super::script::Stage;
+use super::verb::Verb;
 use super::world::{World, place};
 use crate::{ActorId, Child, Life, Link, On, ScopeId, Until, Wait, Why};
 
@@ -104,8 +104,7 @@ impl World<'_> {
     fn is_busy(&self, node: usize) -> bool {
         let Some(actor) = self.actors[node].as_ref() else { return false };
         let state = actor.machine.state();
-        let heeds =
-            self.scenario.nets.tasks && !matches!(actor.body.conduct, Conduct::IgnoreCancel | Conduct::Block);
+        let heeds = self.scenario.nets.tasks && actor.body.conduct.script().on_cancel() != Some(Verb::Ignore);
         let is_cancelled = state.scopes.values().any(|scope| scope.phase.is_cancelled());
         let is_joined_by = |(scope, _): &(ScopeId, _)| *scope != ScopeId::ROOT;
         let goes_on = !(heeds && is_cancelled);
@@ -114,7 +113,7 @@ impl World<'_> {
             Stage::Joining => goes_on && state.members.iter().any(is_joined_by),
             // Nobody reads.
             Stage::Writing => self.scenario.parent(node).is_some_and(|parent| self.is_silent(parent)),
-            Stage::Idle | Stage::Over => false,
+            Stage::Idle | Stage::Heeding | Stage::Over => false,
         }
     }
 }

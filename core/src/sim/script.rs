@@ -1,22 +1,24 @@
-//! The users' code: the main task of each actor as a script.
+//! The users' code: the main task of each actor plays a script.
 //!
 //! The rule: a body that does not handle a group fails it upwards, error by error, before it ends. Whatever it does, it
-//! does by asks and facts of the public surface; it knows no more of the machine than user code does.
+//! does by asks and facts of the public surface; it knows no more of the machine than user code does. Where it goes on
+//! stands in the cue that it waits for.
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::choices::Source;
 use super::conduct::Conduct;
+use super::deeds::Then;
 use super::event::Event;
-use super::kernel::{Block, File, Pid, What};
 use super::oracle::Violation;
 use super::promise::Promise;
 use super::spans::Span;
+use super::verb::{Script, Verb};
 use super::world::{World, id};
 use crate::{
-    ActorId, Defect, Error, Exit, Input, Kind, Link, Message, NameId, Payload, PeerId, Refused, ScopeId,
-    Spec, SpecId, TaskId,
+    ActorId, Error, Input, Kind, Link, Message, NameId, Payload, PeerId, Refused, ScopeId, Spec, SpecId,
+    TaskId,
 };
 
 /// The scope that a script opens for its children.
@@ -26,16 +28,16 @@ const STRANGER: ActorId = ActorId(u64::MAX);
 /// The second task of a script that has one.
 const HELPER: TaskId = TaskId(1);
 
-/// When a script goes on.
+/// When a script goes on; with a place, at that verb of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cue {
     Start,
     Named,
-    Work,
+    Work(u8),
     HelperFails,
     Cancelled,
     HelperCancelled,
-    Written,
+    Written(u8),
     Relay,
 }
 
@@ -44,9 +46,21 @@ pub(super) enum Cue {
 pub(super) enum Stage {
     Idle,
     Working,
+    /// It is at what it does when it is cancelled.
+    Heeding,
     Writing,
     Joining,
     Over,
+}
+
+/// Whether a script calls somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Calling {
+    No,
+    /// It waits for the one whom it is to call.
+    Soon,
+    /// It waits for the answer.
+    Now,
 }
 
 /// The main task of one actor.
@@ -54,43 +68,43 @@ pub(super) enum Stage {
 pub(super) struct Body {
     pub(super) conduct: Conduct,
     pub(super) stage: Stage,
-    /// It waits for the answer to a call.
-    pub(super) calling: bool,
+    pub(super) calling: Calling,
     pub(super) nursery: Option<ScopeId>,
     pub(super) held: Vec<Error>,
 }
 
 impl Body {
     pub(super) fn new(conduct: Conduct) -> Self {
-        Self { conduct, stage: Stage::Idle, calling: false, nursery: None, held: Vec::new() }
+        Self { conduct, stage: Stage::Idle, calling: Calling::No, nursery: None, held: Vec::new() }
     }
 }
 
 impl World<'_> {
     pub(super) fn play(&mut self, node: usize, cue: Cue) -> Result<(), Violation> {
         let Some(body) = self.actors[node].as_ref().map(|actor| &actor.body) else {
+            if let Cue::Work(at) | Cue::Written(at) = cue {
+                self.run_command(node, at);
+            }
             return Ok(());
         };
-        let (conduct, stage, nursery, calling) = (body.conduct, body.stage, body.nursery, body.calling);
+        let (script, stage, nursery, calling) =
+            (*body.conduct.script(), body.stage, body.nursery, body.calling);
         match cue {
-            Cue::Start => self.start(node, conduct),
+            Cue::Start => self.start(node, &script),
             Cue::Named => {
                 self.make_socket(node);
                 Ok(())
             }
-            Cue::Work if stage == Stage::Working || stage == Stage::Joining => self.work(node, conduct),
-            Cue::Cancelled if stage == Stage::Working && conduct == Conduct::Logs => {
-                self.set_stage(node, Stage::Writing);
-                self.write_much(node);
-                Ok(())
+            Cue::Work(at) if matches!(stage, Stage::Working | Stage::Heeding | Stage::Joining) => {
+                let conduct = self.conducts[node];
+                self.timeline.note(self.now, "script", format_args!("{}: {conduct:?}", id(node)));
+                self.go_on(node, script.resumed(at))
             }
-            Cue::Written if stage == Stage::Writing => {
-                self.set_stage(node, Stage::Working);
-                self.finish(node, None)
-            }
-            Cue::Cancelled if stage == Stage::Working && !calling => {
-                let kind = (conduct == Conduct::FailOnCancel).then_some(Kind::Failed);
-                self.finish(node, kind)
+            Cue::Cancelled if stage == Stage::Working && calling != Calling::Now => self.heed(node, &script),
+            Cue::Written(at) if stage == Stage::Writing => {
+                let heeds = script.cue_before(at) == Some(Verb::OnCancel);
+                self.set_stage(node, if heeds { Stage::Heeding } else { Stage::Working });
+                self.go_on(node, at)
             }
             Cue::HelperFails if stage != Stage::Over => {
                 self.fail(node, nursery.unwrap_or(ScopeId::ROOT), Kind::Failed)?;
@@ -98,7 +112,9 @@ impl World<'_> {
             }
             Cue::HelperCancelled if stage != Stage::Over => self.end_task(node, HELPER),
             Cue::Relay => self.relay(node),
-            Cue::Work | Cue::Cancelled | Cue::HelperFails | Cue::HelperCancelled | Cue::Written => Ok(()),
+            Cue::Work(_) | Cue::Cancelled | Cue::HelperFails | Cue::HelperCancelled | Cue::Written(_) => {
+                Ok(())
+            }
         }
     }
 
@@ -106,65 +122,124 @@ impl World<'_> {
         self.actors[node].as_mut().map(|actor| &mut actor.body)
     }
 
-    fn set_stage(&mut self, node: usize, stage: Stage) {
+    pub(super) fn set_stage(&mut self, node: usize, stage: Stage) {
         if let Some(body) = self.body(node) {
             body.stage = stage;
         }
     }
 
-    fn start(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
+    /// Takes its place: its endpoint, its name, its nursery, and its children but those that it spawns later.
+    fn start(&mut self, node: usize, script: &Script) -> Result<(), Violation> {
         if let Some(body) = self.body(node) {
             if body.stage != Stage::Idle {
                 return Ok(());
             }
             body.stage = Stage::Working;
         }
-        self.expose(node, conduct)?;
+        if script.after(Verb::OnCall).is_some() {
+            self.expose(node)?;
+        }
         if self.scenario.named {
             self.take_name(node);
         }
         let children: Vec<usize> = self.scenario.children(node).collect();
-        let inner = !children.is_empty();
-        let wants_scope = matches!(conduct, Conduct::Shield | Conduct::Deadline | Conduct::HelperFails);
-        let endless = matches!(conduct, Conduct::IgnoreCancel | Conduct::Logs | Conduct::Calls);
-        let has_body = conduct.works() || !inner || endless;
-        if (inner || wants_scope) && conduct != Conduct::Bare {
-            self.open_nursery(node, conduct)?;
+        let wants_scope = [Verb::Shield, Verb::Deadline, Verb::Helper].iter().any(|verb| script.has(*verb));
+        if (!children.is_empty() || wants_scope) && !script.has(Verb::Bare) {
+            self.open_nursery(node, script)?;
         }
-        if conduct == Conduct::HelperFails {
+        if script.has(Verb::Helper) {
             self.start_helper(node)?;
         }
-        let at_once = children.len() - usize::from(conduct == Conduct::SpawnLater && inner);
-        for child in &children[..at_once] {
+        for child in &children[..children.len().saturating_sub(script.spawns(0))] {
             self.spawn(node, *child)?;
         }
-        if matches!(conduct, Conduct::PeerStays | Conduct::PeerLeaves) {
-            self.join_peer(node, conduct)?;
-        }
-        if conduct == Conduct::Leaves
-            && let Some(pid) = self.pids[node]
-        {
-            self.leave(node, pid);
-        }
-        if conduct.works() {
-            let after = self.work_span(node);
-            self.at(self.now.after(after), Event::Cue { node, cue: Cue::Work });
-        } else if !has_body {
-            return self.finish(node, None);
-        }
-        Ok(())
+        self.go_on(node, 0)
     }
 
-    /// Chooses how long some work takes.
-    pub(super) fn work_span(&mut self, node: usize) -> Duration {
-        self.scenario.settled
-            + self.pick(Source::Script, &[20, 0, 5, 200], format_args!("the work of {} takes", id(node)))
+    /// Does what it does when it is cancelled.
+    fn heed(&mut self, node: usize, script: &Script) -> Result<(), Violation> {
+        self.set_stage(node, Stage::Heeding);
+        match script.after(Verb::OnCancel) {
+            Some(at) => self.go_on(node, at),
+            None => self.finish(node, None),
+        }
     }
 
-    fn open_nursery(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
+    /// Does what a script does at a cue, if that is anything.
+    pub(super) fn react(&mut self, node: usize, cue: Verb) -> Result<(), Violation> {
+        match self.script(node).after(cue) {
+            Some(at) => self.go_on(node, at),
+            None => Ok(()),
+        }
+    }
+
+    /// Does verb after verb, until one has to be waited for or what is done at a cue is over.
+    pub(super) fn go_on(&mut self, node: usize, mut at: u8) -> Result<(), Violation> {
+        let script = self.script(node);
+        while let Some(verb) = script.verb(at) {
+            at += 1;
+            match self.act(node, verb, at)? {
+                Then::GoesOn => {}
+                Then::Waits => return Ok(()),
+                Then::IsHeldUp => {
+                    if script.verb(at).is_some() || script.cue_before(at) == Some(Verb::OnCancel) {
+                        self.at(self.now, Event::Cue { node, cue: Cue::Work(at) });
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        if script.cue_before(at) == Some(Verb::OnCancel) { self.finish(node, None) } else { Ok(()) }
+    }
+
+    /// Does what a verb says: as user code, or else as a process.
+    pub(super) fn act(&mut self, node: usize, verb: Verb, next: u8) -> Result<Then, Violation> {
+        let first = self.scenario.children(node).next();
+        match verb {
+            Verb::Serve if first.is_some() => self.finish(node, None)?,
+            Verb::Return => self.finish(node, None)?,
+            Verb::Fail => self.finish(node, Some(Kind::Failed))?,
+            Verb::Panic => self.finish(node, Some(Kind::Panicked))?,
+            Verb::Serve | Verb::Ignore => {}
+            Verb::Call => self.await_callee(node)?,
+            Verb::Answer => self.give_stream(node)?,
+            Verb::Spawn => return self.spawn_late(node, next - 1).map(|()| Then::GoesOn),
+            Verb::Peer | Verb::PeerStays => {
+                return self.join_peer(node, verb == Verb::Peer).map(|()| Then::GoesOn);
+            }
+            Verb::CancelChild => {
+                let child = first.map(|child| Input::CancelChild { child: id(child) });
+                return child.map_or(Ok(Then::GoesOn), |ask| self.ask(node, ask));
+            }
+            Verb::CancelSelf => {
+                let scope = self.nursery(node);
+                return self.ask(node, Input::Cancel { scope });
+            }
+            _ => return Ok(self.befall(node, verb, next)),
+        }
+        Ok(Then::Waits)
+    }
+
+    fn ask(&mut self, node: usize, ask: Input) -> Result<Then, Violation> {
+        self.give(node, ask)?.ok();
+        Ok(Then::GoesOn)
+    }
+
+    /// Spawns the first of the children that it has not spawned at a place of its script.
+    fn spawn_late(&mut self, node: usize, at: u8) -> Result<(), Violation> {
+        let children: Vec<usize> = self.scenario.children(node).collect();
+        let child = children.len().checked_sub(self.script(node).spawns(at)).and_then(|at| children.get(at));
+        child.map_or(Ok(()), |child| self.spawn(node, *child))
+    }
+
+    fn nursery(&mut self, node: usize) -> ScopeId {
+        self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT)
+    }
+
+    fn open_nursery(&mut self, node: usize, script: &Script) -> Result<(), Violation> {
         let span = self.scenario.settled + Duration::from_millis(60);
-        let deadline = (conduct == Conduct::Deadline).then(|| self.now.after(span));
-        let shield = conduct == Conduct::Shield;
+        let deadline = script.has(Verb::Deadline).then(|| self.now.after(span));
+        let shield = script.has(Verb::Shield);
         let open = Input::OpenScope { scope: NURSERY, parent: ScopeId::ROOT, shield, deadline };
         let opened = self.give(node, open)?.is_ok();
         if let Some(body) = self.body(node) {
@@ -174,7 +249,7 @@ impl World<'_> {
     }
 
     fn start_helper(&mut self, node: usize) -> Result<(), Violation> {
-        let scope = self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT);
+        let scope = self.nursery(node);
         if self.give(node, Input::StartTask { task: HELPER, scope })?.is_ok() {
             let after = self.work_span(node);
             self.at(self.now.after(after), Event::Cue { node, cue: Cue::HelperFails });
@@ -183,8 +258,8 @@ impl World<'_> {
     }
 
     fn spawn(&mut self, node: usize, child: usize) -> Result<(), Violation> {
-        let scope = self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT);
-        let role = self.conducts[child].role();
+        let scope = self.nursery(node);
+        let role = self.conducts[child].script().role();
         // All children of one parent have the same name: nothing may depend on it.
         let name = NameId(node as u32);
         let spec = Spec { id: SpecId(child as u32), name, role, levels: None, times: None };
@@ -195,12 +270,12 @@ impl World<'_> {
         }
     }
 
-    fn join_peer(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
+    fn join_peer(&mut self, node: usize, leaves: bool) -> Result<(), Violation> {
         let peer = PeerId(1);
         self.give(node, Input::PeerJoined { peer })?.ok();
         let message = Message::Hello { versions: crate::VERSIONS, actor: STRANGER };
         self.give(node, Input::Received { link: Link::Peer(peer), message })?.ok();
-        if conduct == Conduct::PeerLeaves {
+        if leaves {
             let after = self.pick(
                 Source::Script,
                 &[30, 0, 5, 250],
@@ -212,74 +287,10 @@ impl World<'_> {
         Ok(())
     }
 
-    pub(super) fn work(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
-        let Some(pid) = self.pids[node] else { return Ok(()) };
-        self.timeline.note(self.now, "script", format_args!("{}: {conduct:?}", id(node)));
-        match conduct {
-            Conduct::Fail => return self.finish(node, Some(Kind::Failed)),
-            Conduct::Panic => return self.finish(node, Some(Kind::Panicked)),
-            Conduct::ExitHard => self.die(pid, Exit::Code(3)),
-            Conduct::Wedge => self.kernel.at_mut(pid).wedged = true,
-            Conduct::Stuck => {
-                self.kernel.at_mut(pid).wedged = true;
-                self.kernel.at_mut(pid).stuck = true;
-            }
-            Conduct::Stopped => self.kernel.at_mut(pid).stopped = true,
-            Conduct::Starved => {
-                self.kernel.at_mut(pid).block = Some(Block::Turn);
-                let after = self.pick(
-                    Source::Script,
-                    &[50, 300, 700, 3000],
-                    format_args!("{} gets no turn for", id(node)),
-                );
-                self.at(self.now.after(after), Event::Wake { node });
-            }
-            Conduct::Block if self.scenario.defects.has(Defect::SignalStarved) => {
-                self.kernel.at_mut(pid).block = Some(Block::Code);
-            }
-            // The driver has a thread of its own, which no code of a user holds up.
-            Conduct::Block => {}
-            Conduct::LoseLink => self.break_wire(node),
-            Conduct::HalfOpen => self.sever(node),
-            Conduct::SpawnLater => {
-                if let Some(child) = self.scenario.children(node).last() {
-                    self.spawn(node, child)?;
-                }
-            }
-            Conduct::CancelSelf => {
-                let scope = self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT);
-                self.give(node, Input::Cancel { scope })?.ok();
-            }
-            Conduct::CancelChild => {
-                if let Some(child) = self.scenario.children(node).next() {
-                    self.give(node, Input::CancelChild { child: id(child) })?.ok();
-                }
-                return self.finish(node, None);
-            }
-            // It was to do something else, and does nothing.
-            Conduct::Serve if self.scenario.children(node).next().is_none() => {}
-            _ => return self.finish(node, None),
-        }
-        Ok(())
-    }
-
-    /// Forks two processes and tells nobody of them; they hold copies of what their maker has open.
-    pub(super) fn leave(&mut self, node: usize, pid: Pid) {
-        let speaks = !self.conducts[node].is_command();
-        let copy = if speaks { File::Below(node) } else { File::Output(node) };
-        if !speaks {
-            self.pipes.entry(node).or_default();
-        }
-        for own_group in [false, true] {
-            let left = self.kernel.fork(pid, What::Leaving, own_group);
-            self.kernel.at_mut(left).copies.push(copy);
-        }
-    }
-
     /// Ends the body: of the nursery, if there is one, else of the task.
     pub(super) fn finish(&mut self, node: usize, kind: Option<Kind>) -> Result<(), Violation> {
         let Some(body) = self.body(node) else { return Ok(()) };
-        if body.stage != Stage::Working {
+        if !matches!(body.stage, Stage::Working | Stage::Heeding) {
             return Ok(());
         }
         let nursery = body.nursery;
@@ -334,10 +345,10 @@ impl World<'_> {
     /// The body hears that it is cancelled: from its nursery, or from its task if it has none.
     pub(super) fn cancel_body(&mut self, node: usize) {
         let own = self.scenario.limits.times.own;
-        let after = match self.conducts[node] {
-            Conduct::IgnoreCancel | Conduct::Block => return,
+        let after = match self.conducts[node].script().on_cancel() {
+            Some(Verb::Ignore) => return,
             _ if !self.scenario.nets.tasks => return,
-            Conduct::SlowCancel => own * 9 / 10,
+            Some(Verb::Tarry) => own * 9 / 10,
             _ => match self.choose(Source::Script, 3) {
                 0 => Duration::ZERO,
                 1 => own / 10,

@@ -2,12 +2,12 @@
 //!
 //! The rule: it performs and reports, as the real shells do, and decides nothing.
 
-use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::{Block, Pid};
 use super::oracle::Violation;
 use super::promise::Promise;
 use super::script::Cue;
+use super::verb::Verb;
 use super::world::{World, id, place};
 use crate::{ActorId, Defect, Exit, Input, Message, Outcome, Output, Payload, Signal, Status};
 
@@ -53,7 +53,7 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
         Output::Release => world.release(node),
         Output::Unanswered { .. } => world.kill_template(node),
         Output::Report(crate::Event::Abandoned(_)) => world.abandon(node),
-        Output::Done(outcome) => world.done(node, outcome),
+        Output::Done(outcome) => world.done(node, outcome)?,
         // Nothing that changes this world: words for users, of calls (see `talk.rs`), of peers and of names.
         _ => {}
     }
@@ -109,19 +109,19 @@ impl World<'_> {
     }
 
     /// The process exits, unless something in it never ends.
-    fn done(&mut self, node: usize, outcome: Outcome) {
+    fn done(&mut self, node: usize, outcome: Outcome) -> Result<(), Violation> {
         self.remove_socket(node);
-        let Some(actor) = self.actors[node].as_mut() else { return };
+        let Some(actor) = self.actors[node].as_mut() else { return Ok(()) };
         actor.outcome = Some(outcome);
         let pid = actor.pid;
         if actor.released {
             self.kill_template(node);
         }
-        if self.conducts[node] == Conduct::Linger {
-            self.kernel.at_mut(pid).wedged = true;
-        } else {
+        self.react(node, Verb::OnDone)?;
+        if self.kernel.at(pid).is_sound() {
             let exit = Exit::Code(outcome.end.status().into());
             self.at(self.now, Event::Death { pid, exit });
         }
+        Ok(())
     }
 }

@@ -5,10 +5,10 @@
 use core::time::Duration;
 
 use super::choices::Source;
-use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::{Pid, What};
 use super::spans::Span;
+use super::verb::Verb;
 use super::world::{World, id};
 use crate::{Defect, Exit, Input, Link, Signal};
 
@@ -48,7 +48,12 @@ impl World<'_> {
                     self.at(self.now, Event::Look { node });
                 }
             }
-            What::Command(node) => self.signal_command(node, pid, signal, from),
+            What::Command(node) => {
+                self.signal_command(node, pid, signal, from);
+                if stopped {
+                    self.open_mailbox(node);
+                }
+            }
             // It may ignore SIGTERM.
             What::Leaving => {
                 if signal == Signal::Term {
@@ -95,9 +100,10 @@ impl World<'_> {
 
     fn signal_command(&mut self, node: usize, pid: Pid, signal: Signal, from: Option<usize>) {
         if !self.kernel.at(pid).ignores(signal) {
-            return match self.conducts[node] {
-                Conduct::CommandDeaf => {}
-                Conduct::CommandLogs if signal == Signal::Int => self.write_much(node),
+            let script = self.conducts[node].script();
+            return match script.after(Verb::OnCancel) {
+                Some(_) if script.on_cancel() == Some(Verb::Ignore) => {}
+                Some(at) if signal == Signal::Int => self.run_command(node, at),
                 _ => self.dies_of(pid, signal),
             };
         }

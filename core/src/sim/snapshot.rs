@@ -5,9 +5,11 @@
 
 use alloc::vec::Vec;
 
+use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::{Block, INIT, Pid, Process, What};
 use super::key::{Key, Print};
+use super::script::Cue;
 use super::world::{Actor, World};
 
 /// Names of templates begin here; a name has 16 bits.
@@ -19,7 +21,7 @@ impl World<'_> {
         key.begin(self.now);
         let names = self.names();
         for node in 0..self.actors.len() {
-            key.number(self.conducts[node] as u64);
+            conduct_key(key, &self.conducts[node]);
             self.actor_key(key, &names, node);
             self.wire_key(key, &names, node);
             self.oracle_key(key, node);
@@ -82,7 +84,8 @@ impl World<'_> {
                 Some(print) => key.print(print),
                 None => key.print(&Print::of(machine.state())),
             }
-            key.number(body.conduct as u64 | (body.stage as u64) << 8 | u64::from(body.calling) << 16);
+            conduct_key(key, &body.conduct);
+            key.number(body.stage as u64 | (body.calling as u64) << 8);
             key.data(&body.nursery);
             key.data(&body.held);
             key.number(sweeps.len() as u64);
@@ -119,6 +122,14 @@ impl World<'_> {
         if let Some(began) = oracle.began[node] {
             key.instant(began);
         }
+    }
+}
+
+/// Takes in a conduct by its name, or a script without one by its verbs.
+fn conduct_key(key: &mut Key, conduct: &Conduct) {
+    key.variant(conduct);
+    if let Conduct::Own(script) = conduct {
+        key.data(&script.verbs());
     }
 }
 
@@ -161,7 +172,11 @@ fn event_key(key: &mut Key, names: &[u64], event: &Event) {
             key.number(*node as u64);
             key.data(output);
         }
-        Event::Cue { node, cue } => key.number(*node as u64 | (*cue as u64) << 16),
+        Event::Cue { node, cue } => {
+            key.variant(cue);
+            let at = if let Cue::Work(at) | Cue::Written(at) = cue { *at } else { 0 };
+            key.number(*node as u64 | u64::from(at) << 16);
+        }
         Event::Drain { node, of } => key.number(*node as u64 | (*of as u64) << 16),
         Event::Exec { node }
         | Event::Begin { node }
@@ -172,7 +187,6 @@ fn event_key(key: &mut Key, names: &[u64], event: &Event) {
             key.number(names[*pid]);
             key.data(exit);
         }
-        Event::Stop { pid } => key.number(names[*pid]),
         Event::Guard { pid, template } => key.number(names[*pid] | names[*template] << 16),
         Event::User { signal } => key.number(signal.number() as u64),
     }

@@ -5,26 +5,26 @@
 use core::time::Duration;
 
 use super::choices::Source;
-use super::conduct::Conduct;
 use super::event::Event;
 use super::oracle::Violation;
-use super::script::NURSERY;
+use super::script::Calling;
+use super::verb::Verb;
 use super::world::{World, id};
-use crate::{Answer, ContextId, End, Exit, Input, Link, NameId, On, Output, Payload, ScopeId, Wait};
+use crate::{Answer, Child, ContextId, End, Input, Link, NameId, On, Output, Payload, ScopeId, Wait};
 
 /// What every actor that serves exposes.
 const ENDPOINT: NameId = NameId(1);
 /// The scope of the body that serves a call.
 pub(super) const BODY: ScopeId = ScopeId(2);
+/// The only call that somebody serves.
+const CALLED: ContextId = ContextId::callee(Link::Parent, 1);
 /// The bytes of arguments, items and results: what travels does not matter here.
 const BYTES: Payload = Payload(0);
 
 impl World<'_> {
     /// Exposes the endpoint of one who serves.
-    pub(super) fn expose(&mut self, node: usize, conduct: Conduct) -> Result<(), Violation> {
-        if matches!(conduct, Conduct::Answers | Conduct::DiesOfCall | Conduct::DeafThread) {
-            self.give(node, Input::Expose { endpoint: ENDPOINT })?.ok();
-        }
+    pub(super) fn expose(&mut self, node: usize) -> Result<(), Violation> {
+        self.give(node, Input::Expose { endpoint: ENDPOINT })?.ok();
         Ok(())
     }
 
@@ -39,8 +39,8 @@ impl World<'_> {
             Output::CancelBody { scope, .. } | Output::Closed { scope, .. } if scope == BODY => false,
             _ => return,
         };
-        let talks = [Conduct::Calls, Conduct::Answers, Conduct::DiesOfCall, Conduct::DeafThread];
-        if !talks.contains(&self.conducts[node]) {
+        let script = self.conducts[node].script();
+        if !script.has(Verb::Call) && !script.has(Verb::OnCall) {
             return;
         }
         let what = format_args!("{}'s code takes up a call after", id(node));
@@ -72,16 +72,29 @@ impl World<'_> {
         Ok(())
     }
 
+    /// Waits for the first child to be up, and then for what it answers.
+    pub(super) fn await_callee(&mut self, node: usize) -> Result<(), Violation> {
+        let first = self.scenario.children(node).next().map(id);
+        let state = self.actors[node].as_ref().map(|actor| actor.machine.state());
+        let record = state.zip(first).and_then(|(state, first)| state.children.get(&first));
+        let up = record.filter(|record| record.phase == Child::Up).and(first);
+        if let Some(body) = self.body(node) {
+            body.calling = Calling::Soon;
+        }
+        up.map_or(Ok(()), |child| self.call(node, ContextId::caller(Link::Child(child), 1)))
+    }
+
     fn call(&mut self, node: usize, context: ContextId) -> Result<(), Violation> {
         let first = self.scenario.children(node).next().map(id);
-        if self.conducts[node] != Conduct::Calls || first.map(Link::Child) != Some(context.link) {
+        let calling = self.body(node).map(|body| body.calling);
+        if calling != Some(Calling::Soon) || first.map(Link::Child) != Some(context.link) {
             return Ok(());
         }
         let (scope, linked, endpoint) = (ScopeId::ROOT, false, ENDPOINT);
         let call = Input::Call { context, scope, linked, endpoint, payload: BYTES, deadline: None };
         let called = self.give(node, call)?.is_ok();
         if let Some(body) = self.body(node) {
-            body.calling = called;
+            body.calling = if called { Calling::Now } else { Calling::No };
         }
         Ok(())
     }
@@ -90,21 +103,13 @@ impl World<'_> {
         if self.give(node, Input::Accept { context, scope: BODY, parent: ScopeId::ROOT })?.is_err() {
             return Ok(());
         }
-        if self.conducts[node] == Conduct::DiesOfCall
-            && let Some(pid) = self.pids[node]
-        {
-            self.die(pid, Exit::Code(3));
-            return Ok(());
-        }
-        if self.conducts[node] == Conduct::DeafThread
-            && let Some(pid) = self.pids[node]
-        {
-            let process = self.kernel.at_mut(pid);
-            (process.wedged, process.stuck) = (true, true);
-            return Ok(());
-        }
-        self.give(node, Input::Begin { context, payload: BYTES })?.ok();
-        self.give(node, Input::OpenStream { context, window: 1, lossy: false })?.ok();
+        self.react(node, Verb::OnCall)
+    }
+
+    /// Begins to answer its only caller.
+    pub(super) fn give_stream(&mut self, node: usize) -> Result<(), Violation> {
+        self.give(node, Input::Begin { context: CALLED, payload: BYTES })?.ok();
+        self.give(node, Input::OpenStream { context: CALLED, window: 1, lossy: false })?.ok();
         Ok(())
     }
 
@@ -113,18 +118,16 @@ impl World<'_> {
             End::Cancelled(cause) => Answer::Cancelled(cause),
             _ => Answer::Returned(BYTES),
         };
-        let context = ContextId::callee(Link::Parent, 1);
-        self.give(node, Input::Finished { context, answer })?.ok();
+        self.give(node, Input::Finished { context: CALLED, answer })?.ok();
         Ok(())
     }
 
-    /// Whoever waited for the answer needs its children no longer.
+    /// Whoever waited for the answer goes on.
     fn hear_answer(&mut self, node: usize) -> Result<(), Violation> {
         if let Some(body) = self.body(node) {
-            body.calling = false;
+            body.calling = Calling::No;
         }
-        self.give(node, Input::Cancel { scope: NURSERY })?.ok();
-        self.finish(node, None)
+        self.react(node, Verb::Call)
     }
 
     /// Gives the actor at the far end of a call that one waits for.

@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::choices::Source;
-use super::conduct::Conduct;
 use super::event::{Event, Wire};
 use super::kernel::{File, Pid};
 use super::timeline::Name;
+use super::verb::Verb;
 use super::world::{World, id, place};
 use crate::{Input, Instant, Link, Message};
 
@@ -72,7 +72,7 @@ impl World<'_> {
 
     /// A peer that stays reads nothing any more.
     fn flush_peer(&mut self, node: usize, link: Link) {
-        if self.conducts[node] != Conduct::PeerStays {
+        if !self.conducts[node].script().has(Verb::PeerStays) {
             let after = self.latency(format_args!("the flush of {} to {link}", id(node)));
             self.at(self.now.after(after), Event::Fact { node, fact: Input::Flushed { link } });
         }

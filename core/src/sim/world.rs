@@ -22,6 +22,7 @@ use super::promise::Promise;
 use super::scenario::Scenario;
 use super::script::Body;
 use super::timeline::Timeline;
+use super::verb::Verb;
 use crate::{ActorId, Error, Input, Instant, Life, Link, Machine, Message, Outcome, Output, Refused, Signal};
 
 /// Turns after which a run counts as a livelock.
@@ -226,7 +227,7 @@ impl<'a> World<'a> {
                     return Ok(());
                 }
                 self.give(node, fact)?.ok();
-                self.after_fact(node, &fact);
+                self.after_fact(node, &fact)?;
             }
             Event::Look { node } => {
                 if !self.defer(node, event) {
@@ -247,7 +248,6 @@ impl<'a> World<'a> {
             Event::Begin { node } => self.begin(node)?,
             Event::Wake { node } => self.unblock(node),
             Event::Death { pid, exit } => self.die(pid, exit),
-            Event::Stop { pid } => self.kernel.at_mut(pid).stopped = true,
             Event::Guard { pid, template } => {
                 if self.kernel.at(template).runs() {
                     self.deliver(pid, Signal::Kill, None);
@@ -279,15 +279,15 @@ impl<'a> World<'a> {
 
     /// Keeps an event for a driver that can't take it yet, and drops it if that can never be.
     fn defer(&mut self, node: usize, event: Event) -> bool {
-        let Some(actor) = self.actors[node].as_ref() else {
+        let Some(process) = self.pids[node].map(|pid| self.kernel.at(pid)) else {
             self.mailboxes[node].push_back(event);
             return true;
         };
-        let process = self.kernel.at(actor.pid);
-        if !process.is_alive() || process.dying || process.wedged || actor.outcome.is_some() {
+        let actor = self.actors[node].as_ref();
+        if !process.is_sound() || actor.is_some_and(|actor| actor.outcome.is_some()) {
             return true;
         }
-        if process.stopped || process.block.is_some() || !actor.begun {
+        if !process.runs() || actor.is_some_and(|actor| !actor.begun) {
             self.mailboxes[node].push_back(event);
             return true;
         }
@@ -326,19 +326,14 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Some facts end an actor's power to answer at once.
-    fn after_fact(&mut self, node: usize, fact: &Input) {
+    /// An actor may do something as soon as it has acknowledged a cancel.
+    fn after_fact(&mut self, node: usize, fact: &Input) -> Result<(), Violation> {
         let cancelled = matches!(
             fact,
             Input::Received { link: Link::Parent, message: Message::Cancel { .. } }
                 | Input::Signalled(Signal::Term)
         );
-        if cancelled
-            && self.conducts[node] == Conduct::WedgeOnCancel
-            && let Some(pid) = self.pids[node]
-        {
-            self.kernel.at_mut(pid).wedged = true;
-        }
+        if cancelled { self.react(node, Verb::OnAck) } else { Ok(()) }
     }
 
     /// Gives one input to a machine, performs what it says, and asks the oracles.

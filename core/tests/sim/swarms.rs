@@ -64,7 +64,7 @@ fn trees_end_with_any_one_net_taken_away() {
 fn trees_end_by_themselves_when_nobody_ever_cancels() {
     let mut scenario =
         Scenario::tree(2, 2).with(0, Conduct::Serve).with(1, Conduct::Serve).with(2, Conduct::Serve);
-    scenario.menu = Conduct::ENDING.to_vec();
+    scenario.menu = Conduct::all().into_iter().filter(|conduct| conduct.script().ends()).collect();
     scenario.nets = Nets { user: false, ..Nets::ALL };
     for seed in 0..RUNS {
         let report = run(&scenario, Choices::seed(seed));
