@@ -147,11 +147,13 @@ pub(super) fn check_patience(world: &World<'_>, node: usize, before: &Before) ->
     }
 }
 
-/// Tells whether a task can't end because its actor's parent, whose driver works, does not read what it writes.
+/// Tells whether a task that loses no time elsewhere can't end because its actor's parent, whose driver works, does not
+/// read what it writes.
 fn is_kept_waiting(world: &World<'_>, node: usize) -> bool {
     let parent = world.scenario.parent(node).filter(|parent| !world.conducts[*parent].script().pauses());
     let parent = parent.and_then(|parent| world.pids[parent]);
     world.is_writing(node)
+        && world.conducts[node].script().is_benign()
         && is_healthy(world, id(node))
         && parent.is_some_and(|parent| world.kernel.at(parent).runs())
 }

@@ -3,12 +3,12 @@
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
+use super::body::Body;
 use super::choices::{Choices, Source};
 use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::{INIT, Pid, What};
 use super::scenario::Scenario;
-use super::script::Body;
 use super::spans::Span;
 use super::verb::Verb;
 use super::world::{Actor, World, id};
@@ -29,8 +29,9 @@ pub(super) fn draw_conduct(scenario: &Scenario, choices: &mut Choices, node: usi
     });
     let inner = scenario.children(node).next().is_some();
     let script = conduct.script();
-    let rootless = !script.answers() || script.has(Verb::NoStart) || script.has(Verb::DieInBoot);
-    // Nobody could help a root that does not answer, and a command has no children.
+    let rootless = [Verb::NoStart, Verb::DieInBoot, Verb::OnDone].iter().any(|verb| script.has(*verb));
+    let rootless = rootless || !script.answers();
+    // Nobody could help a root that does not answer, or sweeps after it, and a command has no children.
     if (inner && script.is_command()) || (node == 0 && rootless) { Conduct::Serve } else { conduct }
 }
 

@@ -69,7 +69,7 @@ conducts! {
     /// Never honours a cancel; its driver works.
     IgnoreCancel [OnCancel, Ignore]
     /// Blocks its thread after some work, and never honours a cancel.
-    Block [Work, Block, OnCancel, Ignore]
+    Block [Work, Block]
     /// Who makes its children dies over the first of them.
     TemplateDies [TemplateDies, Serve]
     /// Who makes its children is stopped before the first of them.

@@ -4,10 +4,11 @@
 
 use core::time::Duration;
 
+use super::body::Stage;
 use super::choices::Source;
 use super::event::Event;
 use super::kernel::{Block, File, Pid, What};
-use super::script::{Cue, Stage};
+use super::script::Cue;
 use super::verb::{Script, Verb};
 use super::world::{World, id};
 use crate::{Defect, Exit};

@@ -5,12 +5,12 @@
 
 use alloc::vec::Vec;
 
+use super::body::Stage;
 use super::choices::Source;
 use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::Block;
 use super::oracle::Violation;
-use super::script::Stage;
 use super::world::{World, id};
 use crate::{Input, Signal};
 

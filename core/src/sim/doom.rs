@@ -7,13 +7,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::begin::draw_conduct;
+use super::body::Stage;
 use super::choices::Choices;
 use super::cure::Cure;
 use super::event::Event;
 use super::promise::Promise;
 use super::run::Report;
 use super::scenario::Scenario;
-use super::script::{Cue, Stage};
+use super::script::Cue;
 use super::timeline::Timeline;
 use super::verb::Verb;
 use super::world::{Turn, World};

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::choices::{Choices, Splitmix};
+use super::compose::compose;
 use super::conduct::Conduct;
 use super::nets::Nets;
 use super::run::{Report, run};
@@ -18,6 +19,9 @@ const ACTORS: (u32, u32) = (3, 15);
 const LEVELS: usize = 6;
 /// Longer than the slowest of these trees takes until all are up.
 const SETTLED: Duration = Duration::from_millis(800);
+
+/// Scripts of their own are drawn from a stream of their own.
+const OWN: u64 = 0x5CE9_E5C0_47E5_C217;
 
 /// Draws a scenario.
 #[must_use]
@@ -42,6 +46,10 @@ pub fn mixed(seed: u64) -> Scenario {
     scenario.disturbed = random.below(4) == 0;
     if random.below(3) == 0 {
         scenario.settled = SETTLED;
+    }
+    let mut own = Splitmix::new(seed ^ OWN);
+    if own.below(4) == 0 {
+        scenario = compose(scenario, &mut own);
     }
     // Two in a call are rare where each draws for itself.
     if random.below(8) == 0 {

@@ -21,10 +21,12 @@
 mod acts;
 mod agenda;
 mod begin;
+mod body;
 mod catalog;
 mod choices;
 mod claim;
 mod codes;
+mod compose;
 mod conduct;
 mod cure;
 mod deaths;

@@ -4,8 +4,8 @@
 //! that was not asked to end and is alive. What was asked to end, or has died, must move; so must a script that has
 //! nothing left to do. It looks at what machines say they wait for, and at the model for whether that is true.
 
+use super::body::Stage;
 use super::kernel::{Block, Pid, Vital, What};
-use super::script::Stage;
 use super::verb::Verb;
 use super::world::{World, place};
 use crate::{ActorId, Child, Life, Link, On, ScopeId, Until, Wait, Why};

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use super::conduct::Conduct;
 use super::nets::Nets;
+use super::verb::{Script, Verb};
 use crate::{Defects, LEVELS_MAX, Limits};
 
 /// What a run starts from; what it leaves open is chosen.
@@ -104,6 +105,24 @@ impl Scenario {
     pub fn with(mut self, node: usize, conduct: Conduct) -> Self {
         self.fixed.push((node, conduct));
         self
+    }
+
+    /// Gives this scenario with one actor that plays a script of its own.
+    ///
+    /// ```
+    /// use windrow_core::sim::{Choices, Scenario, Verb::*, record};
+    ///
+    /// // It writes more than its pipe holds, and is stopped; when it is cancelled it has more to say, and fails.
+    /// let wordy = [Work, Write(200), Stop, OnCancel, Write(100), Fail];
+    /// let report = record(&Scenario::tree(2, 2).script(4, &wordy), Choices::seed(7));
+    /// assert!(report.is_clean(), "{report}");
+    /// ```
+    ///
+    /// # Panics
+    /// It has more verbs than [`Script::LONGEST`].
+    #[must_use]
+    pub fn script(self, node: usize, verbs: &[Verb]) -> Self {
+        self.with(node, Conduct::Own(Script::new(verbs)))
     }
 
     /// Gives this scenario with these ways to behave, the default before them.

@@ -1,24 +1,22 @@
 //! The users' code: the main task of each actor plays a script.
 //!
-//! The rule: a body that does not handle a group fails it upwards, error by error, before it ends. Whatever it does, it
-//! does by asks and facts of the public surface; it knows no more of the machine than user code does. Where it goes on
-//! stands in the cue that it waits for.
+//! The rule: whatever it does, it does by asks and facts of the public surface; it knows no more of the machine than user
+//! code does. Where it goes on stands in the cue that it waits for.
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::body::{Body, Calling, Stage};
 use super::choices::Source;
-use super::conduct::Conduct;
 use super::deeds::Then;
 use super::event::Event;
 use super::oracle::Violation;
 use super::promise::Promise;
-use super::spans::Span;
 use super::verb::{Script, Verb};
 use super::world::{World, id};
 use crate::{
-    ActorId, Error, Input, Kind, Link, Message, NameId, Payload, PeerId, Refused, ScopeId, Spec, SpecId,
-    TaskId,
+    ActorId, Error, Input, Kind, Life, Link, Message, NameId, Payload, PeerId, Refused, ScopeId, Spec,
+    SpecId, TaskId,
 };
 
 /// The scope that a script opens for its children.
@@ -26,7 +24,7 @@ pub(super) const NURSERY: ScopeId = ScopeId(1);
 /// A peer, who is no actor of the tree.
 const STRANGER: ActorId = ActorId(u64::MAX);
 /// The second task of a script that has one.
-const HELPER: TaskId = TaskId(1);
+pub(super) const HELPER: TaskId = TaskId(1);
 
 /// When a script goes on; with a place, at that verb of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,44 +37,6 @@ pub(super) enum Cue {
     HelperCancelled,
     Written(u8),
     Relay,
-}
-
-/// Where a script is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    Idle,
-    Working,
-    /// It is at what it does when it is cancelled.
-    Heeding,
-    Writing,
-    Joining,
-    Over,
-}
-
-/// Whether a script calls somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Calling {
-    No,
-    /// It waits for the one whom it is to call.
-    Soon,
-    /// It waits for the answer.
-    Now,
-}
-
-/// The main task of one actor.
-#[derive(Clone, Debug)]
-pub(super) struct Body {
-    pub(super) conduct: Conduct,
-    pub(super) stage: Stage,
-    pub(super) calling: Calling,
-    pub(super) nursery: Option<ScopeId>,
-    pub(super) held: Vec<Error>,
-}
-
-impl Body {
-    pub(super) fn new(conduct: Conduct) -> Self {
-        Self { conduct, stage: Stage::Idle, calling: Calling::No, nursery: None, held: Vec::new() }
-    }
 }
 
 impl World<'_> {
@@ -101,6 +61,10 @@ impl World<'_> {
                 self.go_on(node, script.resumed(at))
             }
             Cue::Cancelled if stage == Stage::Working && calling != Calling::Now => self.heed(node, &script),
+            Cue::Cancelled if matches!(stage, Stage::Working | Stage::Writing) => {
+                self.body(node).into_iter().for_each(|body| body.missed = true);
+                Ok(())
+            }
             Cue::Written(at) if stage == Stage::Writing => {
                 let heeds = script.cue_before(at) == Some(Verb::OnCancel);
                 self.set_stage(node, if heeds { Stage::Heeding } else { Stage::Working });
@@ -115,16 +79,6 @@ impl World<'_> {
             Cue::Work(_) | Cue::Cancelled | Cue::HelperFails | Cue::HelperCancelled | Cue::Written(_) => {
                 Ok(())
             }
-        }
-    }
-
-    pub(super) fn body(&mut self, node: usize) -> Option<&mut Body> {
-        self.actors[node].as_mut().map(|actor| &mut actor.body)
-    }
-
-    pub(super) fn set_stage(&mut self, node: usize, stage: Stage) {
-        if let Some(body) = self.body(node) {
-            body.stage = stage;
         }
     }
 
@@ -173,8 +127,20 @@ impl World<'_> {
         }
     }
 
+    /// Goes on with a script, and hears then of a cancel that it has missed.
+    pub(super) fn go_on(&mut self, node: usize, at: u8) -> Result<(), Violation> {
+        self.do_verbs(node, at)?;
+        let missed =
+            |body: &Body| body.missed && body.stage == Stage::Working && body.calling != Calling::Now;
+        let runs = self.pids[node].is_some_and(|pid| self.kernel.at(pid).runs());
+        match self.actors[node].as_ref().map(|actor| &actor.body).filter(|body| runs && missed(body)) {
+            Some(body) => self.heed(node, &body.conduct.script().clone()),
+            None => Ok(()),
+        }
+    }
+
     /// Does verb after verb, until one has to be waited for or what is done at a cue is over.
-    pub(super) fn go_on(&mut self, node: usize, mut at: u8) -> Result<(), Violation> {
+    fn do_verbs(&mut self, node: usize, mut at: u8) -> Result<(), Violation> {
         let script = self.script(node);
         while let Some(verb) = script.verb(at) {
             at += 1;
@@ -196,6 +162,8 @@ impl World<'_> {
     pub(super) fn act(&mut self, node: usize, verb: Verb, next: u8) -> Result<Then, Violation> {
         let first = self.scenario.children(node).next();
         match verb {
+            // Its user code is over.
+            _ if self.life(node) == Some(Life::Ended) => return Ok(self.befall(node, verb, next)),
             Verb::Serve if first.is_some() => self.finish(node, None)?,
             Verb::Return => self.finish(node, None)?,
             Verb::Fail => self.finish(node, Some(Kind::Failed))?,
@@ -227,9 +195,10 @@ impl World<'_> {
 
     /// Spawns the first of the children that it has not spawned at a place of its script.
     fn spawn_late(&mut self, node: usize, at: u8) -> Result<(), Violation> {
-        let children: Vec<usize> = self.scenario.children(node).collect();
-        let child = children.len().checked_sub(self.script(node).spawns(at)).and_then(|at| children.get(at));
-        child.map_or(Ok(()), |child| self.spawn(node, *child))
+        let scenario = self.scenario;
+        let later = scenario.children(node).count().checked_sub(self.script(node).spawns(at));
+        let child = later.and_then(|at| scenario.children(node).nth(at));
+        child.map_or(Ok(()), |child| self.spawn(node, child))
     }
 
     fn nursery(&mut self, node: usize) -> ScopeId {
@@ -311,78 +280,9 @@ impl World<'_> {
         Ok(())
     }
 
-    fn end_task(&mut self, node: usize, task: TaskId) -> Result<(), Violation> {
+    pub(super) fn end_task(&mut self, node: usize, task: TaskId) -> Result<(), Violation> {
         let payload = Payload(1);
         self.give(node, Input::TaskEnded { task, payload })?.ok();
         Ok(())
-    }
-
-    /// Fails the nursery's errors upwards, then returns.
-    fn relay(&mut self, node: usize) -> Result<(), Violation> {
-        let Some(body) = self.body(node) else { return Ok(()) };
-        if body.stage != Stage::Joining {
-            return Ok(());
-        }
-        body.stage = Stage::Over;
-        for error in core::mem::take(&mut body.held) {
-            self.give(node, Input::Failed { scope: ScopeId::ROOT, error })?.ok();
-        }
-        self.end_task(node, TaskId::MAIN)
-    }
-
-    /// Hears that a task is cancelled.
-    pub(super) fn cancel_task(&mut self, node: usize, task: TaskId) {
-        if !self.scenario.nets.tasks {
-            return;
-        }
-        if task == HELPER {
-            self.at(self.now, Event::Cue { node, cue: Cue::HelperCancelled });
-        } else if self.body(node).is_some_and(|body| body.nursery.is_none()) {
-            self.cancel_body(node);
-        }
-    }
-
-    /// The body hears that it is cancelled: from its nursery, or from its task if it has none.
-    pub(super) fn cancel_body(&mut self, node: usize) {
-        let own = self.scenario.limits.times.own;
-        let after = match self.conducts[node].script().on_cancel() {
-            Some(Verb::Ignore) => return,
-            _ if !self.scenario.nets.tasks => return,
-            Some(Verb::Tarry) => own * 9 / 10,
-            _ => match self.choose(Source::Script, 3) {
-                0 => Duration::ZERO,
-                1 => own / 10,
-                _ => own / 2,
-            },
-        };
-        self.name_choice(format_args!("{} honours its cancel after {}", id(node), Span(after)));
-        self.at(self.now.after(after), Event::Cue { node, cue: Cue::Cancelled });
-    }
-
-    /// Hears an error of the nursery.
-    pub(super) fn raise(&mut self, node: usize, scope: ScopeId, error: Error) {
-        if scope == ScopeId::ROOT {
-            self.reported.push(error);
-        } else if let Some(body) = self.body(node) {
-            body.held.push(error);
-        }
-    }
-
-    /// Hears that a scope is closed.
-    pub(super) fn closed(&mut self, node: usize, scope: ScopeId, lost: u32) {
-        if scope == NURSERY {
-            self.oracle.dropped += lost;
-            let after =
-                self.pick(Source::Script, &[0, 1, 40], format_args!("{} hands errors on after", id(node)));
-            self.at(self.now.after(after), Event::Cue { node, cue: Cue::Relay });
-        }
-    }
-
-    /// Hears that nobody listens to its tasks any more: what a body holds by then, it has taken upon itself.
-    pub(super) fn abandon(&mut self, node: usize) {
-        let Some(body) = self.body(node) else { return };
-        body.stage = Stage::Over;
-        let held = core::mem::take(&mut body.held).len();
-        self.oracle.dropped += u32::try_from(held).unwrap_or(u32::MAX);
     }
 }

@@ -4,10 +4,10 @@
 
 use core::time::Duration;
 
+use super::body::Calling;
 use super::choices::Source;
 use super::event::Event;
 use super::oracle::Violation;
-use super::script::Calling;
 use super::verb::Verb;
 use super::world::{World, id};
 use crate::{Answer, Child, ContextId, End, Input, Link, NameId, On, Output, Payload, ScopeId, Wait};

@@ -19,7 +19,7 @@ pub enum Verb {
     OnCall,
     /// Cue: what follows is done as soon as its driver has acknowledged a cancel.
     OnAck,
-    /// Cue: what follows is done when its last word is said and its process is to exit.
+    /// Cue: what follows befalls its process at once when its last word is said and it is to exit.
     OnDone,
 
     /// It is a program without a machine. It has no children.
@@ -83,7 +83,7 @@ pub enum Verb {
     Tarry,
     /// First after `OnCancel`: does nothing.
     Ignore,
-    /// Blocks its thread.
+    /// Blocks its thread. Such a script never honours a cancel.
     Block,
 
     /// Forks two processes that it tells nobody of, one of them into a group of its own.
@@ -162,16 +162,6 @@ impl Verb {
 
 /// A short list of verbs: done in their order, and after a cue, when that comes. A script stays where its verbs end, until
 /// it is cancelled.
-///
-/// ```
-/// use windrow_core::sim::{Choices, Conduct, Scenario, Script, Verb::*, record};
-///
-/// // It fills its pipe, is stopped, and when it is cancelled has more to say, and fails.
-/// const WORDY: Script = Script::new(&[Work, Write(200), Stop, OnCancel, Write(100), Fail]);
-/// let scenario = Scenario::tree(2, 2).with(4, Conduct::Own(WORDY));
-/// let report = record(&scenario, Choices::seed(7));
-/// assert!(report.is_clean(), "{report}");
-/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Script {
     verbs: [Verb; Self::LONGEST],
@@ -230,6 +220,9 @@ impl Script {
 
     /// Gives what it does first when it is cancelled.
     pub(super) fn on_cancel(&self) -> Option<Verb> {
+        if self.has(Verb::Block) {
+            return Some(Verb::Ignore);
+        }
         self.after(Verb::OnCancel).and_then(|at| self.verb(at))
     }
 

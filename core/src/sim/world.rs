@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::agenda::Agenda;
+use super::body::Body;
 use super::choices::{Choices, Source};
 use super::codes::Codes;
 use super::conduct::Conduct;
@@ -20,7 +21,6 @@ use super::oracle::{Oracle, Violation};
 use super::pipes::Pipe;
 use super::promise::Promise;
 use super::scenario::Scenario;
-use super::script::Body;
 use super::timeline::Timeline;
 use super::verb::Verb;
 use crate::{ActorId, Error, Input, Instant, Life, Link, Machine, Message, Outcome, Output, Refused, Signal};

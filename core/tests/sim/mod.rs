@@ -9,5 +9,6 @@ pub(crate) mod interleavings;
 mod invariants;
 mod measure;
 mod oracles;
+mod scripts;
 pub(crate) mod swarms;
 mod watched;

@@ -1,0 +1,144 @@
+//! The main task of each actor: where it is in its script, and what it hears.
+//!
+//! The rule: a body that does not handle a group fails it upwards, error by error, before it ends.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::choices::Source;
+use super::conduct::Conduct;
+use super::event::Event;
+use super::oracle::Violation;
+use super::script::{Cue, HELPER, NURSERY};
+use super::spans::Span;
+use super::verb::Verb;
+use super::world::{World, id};
+use crate::{Error, Input, ScopeId, TaskId};
+
+/// Where a script is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Idle,
+    Working,
+    /// It is at what it does when it is cancelled.
+    Heeding,
+    Writing,
+    Joining,
+    Over,
+}
+
+/// Whether a script calls somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Calling {
+    No,
+    /// It waits for the one whom it is to call.
+    Soon,
+    /// It waits for the answer.
+    Now,
+}
+
+/// The main task of one actor.
+#[derive(Clone, Debug)]
+pub(super) struct Body {
+    pub(super) conduct: Conduct,
+    pub(super) stage: Stage,
+    pub(super) calling: Calling,
+    /// It was cancelled while it could not hear that.
+    pub(super) missed: bool,
+    pub(super) nursery: Option<ScopeId>,
+    pub(super) held: Vec<Error>,
+}
+
+impl Body {
+    pub(super) fn new(conduct: Conduct) -> Self {
+        Self {
+            conduct,
+            stage: Stage::Idle,
+            calling: Calling::No,
+            missed: false,
+            nursery: None,
+            held: Vec::new(),
+        }
+    }
+}
+
+impl World<'_> {
+    pub(super) fn body(&mut self, node: usize) -> Option<&mut Body> {
+        self.actors[node].as_mut().map(|actor| &mut actor.body)
+    }
+
+    pub(super) fn set_stage(&mut self, node: usize, stage: Stage) {
+        if let Some(body) = self.body(node) {
+            body.stage = stage;
+        }
+    }
+
+    /// Fails the nursery's errors upwards, then returns.
+    pub(super) fn relay(&mut self, node: usize) -> Result<(), Violation> {
+        let Some(body) = self.body(node) else { return Ok(()) };
+        if body.stage != Stage::Joining {
+            return Ok(());
+        }
+        body.stage = Stage::Over;
+        for error in core::mem::take(&mut body.held) {
+            self.give(node, Input::Failed { scope: ScopeId::ROOT, error })?.ok();
+        }
+        self.end_task(node, TaskId::MAIN)
+    }
+
+    /// Hears that a task is cancelled.
+    pub(super) fn cancel_task(&mut self, node: usize, task: TaskId) {
+        if !self.scenario.nets.tasks {
+            return;
+        }
+        if task == HELPER {
+            self.at(self.now, Event::Cue { node, cue: Cue::HelperCancelled });
+        } else if self.body(node).is_some_and(|body| body.nursery.is_none()) {
+            self.cancel_body(node);
+        }
+    }
+
+    /// The body hears that it is cancelled: from its nursery, or from its task if it has none.
+    pub(super) fn cancel_body(&mut self, node: usize) {
+        let own = self.scenario.limits.times.own;
+        let after = match self.conducts[node].script().on_cancel() {
+            Some(Verb::Ignore) => return,
+            _ if !self.scenario.nets.tasks => return,
+            Some(Verb::Tarry) => own * 9 / 10,
+            _ => match self.choose(Source::Script, 3) {
+                0 => Duration::ZERO,
+                1 => own / 10,
+                _ => own / 2,
+            },
+        };
+        self.name_choice(format_args!("{} honours its cancel after {}", id(node), Span(after)));
+        self.at(self.now.after(after), Event::Cue { node, cue: Cue::Cancelled });
+    }
+
+    /// Hears an error of the nursery.
+    pub(super) fn raise(&mut self, node: usize, scope: ScopeId, error: Error) {
+        if scope == ScopeId::ROOT {
+            self.reported.push(error);
+        } else if let Some(body) = self.body(node) {
+            body.held.push(error);
+        }
+    }
+
+    /// Hears that a scope is closed.
+    pub(super) fn closed(&mut self, node: usize, scope: ScopeId, lost: u32) {
+        if scope == NURSERY {
+            self.oracle.dropped += lost;
+            let after =
+                self.pick(Source::Script, &[0, 1, 40], format_args!("{} hands errors on after", id(node)));
+            self.at(self.now.after(after), Event::Cue { node, cue: Cue::Relay });
+        }
+    }
+
+    /// Hears that nobody listens to its tasks any more: what a body holds by then, it has taken upon itself.
+    pub(super) fn abandon(&mut self, node: usize) {
+        let Some(body) = self.body(node) else { return };
+        body.stage = Stage::Over;
+        let held = core::mem::take(&mut body.held).len();
+        self.oracle.dropped += u32::try_from(held).unwrap_or(u32::MAX);
+    }
+}

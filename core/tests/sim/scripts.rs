@@ -1,0 +1,68 @@
+//! Scripts of one's own: they are played as written, judged by what they say, and find what no named conduct does.
+
+use windrow_core::Defect;
+use windrow_core::sim::Verb::*;
+use windrow_core::sim::{Choices, Conduct, Scenario, Script, Trace, Verb, record, run};
+
+/// How often each is tried.
+const SEEDS: u64 = 60;
+
+/// A chain of three, of whom the middle one does so.
+fn chain(conduct: Conduct) -> Scenario {
+    let chain = Scenario::of(vec![0, 1]).with(0, Conduct::Serve).with(2, Conduct::Serve);
+    chain.with(1, conduct)
+}
+
+/// Counts the seeds that find something, with the rule out against a step of a teardown that keeps the later ones from
+/// being done.
+fn finds(conduct: Conduct) -> usize {
+    let broken = chain(conduct).defect(Defect::TeardownStepSkipsRest);
+    (0..SEEDS).filter(|seed| !run(&broken, Choices::seed(*seed)).is_clean()).count()
+}
+
+#[test]
+fn a_script_of_ones_own_finds_what_no_named_conduct_does() {
+    for conduct in Conduct::ALL {
+        assert_eq!(finds(*conduct), 0, "{conduct:?}");
+    }
+    // An orphan's last way to hear of its loss is taken away before it looks.
+    let own = Conduct::Own(Script::new(&[HalfOpen, Starve, CancelSelf]));
+    assert!(finds(own) > 0);
+    for seed in 0..SEEDS {
+        let report = run(&chain(own), Choices::seed(seed));
+        assert!(report.is_clean(), "seed {seed}: {report}");
+    }
+}
+
+/// Gives what the fair schedule says of a root and its child that plays a script.
+fn told(verbs: &[Verb]) -> String {
+    let report = record(&Scenario::tree(1, 1).script(1, verbs), Choices::replay(Trace::default()));
+    assert!(report.is_clean(), "{report}");
+    report.timeline
+}
+
+#[test]
+fn who_was_stopped_goes_on_with_the_next_verb() {
+    assert!(!told(&[Work, Stop]).contains("a2 failed"));
+    let told = told(&[Work, Stop, Fail]);
+    assert!(told.contains("Raise in s1: a2 failed"), "{told}");
+}
+
+#[test]
+fn who_writes_hears_later_that_it_was_cancelled() {
+    // More than a second's worth of readings would be needed for all of it to be read before the user cancels.
+    let told = told(&[Write(30_000), Work, OnCancel, Fail]);
+    assert!(told.contains("Raise in s1: a2 failed"), "{told}");
+}
+
+#[test]
+fn a_script_is_judged_by_its_verbs() {
+    let script = |verbs: &[Verb]| Script::new(verbs);
+    assert!(script(&[Work, Spawn, Fail, OnCancel, Write(100)]).is_benign());
+    assert!(!script(&[Work, OnCancel, Sleep(1)]).is_benign(), "it takes time that nobody knows of");
+    assert!(!script(&[Write(100), OnCancel, Tarry]).is_benign(), "it takes its time twice");
+    assert!(script(&[Work, ExitHard]).answers());
+    assert!(!script(&[Work, Return, OnDone, Wedge]).answers());
+    assert!(script(&[Work, Fail]).ends() && !script(&[Serve, OnCancel, Fail]).ends());
+    assert_eq!([Conduct::BENIGN.len(), Conduct::FAULTS.len()], [21, 26]);
+}
