@@ -12,9 +12,13 @@ use super::{Act, Module, gate, pty};
 /// Chooses what the preload of every template does: `block`, `panic`, `open`, or nothing.
 pub(crate) const PRELOAD: &str = "WINDROW_TESTS_PRELOAD";
 
+/// Lists the acts of all modules, and those that more than one module uses.
+pub(super) fn all(modules: &[Module]) -> impl Iterator<Item = &(&'static str, Act)> {
+    modules.iter().chain([&pty::MODULE, &MODULE]).flat_map(|module| module.acts)
+}
+
 pub(super) fn play(modules: &[Module], name: &str, words: &[String]) -> ExitCode {
-    let known = modules.iter().chain([&pty::MODULE, &MODULE]).flat_map(|module| module.acts);
-    match known.into_iter().find(|(known, _)| *known == name) {
+    match all(modules).find(|(known, _)| *known == name) {
         Some((_, act)) => ExitCode::from(act(words)),
         None => panic!("there is no act `{name}`"),
     }

@@ -36,6 +36,8 @@
 //! - [`Pty`] is a terminal, with a command in a session of its own on it.
 //! - [`watch`] waits for a process by pidfd, looks at its state, and observes what nobody announces.
 //!
+//! A name means one thing: two acts, entries, services or cases of one name are refused when the tests start.
+//!
 //! The rule: no case sleeps to be in time for something. Where a state has no event, [`watch::observe`] looks until it is
 //! there. Every wait ends, at the latest, when the warden's limit does.
 //!
@@ -62,6 +64,7 @@ mod skip;
 mod warden;
 pub(crate) mod watch;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -202,7 +205,27 @@ pub(crate) fn main(modules: &'static [Module], broken: &'static [Broken]) -> Exi
         ["--case", name] => bed::play(find(modules, name)),
         ["--warden", name] => warden::watch_over(find(modules, name), None),
         ["--warden", name, defect] => warden::watch_over(find(modules, name), Some(defect)),
-        _ => runner::run(modules, broken),
+        _ => {
+            refuse_twins(modules);
+            runner::run(modules, broken)
+        }
+    }
+}
+
+/// Panics where one name means two things of a kind: the second could never be reached.
+fn refuse_twins(modules: &'static [Module]) {
+    let entries = modules.iter().flat_map(|module| module.entries).map(|(name, _)| *name);
+    let services = modules.iter().flat_map(|module| module.services).map(|service| service().name());
+    refuse_twice("case", cases_of(modules).map(|case| case.name));
+    refuse_twice("act", acts::all(modules).map(|(name, _)| *name));
+    refuse_twice("entry", entries);
+    refuse_twice("service", services);
+}
+
+fn refuse_twice(kind: &str, names: impl Iterator<Item = &'static str>) {
+    let mut known = BTreeSet::new();
+    for name in names {
+        assert!(known.insert(name), "two modules have the {kind} `{name}`");
     }
 }
 
