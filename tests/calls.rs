@@ -43,7 +43,7 @@ const MEET: Endpoint<(), ()> = Endpoint::new("meet");
 static HELD: AtomicU32 = AtomicU32::new(0);
 
 /// What most cases call.
-fn desk() -> Service {
+pub(crate) fn desk() -> Service {
     Service::new("desk")
         .on(ECHO, |_, text| Ok(text))
         .on(FAIL, |_, how: String| match how.as_str() {

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use rustix::process::{Signal, getpid};
 use windrow_core::{End, Exit, Kind, Reason};
-use windrow_std::{Actor, Drive, Endpoint, Order, Portal, Raised, Service, Serving};
+use windrow_std::{Actor, Ahead, Broadcast, Drive, Endpoint, Order, Portal, Raised, Service, Serving};
 
 use crate::calls::{BUSY, DEAF, ECHO, HOLD, PID, WAIT, with_desk};
 use crate::harness::{Bed, Module, driven, soon, watch};
@@ -50,6 +50,32 @@ pub(crate) const WAYS: &[Way] = &[
             }
         })
     },
+    |_, desk| desk.call_within(4 * soon(), WAIT, &()).map(drop),
+    // Where the call does not belong, so that this thread alone could be cancelled.
+    |actor, desk| {
+        let waiting = desk.start(WAIT, &())?;
+        actor.nursery(|_| waiting.result().map(drop))
+    },
+    // Its body has ended, and the far end has not.
+    |_, desk| desk.context(HOLD, &1, |context| context.begun::<u32>().map(drop)),
+    |_, desk| {
+        desk.context(HOLD, &2, |context| {
+            context.begun::<u32>()?;
+            context.stream_with::<u32, u32>(Ahead::last(8))?.recv().map(drop)
+        })
+    },
+    |actor, desk| {
+        desk.context(HOLD, &2, |context| {
+            context.begun::<u32>()?;
+            let (source, mut stream) = (Broadcast::<u32>::new(actor, 4), context.stream::<u32, u32>()?);
+            let mut receiver = source.subscribe();
+            std::thread::scope(|threads| {
+                let receives = threads.spawn(move || receiver.recv(actor).map(drop));
+                source.relay(&mut stream).expect_err("the end of the source");
+                receives.join().expect("a thread that ends")
+            })
+        })
+    },
 ];
 
 /// The far end was cancelled from here, has said that it is ending, and does not: its loss is no error then.
@@ -61,16 +87,19 @@ const CANCELLED: Way = |_, desk| {
     })
 };
 
+/// Tells whether the thread of this name of a process waits for something.
+pub(crate) fn waits(pid: i32, thread: &str) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the list of threads").flatten();
+    let mut stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+    stats.any(|stat| stat.contains(&format!("({thread}) S")))
+}
+
 /// Runs `wait` on a thread of its own, and does `meanwhile` when that thread waits.
-fn while_it_waits<T: Send>(wait: impl FnOnce() -> T + Send, meanwhile: impl FnOnce()) -> T {
+pub(crate) fn while_it_waits<T: Send>(wait: impl FnOnce() -> T + Send, meanwhile: impl FnOnce()) -> T {
     std::thread::scope(|threads| {
         let named = std::thread::Builder::new().name(String::from("in its wait"));
         let waits = named.spawn_scoped(threads, wait).expect("a thread");
-        watch::observe("its wait", || {
-            let tasks = std::fs::read_dir("/proc/self/task").expect("the list of threads").flatten();
-            let mut stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
-            stats.any(|stat| stat.contains("(in its wait) S"))
-        });
+        watch::observe("its wait", || self::waits(getpid().as_raw_pid(), "in its wait"));
         meanwhile();
         waits.join().expect("a thread that ends")
     })

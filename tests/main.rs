@@ -33,6 +33,7 @@ mod templates;
 mod threads;
 mod traced;
 mod twins;
+mod victims;
 
 use std::process::ExitCode;
 
@@ -67,6 +68,7 @@ const MODULES: &[harness::Module] = &[
     threads::MODULE,
     traced::MODULE,
     twins::MODULE,
+    victims::MODULE,
 ];
 
 fn main() -> ExitCode {
