@@ -11,6 +11,7 @@ mod broken;
 mod calls;
 mod cli;
 mod contexts;
+mod crowds;
 mod deadlines;
 mod deaths;
 mod ends;
@@ -47,6 +48,7 @@ const MODULES: &[harness::Module] = &[
     calls::MODULE,
     cli::MODULE,
     contexts::MODULE,
+    crowds::MODULE,
     deadlines::MODULE,
     deaths::MODULE,
     ends::MODULE,

@@ -262,7 +262,8 @@ impl Actor {
         self.end_call(context, scope, value, |_| {});
     }
 
-    /// Leaves the scope of a call, and answers the call when nothing of the scope is left.
+    /// Leaves the scope of a call, and answers the call when nothing of the scope is left. An answer waits for its turn like
+    /// an item; nothing but the end of its channel, or the actor's, keeps it from it.
     fn end_call(
         &self,
         context: ContextId,
@@ -282,13 +283,19 @@ impl Actor {
             }
         });
         let Some(value) = value else { return };
-        let ended = self.close(scope, value);
-        // An answer waits for its turn like an item; nothing but the actor's end may keep it.
-        let _ = self.wait_for_link(context.link, None);
-        self.tell(|shell| {
-            shell.finish(context, ended);
-            with(shell);
-        });
+        let mut ended = Some(self.close(scope, value));
+        let mut held = true;
+        while std::mem::take(&mut held) {
+            self.board().wait(None, |facts| (!facts.congested.contains(&context.link)).then_some(()));
+            self.tell(|shell| {
+                // Others waited too, and the first of them may have taken the room.
+                held = !shell.has_room(context.link);
+                if let Some(ended) = ended.take_if(|_| !held) {
+                    shell.finish(context, ended);
+                    with(shell);
+                }
+            });
+        }
     }
 }
 
