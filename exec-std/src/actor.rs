@@ -14,7 +14,7 @@ use windrow_core::{ActorId, Cause, End, Kind, Link, Reason, Refused, ScopeId, Ta
 
 use crate::board::{Board, Facts, Failed, ScopeFacts};
 use crate::endpoint::{Endpoint, Service, bad, too_long};
-use crate::failure::Raised;
+use crate::failure::{Failure, Raised};
 use crate::listen::Listener;
 use crate::nursery::{Nursery, Scope};
 use crate::portal::Portal;
@@ -138,7 +138,7 @@ impl Actor {
     /// Says how a scope ended for its owner, whose body gave `value` unless it failed.
     pub(crate) fn ended<T>(&self, closed: ScopeFacts, value: Bodied<T>) -> Result<T, Raised> {
         match (closed.closed, value) {
-            (Some(End::Failed), _) => Err(Raised::Group(closed.raised)),
+            (Some(End::Failed), _) => Err(Raised::Group(self.counted(closed.raised, closed.lost))),
             // What this actor asked for itself is no error of a body that went well.
             (Some(End::Cancelled(Cause { canceller, reason: Reason::Asked })), Ok(value))
                 if canceller == self.id =>
@@ -149,6 +149,20 @@ impl Actor {
             (_, Ok(value)) => Ok(value),
             (_, Err(cause)) => Err(Raised::Cancelled(cause.unwrap_or_else(|| self.gone()))),
         }
+    }
+
+    /// Counts in a group the failures that its scope did not keep. That takes the last one's place, so that who passes the
+    /// group on finds room for all of it.
+    fn counted(&self, mut failures: Vec<Failure>, mut lost: u32) -> Vec<Failure> {
+        if lost > 0 {
+            if failures.len() > 1 {
+                failures.pop();
+                lost = lost.saturating_add(1);
+            }
+            let text = format!("{lost} further failures were not kept");
+            failures.push(Failure::of(Kind::Failed, self.id, text));
+        }
+        failures
     }
 
     /// Sleeps, unless cancelled before.

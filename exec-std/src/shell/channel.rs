@@ -5,19 +5,26 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use windrow_core::wire::{FRAME_MAX, HEAD_MAX, decode, encode};
-use windrow_core::{ActorId, Message};
+use windrow_core::wire::{FRAME_MAX, HEAD_MAX, PREFIX, decode, encode};
+use windrow_core::{ActorId, Limits, Message};
 
+use super::intern::TEXT_MAX;
 use super::peers::Peers;
 use super::reactor::{Interest, Reactor, Token};
 use super::records::Child;
-use crate::unix::link::{Filled, Flushed, Link};
+use crate::unix::link::{Filled, Flushed, Link, SEND_BOUND};
 
 /// How often one channel is read in a turn before the others have theirs.
 const FILLS: usize = 16;
 
 /// How much may wait to be sent before those who send items wait.
 const CONGESTED: usize = 256 << 10;
+
+/// Says how many bytes may wait to be sent: what all others leave room for, and the errors of one scope, which are handed over
+/// all at once.
+fn send_bound(limits: &Limits) -> usize {
+    SEND_BOUND + usize::from(limits.errors) * (PREFIX + HEAD_MAX + TEXT_MAX)
+}
 
 /// A channel to the parent or to a child.
 #[derive(Debug)]
@@ -70,10 +77,11 @@ impl Channel {
         Self { card: Some(card), ..Self::new(link, token) }
     }
 
-    /// Queues a message and its bytes. An error means that the channel can't be kept up.
-    pub(crate) fn queue(&mut self, message: Message, bytes: &[u8]) -> Result<(), ()> {
+    /// Queues a message and its bytes, by an actor of these limits. An error means that the channel can't be kept up.
+    pub(crate) fn queue(&mut self, message: Message, bytes: &[u8], limits: &Limits) -> Result<(), ()> {
         let mut buffer = [0; HEAD_MAX];
         let head = encode(message, &mut buffer).map_err(drop)?;
+        self.link.set_bound(send_bound(limits));
         self.link.queue(head, bytes).map_err(drop)
     }
 

@@ -76,8 +76,8 @@ pub(crate) fn clip(name: &str) -> &str {
     &name[..name.floor_char_boundary(NAME_MAX)]
 }
 
-/// The longest text of an error that travels, in bytes: so many of them as a scope may keep fit into a send buffer.
-const TEXT_MAX: usize = 4 << 10;
+/// The longest text of an error that travels, in bytes.
+pub(super) const TEXT_MAX: usize = 4 << 10;
 
 /// Cuts an error's text to what travels, at a character's boundary, and says in it that it was cut. Who passes it on finds
 /// it short enough.
