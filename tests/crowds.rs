@@ -4,9 +4,10 @@ use std::sync::{Arc, Barrier};
 
 use rustix::process::Signal;
 use windrow_core::{End, Exit, Kind, Limits, Times};
-use windrow_std::{Actor, Drive, Endpoint, Failure, Order, Raised, Service};
+use windrow_std::{Actor, Drive, Endpoint, Failure, Order, Program, Raised, Service};
 
-use crate::calls::{FAIL, desk, well};
+use crate::calls::{FAIL, NAME, PID, desk, well};
+use crate::harness::gate::knock;
 use crate::harness::{Bed, Module, driven, soon, watch};
 use crate::losses::waits;
 use crate::templates::stop;
@@ -16,8 +17,11 @@ pub(crate) const MODULE: Module = Module {
         long_answers_at_once_wait_for_their_turn,
         all_errors_that_a_scope_may_keep_reach_its_parent,
         errors_beyond_what_a_scope_keeps_are_counted_in_its_group,
+        row_42_honest_diallers_wait_at_the_door,
+        peers_that_have_left_make_room_for_others,
     ],
-    entries: &[("gatherer", gatherer), ("complainer", complainer)],
+    entries: &[("gatherer", gatherer), ("complainer", complainer), ("one-of-many", one_of_many)],
+    services: &[sociable],
     ..Module::EMPTY
 };
 
@@ -127,4 +131,97 @@ fn errors_beyond_what_a_scope_keeps_are_counted_in_its_group<D: Drive>(bed: &Bed
     assert_eq!((whole(&ended.failures), ended.outcome.tally.lost), (9, 0), "{ended:?}");
     let last = ended.failures.last().map(|failure| failure.text.as_str());
     assert_eq!(last, Some("16 further failures were not kept"));
+}
+
+/// Where actors meet, and a wait for a far end may take long.
+fn meeting(bed: &Bed, limits: Limits) -> Program {
+    let times = Times { ack: soon(), ..Times::default() };
+    bed.program().run_dir(bed.path(".")).limits(Limits { times, ..limits })
+}
+
+/// How many come at once: more than may stand at any door.
+const DIALLERS: usize = 40;
+
+/// Dials the one that is looked for, and says so before it is answered.
+fn one_of_many(actor: &Actor, up: &[u8]) -> Result<Vec<u8>, Raised> {
+    let sockets = || {
+        let open = std::fs::read_dir("/proc/self/fd").expect("the list of descriptors").flatten();
+        let targets = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    };
+    let before = sockets();
+    std::thread::scope(|threads| {
+        let dials = threads.spawn(|| actor.find("host")?.ok_or("nobody to visit")?.call(PID, &()));
+        watch::observe("a dial", || sockets() > before);
+        knock(String::from_utf8_lossy(up).into_owned(), "d");
+        dials.join().expect("a thread that ends").map(|pid| pid.to_string().into_bytes())
+    })
+}
+
+fn row_42_honest_diallers_wait_at_the_door<D: Drive>(bed: &Bed) {
+    for half_open in [16, 2] {
+        let up = bed.gate(&format!("up-{half_open}"));
+        let limits = Limits { half_open, ..Limits::default() };
+        well(&bed.run::<D>(&meeting(bed, limits), move |actor: &Actor| {
+            actor.nursery(|nursery| {
+                let host = nursery.spawn(Order::service("desk"))?.portal();
+                host.call(NAME, &String::from("host"))?;
+                let pid = host.call(PID, &())?;
+                stop(pid);
+                let come = |_| nursery.spawn(Order::entry("one-of-many", up.path()));
+                let diallers = (0..DIALLERS).map(come).collect::<Result<Vec<_>, _>>()?;
+                up.hear(DIALLERS);
+                watch::signal(pid, Signal::CONT);
+                for dialler in diallers {
+                    assert_eq!(dialler.wait_gone()?.value, Some(pid.to_string().into_bytes()));
+                }
+                nursery.cancel();
+                Ok(Vec::new())
+            })
+        }));
+    }
+}
+
+const VISIT: Endpoint<String, i32> = Endpoint::new("visit");
+
+/// Has a name, and calls others by theirs.
+fn sociable() -> Service {
+    Service::new("sociable")
+        .on(NAME, |serving, name| serving.register(&name))
+        .on(PID, |_, ()| Ok(std::process::id().cast_signed()))
+        .on(VISIT, |serving, name| serving.find(&name)?.ok_or("nobody to visit")?.call(PID, &()))
+}
+
+fn peers_that_have_left_make_room_for_others<D: Drive>(bed: &Bed) {
+    let limits = Limits { peers: 3, ..Limits::default() };
+    well(&bed.run::<D>(&meeting(bed, limits), |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let host = nursery.spawn(Order::service("sociable"))?.portal();
+            host.call(NAME, &String::from("host"))?;
+            for number in 0..16 {
+                let killed = number % 2 == 1;
+                let ended = actor.nursery(|inner| {
+                    let guest = inner.spawn(Order::service("sociable"))?;
+                    let name = format!("guest {number}");
+                    guest.portal().call(NAME, &name)?;
+                    let pid = guest.portal().call(PID, &())?;
+                    // The host dials, or is dialled.
+                    if number % 4 < 2 {
+                        host.call(VISIT, &name)?;
+                    } else {
+                        guest.portal().call(VISIT, &String::from("host"))?;
+                    }
+                    if killed {
+                        watch::signal(pid, Signal::KILL);
+                    } else {
+                        guest.cancel();
+                    }
+                    guest.wait_gone().map(drop)
+                });
+                assert_eq!(ended.is_err(), killed, "{number}: {ended:?}");
+            }
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    }));
 }

@@ -13,6 +13,7 @@ use super::peers::Peers;
 use super::reactor::{Interest, Reactor, Token};
 use super::records::Child;
 use crate::unix::link::{Filled, Flushed, Link, SEND_BOUND};
+use crate::unix::peer::Place;
 
 /// How often one channel is read in a turn before the others have theirs.
 const FILLS: usize = 16;
@@ -43,6 +44,8 @@ pub(crate) struct Channel {
     congested: bool,
     /// Whom the card was made out to that the far end has shown: nobody else may greet.
     card: Option<ActorId>,
+    /// Where it stands at our door until the far end has greeted.
+    place: Option<Place>,
 }
 
 /// What one reading of a channel came to.
@@ -69,12 +72,13 @@ impl Channel {
             ended: false,
             congested: false,
             card: None,
+            place: None,
         }
     }
 
     /// Makes that of a peer who has shown a card.
-    pub(crate) fn of_bearer(link: Link, token: Token, card: ActorId) -> Self {
-        Self { card: Some(card), ..Self::new(link, token) }
+    pub(crate) fn of_bearer(link: Link, token: Token, card: ActorId, place: Option<Place>) -> Self {
+        Self { card: Some(card), place, ..Self::new(link, token) }
     }
 
     /// Queues a message and its bytes, by an actor of these limits. An error means that the channel can't be kept up.
@@ -163,6 +167,7 @@ impl Channel {
                                 return self.end(reactor, Read::Garbled);
                             }
                             take(message, bytes);
+                            self.place = None;
                             self.link.set_limit(FRAME_MAX);
                         } else {
                             take(message, bytes);
@@ -226,7 +231,7 @@ mod tests {
     fn heard(card: u64, greeting: u64) -> (Read, usize) {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let mut channel = Channel::of_bearer(Link::new(ours.into()), 0, ActorId(card));
+        let mut channel = Channel::of_bearer(Link::new(ours.into()), 0, ActorId(card), None);
         let hello = Message::Hello { versions: Versions { first: 1, last: 1 }, actor: ActorId(greeting) };
         let mut buffer = [0; HEAD_MAX];
         let frame = encode(hello, &mut buffer).unwrap();

@@ -19,9 +19,6 @@ use crate::notice::Notice;
 use crate::unix::peer::{Arrival, DialError, Greeted, Guest, Listener, dial};
 use crate::unix::token::Door;
 
-/// How many may stand at an actor's door at the same time.
-const AT_THE_DOOR: usize = 16;
-
 /// The name of the root's socket.
 pub(crate) const ROOT: &str = "root";
 
@@ -152,8 +149,9 @@ impl<R: Reactor> Shell<R> {
         let (Some(tree), Some(entrance)) = (&self.peers.tree, &mut self.peers.entrance) else { return };
         match guest.greet(&tree.key, &mut entrance.door) {
             Greeted::NotYet(guest) => drop(self.peers.guests.insert(peer, (guest, token))),
-            Greeted::Admitted(id, admitted) => {
-                self.peers.channels.insert(peer, Channel::of_bearer(admitted, token, ActorId(id)));
+            Greeted::Admitted(id, admitted, place) => {
+                let channel = Channel::of_bearer(admitted, token, ActorId(id), Some(place));
+                self.peers.channels.insert(peer, channel);
                 // What came with the card is here already, and is told of by nobody.
                 self.take_link(link, false);
             }
@@ -179,10 +177,12 @@ impl<R: Reactor> Shell<R> {
     /// Puts the actor where others can dial it, and gives its address.
     pub(super) fn address(&mut self) -> io::Result<String> {
         let me = self.machine.actor();
+        // As many may stand at the door as the machine takes: nobody honest is sent away, but waits outside.
+        let room = usize::try_from(self.machine.limits().half_open).unwrap_or(usize::MAX);
         let tree = self.peers.tree.as_mut().ok_or(io::ErrorKind::Unsupported)?;
         let address = if me == tree.root { String::from(ROOT) } else { me.to_string() };
         if self.peers.entrance.is_none() {
-            let listener = Listener::bind(tree.dir()?, &address, AT_THE_DOOR)?;
+            let listener = Listener::bind(tree.dir()?, &address, room)?;
             let token = self.sources.insert(Source::Door);
             let door = Door::new(&address);
             self.peers.entrance = Some(Entrance { listener, token, door, watched: false });

@@ -2,7 +2,7 @@
 //!
 //! The rule: a name is used through the descriptor of the directory, so that no link is followed and no path
 //! is too long. Whoever connects is of our user, or gone at once; and nobody is talked to before they have
-//! shown a card. How many may stand between the two is bounded. Nothing here waits.
+//! shown a card. How many may stand at the door is bounded, and who comes when it is full waits outside. Nothing here waits.
 //!
 //! It does not know how long somebody may take to show a card, nor what is said after it.
 
@@ -84,7 +84,11 @@ impl Listener {
             return Ok(Arrival::Stranger { pid: peer.pid(), uid: peer.uid() });
         }
         let link = Link::new(super::stdio::above_stdio(socket)?);
-        Ok(Arrival::Guest(Guest { link, pid: peer.pid(), _waiting: Arc::clone(&self.waiting) }))
+        Ok(Arrival::Guest(Guest {
+            link,
+            pid: peer.pid(),
+            place: Place { _waiting: Arc::clone(&self.waiting) },
+        }))
     }
 }
 
@@ -118,6 +122,12 @@ pub enum Arrival {
 pub struct Guest {
     link: Link,
     pid: i32,
+    place: Place,
+}
+
+/// A place at the door. To drop it makes room for somebody else.
+#[derive(Debug)]
+pub struct Place {
     _waiting: Arc<()>,
 }
 
@@ -138,7 +148,7 @@ impl Guest {
             Err(_) => return Greeted::Refused(Refusal::Malformed, self),
         };
         match door.admit(key, card, self.pid) {
-            Ok(id) => Greeted::Admitted(id, self.link),
+            Ok(id) => Greeted::Admitted(id, self.link, self.place),
             Err(refusal) => Greeted::Refused(refusal, self),
         }
     }
@@ -157,8 +167,9 @@ impl AsFd for Guest {
 pub enum Greeted {
     /// Not the whole card is there; ask for readability.
     NotYet(Guest),
-    /// In, as this actor. The link still takes short frames only, until told otherwise.
-    Admitted(u64, Link),
+    /// In, as this actor. The link still takes short frames only, until told otherwise; and the place at the door is theirs
+    /// until they have said what is expected of them.
+    Admitted(u64, Link, Place),
     /// Out: whoever watches the connection is to let go of it.
     Refused(Refusal, Guest),
 }

@@ -78,7 +78,7 @@ fn greeted(mut guest: Guest, key: &Key, door: &mut Door) -> Greeted {
 /// Lets in whoever comes next, and tells who it was; the connection ends then.
 fn next(listener: &Listener, key: &Key, door: &mut Door) -> Result<u64, Refusal> {
     match greeted(guest(listener), key, door) {
-        Greeted::Admitted(id, _link) => Ok(id),
+        Greeted::Admitted(id, ..) => Ok(id),
         Greeted::Refused(refusal, _) => Err(refusal),
         Greeted::NotYet(_) => unreachable!(),
     }
@@ -233,7 +233,7 @@ fn as_many_as_may_stand_at_the_door() {
     let mut guests: Vec<_> = (0..4).map(|_| guest(&listener)).collect();
     assert!(!listener.wants_read());
     assert!(matches!(listener.accept().unwrap(), Arrival::Full));
-    assert!(matches!(greeted(guests.pop().unwrap(), &key, &mut door), Greeted::Admitted(1, _)));
+    assert!(matches!(greeted(guests.pop().unwrap(), &key, &mut door), Greeted::Admitted(1, ..)));
     drop(guests.pop());
     assert!(listener.wants_read());
     guests.extend((0..2).map(|_| guest(&listener)));

@@ -7,7 +7,14 @@ use super::*;
 fn guest() -> (Guest, OwnedFd) {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
-    (Guest { link: Link::new(ours), pid: std::process::id().cast_signed(), _waiting: Arc::new(()) }, theirs)
+    (
+        Guest {
+            link: Link::new(ours),
+            pid: std::process::id().cast_signed(),
+            place: Place { _waiting: Arc::new(()) },
+        },
+        theirs,
+    )
 }
 
 fn framed(body: &[u8]) -> Vec<u8> {
@@ -32,7 +39,7 @@ fn a_card_may_come_a_byte_at_a_time() {
     if let Greeted::NotYet(same) = greeted {
         greeted = same.greet(&key, &mut door);
     }
-    let Greeted::Admitted(id, mut link) = greeted else { panic!("{greeted:?}") };
+    let Greeted::Admitted(id, mut link, _) = greeted else { panic!("{greeted:?}") };
     assert_eq!(id, 1);
     let _filled = link.fill().unwrap();
     assert_eq!(link.next_frame().unwrap(), Some(b"hello".as_slice()));
@@ -58,7 +65,7 @@ fn what_is_no_card_is_the_end() {
             match guest.greet(&key, &mut door) {
                 Greeted::NotYet(same) => guest = same,
                 Greeted::Refused(refusal, _) => break refusal,
-                Greeted::Admitted(id, _) => panic!("{id}"),
+                Greeted::Admitted(id, ..) => panic!("{id}"),
             }
         };
         assert_eq!(refusal, expected, "{sent:?}");
