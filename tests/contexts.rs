@@ -63,7 +63,7 @@ fn whatever_is_asked_of_a_context_that_is_over_is_answered<D: Drive>(bed: &Bed) 
             Ok(())
         })?;
         desk.context(HOLD, &2, |context| {
-            context.begun::<u32>()?;
+            assert_eq!((context.begun::<u32>()?, context.begun::<u32>()?), (2, 2), "it is asked again");
             let mut stream = context.stream::<u32, u32>()?;
             context.cancel();
             assert!(context.result().is_err_and(|raised| raised.is_cancelled()));

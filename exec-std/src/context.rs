@@ -83,13 +83,13 @@ impl<'a, R: DeserializeOwned> Context<'a, R> {
         Self { end, types: PhantomData }
     }
 
-    /// Waits until the far end has begun, and gives its first value.
+    /// Waits until the far end has begun, and gives its first value; the same one, and at once, to whoever asks again.
     ///
     /// # Errors
     /// The cancellation, as by the far end's failure; or that it ended without having begun.
     pub fn begun<T: DeserializeOwned>(&self) -> Result<T, Raised> {
         let begun = self.wait(|talk| {
-            let begun = talk.begun.take().map(Ok);
+            let begun = talk.begun.clone().map(Ok);
             begun
                 .or_else(|| Some(Err(self.ended(talk)?.unwrap_or_else(|| "the far end has returned".into()))))
         });
