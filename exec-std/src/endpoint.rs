@@ -15,6 +15,7 @@ use windrow_core::{ActorId, Kind};
 
 use crate::failure::{Failure, Raised};
 use crate::serve::Serving;
+use crate::shell::NAME_MAX;
 use crate::talk::KEPT;
 
 /// The name of something callable, with the types of its arguments and its result.
@@ -32,9 +33,19 @@ pub struct Endpoint<A, R> {
 }
 
 impl<A, R> Endpoint<A, R> {
-    /// Names an endpoint: at most 64 bytes; the rest of a longer name is cut.
+    /// Names an endpoint, with at most 64 bytes: a longer constant does not compile.
+    ///
+    /// ```compile_fail
+    /// # use windrow_std::Endpoint;
+    /// const WORDY: Endpoint<(), ()> =
+    ///     Endpoint::new("a-name-that-goes-on-for-so-long-that-it-would-have-to-be-cut-somewhere");
+    /// ```
+    ///
+    /// # Panics
+    /// If a longer name is given at run time.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
+        assert!(name.len() <= NAME_MAX, "the name of an endpoint has at most 64 bytes");
         Self { name, types: PhantomData }
     }
 

@@ -160,7 +160,6 @@ impl Portal {
         until: Option<Instant>,
         mut with: impl FnMut(&mut dyn Asks),
     ) -> Result<Begun, Raised> {
-        let name = crate::shell::clip(name);
         let mut bytes = spare_buffer();
         bytes.push(u8::try_from(name.len()).unwrap_or(0));
         bytes.extend_from_slice(name.as_bytes());

@@ -40,7 +40,7 @@ use zeroize::Zeroizing;
 
 pub use desk::Shared;
 pub use intern::NAME_MAX;
-pub(crate) use intern::clip;
+use intern::clip;
 pub use reactor::{Interest, PollingReactor, Reactor, Ready, Token};
 pub use record::Recorder;
 
