@@ -1,9 +1,10 @@
-//! A pool: tasks in actors of their own, at most so many at the same time, each result typed; a task that dies takes
-//! nothing with it but itself.
+//! A pool: tasks in actors of their own, at most so many at the same time, the next as soon as one is done, each result
+//! typed; a task that dies takes nothing with it but itself.
 //!
 //! `cargo run --release -p windrow-std --example pool`
 
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use windrow_std::{Blocking, Endpoint, Program, Raised};
 
@@ -23,26 +24,27 @@ fn main() -> std::io::Result<ExitCode> {
         let mut batches: Vec<Vec<u64>> =
             (0..10).map(|batch| (batch * 100..(batch + 1) * 100).collect()).collect();
         batches.push(vec![u64::MAX, 1]);
-        let (mut sum, mut failed) = (0, 0);
-        for round in batches.chunks(ROOM) {
-            // Each in a nursery of its own, so that a failure cancels nobody else.
-            let results: Vec<_> = std::thread::scope(|threads| {
-                let tasks: Vec<_> = round
-                    .iter()
-                    .map(|batch| {
-                        threads.spawn(|| actor.nursery(|nursery| nursery.run_in_actor(SUM, batch)?.result()))
-                    })
-                    .collect();
-                tasks.into_iter().filter_map(|task| task.join().ok()).collect()
-            });
-            for result in results {
-                match result {
+        let queue = Mutex::new(batches.iter());
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        // Whoever is free takes the next one; each in a nursery of its own, so that a failure cancels nobody else.
+        let work = || {
+            let (mut sum, mut failed) = (0, 0);
+            while let Some(batch) = next() {
+                match actor.nursery(|nursery| nursery.run_in_actor(SUM, batch)?.result()) {
                     Ok(part) => sum += part,
                     Err(raised) if raised.is_cancelled() => return Err(raised),
                     Err(_) => failed += 1,
                 }
             }
-        }
+            Ok((sum, failed))
+        };
+        let (sum, failed) = std::thread::scope(|threads| {
+            let at_work: Vec<_> = (0..ROOM).map(|_| threads.spawn(work)).collect();
+            at_work.into_iter().try_fold((0, 0), |(sum, failed), thread| {
+                let (more, others) = thread.join().map_err(|_| "a thread of the pool panicked")??;
+                Ok::<_, Raised>((sum + more, failed + others))
+            })
+        })?;
         println!("sum {sum}, {failed} failed");
         Ok(Vec::new())
     })?;
