@@ -23,6 +23,7 @@ mod loops;
 mod losses;
 mod names;
 mod offers;
+mod orphans;
 mod output;
 mod peers;
 mod scarce;
@@ -59,6 +60,7 @@ const MODULES: &[harness::Module] = &[
     losses::MODULE,
     names::MODULE,
     offers::MODULE,
+    orphans::MODULE,
     output::MODULE,
     peers::MODULE,
     scarce::MODULE,

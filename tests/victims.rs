@@ -1,5 +1,5 @@
-//! Victims of SIGKILL that could not have answered anyway: they stand still, have not come up, or are the caller's own
-//! parent. Whoever waits for one of them hears of its end at once.
+//! Victims of SIGKILL that could not have answered anyway: they stand still, or have not come up. Whoever waits for one of them
+//! hears of its end at once.
 
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,10 @@ use crate::calls::{BUSY, ECHO, HOLD, PID, WAIT, desk};
 use crate::harness::acts::be_root;
 use crate::harness::gate::knock;
 use crate::harness::{Bed, Module, cases, driven, program, soon, watch};
-use crate::losses::{WAYS, waits, while_it_waits};
+use crate::losses::{waits, while_it_waits};
 
 pub(crate) const MODULE: Module = Module {
     cases: cases![
-        a_killed_parent_ends_every_kind_of_wait,
         a_child_killed_in_boot_ends_every_wait_for_it,
         a_child_killed_when_it_is_up_ends_every_wait_for_it,
     ],
@@ -25,8 +24,8 @@ pub(crate) const MODULE: Module = Module {
         a_peer_killed_while_it_stands_still_ends_every_wait_for_its_ack,
         a_killed_callers_call_is_cancelled_where_it_is_kept_and_withdrawn_where_it_waits,
     ],
-    entries: &[("bereaved", bereaved), ("caller-of-keep", caller_of_keep)],
-    acts: &[("doomed-parent", doomed_parent), ("awaiting-root", awaiting_root)],
+    entries: &[("caller-of-keep", caller_of_keep)],
+    acts: &[("awaiting-root", awaiting_root)],
     ..Module::EMPTY
 };
 
@@ -123,57 +122,6 @@ fn a_peer_killed_while_it_stands_still_ends_every_wait_for_its_ack<D: Drive>(bed
         assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Failed, 0), "{number}: {ended:?}");
         let died = ended.failures.iter().filter(|failure| failure.kind == Kind::Died(Exit::Signal(9)));
         assert_eq!(died.count(), 1, "way {number}: {ended:?}");
-    }
-}
-
-/// `doomed-parent UP HEARD WAY`: a root that is called by its child, and serves it until it is killed.
-fn doomed_parent(words: &[String]) -> u8 {
-    let [up, heard, way] = words else { return 125 };
-    let args = [up.as_str(), heard, way].join("\n");
-    be_root(&program().levels(1), false, move |actor: &Actor| {
-        actor.expose(&desk())?;
-        actor.nursery(|nursery| {
-            nursery.spawn(Order::entry("bereaved", args))?.wait_gone()?;
-            Ok(Vec::new())
-        })
-    })
-}
-
-/// Waits for its parent in one of the ways: knocks with its pid when it does, and with a letter for how that ended.
-fn bereaved(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
-    let args = String::from_utf8_lossy(args).into_owned();
-    let [up, heard, way] = args.split('\n').collect::<Vec<_>>()[..] else { return Err("no words".into()) };
-    let (parent, way) = (actor.parent(), WAYS[way.parse::<usize>().expect("a way")]);
-    let ended = while_it_waits(
-        || way(actor, &parent),
-        || {
-            while parent.call(BUSY, &()) == Ok(0) {}
-            knock(up, &format!("{}\n", getpid().as_raw_pid()));
-        },
-    );
-    knock(
-        heard,
-        match ended {
-            Err(Raised::Cancelled(_)) => "c",
-            Err(Raised::Group(_)) => "g",
-            _ => "?",
-        },
-    );
-    Ok(Vec::new())
-}
-
-fn a_killed_parent_ends_every_kind_of_wait(bed: &Bed) {
-    for way in 0..WAYS.len() {
-        let (up, heard) = (bed.gate(&format!("up-{way}")), bed.gate(&format!("heard-{way}")));
-        let running = bed.start(bed.act("doomed-parent", &[up.path(), heard.path(), &way.to_string()]));
-        let child = &crate::signals::pids(&up, 1)[0];
-        running.signal(Signal::KILL);
-        running.finish();
-        // A cancellation, as an orphan; or else the loss of its parent, which it may see first.
-        let heard = heard.hear(1);
-        assert!(matches!(heard[..], [b'c' | b'g']), "way {way}: {heard:?}");
-        watch::exited(child, PROMPT);
-        watch::collect_all(PROMPT);
     }
 }
 

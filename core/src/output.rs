@@ -240,6 +240,12 @@ pub enum Output {
     Report(Event),
     /// The process may exit. Always last, exactly once.
     Done(Outcome),
+    /// Tell whoever asked about names that no registrar has said all that there is to say: it was lost, it took too long, or this
+    /// actor is ending.
+    Unheard {
+        /// The asker's number for the question.
+        request: u32,
+    },
 }
 
 /// How a scope, or an actor, ended.

@@ -45,8 +45,8 @@ pub(crate) struct Facts {
     pub(crate) reached: Answers<ActorId, Result<Link, Obstacle>>,
     /// What became of claims to names.
     pub(crate) claims: Answers<NameId, Claim>,
-    /// Answers to questions about names, and whether they are all.
-    pub(crate) found: BTreeMap<u32, (Vec<Named>, bool)>,
+    /// Answers to questions about names, and how far they go.
+    pub(crate) found: BTreeMap<u32, (Vec<Named>, Answered)>,
     /// Calls that wait to be taken up by hand.
     pub(crate) offered: BTreeMap<NameId, Offered>,
     /// Channels whose send buffers are long.
@@ -114,6 +114,18 @@ impl Facts {
         self.scopes.get(&scope)?.closed?;
         self.scopes.remove(&scope)
     }
+}
+
+/// How far a question about names is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Answered {
+    /// More may come.
+    #[default]
+    Partly,
+    /// That was all.
+    Wholly,
+    /// Nobody will ever say what else there is.
+    Unheard,
 }
 
 /// Who has a name, and where they can be dialled.

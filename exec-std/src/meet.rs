@@ -8,7 +8,7 @@ use windrow_core::{ActorId, Claim, Link, Obstacle, Refused};
 
 use crate::actor::Actor;
 use crate::answers::Answers;
-use crate::board::{Facts, Named};
+use crate::board::{Answered, Facts, Named};
 use crate::failure::Raised;
 use crate::portal::Portal;
 use crate::shell::{NAME_MAX, ROOT};
@@ -32,7 +32,7 @@ impl Actor {
             Claim::Granted => Ok(()),
             Claim::Taken(holder) => Err(format!("the name `{name}` is taken, by {holder}").into()),
             Claim::Refused => Err(format!("the root keeps no further name, nor `{name}`").into()),
-            _ => Err(format!("the root gave no answer to the claim to `{name}`").into()),
+            _ => Err(self.unheard(&self.board().look())),
         }
     }
 
@@ -106,18 +106,29 @@ impl Actor {
     /// Waits for the answers to a question: one, or all there are.
     fn replies(&self, request: u32, one: bool) -> Result<Vec<Named>, Raised> {
         let replies = self.board().wait(None, |facts| {
-            let done =
-                facts.found.get(&request).is_some_and(|(found, end)| *end || (one && !found.is_empty()));
-            if done {
-                return facts.found.remove(&request).map(|(found, _)| Ok(found));
+            let answered = facts.found.get(&request).map(|(found, answered)| (found.len(), *answered));
+            match answered {
+                Some((1.., _)) if one => {}
+                Some((_, Answered::Wholly)) => {}
+                // That nobody has a name, or no further one is there, only the root can say.
+                Some((_, Answered::Unheard)) => return Some(Err(self.unheard(facts))),
+                _ => return self.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause))),
             }
-            self.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause)))
+            facts.found.remove(&request).map(|(found, _)| Ok(found))
         });
         let replies = replies.unwrap_or_else(|| Err(Raised::Cancelled(self.gone())));
         if replies.is_err() {
             self.tell(|shell| shell.forget(request));
         }
         replies
+    }
+
+    /// Says that the root does not answer; or what cancels this thread, for the same loss may do both.
+    fn unheard(&self, facts: &Facts) -> Raised {
+        match self.cancelled_by(facts) {
+            Some(cause) => Raised::Cancelled(cause),
+            None => Raised::from("the root did not answer in time, or can't be reached any more"),
+        }
     }
 
     /// Gives the channel to the root. The root itself needs none.

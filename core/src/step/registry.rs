@@ -124,7 +124,7 @@ impl Step<'_> {
         self.resolve(question);
         match question {
             Question::Claim(name) => self.emit(Output::Registered { name, claim: Claim::Unanswered }),
-            Question::Find(request) | Question::List(request) => self.emit(Output::NotFound { request }),
+            Question::Find(request) | Question::List(request) => self.emit(Output::Unheard { request }),
         }
     }
 }
@@ -190,7 +190,10 @@ impl Step<'_> {
     fn found_no_more(&mut self, link: Link, request: u32) {
         let open = [Question::Find(request), Question::List(request)];
         match open.into_iter().find(|question| self.is_asked(*question, link)) {
-            Some(question) => self.question_over(question),
+            Some(question) => {
+                self.resolve(question);
+                self.emit(Output::NotFound { request });
+            }
             None if request > self.state.registry.last_request => self.stray(Stray::Link(link)),
             None => {}
         }

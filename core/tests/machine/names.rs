@@ -242,7 +242,7 @@ fn a_question_without_an_answer_has_a_deadline_or_is_given_up() {
     story.give(ask(1, false));
     assert_eq!(story.machine.handle(story.now, ask(2, true)), Err(Refused::Full), "two are all");
     let claim = Output::Registered { name: NAME, claim: Claim::Unanswered };
-    assert_eq!(story.wait(), [claim, Output::NotFound { request: 1 }]);
+    assert_eq!(story.wait(), [claim, Output::Unheard { request: 1 }]);
     assert_eq!(story.now.since(START), limits().times.ack);
     // One that waits does so as long as it is wanted.
     story.give(ask(2, true));
@@ -258,12 +258,12 @@ fn no_question_outlives_its_channel_or_its_asker() {
         let mut story = child();
         story.give(ask(1, wait));
         let outputs = story.give(Input::LinkLost { link: Link::Parent });
-        assert_eq!(outputs[1], Output::NotFound { request: 1 });
+        assert_eq!(outputs[1], Output::Unheard { request: 1 });
         let mut story = child();
         story.give(ask(1, wait));
         let outputs = story.give(Input::Cancel { scope: ScopeId::ROOT });
         let forget = send(Link::Parent, Message::Forget { request: 1 });
-        assert_eq!(outputs[..2], [forget, Output::NotFound { request: 1 }]);
+        assert_eq!(outputs[..2], [forget, Output::Unheard { request: 1 }]);
         assert_eq!(story.machine.life(), Life::Cancelling);
     }
 }

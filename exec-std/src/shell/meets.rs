@@ -10,7 +10,7 @@ use super::Shell;
 use super::directory::Tree;
 use super::intern::{Names, Payloads};
 use super::reactor::Reactor;
-use crate::board::Named;
+use crate::board::{Answered, Named};
 
 /// Splits a name from the address behind it.
 fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
@@ -80,7 +80,10 @@ impl<R: Reactor> Shell<R> {
                 self.board.write(|facts| facts.found.entry(request).or_default().0.push(named));
             }
             Output::NotFound { request } => {
-                self.board.write(|facts| facts.found.entry(request).or_default().1 = true);
+                self.board.write(|facts| facts.found.entry(request).or_default().1 = Answered::Wholly);
+            }
+            Output::Unheard { request } => {
+                self.board.write(|facts| facts.found.entry(request).or_default().1 = Answered::Unheard);
             }
             talk => self.perform_talk(talk),
         }
