@@ -151,6 +151,18 @@ impl RunDir {
         Stale::open(path)
     }
 
+    /// Clears away what dead trees have left in a base, as [`Stale::sweep`] does: to be called at a start, or now and then. Trees
+    /// that live, and what is not ours, are left alone. Returns what stays of the dead.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`RunDir::list`].
+    pub fn sweep(base: &Path) -> Result<Vec<Left>, PlaceError> {
+        let dead = Self::list(base)?.into_iter().filter_map(|path| Self::open_stale(&path).ok());
+        // What can't be cleared away now stays on record.
+        Ok(dead.filter_map(|stale| stale.sweep().ok()).flatten().collect())
+    }
+
     /// Lists the run directories in a base that look like ours; whose they are, and whether their trees live,
     /// [`RunDir::open_stale`] says of each.
     ///

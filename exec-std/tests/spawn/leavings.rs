@@ -21,6 +21,7 @@ use crate::{Case, Part};
 
 pub(crate) const ALL: &[Case] = &[
     ("what_a_killed_root_leaves_is_proved_and_cleared", what_a_killed_root_leaves_is_proved_and_cleared),
+    ("who_outlives_the_root_clears_after_it", who_outlives_the_root_clears_after_it),
     ("what_is_not_proved_is_not_touched", what_is_not_proved_is_not_touched),
     ("killed_at_any_moment_nothing_stays", killed_at_any_moment_nothing_stays),
     ("a_parent_clears_after_a_killed_member", a_parent_clears_after_a_killed_member),
@@ -29,7 +30,8 @@ pub(crate) const ALL: &[Case] = &[
     ("row_60_another_boot", row_60_another_boot),
 ];
 
-pub(crate) const ROLES: &[Part] = &[("root", root), ("busy", busy), ("member", member), ("reuse", reuse)];
+pub(crate) const ROLES: &[Part] =
+    &[("root", root), ("outlived", outlived), ("busy", busy), ("member", member), ("reuse", reuse)];
 
 /// Where a dead root's directory was, and what it told before.
 struct Dead {
@@ -45,6 +47,29 @@ fn kill_a_root(base: &Path) -> Dead {
     assert!(matches!(RunDir::open_stale(&path).unwrap_err().fault, Fault::Living));
     kill(&mut root);
     Dead { path, child }
+}
+
+/// A root whose child is the process of the given pid.
+fn outlived(args: &[&str]) {
+    let dir = RunDir::create(Path::new(args[0])).unwrap();
+    dir.starting(1, "an heir").unwrap();
+    dir.started(1, args[1].parse().unwrap()).unwrap();
+    let _segment = Segment::named(&dir, "frames", 4096).unwrap();
+    println!("{}", dir.path().display());
+    loop {
+        thread::park();
+    }
+}
+
+/// It stands on the dead root's record itself, as a process that lives.
+fn who_outlives_the_root_clears_after_it() {
+    let scratch = Scratch::new();
+    let own = getpid().as_raw_pid().to_string();
+    let (mut root, mut lines) = start_role("outlived", &[scratch.0.to_str().unwrap(), &own]);
+    let dir = RunDir::join(Path::new(&lines.next().unwrap())).unwrap();
+    kill(&mut root);
+    dir.close().unwrap();
+    assert!(!dir.path().exists());
 }
 
 fn root(args: &[&str]) {

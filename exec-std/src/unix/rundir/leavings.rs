@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
 use rustix::io::Errno;
-use rustix::process::geteuid;
+use rustix::process::{geteuid, getpid};
 
 use super::place::walk;
 use super::record::{DRAFT, File, Inode, Line, SUFFIX, Told, World};
@@ -109,7 +109,10 @@ impl Leavings {
         }
         let mut left = self.left(dir)?;
         left.retain(|left| !matches!(left.what, What::Unstarted { .. }));
-        let is_over = |left: &Left| !left.ours && matches!(left.what, What::Process { .. });
+        // Whoever clears away after the one that made it is not left itself.
+        let own = getpid().as_raw_pid();
+        let is_over =
+            |left: &Left| matches!(left.what, What::Process { pid, .. } if !left.ours || pid == own);
         if self.same_world && left.iter().all(is_over) {
             for name in names(dir)?.into_iter().filter(|name| self.is_draft(name)) {
                 unlink(dir, &name)?;
