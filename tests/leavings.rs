@@ -1,9 +1,6 @@
 //! What killed actors leave in the directory of their tree: whoever collects them clears it away.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
@@ -11,8 +8,6 @@ use rustix::process::Signal;
 use windrow_core::{End, Kind};
 use windrow_smol::Smol;
 use windrow_std::unix::procfs;
-use windrow_std::unix::rundir::RunDir;
-use windrow_std::unix::segment::Segment;
 use windrow_std::{Actor, Backend, Blocking, Drive, Failure, Notice, Order, Program, Raised};
 
 use crate::harness::{Bed, DRIVE, Module, Shell, cases, driven, program as program_of_all, soon, watch};
@@ -24,17 +19,10 @@ pub(crate) const MODULE: Module = Module {
         what_a_killed_actor_leaves_goes_with_it,
         what_a_killed_orphan_leaves_goes_before_its_tree,
         what_is_never_made_leaves_no_record,
-        a_segment_that_was_attached_goes_with_its_tree,
         a_directory_that_stays_is_told_of,
     ],
     cases: cases![what_a_leaked_thread_has_goes_with_its_tree],
-    entries: &[
-        ("ringkeeper", keeper),
-        ("missing", missing),
-        ("segment-holder", segment_holder),
-        ("attacher", attacher),
-        ("leaver", leaver),
-    ],
+    entries: &[("ringkeeper", keeper), ("missing", missing), ("leaver", leaver)],
     acts: &[("parting-root", parting_root)],
     ..Module::EMPTY
 };
@@ -53,7 +41,7 @@ fn keeper(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
     })
 }
 
-fn below(place: &Path) -> BTreeSet<PathBuf> {
+pub(crate) fn below(place: &Path) -> BTreeSet<PathBuf> {
     std::fs::read_dir(place).expect("a directory").flatten().map(|entry| entry.path()).collect()
 }
 
@@ -131,70 +119,6 @@ fn what_is_never_made_leaves_no_record<D: Drive>(bed: &Bed) {
     });
     assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
     assert_eq!(below(&bed.path(".")), BTreeSet::new(), "the directory is left");
-}
-
-/// Gives a segment a name in the directory that its arguments say, for as long as it lives.
-fn segment_holder(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
-    let dir = RunDir::join(Path::new(OsStr::from_bytes(args))).map_err(std::io::Error::other)?;
-    let _segment = Segment::named(&dir, "shared", 4096)?;
-    actor.sleep_forever().map(|()| Vec::new())
-}
-
-/// Attaches that segment for as long as it lives.
-fn attacher(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
-    let dir = RunDir::join(Path::new(OsStr::from_bytes(args))).map_err(std::io::Error::other)?;
-    let _segment = Segment::open(&dir, "shared")?;
-    actor.sleep_forever().map(|()| Vec::new())
-}
-
-/// Lists the segments of the tree whose directory this is.
-fn segments(tree: &Path) -> BTreeSet<PathBuf> {
-    let prefix = tree.file_name().expect("a name").to_string_lossy().into_owned();
-    let mut segments = below(Path::new("/dev/shm"));
-    segments.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)));
-    segments
-}
-
-/// While its maker is collected another has it attached, so it stays; nobody looks at it again before the end.
-fn a_segment_that_was_attached_goes_with_its_tree<D: Drive>(bed: &Bed) {
-    let (base, (sender, receiver)) = (bed.path("."), mpsc::channel());
-    let ended = bed.run::<D>(&program(bed), move |actor: &Actor| {
-        let tree = below(&base).pop_first().ok_or("the tree's directory")?;
-        let args = tree.as_os_str().as_bytes().to_vec();
-        let _ = sender.send(tree.clone());
-        let killed = actor.nursery(|nursery| {
-            let attacher = actor.nursery(|inner| {
-                let holder = inner.spawn(Order::entry("segment-holder", args.clone()))?;
-                watch::observe("a segment", || segments(&tree).len() == 1);
-                let segment = segments(&tree).pop_first().ok_or("a segment")?;
-                let attacher = nursery.spawn(Order::entry("attacher", args))?;
-                watch::observe("an attached segment", || is_attached_twice(&segment));
-                let holders = watch::named(std::process::id().cast_signed(), "segment-holder");
-                holders.into_iter().for_each(|pid| watch::signal(pid, Signal::KILL));
-                let _ = holder.wait_gone();
-                Ok(attacher)
-            });
-            nursery.cancel();
-            attacher.map(drop)
-        });
-        killed.expect_err("a killed child");
-        assert_eq!(segments(&tree).len(), 1, "it was attached when its maker was collected");
-        Ok(Vec::new())
-    });
-    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
-    assert_eq!(below(&bed.path(".")), BTreeSet::new(), "the directory is left");
-    assert_eq!(segments(&receiver.recv().expect("a directory")), BTreeSet::new(), "the segment is left");
-}
-
-/// Tells whether two processes have a file open.
-fn is_attached_twice(file: &Path) -> bool {
-    let meant = file.metadata().map(|file| (file.dev(), file.ino())).expect("a file");
-    let pids = watch::below(std::process::id().cast_signed()).into_iter().map(|stamp| stamp.pid);
-    let has = |pid: &i32| {
-        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-        open.filter_map(|entry| entry.path().metadata().ok()).any(|open| (open.dev(), open.ino()) == meant)
-    };
-    pids.filter(has).count() == 2
 }
 
 /// Takes a name, has a child, and stops its driver for ever.

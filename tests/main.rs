@@ -27,6 +27,7 @@ mod orphans;
 mod output;
 mod peers;
 mod scarce;
+mod segments;
 mod shells;
 mod signals;
 mod spawn;
@@ -64,6 +65,7 @@ const MODULES: &[harness::Module] = &[
     output::MODULE,
     peers::MODULE,
     scarce::MODULE,
+    segments::MODULE,
     shells::MODULE,
     signals::MODULE,
     spawn::MODULE,

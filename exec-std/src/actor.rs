@@ -19,6 +19,8 @@ use crate::listen::Listener;
 use crate::nursery::{Nursery, Scope};
 use crate::portal::Portal;
 use crate::shell::{Asks, Desk, Held};
+use crate::unix::rights::MANY;
+use crate::unix::segment::Segment;
 
 thread_local! {
     /// The scopes whose bodies this thread is in, the innermost last.
@@ -34,14 +36,22 @@ pub struct Actor {
     id: ActorId,
     name: Arc<str>,
     levels: u8,
+    pub(crate) shared: Arc<[Segment]>,
     task: TaskId,
     board: Arc<Board>,
     desk: Arc<dyn Desk>,
 }
 
 impl Actor {
-    pub(crate) fn new(id: ActorId, name: &str, levels: u8, board: Arc<Board>, desk: Arc<dyn Desk>) -> Self {
-        Self { id, name: name.into(), levels, task: TaskId::MAIN, board, desk }
+    pub(crate) fn new(
+        id: ActorId,
+        name: &str,
+        levels: u8,
+        shared: Vec<Segment>,
+        board: Arc<Board>,
+        desk: Arc<dyn Desk>,
+    ) -> Self {
+        Self { id, name: name.into(), levels, shared: shared.into(), task: TaskId::MAIN, board, desk }
     }
 
     /// Gives the actor's id.
@@ -333,6 +343,12 @@ impl Actor {
             Err(Held::Redirected) => Err(Raised::from(
                 "a thread has the input and the outputs of its process, and no others: use `fork` or `exec`",
             )),
+            Err(Held::Unshareable) => Err(Raised::from(
+                "a command has no channel on which a segment could come: it can only be told of a name",
+            )),
+            Err(Held::TooMany(count)) => {
+                Err(Raised::Error(format!("{count} segments do not go with one order: {MANY} do")))
+            }
             Err(Held::Refused(refused)) => self.answered(Err(refused)),
         }
     }

@@ -97,6 +97,36 @@
 //! [`Actor::register`], [`Actor::wait_for`], [`Actor::find`]. The examples `request`, `streaming`, `pool`, `discovery` and
 //! `third` show each of this.
 //!
+//! # Memory that is shared
+//!
+//! What is too large to send is shared: a [`Segment`] is memory of a fixed size, which a child gets with its order and finds
+//! in [`Actor::shared`]. It has no name, so it goes with the last who has it, whoever is killed:
+//!
+//! ```no_run
+//! use windrow_std::{Actor, Order, Raised, Segment};
+//!
+//! /// Counts the bytes that are not zero.
+//! fn count(actor: &Actor, _args: &[u8]) -> Result<Vec<u8>, Raised> {
+//!     let [frame] = actor.shared() else { return Err("one frame".into()) };
+//!     let mut bytes = vec![0; frame.len() as usize];
+//!     frame.read_at(0, &mut bytes)?;
+//!     Ok(bytes.iter().filter(|byte| **byte != 0).count().to_le_bytes().to_vec())
+//! }
+//!
+//! fn body(actor: &Actor) -> Result<(), Raised> {
+//!     let frame = Segment::anonymous(1 << 20)?;
+//!     frame.write_at(4096, b"make hay")?;
+//!     actor.nursery(|nursery| nursery.spawn(Order::entry("count", "").share(&frame)).map(drop))
+//! }
+//! # let _ = (body, count);
+//! ```
+//!
+//! Actors that are neither parent nor child share one by name, in a tree that has a directory ([`Program::run_dir`]; without
+//! one it is an error that says so): [`Actor::named_segment`], [`Actor::open_segment`]. A name lives as long as what its giver
+//! holds. It is on record in the directory before it is there: what a killed actor has named goes when it is collected, and
+//! what is left of a tree that was killed to the last process goes with the next
+//! [`RunDir::sweep`](unix::rundir::RunDir::sweep). The example `segments` shows both.
+//!
 //! # Three rules
 //!
 //! - Call [`Program::run`], or [`Program::take_seat`] before it, first in `main`: children made by `exec` start there.
@@ -133,6 +163,7 @@ mod program;
 mod reading;
 mod rehearsal;
 mod sandwich;
+mod segment;
 mod serve;
 pub mod shell;
 mod stream;
@@ -158,5 +189,6 @@ pub use sandwich::Sandwich;
 pub use serve::Serving;
 pub use shell::Ended;
 pub use stream::{Ahead, Stream};
+pub use unix::segment::{NamedSegment, Segment};
 pub use unix::stdio::Sink;
 pub use windrow_core as core;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use windrow_core::{Role, Times};
 use zeroize::Zeroizing;
 
+use crate::unix::segment::Segment;
 use crate::unix::stdio::Sink;
 
 /// How a child is made.
@@ -93,6 +94,7 @@ pub struct Order {
     pub(crate) stdin: Sink,
     pub(crate) stdout: Sink,
     pub(crate) stderr: Sink,
+    pub(crate) shared: Vec<Segment>,
 }
 
 #[derive(Debug)]
@@ -139,6 +141,7 @@ impl Order {
             stdin: Sink::Null,
             stdout,
             stderr: Sink::Inherit,
+            shared: Vec::new(),
         }
     }
 
@@ -209,6 +212,15 @@ impl Order {
         self
     }
 
+    /// Gives it a segment, besides those that it has: the same memory is then there and here. It finds it in
+    /// [`Actor::shared`](crate::Actor::shared), in the order in which they were given; 64 at the most. A command has no way
+    /// to get one.
+    #[must_use]
+    pub fn share(mut self, segment: &Segment) -> Self {
+        self.shared.push(segment.clone());
+        self
+    }
+
     /// Tells whether it is to have an input or an output other than its process's.
     pub(crate) fn is_redirected(&self) -> bool {
         let own = |sink: &Sink| !matches!(sink, Sink::Inherit);
@@ -240,6 +252,8 @@ pub(crate) struct Brief<'a> {
     /// Where the actors of the tree meet, if they do.
     #[serde(borrow)]
     pub(crate) tree: Option<Place<'a>>,
+    /// How many segments come with it.
+    pub(crate) shared: usize,
 }
 
 impl Brief<'_> {

@@ -303,8 +303,9 @@ impl Program {
             service.map(|service| shell.expose(service))
         });
         let exposed = exposed.flatten();
-        let (name, args) = (brief.entry.to_owned(), brief.args.to_vec());
+        let (name, args, shared_with) = (brief.entry.to_owned(), brief.args.to_vec(), brief.shared);
         start_user(shared, brief.name, alive, move |actor| match (entry, exposed) {
+            _ if actor.shared().len() < shared_with => Err(missing(shared_with)),
             (Some(entry), _) => entry(actor, &args),
             (None, Some(exposed)) => {
                 actor.answered(exposed)?;
@@ -345,7 +346,7 @@ fn start_user<R: Reactor>(
     let desk = Arc::clone(shared);
     let actor = shared.drive(|shell| {
         let (id, levels) = (shell.machine().actor(), shell.machine().levels());
-        let actor = Actor::new(id, name, levels, shell.board(), desk);
+        let actor = Actor::new(id, name, levels, shell.take_shared(), shell.board(), desk);
         shell.set_actor(actor.clone(), alive.clone());
         actor
     });
@@ -362,6 +363,13 @@ fn start_user<R: Reactor>(
         std::thread::Builder::new().name(name.replace('\0', " ")).spawn(task)?;
     }
     Ok(())
+}
+
+/// Says that not all came that was shared.
+fn missing(shared: usize) -> Raised {
+    Raised::Error(format!(
+        "not all of the {shared} segments came that were shared: were there descriptors for them?"
+    ))
 }
 
 /// Gives an id that no other actor of the tree has: a random half that this process drew, and a count.

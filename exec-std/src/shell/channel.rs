@@ -14,6 +14,7 @@ use super::reactor::{Interest, Reactor, Token};
 use super::records::Child;
 use crate::unix::link::{Filled, Flushed, Link, SEND_BOUND};
 use crate::unix::peer::Place;
+use crate::unix::segment::Segment;
 
 /// How often one channel is read in a turn before the others have theirs.
 const FILLS: usize = 16;
@@ -87,6 +88,16 @@ impl Channel {
         let head = encode(message, &mut buffer).map_err(drop)?;
         self.link.set_bound(send_bound(limits));
         self.link.queue(head, bytes).map_err(drop)
+    }
+
+    /// Passes segments along with what is queued next.
+    pub(crate) fn pass(&mut self, segments: &[Segment]) {
+        self.link.pass(segments.iter().map(Segment::file));
+    }
+
+    /// Gives what segments came with the spec. What is none is missing.
+    pub(crate) fn take_passed(&mut self) -> Vec<Segment> {
+        self.link.take_passed().into_iter().flat_map(Segment::attach_above_stdio).collect()
     }
 
     /// Tells whether so much waits to be sent that no further item should.

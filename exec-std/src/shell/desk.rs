@@ -53,6 +53,10 @@ pub(crate) enum Held {
     TooLong(usize),
     /// It orders a thread, which has the input and the outputs of its process, with others.
     Redirected,
+    /// It shares segments with a command, which has no channel.
+    Unshareable,
+    /// It shares more segments than travel together.
+    TooMany(usize),
 }
 
 impl From<Refused> for Held {

@@ -11,6 +11,7 @@ use super::directory::Tree;
 use super::intern::{Names, Payloads};
 use super::reactor::Reactor;
 use crate::board::{Answered, Named};
+use crate::unix::rundir::RunDir;
 
 /// Splits a name from the address behind it.
 fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
@@ -94,6 +95,8 @@ impl<R: Reactor> Shell<R> {
 pub(crate) trait Meets {
     /// Puts a root where others can dial it.
     fn open_house(&mut self, tree: Tree) -> io::Result<()>;
+    /// Gives this process's part of the tree's directory, if it has one.
+    fn directory(&mut self) -> io::Result<Option<RunDir>>;
     /// Names the root of a tree that has a directory.
     fn root(&self) -> Option<ActorId>;
     /// Dials an actor, and gives the number of the answer.
@@ -116,6 +119,10 @@ impl<R: Reactor> Meets for Shell<R> {
             None => tree,
         });
         if is_root { self.address().map(drop) } else { Ok(()) }
+    }
+
+    fn directory(&mut self) -> io::Result<Option<RunDir>> {
+        self.peers.tree.as_mut().map(Tree::lend).transpose()
     }
 
     fn root(&self) -> Option<ActorId> {

@@ -254,7 +254,8 @@ impl<R: Reactor> Shell<R> {
         }
         watch(&*self.company.mail, Source::Mail, &mut self.reactor, &mut self.sources)?;
         if let Some(fd) = channel {
-            let link = crate::unix::link::Link::new(fd);
+            let mut link = crate::unix::link::Link::new(fd);
+            link.let_pass();
             let token = watch(&link, Source::Parent, &mut self.reactor, &mut self.sources)?;
             self.parent = Some(Channel::new(link, token));
         }
@@ -345,10 +346,6 @@ impl<R: Reactor> Shell<R> {
 
     pub(crate) fn machine(&self) -> &Machine {
         &self.machine
-    }
-
-    pub(crate) fn take_brief(&mut self) -> Zeroizing<Vec<u8>> {
-        std::mem::take(&mut self.brief)
     }
 
     pub(crate) fn set_name(&mut self, name: &str) {

@@ -68,7 +68,7 @@ impl<R: Reactor> Shell<R> {
 
     pub(super) fn send(&mut self, to: Link, mut message: Message) {
         let mut bytes = match message {
-            Message::Spec { .. } => std::mem::take(&mut *self.brief_of(to)),
+            Message::Spec { .. } => self.brief_of(to),
             Message::Census(census) => self.names.name(census.name).as_bytes().to_vec(),
             Message::Error(error) => self.words_of(&error),
             _ => match self.words_about_name(&message) {
@@ -121,9 +121,14 @@ impl<R: Reactor> Shell<R> {
             .unwrap_or_default()
     }
 
-    fn brief_of(&mut self, to: Link) -> Zeroizing<Vec<u8>> {
-        let Link::Child(id) = to else { return Zeroizing::default() };
-        self.children.get_mut(&id).map(|child| std::mem::take(&mut child.brief)).unwrap_or_default()
+    /// Gives what is sent behind a child's spec, and has what is shared with it passed along.
+    fn brief_of(&mut self, to: Link) -> Vec<u8> {
+        let Link::Child(id) = to else { return Vec::new() };
+        let Some(child) = self.children.get_mut(&id) else { return Vec::new() };
+        if let Some(channel) = &mut child.channel {
+            channel.pass(&std::mem::take(&mut child.shared));
+        }
+        std::mem::take(&mut *child.brief)
     }
 
     pub(super) fn channel(&mut self, link: Link) -> Option<&mut Channel> {

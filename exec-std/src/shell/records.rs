@@ -13,6 +13,7 @@ use super::sources::{Source, Sources};
 use crate::board::Output;
 use crate::broken::{Defect, broken};
 use crate::order::Order;
+use crate::unix::segment::Segment;
 use crate::unix::stdio::{Drained, Pump};
 
 /// How much of one output is read in a turn before the others have theirs.
@@ -31,6 +32,8 @@ pub(crate) struct Child {
     pub(crate) stderr: Option<Captured>,
     /// What is sent behind the spec.
     pub(crate) brief: Zeroizing<Vec<u8>>,
+    /// What goes with it.
+    pub(crate) shared: Vec<Segment>,
     /// The guardian's span.
     pub(crate) kill_after: Duration,
     /// Its exit was seen.
@@ -53,6 +56,7 @@ impl Child {
             stdout: None,
             stderr: None,
             brief,
+            shared: order.shared.clone(),
             kill_after,
             seen: false,
             may_leak: false,

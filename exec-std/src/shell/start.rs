@@ -24,6 +24,8 @@ use crate::program::fresh_id;
 use crate::unix::link::Link;
 use crate::unix::process::Process;
 use crate::unix::procfs;
+use crate::unix::rights::MANY;
+use crate::unix::segment::Segment;
 use crate::unix::stdio::{Pump, Sink};
 use crate::unix::template::{Answer, Template};
 
@@ -36,6 +38,12 @@ impl<R: Reactor> Shell<R> {
         let role = order.role(self.backend);
         if role == Role::Thread && order.is_redirected() {
             return Err(Held::Redirected);
+        }
+        match order.shared.len() {
+            0 => {}
+            _ if role == Role::Command => return Err(Held::Unshareable),
+            count if count > MANY => return Err(Held::TooMany(count)),
+            _ => {}
         }
         let brief = self.brief_for(&order)?;
         let child = fresh_id();
@@ -82,9 +90,20 @@ impl<R: Reactor> Shell<R> {
         let tree = self.peers.tree.as_ref().zip(key.as_ref());
         let tree = tree.and_then(|(tree, key)| tree.place(key));
         // Plain data always fits into a growing vector.
-        let brief = Brief { name, entry, args, backend: self.backend, tree };
+        let shared = order.shared.len();
+        let brief = Brief { name, entry, args, backend: self.backend, tree, shared };
         let brief = brief.encode().unwrap_or_default();
         if brief.len() > BYTES_MAX { Err(Held::TooLong(brief.len())) } else { Ok(brief) }
+    }
+
+    /// Gives what came behind this actor's own spec, once.
+    pub(crate) fn take_brief(&mut self) -> Zeroizing<Vec<u8>> {
+        std::mem::take(&mut self.brief)
+    }
+
+    /// Gives what segments came with it, once.
+    pub(crate) fn take_shared(&mut self) -> Vec<Segment> {
+        self.parent.as_mut().map(Channel::take_passed).unwrap_or_default()
     }
 
     fn try_start(

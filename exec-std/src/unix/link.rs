@@ -13,8 +13,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
 use windrow_core::wire::{BadFrame, FRAME_MAX, FRAME_MAX_UNGREETED};
+
+use super::rights;
 
 /// How many bytes may wait to be sent unless [`Link::set_bound`] says otherwise: a few of the longest frames.
 pub const SEND_BOUND: usize = 1 << 20;
@@ -25,13 +28,23 @@ pub struct Link {
     fd: Arc<OwnedFd>,
     inbox: Inbox,
     outbox: Outbox,
+    /// Descriptors that go with the next bytes.
+    passing: Vec<Arc<OwnedFd>>,
+    /// Those that came, if any may.
+    passed: Option<Vec<OwnedFd>>,
 }
 
 impl Link {
     /// Wraps a connected stream socket; whether it is itself nonblocking does not matter.
     #[must_use]
     pub fn new(fd: OwnedFd) -> Self {
-        Self { fd: Arc::new(fd), inbox: Inbox::new(FRAME_MAX_UNGREETED), outbox: Outbox::new(SEND_BOUND) }
+        Self {
+            fd: Arc::new(fd),
+            inbox: Inbox::new(FRAME_MAX_UNGREETED),
+            outbox: Outbox::new(SEND_BOUND),
+            passing: Vec::new(),
+            passed: None,
+        }
     }
 
     /// Makes a link and the other end of it, for a child.
@@ -78,8 +91,11 @@ impl Link {
     ///
     /// Fails only on what is no loss of the peer: the descriptor is no socket, or there is no memory.
     pub fn flush(&mut self) -> io::Result<Flushed> {
-        let fd = &self.fd;
-        self.outbox.flush(|bytes| rustix::net::send(fd, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT))
+        let (fd, passing) = (&self.fd, &mut self.passing);
+        self.outbox.flush(|bytes| match passing.is_empty() {
+            true => rustix::net::send(fd, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT),
+            false => pass(fd.as_fd(), bytes, passing),
+        })
     }
 
     /// Says whether something waits to be sent, so that the driver should ask for writability.
@@ -96,8 +112,11 @@ impl Link {
     /// Fails on what is no loss of the peer, and with `InvalidData` after a [`FrameError`]: such a link must
     /// be dropped.
     pub fn fill(&mut self) -> io::Result<Filled> {
-        let fd = &self.fd;
-        self.inbox.fill(|space| rustix::net::recv(fd, space, RecvFlags::DONTWAIT).map(|(read, _)| read))
+        let (fd, passed) = (&self.fd, &mut self.passed);
+        self.inbox.fill(|space| match passed {
+            None => rustix::net::recv(fd, space, RecvFlags::DONTWAIT).map(|(read, _)| read),
+            Some(passed) => rights::receive_many(fd.as_fd(), space, passed),
+        })
     }
 
     /// Returns the body of the next whole frame, or `None` until more has been read.
@@ -132,10 +151,39 @@ impl Link {
 }
 
 impl Link {
+    /// Passes descriptors, at most [`MANY`](rights::MANY), with what is queued next, or with something before it.
+    pub(crate) fn pass(&mut self, fds: impl IntoIterator<Item = Arc<OwnedFd>>) {
+        self.passing.extend(fds);
+    }
+
+    /// Takes what descriptors the peer passes, until [`Link::take_passed`]. On any other link they are closed unseen.
+    pub(crate) fn let_pass(&mut self) {
+        self.passed = Some(Vec::new());
+    }
+
+    /// Gives what descriptors came, and takes no more.
+    pub(crate) fn take_passed(&mut self) -> Vec<OwnedFd> {
+        self.passed.take().unwrap_or_default()
+    }
+
     /// Gives the socket, for whoever waits on it while this link may be closed.
     pub(crate) fn socket(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.fd)
     }
+}
+
+/// Sends bytes with descriptors, which are gone when some of the bytes are. Too many of this user's on their way is no loss of the
+/// peer: it gets the bytes, and misses what it was to get with them.
+fn pass(socket: BorrowedFd<'_>, bytes: &[u8], passing: &mut Vec<Arc<OwnedFd>>) -> Result<usize, Errno> {
+    let fds: Vec<_> = passing.iter().map(|fd| fd.as_fd()).collect();
+    let sent = match rights::send_many(socket, bytes, &fds) {
+        Err(Errno::TOOMANYREFS) => rights::send_many(socket, bytes, &[]),
+        sent => sent,
+    };
+    if sent.is_ok() {
+        passing.clear();
+    }
+    sent
 }
 
 impl AsFd for Link {

@@ -5,7 +5,7 @@ pub mod peer;
 mod prelude;
 pub mod process;
 pub mod procfs;
-mod rights;
+pub(crate) mod rights;
 pub mod rundir;
 pub mod segment;
 pub mod signals;

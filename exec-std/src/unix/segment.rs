@@ -10,6 +10,7 @@
 use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::fs::{
     AtFlags, CWD, FileType, FlockOperation, MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, flock,
@@ -24,15 +25,16 @@ use super::rundir::{File, Inode, Name, RunDir, segments};
 /// What goes with a descriptor, so that it is not taken for something else.
 const PASS: &[u8; 8] = b"segment\0";
 
-/// A piece of shared memory of a fixed size, zero at first.
-#[derive(Debug)]
+/// A piece of shared memory of a fixed size, zero at first. Clones are the same.
+#[derive(Clone, Debug)]
 pub struct Segment {
-    file: OwnedFd,
+    file: Arc<OwnedFd>,
     length: u64,
 }
 
 impl Segment {
-    /// Makes one without a name: others get it by [`Segment::send`] or by inheriting its descriptor.
+    /// Makes one without a name: a child gets it with its order ([`Order::share`](crate::Order::share)), others by
+    /// [`Segment::send`] or by inheriting its descriptor.
     ///
     /// # Errors
     ///
@@ -47,7 +49,7 @@ impl Segment {
         };
         ftruncate(&file, length)?;
         fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-        Ok(Self { file: super::stdio::above_stdio(file)?, length })
+        Ok(Self { file: super::stdio::above_stdio(file)?.into(), length })
     }
 
     /// Makes one with a name, by which every process that has joined the run directory can
@@ -94,7 +96,17 @@ impl Segment {
         {
             return Err(Errno::ACCESS.into());
         }
-        Ok(Self { file, length: stat.st_size.cast_unsigned() })
+        Ok(Self { file: file.into(), length: stat.st_size.cast_unsigned() })
+    }
+
+    /// Attaches one that came while the standard descriptors may be closed.
+    pub(crate) fn attach_above_stdio(file: OwnedFd) -> io::Result<Self> {
+        Self::attach(super::stdio::above_stdio(file)?)
+    }
+
+    /// Gives its descriptor, to be passed on.
+    pub(crate) fn file(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.file)
     }
 
     /// Attaches a named one: the lock tells those who clear away that it is in use.
@@ -174,7 +186,7 @@ impl Segment {
         let [first, ..] = passed.fds;
         match first {
             _ if passed.bytes == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            Some(file) if bytes == *PASS => Self::attach(super::stdio::above_stdio(file)?).map(Some),
+            Some(file) if bytes == *PASS => Self::attach_above_stdio(file).map(Some),
             None if !passed.whole => Err(Errno::MFILE.into()),
             _ => Err(io::Error::new(io::ErrorKind::InvalidData, "that is no segment")),
         }

@@ -31,7 +31,10 @@ impl Inbox {
         Self { space: Vec::new(), start: 0, end: 0, limit, eof: false, fault: None }
     }
 
-    pub(super) fn fill(&mut self, recv: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> io::Result<Filled> {
+    pub(super) fn fill(
+        &mut self,
+        mut recv: impl FnMut(&mut [u8]) -> Result<usize, Errno>,
+    ) -> io::Result<Filled> {
         if self.fault.is_some() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the stream is out of step"));
         }
