@@ -7,6 +7,7 @@ mod aboard;
 mod adopted;
 mod boot;
 mod born;
+mod broadcasts;
 mod broken;
 mod calls;
 mod cli;
@@ -46,6 +47,7 @@ const MODULES: &[harness::Module] = &[
     adopted::MODULE,
     boot::MODULE,
     born::MODULE,
+    broadcasts::MODULE,
     broken::MODULE,
     calls::MODULE,
     cli::MODULE,

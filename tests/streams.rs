@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use windrow_core::{End, Kind};
-use windrow_std::{Actor, Ahead, Broadcast, Drive, Endpoint, Heard, Order, Portal, Raised, Service};
+use windrow_std::{Actor, Ahead, Drive, Endpoint, Order, Portal, Raised, Service};
 
 use crate::harness::{Bed, Module, driven};
 
@@ -20,7 +20,6 @@ pub(crate) const MODULE: Module = Module {
         a_reader_waits_no_longer_than_it_wants_to,
         a_long_item_travels_and_a_longer_one_is_refused,
         a_failure_follows_the_items_before_it,
-        a_broadcast_waits_for_nobody_and_ends_for_everybody,
     ],
     services: &[mill],
     ..Module::EMPTY
@@ -29,7 +28,7 @@ pub(crate) const MODULE: Module = Module {
 const SQUARES: Endpoint<(), u64> = Endpoint::new("squares");
 const COUNT: Endpoint<u32, ()> = Endpoint::new("count");
 const TAKE: Endpoint<u32, u64> = Endpoint::new("take");
-const BREAK: Endpoint<u32, ()> = Endpoint::new("break");
+pub(crate) const BREAK: Endpoint<u32, ()> = Endpoint::new("break");
 const SPRING: Endpoint<(), ()> = Endpoint::new("spring");
 const POUR: Endpoint<u32, ()> = Endpoint::new("pour");
 const MIRROR: Endpoint<(), usize> = Endpoint::new("mirror");
@@ -120,7 +119,10 @@ fn millstones() -> Service {
         })
 }
 
-fn with_mill<D: Drive>(bed: &Bed, body: impl Fn(&Actor, &Portal) -> Result<(), Raised> + Send + 'static) {
+pub(crate) fn with_mill<D: Drive>(
+    bed: &Bed,
+    body: impl Fn(&Actor, &Portal) -> Result<(), Raised> + Send + 'static,
+) {
     let ended = bed.run::<D>(&bed.program(), move |actor: &Actor| {
         actor.nursery(|nursery| {
             let mill = nursery.spawn(Order::service("mill"))?.portal();
@@ -294,49 +296,6 @@ fn a_failure_follows_the_items_before_it<D: Drive>(bed: &Bed) {
         assert_eq!(failures.iter().map(|failure| failure.kind).collect::<Vec<_>>(), [Kind::Failed]);
         assert_eq!(failures[0].text, "the mill broke");
         assert_eq!(read, [0, 1, 2, 3, 4]);
-        Ok(())
-    });
-}
-
-fn a_broadcast_waits_for_nobody_and_ends_for_everybody<D: Drive>(bed: &Bed) {
-    with_mill::<D>(bed, |actor, mill| {
-        let source = Broadcast::<u32>::new(actor, 4);
-        let (mut slow, mut quick) = (source.subscribe(), source.subscribe());
-        let quick = std::thread::scope(|threads| {
-            let reader = threads.spawn(move || {
-                let (mut items, mut missed) = (Vec::new(), 0);
-                let ended = loop {
-                    match quick.recv(actor) {
-                        Ok(Some(Heard::Item(item))) => items.push(item),
-                        Ok(Some(Heard::Missed(count))) => missed += count,
-                        ended => break ended,
-                    }
-                };
-                (items, missed, ended)
-            });
-            let relayed: Result<(), Raised> = mill.context(BREAK, &9, |context| {
-                context.begun::<()>()?;
-                source.relay(&mut context.stream::<(), u32>()?)
-            });
-            assert!(relayed.is_err(), "the source fails");
-            reader.join().expect("a thread that ends")
-        });
-        // Whatever it missed is counted, what it heard is in order, and it heard of the failure behind it.
-        let (items, missed, ended) = quick;
-        assert_eq!(items.len() as u64 + missed, 9);
-        assert!(items.is_sorted() && items.ends_with(&[8]), "{items:?}");
-        assert!(ended.is_err(), "{ended:?}");
-        // Who read nothing meanwhile is told what it missed, has the last four, and the same end.
-        assert_eq!(slow.recv(actor), Ok(Some(Heard::Missed(5))));
-        for item in 5..9 {
-            assert_eq!(slow.recv(actor), Ok(Some(Heard::Item(item))));
-        }
-        assert!(slow.recv(actor).is_err());
-        // A source that just goes ends for everybody, without an error.
-        let source = Broadcast::<u32>::new(actor, 4);
-        let mut receiver = source.subscribe();
-        drop(source);
-        assert_eq!(receiver.recv(actor), Ok(None));
         Ok(())
     });
 }

@@ -48,14 +48,14 @@ fn main() -> std::io::Result<ExitCode> {
             println!("{words} words");
 
             let numbers = Broadcast::<u32>::new(actor, 16);
-            let mut receivers = [numbers.subscribe(), numbers.subscribe()];
+            let receivers = [numbers.subscribe(), numbers.subscribe()];
             crier.context(COUNT, &3, |context| {
                 context.begun::<()>()?;
                 numbers.relay(&mut context.stream::<(), u32>()?)
             })?;
-            for (place, receiver) in receivers.iter_mut().enumerate() {
-                while let Some(heard) = receiver.recv(actor)? {
-                    match heard {
+            for (place, receiver) in receivers.into_iter().enumerate() {
+                for heard in receiver {
+                    match heard? {
                         Heard::Item(number) => println!("receiver {place} heard {number}"),
                         Heard::Missed(count) => println!("receiver {place} missed {count}"),
                     }

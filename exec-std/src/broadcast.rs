@@ -1,11 +1,13 @@
 //! One source, many receivers, each on a thread of its own and at its own pace.
 //!
-//! The rule: nobody waits for a slow receiver. Each keeps the last so many items; one that lags behind by more is told how
-//! many it missed, and goes on with the oldest that is left. The end of the source reaches every receiver behind its
-//! items, and a failure of the source too.
+//! The rule: nobody waits for a slow receiver. The last so many items are kept, encoded once for all; a receiver that lags
+//! behind by more is told how many it missed, and goes on with the oldest that is left. The end of the source reaches every
+//! receiver behind the items, and a failure of the source too.
 
+use std::collections::VecDeque;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,16 +17,14 @@ use crate::actor::Actor;
 use crate::endpoint::{decode, encode};
 use crate::failure::{Failure, Raised};
 use crate::stream::Stream;
-use crate::talk::{Over, Slot, Talk};
+use crate::talk::Slot;
 
 /// A source that many can subscribe to.
 ///
-/// Dropping it ends it.
+/// Dropping it ends it, and a panic that drops it is its failure.
 #[derive(Debug)]
 pub struct Broadcast<T> {
-    actor: Actor,
-    capacity: usize,
-    receivers: Mutex<Vec<Weak<Slot>>>,
+    source: Arc<Source>,
     types: PhantomData<fn(T)>,
 }
 
@@ -38,20 +38,103 @@ pub enum Heard<T> {
     Missed(u64),
 }
 
+/// What a source shares with its receivers.
+#[derive(Debug)]
+struct Source {
+    actor: Actor,
+    capacity: usize,
+    ring: Mutex<Ring>,
+    /// Where receivers wait. Whoever holds it may take the ring, and not the other way round.
+    slot: Arc<Slot>,
+}
+
+/// The items that are kept.
+#[derive(Debug, Default)]
+struct Ring {
+    items: VecDeque<Arc<Vec<u8>>>,
+    /// How many gave way to these.
+    dropped: u64,
+    /// The place of the last one that did, used again.
+    spare: Option<Arc<Vec<u8>>>,
+    ended: Option<Result<(), Raised>>,
+}
+
+/// What a ring has for a receiver.
+enum Found {
+    Item(Arc<Vec<u8>>),
+    Missed(u64),
+    End,
+}
+
+impl Ring {
+    /// Finds what comes next for whoever has had so many items.
+    fn find(&self, had: u64) -> Option<Result<Found, Raised>> {
+        let Some(index) = had.checked_sub(self.dropped) else {
+            return Some(Ok(Found::Missed(self.dropped - had)));
+        };
+        match usize::try_from(index).ok().and_then(|index| self.items.get(index)) {
+            Some(item) => Some(Ok(Found::Item(Arc::clone(item)))),
+            None => self.ended.clone().map(|ended| ended.map(|()| Found::End)),
+        }
+    }
+
+    /// Gives a place for an item: a spare one, unless a receiver still reads what stood there.
+    fn place(&mut self) -> Arc<Vec<u8>> {
+        let mut spare = self.spare.take().filter(|place| Arc::strong_count(place) == 1).unwrap_or_default();
+        Arc::make_mut(&mut spare).clear();
+        spare
+    }
+
+    fn push(&mut self, item: Arc<Vec<u8>>, capacity: usize) {
+        if self.items.len() >= capacity
+            && let Some(oldest) = self.items.pop_front()
+        {
+            self.dropped += 1;
+            self.spare = Some(oldest);
+        }
+        self.items.push_back(item);
+    }
+}
+
+impl Source {
+    /// Looks at the items. Nothing that runs under this lock can panic half way.
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what receivers see, and wakes them.
+    fn write(&self, write: impl FnOnce(&mut Ring)) {
+        write(&mut self.ring());
+        // Whoever found nothing before the change waits by now.
+        if self.slot.write(|_| {}) {
+            self.slot.notify();
+        }
+    }
+
+    fn end(&self, ended: Result<(), Raised>) {
+        self.write(|ring| {
+            ring.ended.get_or_insert(ended);
+        });
+    }
+}
+
 impl<T: Serialize + DeserializeOwned> Broadcast<T> {
-    /// Makes a source in an actor. Each receiver keeps at most `capacity` items, and at least one.
+    /// Makes a source in an actor, which keeps the last `capacity` items, and at least one.
     #[must_use]
     pub fn new(actor: &Actor, capacity: usize) -> Self {
-        let capacity = capacity.max(1);
-        Self { actor: actor.clone(), capacity, receivers: Mutex::default(), types: PhantomData }
+        let (ring, slot) = (Mutex::default(), Arc::default());
+        let source = Source { actor: actor.clone(), capacity: capacity.max(1), ring, slot };
+        Self { source: Arc::new(source), types: PhantomData }
     }
 
     /// Adds a receiver, of what is sent from now on.
     #[must_use]
     pub fn subscribe(&self) -> Subscription<T> {
-        let slot = Arc::<Slot>::default();
-        self.each(|receivers| receivers.push(Arc::downgrade(&slot)));
-        Subscription { slot, missed: 0, types: PhantomData }
+        let had = {
+            let ring = self.source.ring();
+            ring.dropped + ring.items.len() as u64
+        };
+        Subscription { source: Arc::clone(&self.source), had, over: false, types: PhantomData }
     }
 
     /// Sends an item to every receiver, and waits for none.
@@ -59,14 +142,10 @@ impl<T: Serialize + DeserializeOwned> Broadcast<T> {
     /// # Errors
     /// The item can't be encoded.
     pub fn send(&self, item: &T) -> Result<(), Raised> {
-        let bytes = encode(item, Vec::new())?;
-        self.write(|talk| {
-            if talk.items.len() >= self.capacity {
-                talk.items.pop();
-                talk.dropped += 1;
-            }
-            talk.items.push(&bytes);
-        });
+        let mut place = self.source.ring().place();
+        let bytes = Arc::make_mut(&mut place);
+        *bytes = encode(item, std::mem::take(bytes))?;
+        self.source.write(|ring| ring.push(place, self.source.capacity));
         Ok(())
     }
 
@@ -86,80 +165,86 @@ impl<T: Serialize + DeserializeOwned> Broadcast<T> {
 
     /// Ends the source with a failure.
     pub fn fail(self, raised: &Raised) {
-        self.write(|talk| match raised {
-            Raised::Cancelled(cause) => talk.over = Some(Over::Cancelled(*cause)),
-            Raised::Group(failures) => talk.errors.clone_from(failures),
-            other => talk.errors = vec![Failure::of(Kind::Failed, self.actor.id(), other.to_string())],
-        });
+        self.source.end(Err(match raised {
+            Raised::Cancelled(_) | Raised::Group(_) => raised.clone(),
+            Raised::Error(_) | Raised::TimedOut => self.failure(Kind::Failed, raised.to_string()),
+        }));
     }
 }
 
 impl<T> Broadcast<T> {
-    fn each<U>(&self, change: impl FnOnce(&mut Vec<Weak<Slot>>) -> U) -> U {
-        change(&mut self.receivers.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Writes the same to every receiver that is still there.
-    fn write(&self, write: impl Fn(&mut Talk)) {
-        self.each(|receivers| {
-            receivers.retain(|receiver| {
-                let Some(slot) = receiver.upgrade() else { return false };
-                if slot.write(&write) {
-                    slot.notify();
-                }
-                true
-            });
-        });
+    fn failure(&self, kind: Kind, text: impl Into<String>) -> Raised {
+        Raised::Group(vec![Failure::of(kind, self.source.actor.id(), text)])
     }
 }
 
 impl<T> Drop for Broadcast<T> {
     fn drop(&mut self) {
-        self.write(|talk| talk.ended = true);
+        self.source.end(if std::thread::panicking() {
+            Err(self.failure(Kind::Panicked, "the source of a broadcast went by a panic"))
+        } else {
+            Ok(())
+        });
     }
 }
 
-/// A receiver of a broadcast.
+/// A receiver of a broadcast, on a thread of the actor that has the source. It iterates over what it receives, up to the first
+/// error.
 #[derive(Debug)]
 pub struct Subscription<T> {
-    slot: Arc<Slot>,
-    /// How many missed items the receiver was told of.
-    missed: u64,
+    source: Arc<Source>,
+    /// How many items came before its next.
+    had: u64,
+    /// The iteration has ended.
+    over: bool,
     types: PhantomData<fn() -> T>,
 }
 
 impl<T: DeserializeOwned> Subscription<T> {
-    /// Receives the next item, on a thread of `actor`; `None` when the source has ended.
+    /// Receives the next item; `None` when the source has ended.
     ///
     /// # Errors
     /// The cancellation of what this thread is in, or the failure of the source, after the items before it.
-    pub fn recv(&mut self, actor: &Actor) -> Result<Option<Heard<T>>, Raised> {
-        let missed = self.missed;
-        let heard = actor.wait_at(&self.slot, None, None, |talk| {
-            if talk.dropped > missed {
-                return Some(Ok(Some(Err(talk.dropped))));
+    pub fn recv(&mut self) -> Result<Option<Heard<T>>, Raised> {
+        self.recv_until(None)
+    }
+
+    /// Receives the next item within a time.
+    ///
+    /// # Errors
+    /// The same as [`recv`](Self::recv), and [`Raised::TimedOut`].
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Heard<T>>, Raised> {
+        self.recv_until(Instant::now().checked_add(timeout))
+    }
+
+    fn recv_until(&mut self, until: Option<Instant>) -> Result<Option<Heard<T>>, Raised> {
+        let Source { actor, ring: _, slot, capacity: _ } = &*self.source;
+        let found = actor.wait_at(slot, None, until, |_| self.source.ring().find(self.had));
+        match found.unwrap_or_else(|| Err(actor.unfound()))? {
+            Found::End => Ok(None),
+            Found::Missed(missed) => {
+                self.had += missed;
+                Ok(Some(Heard::Missed(missed)))
             }
-            if let Some(bytes) = talk.items.pop() {
-                return Some(Ok(Some(Ok(bytes.to_vec()))));
-            }
-            if let Some(Over::Cancelled(cause)) = talk.over {
-                return Some(Err(Raised::Cancelled(cause)));
-            }
-            if !talk.errors.is_empty() {
-                return Some(Err(Raised::Group(talk.errors.clone())));
-            }
-            talk.ended.then_some(Ok(None))
-        });
-        match heard.unwrap_or_else(|| Err(Raised::Cancelled(actor.gone())))? {
-            None => Ok(None),
-            Some(Err(dropped)) => {
-                self.missed = dropped;
-                Ok(Some(Heard::Missed(dropped - missed)))
-            }
-            Some(Ok(bytes)) => {
+            Found::Item(bytes) => {
+                self.had += 1;
                 let item = decode(&bytes).map_err(|error| actor.misspoken(Link::Parent, &error))?;
                 Ok(Some(Heard::Item(item)))
             }
         }
+    }
+}
+
+impl<T: DeserializeOwned> Iterator for Subscription<T> {
+    type Item = Result<Heard<T>, Raised>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
+        }
+        let heard = self.recv().transpose();
+        // Whatever it was, it would come again and again.
+        self.over = !matches!(heard, Some(Ok(_)));
+        heard
     }
 }

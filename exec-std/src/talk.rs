@@ -205,10 +205,6 @@ impl Items {
         self.lengths.push_back(item.len());
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.lengths.len()
-    }
-
     pub(crate) fn pop(&mut self) -> Option<&[u8]> {
         let length = self.lengths.pop_front()?;
         let from = self.start;

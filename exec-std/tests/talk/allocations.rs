@@ -3,7 +3,7 @@
 use std::alloc::System;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use windrow_std::{Actor, Endpoint, Handle, Raised, Service};
+use windrow_std::{Actor, Broadcast, Endpoint, Handle, Heard, Raised, Service};
 
 /// Counts for the whole process.
 #[global_allocator]
@@ -65,6 +65,24 @@ pub(crate) fn items(_: &Actor, child: &Handle) -> Result<(), Raised> {
         })?;
         stream.finish();
         context.result()
+    })
+}
+
+/// One source and three receivers, of which one lags behind.
+pub(crate) fn broadcast(actor: &Actor, child: &Handle) -> Result<(), Raised> {
+    let source = Broadcast::<Block>::new(actor, 8);
+    let (mut first, mut second, mut late) = (source.subscribe(), source.subscribe(), source.subscribe());
+    counted(child, || {
+        for item in 0..16 {
+            source.send(&[[item; 32]; 2])?;
+            assert_eq!(first.recv()?, Some(Heard::Item([[item; 32]; 2])));
+            assert_eq!(second.recv()?, Some(Heard::Item([[item; 32]; 2])));
+        }
+        assert_eq!(late.recv()?, Some(Heard::Missed(8)));
+        (8..16).try_for_each(|item| {
+            assert_eq!(late.recv()?, Some(Heard::Item([[item; 32]; 2])));
+            Ok(())
+        })
     })
 }
 

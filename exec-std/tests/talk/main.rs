@@ -25,6 +25,7 @@ type Case = (&'static str, fn() -> Order, fn(&Actor, &Handle) -> Result<(), Rais
 const CASES: &[Case] = &[
     ("a_call_allocates_nothing", served, allocations::call),
     ("an_item_allocates_nothing", served, allocations::items),
+    ("a_broadcast_allocates_nothing", served, allocations::broadcast),
     ("a_slow_reader_fills_no_memory_and_slows_nobody_else", served, slow::reader),
     ("calls_are_kept_and_answered_by_hand_without_a_thread_each", || Order::entry("keep", []), kept::calls),
     ("a_call_that_is_let_go_of_fails_at_its_caller", || Order::entry("drop", []), kept::let_go),
