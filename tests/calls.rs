@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use windrow_core::{End, Exit, Kind, Limits};
+use windrow_core::{End, Kind, Limits};
 use windrow_std::shell::Ended;
 use windrow_std::{Actor, Drive, Endpoint, Failure, Order, Portal, Program, Raised, Service};
 
@@ -21,7 +21,6 @@ pub(crate) const MODULE: Module = Module {
         a_failure_comes_back_with_its_kind_and_its_words,
         a_cancelled_scope_cancels_its_calls,
         a_call_that_there_is_no_room_for_is_answered,
-        row_76_every_way_to_die_in_a_call_is_told_apart,
     ],
     entries: &[("asker", asker)],
     services: &[desk],
@@ -48,9 +47,6 @@ pub(crate) fn desk() -> Service {
         .on(ECHO, |_, text| Ok(text))
         .on(FAIL, |_, how: String| match how.as_str() {
             "panic" => panic!("it panics, as it was told to"),
-            "exit" => std::process::exit(7),
-            "abort" => std::process::abort(),
-            "overflow" => Err(Raised::from(overflow(0).to_string())),
             _ => Err(Raised::from(how)),
         })
         // How long it could wait, in milliseconds, before it was cancelled.
@@ -88,12 +84,6 @@ pub(crate) fn desk() -> Service {
             HELD.fetch_add(1, Ordering::Relaxed);
             serving.sleep_forever()
         })
-}
-
-#[expect(unconditional_recursion, reason = "the stack is to overflow")]
-fn overflow(depth: u64) -> u64 {
-    let frame = std::hint::black_box([depth; 512]);
-    overflow(depth + 1) + frame[usize::try_from(depth % 512).unwrap_or(0)]
 }
 
 /// Runs a root with one child that serves the desk, and gives what came of it.
@@ -283,13 +273,4 @@ fn a_call_that_there_is_no_room_for_is_answered<D: Drive>(bed: &Bed) {
     });
     let kinds: Vec<_> = ended.failures.iter().map(|failure| failure.kind).collect();
     assert_eq!((kinds, ended.outcome.tally.left), (vec![Kind::Busy], 0), "{ended:?}");
-}
-
-fn row_76_every_way_to_die_in_a_call_is_told_apart<D: Drive>(bed: &Bed) {
-    for (how, exit) in [("exit", Exit::Code(7)), ("abort", Exit::Signal(6)), ("overflow", Exit::Signal(6))] {
-        let ended = with_desk::<D>(bed, move |_, desk| desk.call(FAIL, &String::from(how)));
-        let kinds: Vec<_> = ended.failures.iter().map(|failure| failure.kind).collect();
-        assert!(kinds.contains(&Kind::Died(exit)), "{how}: {ended:?}");
-        assert!(kinds.len() == 1 || kinds.contains(&Kind::PeerLost(Some(exit))), "{how}: {ended:?}");
-    }
 }

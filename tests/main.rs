@@ -12,6 +12,7 @@ mod broken;
 mod calls;
 mod cli;
 mod contexts;
+mod crashes;
 mod crowds;
 mod deadlines;
 mod deaths;
@@ -52,6 +53,7 @@ const MODULES: &[harness::Module] = &[
     calls::MODULE,
     cli::MODULE,
     contexts::MODULE,
+    crashes::MODULE,
     crowds::MODULE,
     deadlines::MODULE,
     deaths::MODULE,

@@ -127,7 +127,8 @@ impl Actor {
         match ended {
             Ok(ended) => ended.map_err(|raised| self.fail(scope, raised)),
             Err(panic) => {
-                self.tell(|shell| shell.failed(scope, Failed::panicked(&*panic)));
+                let failed = Failed::panicked(panic);
+                self.tell(|shell| shell.failed(scope, failed));
                 Err(None)
             }
         }
@@ -264,7 +265,8 @@ impl Actor {
                 Vec::new()
             }
             Err(panic) => {
-                self.tell(|shell| shell.failed(ScopeId::ROOT, Failed::panicked(&*panic)));
+                let failed = Failed::panicked(panic);
+                self.tell(|shell| shell.failed(ScopeId::ROOT, failed));
                 Vec::new()
             }
         };

@@ -3,7 +3,9 @@
 //! The rule: a user's thread waits on the board and never holds anything while it does; whoever drives the machine writes
 //! the board and never waits for a reader.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -25,10 +27,14 @@ pub(crate) enum Failed {
 }
 
 impl Failed {
-    /// Makes a failure of a panic.
-    pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
+    /// Makes a failure of a panic that was caught. User code runs here: what was thrown goes.
+    pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Self {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        // It may panic itself, and nobody above would catch that.
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            std::mem::forget(another);
+        }
         Self::Here { panicked: true, text: text.unwrap_or_else(|| String::from("a panic without words")) }
     }
 }
