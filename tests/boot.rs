@@ -1,14 +1,17 @@
 //! Children that do not come up: whatever they do instead, their parent learns it at once, with the cause.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 use windrow_core::wire::{HEAD_MAX, encode};
 use windrow_core::{ActorId, Message, Output, Record, VERSIONS};
+use windrow_std::unix::exec::take_channel;
 use windrow_std::unix::link::Link;
 use windrow_std::{Actor, Backend, Notice, Order, Raised};
 
+use crate::frames;
 use crate::harness::acts::{PRELOAD, be_root};
 use crate::harness::gate::knock;
 use crate::harness::running::Launch;
@@ -30,19 +33,23 @@ pub(crate) const MODULE: Module = Module {
 };
 
 /// Tells an actor how to die before it is one: `start` or `hello`, then `exit=N`, `kill=N` or `hold=GATE`; or not to die, but
-/// to knock and stand still until SIGCONT: `pause=GATE`.
+/// to knock and stand still until SIGCONT: `pause=GATE`; or, if it is re-executed, to speak as [`frames`](crate::frames)
+/// says: `drip=MS`, `length=N`.
 pub(crate) const BOOT: &str = "WINDROW_TESTS_BOOT";
 
 /// How a program is told which actor it is.
-const ACTOR: &str = "WINDROW_ACTOR";
+pub(crate) const ACTOR: &str = "WINDROW_ACTOR";
 
 /// Dies as the environment says, if this is an actor that was made by exec; the first thing that this program does.
 pub(crate) fn die_as_told() {
     let (Ok(actor), Ok(order)) = (std::env::var(ACTOR), std::env::var(BOOT)) else { return };
     let (stage, death) = order.split_once(' ').expect("a stage and a death");
+    if let Some(way) = frames::Way::parse(death) {
+        frames::speak(&actor, stage == "hello", way);
+    }
     if stage == "hello" {
-        let actor = ActorId(u64::from_str_radix(&actor, 16).expect("an id"));
-        say_hello(actor);
+        // Closed only by the process's end.
+        std::mem::forget(say_hello(&actor, take_channel().expect("a channel")));
     }
     die(death);
 }
@@ -80,14 +87,14 @@ fn die(death: &str) {
     }
 }
 
-fn say_hello(actor: ActorId) {
-    let mut link = Link::new(windrow_std::unix::exec::take_channel().expect("a channel"));
+pub(crate) fn say_hello(actor: &str, channel: OwnedFd) -> Link {
+    let actor = ActorId(u64::from_str_radix(actor, 16).expect("an id"));
+    let mut link = Link::new(channel);
     let mut buffer = [0; HEAD_MAX];
     let hello = encode(Message::Hello { versions: VERSIONS, actor }, &mut buffer).expect("a message");
     link.queue(hello, &[]).expect("room");
     let _ = link.flush().expect("a peer");
-    // Closed only by the process's end.
-    std::mem::forget(link);
+    link
 }
 
 /// `booting-root BOOT_MS BACKEND`: a root with one actor, which is expected to be up in time.

@@ -17,6 +17,7 @@ mod crowds;
 mod deadlines;
 mod deaths;
 mod ends;
+mod frames;
 mod harness;
 mod late;
 mod leavings;
@@ -58,6 +59,7 @@ const MODULES: &[harness::Module] = &[
     deadlines::MODULE,
     deaths::MODULE,
     ends::MODULE,
+    frames::MODULE,
     late::MODULE,
     leavings::MODULE,
     long::MODULE,

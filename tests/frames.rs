@@ -1,0 +1,188 @@
+//! Frames that come in pieces, and lengths that no frame has: what one child sends, or is slow to send, is nobody else's
+//! business.
+
+use std::io::{BufReader, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use nix::sys::signal::{SigSet, Signal};
+use windrow_core::Limits;
+use windrow_core::wire::{FRAME_MAX, FRAME_MAX_UNGREETED};
+use windrow_std::unix::exec::{Command, spawn, take_channel};
+use windrow_std::unix::process::Exit;
+use windrow_std::{Actor, Backend, Order};
+
+use crate::boot::{ACTOR, BOOT, say_hello};
+use crate::calls::ECHO;
+use crate::harness::acts::be_root;
+use crate::harness::gate::knock;
+use crate::harness::{Bed, Finished, Gate, Module, cases, program, soon, watch};
+
+pub(crate) const MODULE: Module = Module {
+    cases: cases![
+        row_45_a_byte_at_a_time_is_put_together,
+        row_45_a_byte_at_a_time_is_too_late,
+        row_46_no_length_that_is_none_is_taken,
+    ],
+    acts: &[("listening-root", listening_root)],
+    ..Module::EMPTY
+};
+
+/// How a re-executed actor speaks.
+#[derive(Clone, Copy)]
+pub(crate) enum Way {
+    /// As it should, but what it says first comes a byte at a time, each after so long.
+    Drip(Duration),
+    /// With a frame of this length, and no more than its beginning.
+    Length(u32),
+}
+
+impl Way {
+    pub(crate) fn parse(order: &str) -> Option<Self> {
+        match order.split_once('=')? {
+            ("drip", pause) => Some(Self::Drip(Duration::from_millis(pause.parse().ok()?))),
+            ("length", length) => Some(Self::Length(length.parse().ok()?)),
+            _ => None,
+        }
+    }
+}
+
+/// Tells such a process at which gate to knock when its channel is closed.
+const CLOSED: &str = "WINDROW_TESTS_CLOSED";
+
+/// How many bytes come one at a time: all that a child says until it is up, and more.
+const DRIPPED: usize = 30;
+
+/// Speaks to the parent in place of the actor that this process was started as, and ends.
+pub(crate) fn speak(actor: &str, greets: bool, way: Way) -> ! {
+    let channel = take_channel().expect("a channel");
+    match way {
+        Way::Drip(pause) => drip(actor, channel.into(), pause),
+        Way::Length(length) => {
+            // What it was asked to end by is looked at last.
+            [Signal::SIGTERM].into_iter().collect::<SigSet>().thread_block().expect("a mask");
+            let mut stream = UnixStream::from(channel.try_clone().expect("a copy"));
+            let _link = greets.then(|| say_hello(actor, channel));
+            stream.set_nonblocking(false).expect("a socket");
+            stream.write_all(&[&length.to_le_bytes()[..], &[7; 16]].concat()).expect("a parent that reads");
+            // Until the parent has closed it, and not only stopped reading.
+            let _ = stream.read_to_end(&mut Vec::new());
+            knock(std::env::var_os(CLOSED).expect("a gate"), "c");
+            std::process::exit(9);
+        }
+    }
+}
+
+/// Stands between the parent and the actor proper, its only child.
+fn drip(actor: &str, above: UnixStream, pause: Duration) -> ! {
+    let (below, theirs) = UnixStream::pair().expect("two ends");
+    above.set_nonblocking(false).expect("a socket");
+    let mut command = Command::new("/proc/self/exe");
+    command.env(ACTOR, actor).env_remove(BOOT);
+    command.channel = Some(theirs.into());
+    command.tied = true;
+    let mut process = spawn(command).expect("the actor");
+    let copy = |stream: &UnixStream| stream.try_clone().expect("a copy");
+    let (from, to) = (copy(&above), copy(&below));
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut &from, &mut &to);
+        let _ = to.shutdown(std::net::Shutdown::Write);
+    });
+    for (number, byte) in BufReader::new(&below).bytes().enumerate() {
+        if number < DRIPPED {
+            std::thread::sleep(pause);
+        }
+        let Ok(()) = byte.and_then(|byte| (&above).write_all(&[byte])) else { break };
+    }
+    watch::exited(&process.as_fd().try_clone_to_owned().expect("a copy"), soon());
+    match process.collect() {
+        Ok(Some(Exit::Code(code))) => std::process::exit(code),
+        _ => std::process::abort(),
+    }
+}
+
+/// `listening-root BOOT_MS`: a root with a child that speaks as it is told, which calls another child until the first is gone.
+/// It says how often, and by how much memory it has grown meanwhile, in MiB.
+fn listening_root(words: &[String]) -> u8 {
+    let [boot] = words else { return 125 };
+    let boot = Duration::from_millis(boot.parse().expect("a number"));
+    let program = program().levels(1).limits(Limits { boot, ..Limits::default() });
+    be_root(&program, false, |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let other = nursery.spawn(Order::service("desk"))?.portal();
+            other.call(ECHO, &String::new())?;
+            let before = mapped();
+            let speaker = nursery.spawn(Order::entry("at-once", "whole").backend(Backend::Exec))?;
+            let mut calls = 0;
+            // So that the other cases have the processor too.
+            let rest = || actor.sleep(Duration::from_millis(5));
+            while speaker.end().is_none() && other.call(ECHO, &String::new()).is_ok() && rest().is_ok() {
+                calls += 1;
+            }
+            println!("calls: {calls}, grown: {}", (mapped() - before) >> 10);
+            println!("value: {:?}", speaker.end().and_then(|end| end.value).map(String::from_utf8));
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    })
+}
+
+/// Gives how much memory this process has ever had mapped at once, in KiB.
+fn mapped() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("its status");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmPeak:")).expect("a peak");
+    peak.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+fn listen(bed: &Bed, boot: &str, order: &str, closed: &Gate) -> Finished {
+    let mut words = bed.act("listening-root", &[boot]).into_iter();
+    let root = bed.launch(words.next().expect("this program"), words).env(BOOT, order);
+    let ended = root.env(CLOSED, closed.path()).start().finish_within(soon());
+    // The actor proper, if who stood before it was ended first.
+    watch::collect_all(soon());
+    assert!(ended.out.contains("left: 0"), "{ended}");
+    ended
+}
+
+/// Reads a number that the root says.
+fn number(ended: &Finished, name: &str) -> u64 {
+    let (_, rest) = ended.out.split_once(&format!("{name}: ")).expect("a number");
+    let digits = rest.split(|byte: char| !byte.is_ascii_digit()).next().unwrap_or_default();
+    digits.parse().unwrap_or_else(|_| panic!("{name}: {ended}"))
+}
+
+/// The other child is called all the while: no frame takes less than a second.
+fn row_45_a_byte_at_a_time_is_put_together(bed: &Bed) {
+    let ended = listen(bed, "10000", "start drip=100", &bed.gate("closed"));
+    assert!(ended.out.contains(r#"value: Some(Ok("whole"))"#), "{ended}");
+    assert!(number(&ended, "calls") > 50, "{ended}");
+    ended.expect(0);
+}
+
+fn row_45_a_byte_at_a_time_is_too_late(bed: &Bed) {
+    let ended = listen(bed, "500", "start drip=100", &bed.gate("closed"));
+    ended.expect(1);
+    assert!(ended.out.contains("failure: BootTimeout"), "{ended}");
+    assert!(number(&ended, "calls") > 10, "{ended}");
+}
+
+/// A frame is refused by its length alone: nothing is allocated for it, nothing of it is awaited, and the channel is closed.
+fn row_46_no_length_that_is_none_is_taken(bed: &Bed) {
+    let closed = bed.gate("closed");
+    let long = |limit: usize| u32::try_from(limit).expect("a length") + 1;
+    for (stage, length) in [
+        ("start", 0),
+        ("start", u32::MAX),
+        ("start", long(FRAME_MAX_UNGREETED)),
+        ("hello", 0),
+        ("hello", u32::MAX),
+        ("hello", long(FRAME_MAX)),
+    ] {
+        let ended = listen(bed, "10000", &format!("{stage} length={length}"), &closed);
+        assert!(ended.out.contains("failure: Protocol"), "{stage} {length}: {ended}");
+        closed.hear(1);
+        assert!(number(&ended, "grown") < 1024, "{stage} {length}: {ended}");
+        ended.expect(1);
+    }
+}
