@@ -10,6 +10,7 @@ mod born;
 mod broadcasts;
 mod broken;
 mod calls;
+mod cancels;
 mod cli;
 mod contexts;
 mod crashes;
@@ -52,6 +53,7 @@ const MODULES: &[harness::Module] = &[
     broadcasts::MODULE,
     broken::MODULE,
     calls::MODULE,
+    cancels::MODULE,
     cli::MODULE,
     contexts::MODULE,
     crashes::MODULE,
