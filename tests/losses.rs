@@ -70,7 +70,7 @@ pub(crate) const WAYS: &[Way] = &[
             let (source, mut stream) = (Broadcast::<u32>::new(actor, 4), context.stream::<u32, u32>()?);
             let mut receiver = source.subscribe();
             std::thread::scope(|threads| {
-                let receives = threads.spawn(move || receiver.recv(actor).map(drop));
+                let receives = threads.spawn(move || receiver.recv().map(drop));
                 source.relay(&mut stream).expect_err("the end of the source");
                 receives.join().expect("a thread that ends")
             })

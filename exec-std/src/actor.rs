@@ -3,32 +3,22 @@
 //! A nursery's block does not end while a child of it is alive. A blocking call of ours is a checkpoint: it ends early,
 //! with [`Raised::Cancelled`], when what it stands in is cancelled.
 
-use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ActorId, Cause, End, Kind, Link, Reason, Refused, ScopeId, TaskId};
+use windrow_core::{ActorId, Cause, Kind, Link, Reason, Refused, ScopeId, TaskId};
 
-use crate::board::{Board, Facts, Failed, ScopeFacts};
+use crate::board::Board;
 use crate::endpoint::{Endpoint, Service, bad, too_long};
-use crate::failure::{Failure, Raised};
+use crate::failure::Raised;
 use crate::listen::Listener;
 use crate::nursery::{Nursery, Scope};
 use crate::portal::Portal;
 use crate::shell::{Asks, Desk, Held};
 use crate::unix::rights::MANY;
 use crate::unix::segment::Segment;
-
-thread_local! {
-    /// The scopes whose bodies this thread is in, the innermost last.
-    static BODIES: RefCell<Vec<ScopeId>> = const { RefCell::new(Vec::new()) };
-}
-
-/// What a body gave: a value, or else the cancellation that it passed on, if it was one.
-pub(crate) type Bodied<T> = Result<T, Option<Cause>>;
 
 /// A handle on the actor that this thread belongs to.
 #[derive(Clone, Debug)]
@@ -92,88 +82,6 @@ impl Actor {
         body: impl FnOnce(&Nursery<'_>) -> Result<T, Raised>,
     ) -> Result<T, Raised> {
         self.scoped(scope, |scope| body(&Nursery::new(self, scope)))
-    }
-
-    /// Opens a scope, runs `body` in it, and waits until nothing of it is left.
-    pub(crate) fn scoped<T>(
-        &self,
-        scope: Scope,
-        body: impl FnOnce(ScopeId) -> Result<T, Raised>,
-    ) -> Result<T, Raised> {
-        let parent = self.body();
-        let Scope { shield, timeout } = scope;
-        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let scope = self.ask(|shell| shell.open_scope(parent, shield, timeout))?;
-        let value = self.run_body(scope, || body(scope));
-        self.tell(|shell| shell.leave(scope));
-        match self.close(scope, value) {
-            // Nobody above cancelled, so nobody above would absorb it: this time was the scope's own.
-            Err(Raised::Cancelled(Cause { canceller, reason: Reason::Deadline }))
-                if canceller == self.id
-                    && until.is_some_and(|until| until <= Instant::now())
-                    && self.cancelled_now().is_none() =>
-            {
-                Err(Raised::TimedOut)
-            }
-            ended => ended,
-        }
-    }
-
-    /// Runs the body of a scope; what it fails with goes to the scope. What is no failure is given back.
-    pub(crate) fn run_body<T>(&self, scope: ScopeId, body: impl FnOnce() -> Result<T, Raised>) -> Bodied<T> {
-        BODIES.with_borrow_mut(|bodies| bodies.push(scope));
-        let ended = catch_unwind(AssertUnwindSafe(body));
-        BODIES.with_borrow_mut(|bodies| bodies.pop());
-        match ended {
-            Ok(ended) => ended.map_err(|raised| self.fail(scope, raised)),
-            Err(panic) => {
-                let failed = Failed::panicked(panic);
-                self.tell(|shell| shell.failed(scope, failed));
-                Err(None)
-            }
-        }
-    }
-
-    /// Waits until nothing of the scope is left. Nothing interrupts this wait: the machine bounds it.
-    pub(crate) fn close<T>(&self, scope: ScopeId, value: Bodied<T>) -> Result<T, Raised> {
-        let closed = self.board.wait(None, |facts| {
-            facts.take_closed(scope).or_else(|| {
-                facts.scopes.get_mut(&scope)?.awaited = true;
-                None
-            })
-        });
-        let Some(closed) = closed else { return Err(Raised::Cancelled(self.gone())) };
-        self.ended(closed, value)
-    }
-
-    /// Says how a scope ended for its owner, whose body gave `value` unless it failed.
-    pub(crate) fn ended<T>(&self, closed: ScopeFacts, value: Bodied<T>) -> Result<T, Raised> {
-        match (closed.closed, value) {
-            (Some(End::Failed), _) => Err(Raised::Group(self.counted(closed.raised, closed.lost))),
-            // What this actor asked for itself is no error of a body that went well.
-            (Some(End::Cancelled(Cause { canceller, reason: Reason::Asked })), Ok(value))
-                if canceller == self.id =>
-            {
-                Ok(value)
-            }
-            (Some(End::Cancelled(cause)), _) => Err(Raised::Cancelled(cause)),
-            (_, Ok(value)) => Ok(value),
-            (_, Err(cause)) => Err(Raised::Cancelled(cause.unwrap_or_else(|| self.gone()))),
-        }
-    }
-
-    /// Counts in a group the failures that its scope did not keep. That takes the last one's place, so that who passes the
-    /// group on finds room for all of it.
-    fn counted(&self, mut failures: Vec<Failure>, mut lost: u32) -> Vec<Failure> {
-        if lost > 0 {
-            if failures.len() > 1 {
-                failures.pop();
-                lost = lost.saturating_add(1);
-            }
-            let text = format!("{lost} further failures were not kept");
-            failures.push(Failure::of(Kind::Failed, self.id, text));
-        }
-        failures
     }
 
     /// Sleeps, unless cancelled before.
@@ -256,53 +164,6 @@ impl Actor {
         }
     }
 
-    /// Ends the main task with what the user's entry returned.
-    pub(crate) fn finish(&self, ended: std::thread::Result<Result<Vec<u8>, Raised>>) {
-        let value = match ended {
-            Ok(Ok(value)) => value,
-            Ok(Err(raised)) => {
-                self.fail(ScopeId::ROOT, raised);
-                Vec::new()
-            }
-            Err(panic) => {
-                let failed = Failed::panicked(panic);
-                self.tell(|shell| shell.failed(ScopeId::ROOT, failed));
-                Vec::new()
-            }
-        };
-        self.tell(|shell| shell.task_ended(self.task, value));
-    }
-
-    /// Tells a scope what its body failed with. A cancellation is none: it is given back, for whoever cancelled absorbs it.
-    pub(crate) fn fail(&self, scope: ScopeId, raised: Raised) -> Option<Cause> {
-        match raised {
-            Raised::Cancelled(cause) => return Some(cause),
-            raised @ (Raised::Error(_) | Raised::TimedOut) => {
-                let text = raised.to_string();
-                self.tell(|shell| shell.failed(scope, Failed::Here { panicked: false, text }));
-            }
-            Raised::Group(failures) => {
-                for failure in failures {
-                    let failed = Failed::Below { error: failure.error, text: failure.text };
-                    self.tell(|shell| shell.failed(scope, failed));
-                }
-            }
-        }
-        None
-    }
-
-    /// Says by what the present body of this thread is cancelled: the innermost nursery's state, or else the task's.
-    pub(crate) fn cancelled_by(&self, facts: &Facts) -> Option<Cause> {
-        match BODIES.with_borrow(|bodies| bodies.last().copied()) {
-            Some(scope) => facts.scopes.get(&scope).and_then(|scope| scope.cancelled),
-            None => facts.tasks.get(&self.task).copied().flatten(),
-        }
-    }
-
-    pub(crate) fn body(&self) -> ScopeId {
-        BODIES.with_borrow(|bodies| bodies.last().copied()).unwrap_or(ScopeId::ROOT)
-    }
-
     /// Asks the machine at once, on this thread.
     pub(crate) fn ask<T>(&self, ask: impl FnOnce(&mut dyn Asks) -> Result<T, Refused>) -> Result<T, Raised> {
         let mut answer = Err(Refused::Ended);
@@ -375,6 +236,10 @@ impl Actor {
     pub(crate) fn cancelled_now(&self) -> Option<Cause> {
         let facts = self.board.look();
         self.cancelled_by(&facts).or_else(|| facts.over.then(|| self.gone()))
+    }
+
+    pub(crate) fn task(&self) -> TaskId {
+        self.task
     }
 
     pub(crate) fn desk(&self) -> &dyn Desk {

@@ -144,6 +144,7 @@ mod actor;
 mod adopter;
 mod answers;
 mod board;
+mod bodies;
 mod broadcast;
 mod broken;
 #[cfg(feature = "cli")]

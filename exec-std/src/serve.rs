@@ -13,7 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use windrow_core::{ContextId, Kind, Refused, ScopeId};
 
-use crate::actor::{Actor, Bodied};
+use crate::actor::Actor;
+use crate::bodies::Bodied;
 use crate::context::ContextEnd;
 use crate::endpoint::Handler;
 use crate::failure::{Failure, Raised};
