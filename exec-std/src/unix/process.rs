@@ -1,7 +1,7 @@
 //! One process that this process must collect.
 //!
 //! The rule: nothing is signalled after it was collected, and it is collected once. Until then its zombie
-//! pins the pid, so the pid and the group of that number cannot mean anybody else.
+//! pins the pid; but somebody else may collect it unseen, so it and its group are signalled by its pidfd.
 //!
 //! It waits for nothing (the pidfd is for a reactor), knows no ladder, and collects nothing when dropped: a
 //! process that nobody collects stays in the process table for its parent's last sweep.
@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use rustix::process::{kill_process_group, pidfd_send_signal, waitid};
 
+use super::sys;
 use crate::broken::{Defect, broken};
 
 /// How a process ended.
@@ -100,11 +101,23 @@ impl Process {
     /// The same as [`Process::signal`].
     pub fn signal_group(&self, signal: i32) -> io::Result<()> {
         self.uncollected()?;
-        let group = Pid::from_raw(self.pid).ok_or(Errno::SRCH)?;
-        match kill_process_group(group, named(signal)?) {
-            Err(Errno::SRCH) => self.signal(signal),
-            sent => Ok(sent?),
+        let named = named(signal)?;
+        let failed = |error: &io::Error, errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
+        let sent = match sys::signal_group(self.pidfd.as_fd(), Some(named)) {
+            Err(error) if failed(&error, Errno::INVAL) => self.signal_by_number(named),
+            sent => sent,
+        };
+        match sent {
+            Err(error) if failed(&error, Errno::SRCH) => self.signal(signal),
+            sent => sent,
         }
+    }
+
+    /// An older kernel knows a group by its number alone, which is somebody else's once the leader was collected,
+    /// by whomever.
+    fn signal_by_number(&self, signal: Signal) -> io::Result<()> {
+        let pinned = Pid::from_raw(self.pid).filter(|_| !matches!(self.peek(), Ok(Some(Exit::Unknown))));
+        Ok(kill_process_group(pinned.ok_or(Errno::SRCH)?, signal)?)
     }
 
     /// Returns how it ended, if it has, and leaves it to be collected.

@@ -29,6 +29,7 @@ pub(crate) const ALL: &[Case] = &[
     ("a_panic_in_preload_ends_the_template_alone", a_panic_in_preload_ends_the_template_alone),
     ("a_status_collected_by_another_is_unknown", a_status_collected_by_another_is_unknown),
     ("nothing_is_signalled_once_collected", nothing_is_signalled_once_collected),
+    ("no_stranger_is_signalled_by_a_lost_childs_number", no_stranger_is_signalled_by_a_lost_childs_number),
     ("a_group_is_signalled_after_its_leader_ended", a_group_is_signalled_after_its_leader_ended),
     ("an_executed_program_gets_its_channel", an_executed_program_gets_its_channel),
     ("ignored_signals_are_not_passed_on", ignored_signals_are_not_passed_on),
@@ -189,6 +190,28 @@ fn nothing_is_signalled_once_collected() {
     for refused in [process.signal(15), process.signal_group(15)] {
         assert_eq!(refused.unwrap_err().raw_os_error(), Some(Errno::SRCH.raw_os_error()));
     }
+}
+
+/// Somebody else collects a child, and its number is given again to who leads a group, before anybody looks.
+fn no_stranger_is_signalled_by_a_lost_childs_number() {
+    let lost = exec::spawn(Command::new("true")).unwrap();
+    waitpid(rustix::process::Pid::from_raw(lost.pid()), WaitOptions::empty()).unwrap();
+    let given = (lost.pid() - 1).to_string();
+    let again = (0..100).find_map(|_| {
+        fs::write("/proc/sys/kernel/ns_last_pid", &given).ok()?;
+        let mut other = exec::spawn(shell("exec sleep 1000")).unwrap();
+        if other.pid() == lost.pid() {
+            return Some(other);
+        }
+        other.signal(Signal::KILL.as_raw()).unwrap();
+        collect(&mut other);
+        None
+    });
+    let Some(mut stranger) = again else { return eprintln!("skipped: this process may not choose a pid") };
+    let refused = lost.signal_group(Signal::TERM.as_raw());
+    stranger.signal(Signal::KILL.as_raw()).unwrap();
+    assert_eq!(collect(&mut stranger), Exit::Signal(Signal::KILL.as_raw(), false), "it met no other signal");
+    assert_eq!(refused.unwrap_err().raw_os_error(), Some(Errno::SRCH.raw_os_error()));
 }
 
 fn a_group_is_signalled_after_its_leader_ended() {
