@@ -2,7 +2,7 @@
 //!
 //! The rule: it looks at one step's outputs and at the model around, and objects by the number of the invariant.
 
-use super::kernel::{Process, What};
+use super::kernel::{Pid, Process, What};
 use super::oracle::{Before, Violation};
 use super::promise::Promise;
 use super::sink::name;
@@ -20,6 +20,20 @@ pub(super) fn check(
     check_boot_death(world, node, before, outputs)?;
     check_boot(world, node, before, outputs)?;
     check_spawn(world, node, before, outputs)
+}
+
+/// 12: whoever looks around finds all that is dead.
+pub(super) fn check_look(world: &World<'_>, node: usize) -> Result<(), Violation> {
+    let left = world.pids[node].and_then(|me| world.zombies(me, false).next());
+    check_found(world, node, left)
+}
+
+/// 12: one wake-up may stand for several deaths, and whoever is woken finds all of them.
+pub(super) fn check_found(world: &World<'_>, node: usize, left: Option<Pid>) -> Result<(), Violation> {
+    left.map_or(Ok(()), |left| {
+        let text = format_args!("{} was woken by a death, and did not find process {left}", id(node));
+        Err(Violation::told(Promise::MissedExit, world.now, text))
+    })
 }
 
 /// 34: a death is reported with its status as soon as it is told of, and so is one before the handshake.

@@ -40,7 +40,7 @@ impl World<'_> {
     pub(super) fn boot_root(&mut self) {
         let mut config = Config::root(id(0), self.scenario.levels, self.scenario.limits);
         config.defects = self.scenario.defects;
-        let pid = self.kernel.fork(INIT, What::Actor(0), true);
+        let pid = self.fork(INIT, What::Actor(0), true);
         if self.scenario.background {
             self.kernel.at_mut(pid).ignore(Signal::Int);
         }

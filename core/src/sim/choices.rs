@@ -26,6 +26,8 @@ pub enum Source {
     Order,
     /// What goes wrong between two moments.
     Fault,
+    /// Which number a process is given.
+    Number,
 }
 
 impl Source {
@@ -39,6 +41,7 @@ impl Source {
         Self::Exit,
         Self::Order,
         Self::Fault,
+        Self::Number,
     ];
     const COUNT: usize = Self::ALL.len();
 }
@@ -130,7 +133,7 @@ impl Choices {
         Self { from: From::Seed(streams), made: Vec::new() }
     }
 
-    /// Gives choices from bytes, each eighth of which is one source's; when they are used up, the defaults.
+    /// Gives choices from bytes, each ninth of which is one source's; when they are used up, the defaults.
     #[must_use]
     pub fn bytes(bytes: &[u8]) -> Self {
         Self { from: From::Bytes { bytes: bytes.to_vec(), used: [0; Source::COUNT] }, made: Vec::new() }

@@ -1,14 +1,17 @@
 //! Deaths: who hears of one, and who is left.
 //!
 //! The rule: everybody hears of a death in their own way: the parent by its exit, the far ends of its channels by their
-//! end, its children by PDEATHSIG and the guardian, the adopter by its next look.
+//! end, its children by PDEATHSIG and the guardian, the adopter by its next look. One wake-up may stand for several deaths,
+//! so whoever is woken looks for all.
 
 use alloc::vec::Vec;
 
+use super::choices::Source;
 use super::event::Event;
-use super::kernel::{Block, INIT, Pid, What};
+use super::kernel::{Block, INIT, Pid, Vital, What};
+use super::slip::Slip;
 use super::world::{World, id};
-use crate::{Defect, Exit, Input, Signal};
+use crate::{Defect, Exit, Input, Instant, Signal};
 
 impl World<'_> {
     pub(super) fn die(&mut self, pid: Pid, exit: Exit) {
@@ -48,7 +51,7 @@ impl World<'_> {
         let heirs = [Some(parent), Some(adopter).filter(|adopter| *adopter != parent)];
         for heir in heirs.into_iter().flatten() {
             if let What::Actor(node) = self.kernel.at(heir).what {
-                self.at(self.now, Event::Look { node });
+                self.rouse(node);
             }
         }
     }
@@ -88,9 +91,56 @@ impl World<'_> {
         if other || self.kernel.at(pid).unclaimed || !self.scenario.nets.exits {
             return;
         }
+        let is_exit = |event: &Event| matches!(event, Event::Fact { node, fact: Input::Exited { .. } } if *node == parent);
+        if self.is_to_come(parent, is_exit) && self.choose(Source::Latency, 2) == 1 {
+            self.name_choice(format_args!("the news of the death of {} comes with another's", id(node)));
+            self.kernel.at_mut(pid).unsaid = true;
+            return;
+        }
         let after = self.latency(format_args!("the news of the death of {}", id(node)));
-        let when = self.now.after(after).max(self.told[node]).max(self.wires[node].up);
+        self.give_exit(parent, node, exit, self.now.after(after));
+    }
+
+    fn give_exit(&mut self, parent: usize, node: usize, exit: Exit, when: Instant) {
+        let when = when.max(self.told[node]).max(self.wires[node].up);
         self.at(when, Event::Fact { node: parent, fact: Input::Exited { child: id(node), exit } });
+    }
+
+    /// Who is woken by one exit finds all that no other wake-up will come for.
+    pub(super) fn find_exits(&mut self, node: usize) {
+        if self.scenario.slip == Some(Slip::OneByOne) {
+            return;
+        }
+        let found: Vec<Pid> = self.unsaid(node).collect();
+        for pid in found {
+            let process = self.kernel.at_mut(pid);
+            process.unsaid = false;
+            if let (What::Actor(child) | What::Command(child), Vital::Zombie(exit)) =
+                (process.what, process.vital)
+            {
+                self.give_exit(node, child, exit, self.now);
+            }
+        }
+    }
+
+    /// Lists the children of an actor that are dead, and for which nobody wakes it.
+    pub(super) fn unsaid(&self, node: usize) -> impl Iterator<Item = Pid> {
+        let children = self.pids[node].into_iter().flat_map(|me| self.kernel.children_of(me));
+        let unsaid = children.filter(|(pid, process)| process.unsaid && !self.kernel.is_stranger(*pid));
+        unsaid.map(|(pid, _)| pid)
+    }
+
+    /// Wakes a shell for a look around, unless it is to be woken anyway.
+    pub(super) fn rouse(&mut self, node: usize) {
+        if !self.is_to_come(node, |event| matches!(event, Event::Look { node: of } if *of == node)) {
+            self.at(self.now, Event::Look { node });
+        }
+    }
+
+    /// Tells whether something of a kind is on its way to an actor, or waits until it looks.
+    fn is_to_come(&self, node: usize, is: impl Fn(&Event) -> bool) -> bool {
+        let coming = self.agenda.iter().map(|(_, event)| event);
+        self.mailboxes[node].iter().chain(coming).any(is)
     }
 
     /// Lists what is alive, but for a process that not even SIGKILL ends and what stands below it: no fair kernel has one.

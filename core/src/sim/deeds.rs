@@ -111,7 +111,7 @@ impl World<'_> {
             self.pipes.entry(node).or_default();
         }
         for own_group in [false, true] {
-            let left = self.kernel.fork(pid, What::Leaving, own_group);
+            let left = self.fork(pid, What::Leaving, own_group);
             self.kernel.at_mut(left).copies.push(copy);
         }
     }

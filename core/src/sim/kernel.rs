@@ -1,8 +1,8 @@
 //! The model of a kernel: processes, parents, adoption, groups, zombies, dispositions, copies of descriptors.
 //!
 //! The rule: a process is collected once, by its parent, after its death; a dead one's children go to the nearest living
-//! ancestor that adopts; what a process holds a copy of stays open until it closes it or dies. It knows no time, no
-//! machine and no message.
+//! ancestor that adopts; what a process holds a copy of stays open until it closes it or dies. A number names one process
+//! at a time, and may name another later (see `numbers.rs`). It knows no time, no machine and no message.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::promise::Promise;
 use crate::{Exit, Signal};
 
-/// A process: an index that is never reused.
+/// A process: an index that is never reused, as a pidfd is not.
 pub(super) type Pid = usize;
 
 /// The process that adopts what nobody else does, and collects it at once.
@@ -78,6 +78,8 @@ pub(super) enum Vital {
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "a process has that many switches")]
 pub(super) struct Process {
+    /// Its number: the process that had it first.
+    pub(super) number: Pid,
     /// Who may collect it.
     pub(super) parent: Pid,
     /// Who forked it.
@@ -98,6 +100,8 @@ pub(super) struct Process {
     pub(super) stuck: bool,
     /// Whether nobody was told of its start: who made it died over it.
     pub(super) unclaimed: bool,
+    /// Whether nobody is woken by its death: who is by another's must find it.
+    pub(super) unsaid: bool,
     /// What holds it up.
     pub(super) block: Option<Block>,
     /// The signals that it ignores, a bit each; a fork inherits them.
@@ -113,6 +117,12 @@ impl Process {
     #[must_use]
     pub(super) fn is_alive(&self) -> bool {
         self.vital == Vital::Alive
+    }
+
+    /// Tells whether it is in the process table: its number names nobody else.
+    #[must_use]
+    pub(super) fn is_there(&self) -> bool {
+        self.vital != Vital::Reaped
     }
 
     /// Tells whether it executes anything.
@@ -150,6 +160,7 @@ impl Kernel {
     #[must_use]
     pub(super) fn new() -> Self {
         let init = Process {
+            number: INIT,
             parent: INIT,
             maker: INIT,
             group: INIT,
@@ -160,6 +171,7 @@ impl Kernel {
             dying: false,
             stuck: false,
             unclaimed: false,
+            unsaid: false,
             block: None,
             ignored: 0,
             pending: 0,
@@ -179,12 +191,14 @@ impl Kernel {
         &mut self.processes[pid]
     }
 
-    /// Forks; the new process leads a group of its own, or joins that of its maker.
-    pub(super) fn fork(&mut self, maker: Pid, what: What, own_group: bool) -> Pid {
+    /// Forks, with a number that is free or the next one; the new process leads a group of its own, or joins that of its
+    /// maker.
+    pub(super) fn fork(&mut self, maker: Pid, what: What, own_group: bool, number: Option<Pid>) -> Pid {
         let pid = self.processes.len();
+        let number = number.unwrap_or(pid);
         let group = if own_group { pid } else { self.at(maker).group };
         let ignored = self.at(maker).ignored;
-        let process = Process { parent: maker, maker, group, what, ignored, ..self.at(INIT).clone() };
+        let process = Process { number, parent: maker, maker, group, what, ignored, ..self.at(INIT).clone() };
         self.processes.push(process);
         pid
     }
@@ -196,7 +210,7 @@ impl Kernel {
 
     /// Lists who may be collected by `parent`, now or after its death.
     pub(super) fn children_of(&self, parent: Pid) -> impl Iterator<Item = (Pid, &Process)> {
-        self.all().filter(move |(_, process)| process.parent == parent && process.vital != Vital::Reaped)
+        self.all().filter(move |(_, process)| process.parent == parent && process.is_there())
     }
 
     /// Makes a zombie, gives its children to the nearest living ancestor that adopts, and says who they are and whose.

@@ -6,7 +6,8 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::event::Event;
-use super::kernel::{Pid, Vital, What};
+use super::kernel::{Pid, Process, Vital, What};
+use super::slip::Slip;
 use super::world::{World, place};
 use crate::{ActorId, Defect, Input, Signal};
 
@@ -16,13 +17,8 @@ impl World<'_> {
         let Some(me) = self.pids[node] else { return };
         let sweeps: Vec<ActorId> =
             self.actors[node].iter().flat_map(|actor| actor.sweeps.keys().copied()).collect();
-        let dead: Vec<Pid> = self
-            .kernel
-            .children_of(me)
-            .filter(|(_, process)| matches!(process.vital, Vital::Zombie(_)))
-            .map(|(pid, _)| pid)
-            .filter(|pid| self.kernel.is_stranger(*pid) || self.has(Defect::ReapRace))
-            .collect();
+        let most = if self.scenario.slip == Some(Slip::OneByOne) { 1 } else { usize::MAX };
+        let dead: Vec<Pid> = self.zombies(me, self.has(Defect::ReapRace)).take(most).collect();
         for pid in dead {
             let owner = sweeps.iter().copied().find(|child| self.is_from(pid, *child));
             if self.collect(pid).is_ok()
@@ -39,18 +35,21 @@ impl World<'_> {
         self.answer_clear(node, me);
     }
 
+    /// Lists what was adopted and is dead, or all that is.
+    pub(super) fn zombies(&self, me: Pid, all: bool) -> impl Iterator<Item = Pid> {
+        let dead = |(_, process): &(Pid, &Process)| matches!(process.vital, Vital::Zombie(_));
+        let dead = self.kernel.children_of(me).filter(dead).map(|(pid, _)| pid);
+        dead.filter(move |pid| all || self.kernel.is_stranger(*pid))
+    }
+
     fn is_from(&self, pid: Pid, child: ActorId) -> bool {
         self.pids[place(child)].is_some_and(|origin| self.kernel.descends(pid, origin))
     }
 
     fn answer_sweep(&mut self, node: usize, me: Pid, child: ActorId) {
         let Some(origin) = self.pids[place(child)] else { return };
-        let alive: BTreeSet<Pid> = self
-            .kernel
-            .leavings(me, origin)
-            .into_iter()
-            .filter(|pid| self.kernel.at(*pid).is_alive())
-            .collect();
+        let alive: BTreeSet<Pid> =
+            self.leavings(me, origin).into_iter().filter(|pid| self.kernel.at(*pid).is_alive()).collect();
         let Some(sweep) = self.actors[node].as_mut().and_then(|actor| actor.sweeps.get_mut(&child)) else {
             return;
         };

@@ -10,7 +10,7 @@ use super::event::Event;
 use super::kernel::{Block, Pid, What};
 use super::verb::{Script, Verb};
 use super::world::{World, id, place};
-use crate::{ActorId, Config, Defect, Exit, Input, Instant, Signal, Stamp};
+use crate::{ActorId, Config, Defect, Exit, Input, Instant, Signal};
 
 /// The errno of a spawn that fails.
 const EAGAIN: i32 = 11;
@@ -21,8 +21,10 @@ impl World<'_> {
         if self.scenario.children(node).next().is_none() {
             return;
         }
+        let Some(pid) = self.actors[node].as_ref().map(|actor| actor.pid) else { return };
+        let template = self.fork(pid, What::Template(node), true);
         if let Some(actor) = self.actors[node].as_mut() {
-            actor.template = Some(self.kernel.fork(actor.pid, What::Template(node), true));
+            actor.template = Some(template);
         }
     }
 
@@ -76,7 +78,7 @@ impl World<'_> {
             return;
         }
         let what = if script.is_command() { What::Command(node) } else { What::Actor(node) };
-        let pid = self.kernel.fork(maker, what, true);
+        let pid = self.fork(maker, what, true);
         self.prelude(parent, node, pid);
         self.pids[node] = Some(pid);
         self.timeline.note(self.now, "kernel", format_args!("process {pid} is made for {}", id(node)));
@@ -186,8 +188,7 @@ impl World<'_> {
 
     fn tell_started(&mut self, node: usize, child: usize, pid: Pid, heard: Instant) {
         self.told[child] = heard;
-        let stamp = Stamp { pid: pid as u32, start: self.now.0 };
-        let fact = Input::Started { child: id(child), stamp };
+        let fact = Input::Started { child: id(child), stamp: self.kernel.stamp(pid) };
         self.at(heard, Event::Fact { node, fact });
     }
 

@@ -25,12 +25,16 @@ pub enum Promise {
     NoTarget,
     /// A process is signalled after it was collected.
     SignalAfterReap,
+    /// A signal hits somebody who has the number of whom it was meant for.
+    Stranger,
     /// A dead process is never collected.
     Zombie,
     /// An actor ends and leaves a channel open.
     OpenChannel,
     /// An actor ends before its children are collected.
     EarlyEnd,
+    /// Somebody was woken by a death, and did not find another one.
+    MissedExit,
     /// Something is spawned in a teardown.
     LateSpawn,
     /// A spawn is refused for no reason of its scope.
@@ -103,9 +107,11 @@ impl Promise {
         Self::EarlyReap,
         Self::NoTarget,
         Self::SignalAfterReap,
+        Self::Stranger,
         Self::Zombie,
         Self::OpenChannel,
         Self::EarlyEnd,
+        Self::MissedExit,
         Self::LateSpawn,
         Self::Refused,
         Self::Orphan,
@@ -134,6 +140,7 @@ impl Promise {
             Self::DoubleReap => ("double reap", Number::Of(1)),
             Self::NoTarget => ("signal to nobody", Number::Of(2)),
             Self::SignalAfterReap => ("signal after reap", Number::Of(2)),
+            Self::Stranger => ("signal to a stranger", Number::Of(2)),
             Self::EarlyReap => ("early reap", Number::Of(3)),
             Self::Zombie => ("zombie", Number::Of(4)),
             Self::OpenChannel => ("open channel", Number::Of(5)),
@@ -143,6 +150,7 @@ impl Promise {
             Self::Orphan => ("orphan", Number::Of(10)),
             Self::LeftBehind => ("left behind", Number::Of(10)),
             Self::Unswept => ("unswept", Number::Of(10)),
+            Self::MissedExit => ("missed exit", Number::Of(12)),
             Self::Escalation => ("escalation", Number::Of(31)),
             Self::StaleTimer => ("stale timer", Number::Of(32)),
             Self::UnseenDeath => ("unseen death", Number::Of(34)),

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use super::conduct::Conduct;
 use super::nets::Nets;
+use super::slip::Slip;
 use super::verb::{Script, Verb};
 use crate::{Defects, LEVELS_MAX, Limits};
 
@@ -29,6 +30,8 @@ pub struct Scenario {
     pub defects: Defects,
     /// The nets in place.
     pub nets: Nets,
+    /// What shells do wrong that is no hang's name.
+    pub slip: Option<Slip>,
     /// Whether the user may signal a second time.
     pub hurry: bool,
     /// Whether the root was started with SIGINT ignored, as a script's background job is.
@@ -87,6 +90,7 @@ impl Scenario {
             levels: u8::try_from(depth).unwrap_or(LEVELS_MAX).min(LEVELS_MAX),
             defects: Defects::NONE,
             nets: Nets::ALL,
+            slip: None,
             hurry: false,
             background: false,
             named: false,

@@ -28,7 +28,7 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
             if let Some(actor) = world.actors[node].as_mut() {
                 actor.sweeps.entry(child).or_default();
             }
-            world.at(world.now, Event::Look { node });
+            world.rouse(node);
         }
         Output::Reap { child } => return world.reap(node, child),
         Output::Run => {
@@ -48,7 +48,7 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
             if let Some(actor) = world.actors[node].as_mut() {
                 actor.cleared.get_or_insert_default();
             }
-            world.at(world.now, Event::Look { node });
+            world.rouse(node);
         }
         Output::Release => world.release(node),
         Output::Unanswered { .. } => world.kill_template(node),
@@ -76,12 +76,12 @@ impl World<'_> {
         if let Some(me) = self.pids[node]
             && !self.kernel.at(pid).is_alive()
         {
-            targets.extend(self.kernel.leavings(me, pid));
+            targets.extend(self.leavings(me, pid));
         }
         targets.sort_unstable();
         targets.dedup();
         for target in targets {
-            self.deliver(target, signal, Some(node));
+            self.strike(target, pid, signal, Some(node))?;
         }
         if signal == Signal::Term && self.scenario.defects.has(Defect::BlockingWait) {
             self.wait_for(node, pid);

@@ -45,7 +45,7 @@ impl World<'_> {
                 }
                 if stopped {
                     self.open_mailbox(node);
-                    self.at(self.now, Event::Look { node });
+                    self.rouse(node);
                 }
             }
             What::Command(node) => {

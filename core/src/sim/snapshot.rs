@@ -141,13 +141,14 @@ fn pids_key<'p>(key: &mut Key, names: &[u64], pids: impl ExactSizeIterator<Item 
 }
 
 fn process_key(key: &mut Key, names: &[u64], pid: Pid, process: &Process) {
-    let Process { parent, maker, group, what: _, vital, stopped, wedged, dying, stuck, .. } = process;
-    let Process { unclaimed, block, ignored, pending, copies, .. } = process;
+    let Process { number, parent, maker, group, what: _, vital, stopped, wedged, dying, stuck, .. } = process;
+    let Process { unclaimed, unsaid, block, ignored, pending, copies, .. } = process;
     let switches = u64::from(*stopped)
         | u64::from(*wedged) << 1
         | u64::from(*dying) << 2
         | u64::from(*stuck) << 3
-        | u64::from(*unclaimed) << 4;
+        | u64::from(*unclaimed) << 4
+        | u64::from(*unsaid) << 5;
     key.variant(block);
     if let Some(block) = block {
         key.variant(block);
@@ -158,7 +159,7 @@ fn process_key(key: &mut Key, names: &[u64], pid: Pid, process: &Process) {
     // With which exit it died, its parent is told by an event.
     key.variant(vital);
     key.number(switches | names[pid] << 8);
-    key.number(names[*parent] | names[*maker] << 16 | names[*group] << 32);
+    key.number(names[*parent] | names[*maker] << 16 | names[*group] << 32 | names[*number] << 48);
 }
 
 fn event_key(key: &mut Key, names: &[u64], event: &Event) {

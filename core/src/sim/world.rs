@@ -232,6 +232,7 @@ impl<'a> World<'a> {
             Event::Look { node } => {
                 if !self.defer(node, event) {
                     self.look(node);
+                    super::acts::check_look(self, node)?;
                 }
             }
             Event::Cue { node, cue } => {
@@ -250,7 +251,7 @@ impl<'a> World<'a> {
             Event::Death { pid, exit } => self.die(pid, exit),
             Event::Guard { pid, template } => {
                 if self.kernel.at(template).runs() {
-                    self.deliver(pid, Signal::Kill, None);
+                    self.strike(pid, pid, Signal::Kill, None)?;
                 }
             }
             Event::TemplateGone { node } => {
@@ -326,8 +327,12 @@ impl<'a> World<'a> {
         }
     }
 
-    /// An actor may do something as soon as it has acknowledged a cancel.
+    /// By an exit others are found, and an actor may do something as soon as it has acknowledged a cancel.
     fn after_fact(&mut self, node: usize, fact: &Input) -> Result<(), Violation> {
+        if let Input::Exited { .. } = fact {
+            self.find_exits(node);
+            super::acts::check_found(self, node, self.unsaid(node).next())?;
+        }
         let cancelled = matches!(
             fact,
             Input::Received { link: Link::Parent, message: Message::Cancel { .. } }

@@ -10,5 +10,6 @@ mod invariants;
 mod measure;
 mod oracles;
 mod scripts;
+mod slips;
 pub(crate) mod swarms;
 mod watched;

@@ -1,0 +1,13 @@
+//! Slips: what a careless shell might do that no hang of the catalog is named after.
+//!
+//! The rule: no search makes one. A test does, to show that the oracle for it can object.
+
+/// What a shell does wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "the world treats each by name")]
+pub enum Slip {
+    /// It knows processes by their numbers, and not by when they began.
+    ByNumber,
+    /// It takes one exit for each wake-up, whatever else it could find.
+    OneByOne,
+}

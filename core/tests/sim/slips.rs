@@ -1,0 +1,70 @@
+//! What a careless shell would do is seen, and nothing else is where none is careless.
+
+use std::time::Duration;
+
+use windrow_core::sim::{Choices, Conduct, Nets, Promise, Scenario, Slip, explore, record, shrink, swarm};
+
+/// Asks two searches of a world for what a slip breaks; without it neither finds anything.
+#[track_caller]
+fn check(scenario: &Scenario, slip: Slip, promise: Promise, deviations: usize) {
+    const RUNS: u64 = if cfg!(debug_assertions) { 200 } else { 2000 };
+    let careless = Scenario { slip: Some(slip), ..scenario.clone() };
+    let found = explore(&careless, deviations).found.expect("few deviations are enough").0;
+    assert_eq!(found.promise, promise, "{found}");
+    let report = swarm(&careless, 1, RUNS).report.expect("a seed shows it");
+    let short = shrink(&careless, &report);
+    let told = record(&careless, Choices::replay(short.trace));
+    assert_eq!(told.violation.as_ref().map(|found| found.promise), Some(promise), "{told}");
+    if let Some((_, trace)) = explore(scenario, deviations).found {
+        panic!("{}", record(scenario, Choices::replay(trace)));
+    }
+    if let Some(report) = swarm(scenario, 1, RUNS).report {
+        panic!("{}", record(scenario, Choices::replay(report.trace)));
+    }
+}
+
+/// A child that was asked to end dies, and one of its own collected an actor before: somebody else has that one's number, and
+/// its guardian's patience is over.
+#[test]
+fn a_guardian_that_goes_by_numbers_kills_a_stranger() {
+    let mut scenario = Scenario::of(vec![0, 0, 1, 1, 2])
+        .with(0, Conduct::CancelChild)
+        .with(1, Conduct::ExitHard)
+        .with(2, Conduct::SpawnLater)
+        .with(3, Conduct::CommandDeaf)
+        .with(4, Conduct::Serve)
+        .with(5, Conduct::Command);
+    scenario.nets = Nets { user: false, ..Nets::ALL };
+    check(&scenario, Slip::ByNumber, Promise::Stranger, 1);
+}
+
+/// What a command leaves in a group of its own may be its user's: who sweeps a dead child by numbers takes it for that child's.
+#[test]
+fn who_sweeps_by_numbers_stops_a_stranger() {
+    let mut scenario = Scenario::of(vec![0, 0, 1, 1])
+        .with(0, Conduct::SpawnLater)
+        .with(1, Conduct::WedgeOnCancel)
+        .with(2, Conduct::CommandLeaves)
+        .with(3, Conduct::CommandReturn)
+        .with(4, Conduct::Command);
+    scenario.signal_at = Some(Duration::from_millis(500));
+    check(&scenario, Slip::ByNumber, Promise::Stranger, 2);
+}
+
+/// Two commands exit, and their parent is woken once.
+#[test]
+fn who_takes_one_exit_for_each_wake_up_misses_one() {
+    let mut scenario = Scenario::tree(2, 1).with(1, Conduct::CommandReturn).with(2, Conduct::CommandReturn);
+    scenario.nets = Nets { user: false, ..Nets::ALL };
+    check(&scenario, Slip::OneByOne, Promise::MissedExit, 1);
+}
+
+/// Two whom a dead actor left die at once, and who adopted them looks once.
+#[test]
+fn who_collects_one_for_each_look_misses_one() {
+    let scenario = Scenario::of(vec![0, 1, 1])
+        .with(1, Conduct::ExitHard)
+        .with(2, Conduct::Command)
+        .with(3, Conduct::Command);
+    check(&scenario, Slip::OneByOne, Promise::MissedExit, 0);
+}
