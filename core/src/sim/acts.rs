@@ -17,6 +17,7 @@ pub(super) fn check(
     before: &Before,
     outputs: &[Output],
 ) -> Result<(), Violation> {
+    check_status(world, node, before)?;
     check_boot_death(world, node, before, outputs)?;
     check_boot(world, node, before, outputs)?;
     check_spawn(world, node, before, outputs)
@@ -34,6 +35,18 @@ pub(super) fn check_found(world: &World<'_>, node: usize, left: Option<Pid>) -> 
         let text = format_args!("{} was woken by a death, and did not find process {left}", id(node));
         Err(Violation::told(Promise::MissedExit, world.now, text))
     })
+}
+
+/// 11: a parent is told how its child ended, and of a status that is lost no more than that.
+fn check_status(world: &World<'_>, node: usize, before: &Before) -> Result<(), Violation> {
+    let Input::Exited { child, exit } = before.input else { return Ok(()) };
+    match world.pids[place(child)].and_then(|pid| world.kernel.at(pid).exit()) {
+        Some(ended) if ended != exit => {
+            let text = format_args!("{} is told of {child}: {exit}, and it was {ended}", id(node));
+            Err(Violation::told(Promise::MadeUp, world.now, text))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// 34: a death is reported with its status as soon as it is told of, and so is one before the handshake.

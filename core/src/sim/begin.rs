@@ -30,9 +30,11 @@ pub(super) fn draw_conduct(scenario: &Scenario, choices: &mut Choices, node: usi
     let inner = scenario.children(node).next().is_some();
     let script = conduct.script();
     let rootless = [Verb::NoStart, Verb::DieInBoot, Verb::OnDone].iter().any(|verb| script.has(*verb));
-    let rootless = rootless || !script.answers();
-    // Nobody could help a root that does not answer, or sweeps after it, and a command has no children.
-    if (inner && script.is_command()) || (node == 0 && rootless) { Conduct::Serve } else { conduct }
+    // Nobody could help a root that does not answer, or sweeps after it.
+    let rootless = node == 0 && (rootless || !script.answers());
+    // A command has no children, and who has none collects none.
+    let idle = if inner { script.is_command() } else { script.has(Verb::Collect) };
+    if idle || rootless { Conduct::Serve } else { conduct }
 }
 
 impl World<'_> {

@@ -128,6 +128,8 @@ conducts! {
     DiesOfCall [Serve, OnCall, ExitHard]
     /// Is a thread of its parent's process, and serves. Its driver stops when it is called.
     DeafThread [Thread, Serve, OnCall, Stick]
+    /// Its code collects every child that it starts, before its shell can.
+    Collects [Collect, Serve]
 }
 
 impl Conduct {

@@ -168,8 +168,8 @@ impl World<'_> {
                 self.tell_parent(child, Input::Received { link: Link::Child(child), message });
             }
             Cure::TellExit(child) => {
-                let vital = self.pids[place(child)].map(|pid| self.kernel.at(pid).vital);
-                let exit = if let Some(Vital::Zombie(exit)) = vital { exit } else { Exit::Unknown };
+                let exit = self.pids[place(child)].and_then(|pid| self.kernel.at(pid).exit());
+                let exit = exit.unwrap_or(Exit::Unknown);
                 self.tell_parent(child, Input::Exited { child, exit });
             }
             Cure::Read(actor) => self.empty(place(actor)),

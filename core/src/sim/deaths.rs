@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 
 use super::choices::Source;
 use super::event::Event;
-use super::kernel::{Block, INIT, Pid, Vital, What};
+use super::kernel::{Block, INIT, Pid, Process, Vital, What};
 use super::slip::Slip;
+use super::verb::Verb;
 use super::world::{World, id};
 use crate::{Defect, Exit, Input, Instant, Signal};
 
@@ -21,6 +22,7 @@ impl World<'_> {
         let what = self.kernel.at(pid).what;
         self.timeline.note(self.now, "kernel", format_args!("process {pid} ({what:?}) dies: {exit}"));
         let (adopter, orphans) = self.kernel.die(pid, exit);
+        self.snatch(pid);
         if self.scenario.nets.pdeathsig {
             for orphan in &orphans {
                 if matches!(self.kernel.at(*orphan).what, What::Actor(_) | What::Command(_)) {
@@ -31,12 +33,12 @@ impl World<'_> {
         match what {
             What::Actor(node) => {
                 self.bury(node, pid);
-                self.tell_exit(node, pid, exit);
+                self.tell_exit(node, pid);
             }
             What::Command(node) => {
                 self.wires[node].child_end = false;
                 self.output_ends(node);
-                self.tell_exit(node, pid, exit);
+                self.tell_exit(node, pid);
             }
             What::Template(node) => {
                 let after = self.latency(format_args!("the news of the death of {}'s template", id(node)));
@@ -61,7 +63,7 @@ impl World<'_> {
         if !self.has(Defect::BlockingWait) {
             return;
         }
-        let waits = |process: &super::kernel::Process| process.block == Some(Block::Exit(pid));
+        let waits = |process: &Process| process.block == Some(Block::Exit(pid));
         let woken: Vec<Pid> = self.kernel.all().filter(|(_, p)| waits(p)).map(|(pid, _)| pid).collect();
         for waiter in woken {
             if let What::Actor(node) = self.kernel.at(waiter).what {
@@ -84,24 +86,48 @@ impl World<'_> {
         self.guard(node, pid);
     }
 
+    /// Some code collects every child that its process makes, before the shell can.
+    fn snatch(&mut self, pid: Pid) {
+        let parent = self.kernel.at(pid).parent;
+        let What::Actor(node) = self.kernel.at(parent).what else { return };
+        let is_child = matches!(self.kernel.at(pid).what, What::Actor(_) | What::Command(_));
+        if self.conducts[node].script().has(Verb::Collect)
+            && is_child
+            && self.kernel.at(parent).runs()
+            && !self.kernel.is_stranger(pid)
+        {
+            self.timeline.note(self.now, "script", format_args!("{}: collects process {pid}", id(node)));
+            self.kernel.at_mut(pid).vital = Vital::Lost;
+        }
+    }
+
     /// The parent hears of an exit after all that was said, and not before it heard of the start.
-    fn tell_exit(&mut self, node: usize, pid: Pid, exit: Exit) {
+    fn tell_exit(&mut self, node: usize, pid: Pid) {
         let Some(parent) = self.scenario.parent(node) else { return };
         let other = self.pids[parent] != Some(self.kernel.at(pid).parent);
         if other || self.kernel.at(pid).unclaimed || !self.scenario.nets.exits {
             return;
         }
-        let is_exit = |event: &Event| matches!(event, Event::Fact { node, fact: Input::Exited { .. } } if *node == parent);
+        let is_exit = |event: &Event| match event {
+            Event::Fact { node, fact: Input::Exited { .. } } => *node == parent,
+            _ => false,
+        };
         if self.is_to_come(parent, is_exit) && self.choose(Source::Latency, 2) == 1 {
             self.name_choice(format_args!("the news of the death of {} comes with another's", id(node)));
             self.kernel.at_mut(pid).unsaid = true;
             return;
         }
         let after = self.latency(format_args!("the news of the death of {}", id(node)));
-        self.give_exit(parent, node, exit, self.now.after(after));
+        self.give_exit(parent, pid, self.now.after(after));
     }
 
-    fn give_exit(&mut self, parent: usize, node: usize, exit: Exit, when: Instant) {
+    fn give_exit(&mut self, parent: usize, pid: Pid, when: Instant) {
+        let process = self.kernel.at(pid);
+        let (What::Actor(node) | What::Command(node), Some(exit)) = (process.what, process.exit()) else {
+            return;
+        };
+        let made_up = self.scenario.slip == Some(Slip::MadeUp) && exit == Exit::Unknown;
+        let exit = if made_up { Exit::Code(0) } else { exit };
         let when = when.max(self.told[node]).max(self.wires[node].up);
         self.at(when, Event::Fact { node: parent, fact: Input::Exited { child: id(node), exit } });
     }
@@ -113,21 +139,16 @@ impl World<'_> {
         }
         let found: Vec<Pid> = self.unsaid(node).collect();
         for pid in found {
-            let process = self.kernel.at_mut(pid);
-            process.unsaid = false;
-            if let (What::Actor(child) | What::Command(child), Vital::Zombie(exit)) =
-                (process.what, process.vital)
-            {
-                self.give_exit(node, child, exit, self.now);
-            }
+            self.kernel.at_mut(pid).unsaid = false;
+            self.give_exit(node, pid, self.now);
         }
     }
 
     /// Lists the children of an actor that are dead, and for which nobody wakes it.
     pub(super) fn unsaid(&self, node: usize) -> impl Iterator<Item = Pid> {
-        let children = self.pids[node].into_iter().flat_map(|me| self.kernel.children_of(me));
-        let unsaid = children.filter(|(pid, process)| process.unsaid && !self.kernel.is_stranger(*pid));
-        unsaid.map(|(pid, _)| pid)
+        let is_child = move |process: &Process| self.pids[node] == Some(process.parent);
+        let unsaid = self.kernel.all().filter(move |(_, process)| process.unsaid && is_child(process));
+        unsaid.map(|(pid, _)| pid).filter(|pid| !self.kernel.is_stranger(*pid))
     }
 
     /// Wakes a shell for a look around, unless it is to be woken anyway.

@@ -64,12 +64,14 @@ pub(super) enum Block {
 
 /// Whether a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "a process is alive, dead or gone")]
+#[allow(clippy::exhaustive_enums, reason = "a process is alive, dead or gone, or nobody knows how")]
 pub(super) enum Vital {
     /// It runs, or is stopped.
     Alive,
     /// It is dead and not collected.
     Zombie(Exit),
+    /// Somebody else in its parent's process collected it: how it ended is lost.
+    Lost,
     /// It is collected.
     Reaped,
 }
@@ -122,7 +124,17 @@ impl Process {
     /// Tells whether it is in the process table: its number names nobody else.
     #[must_use]
     pub(super) fn is_there(&self) -> bool {
-        self.vital != Vital::Reaped
+        matches!(self.vital, Vital::Alive | Vital::Zombie(_))
+    }
+
+    /// Says how it ended, as far as anybody can know.
+    #[must_use]
+    pub(super) fn exit(&self) -> Option<Exit> {
+        match self.vital {
+            Vital::Zombie(exit) => Some(exit),
+            Vital::Lost => Some(Exit::Unknown),
+            Vital::Alive | Vital::Reaped => None,
+        }
     }
 
     /// Tells whether it executes anything.
@@ -248,7 +260,7 @@ impl Kernel {
         self.all().any(|(_, process)| process.is_alive() && process.copies.contains(&file))
     }
 
-    /// Collects a zombie.
+    /// Collects a zombie; of one that is lost there is nothing left to collect.
     ///
     /// # Errors
     /// Says what this breaks.
@@ -256,7 +268,7 @@ impl Kernel {
         match self.at(pid).vital {
             Vital::Alive => Err(Promise::EarlyReap),
             Vital::Reaped => Err(Promise::DoubleReap),
-            Vital::Zombie(_) => {
+            Vital::Zombie(_) | Vital::Lost => {
                 self.at_mut(pid).vital = Vital::Reaped;
                 Ok(())
             }

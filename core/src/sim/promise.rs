@@ -33,6 +33,8 @@ pub enum Promise {
     OpenChannel,
     /// An actor ends before its children are collected.
     EarlyEnd,
+    /// A parent is told of another end than that which its child had, or of one that nobody can know.
+    MadeUp,
     /// Somebody was woken by a death, and did not find another one.
     MissedExit,
     /// Something is spawned in a teardown.
@@ -111,6 +113,7 @@ impl Promise {
         Self::Zombie,
         Self::OpenChannel,
         Self::EarlyEnd,
+        Self::MadeUp,
         Self::MissedExit,
         Self::LateSpawn,
         Self::Refused,
@@ -150,6 +153,7 @@ impl Promise {
             Self::Orphan => ("orphan", Number::Of(10)),
             Self::LeftBehind => ("left behind", Number::Of(10)),
             Self::Unswept => ("unswept", Number::Of(10)),
+            Self::MadeUp => ("made up", Number::Of(11)),
             Self::MissedExit => ("missed exit", Number::Of(12)),
             Self::Escalation => ("escalation", Number::Of(31)),
             Self::StaleTimer => ("stale timer", Number::Of(32)),

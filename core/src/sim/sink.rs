@@ -59,7 +59,7 @@ fn child_sink(world: &World<'_>, node: usize, wait: &Wait, child: ActorId) -> Op
         Vital::Reaped => {
             Some((Sink::LostWake, format!("{child} was collected already, and nobody will hear of it again")))
         }
-        Vital::Zombie(_) => Some(dead_sink(world, node, child, pid)),
+        Vital::Zombie(_) | Vital::Lost => Some(dead_sink(world, node, child, pid)),
         Vital::Alive if world.kernel.at(pid).block.is_some() => None,
         Vital::Alive if world.actors[place(child)].is_none() => {
             Some(silent(format!("{child} is a command and goes on")))

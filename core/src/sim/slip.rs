@@ -10,4 +10,6 @@ pub enum Slip {
     ByNumber,
     /// It takes one exit for each wake-up, whatever else it could find.
     OneByOne,
+    /// It takes a status that is lost for success.
+    MadeUp,
 }

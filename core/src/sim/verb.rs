@@ -38,6 +38,8 @@ pub enum Verb {
     TemplateDies,
     /// Who makes its children is stopped before the first of them.
     TemplateStops,
+    /// Its code collects every child that it starts, before its shell can.
+    Collect,
     /// A command that ignores SIGINT.
     IgnoreInt,
     /// A command that ignores SIGTERM.
@@ -118,6 +120,7 @@ impl Verb {
                     | Self::DieInBoot
                     | Self::TemplateDies
                     | Self::TemplateStops
+                    | Self::Collect
                     | Self::IgnoreTerm
                     | Self::Shield
                     | Self::PeerStays

@@ -34,7 +34,7 @@ const HELD: &[&[By]] = &[
     &[Oracle(Promise::LateSpawn), Watch],
     &[Oracle(Promise::Refused), Test("lives_of_a_root_that_ends_while_it_spawns")],
     &[Oracle(Promise::Orphan), Oracle(Promise::LeftBehind), Oracle(Promise::Unswept)],
-    &[Watch],
+    &[Oracle(Promise::MadeUp), Watch],
     &[Oracle(Promise::MissedExit), Test("row_2_a_thousand_commands_exit_at_once")],
     &[Watch],
     &[Test("every_table_goes_down_to_its_last_state")],

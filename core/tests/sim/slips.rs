@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use windrow_core::sim::{Choices, Conduct, Nets, Promise, Scenario, Slip, explore, record, shrink, swarm};
+use windrow_core::End;
+use windrow_core::sim::{
+    Choices, Conduct, Nets, Promise, Scenario, Slip, Trace, explore, record, shrink, swarm,
+};
 
 /// Asks two searches of a world for what a slip breaks; without it neither finds anything.
 #[track_caller]
@@ -67,4 +70,26 @@ fn who_collects_one_for_each_look_misses_one() {
         .with(2, Conduct::Command)
         .with(3, Conduct::Command);
     check(&scenario, Slip::OneByOne, Promise::MissedExit, 0);
+}
+
+/// Nobody knows how a command ended that somebody else in its parent's process collected.
+#[test]
+fn who_takes_a_lost_status_for_success_makes_it_up() {
+    let mut scenario = Scenario::tree(1, 1).with(0, Conduct::Collects).with(1, Conduct::CommandFail);
+    scenario.nets = Nets { user: false, ..Nets::ALL };
+    check(&scenario, Slip::MadeUp, Promise::MadeUp, 0);
+    let report = record(&scenario, Choices::replay(Trace::default()));
+    assert_eq!(report.outcome.map(|outcome| outcome.end), Some(End::Failed), "never success: {report}");
+}
+
+/// The number of a child that somebody else collected may be given again before its parent has heard of its end.
+#[test]
+fn who_signals_a_lost_child_by_its_number_hits_a_stranger() {
+    let mut scenario = Scenario::of(vec![0, 0, 2])
+        .with(0, Conduct::Collects)
+        .with(1, Conduct::CommandReturn)
+        .with(2, Conduct::SpawnLater)
+        .with(3, Conduct::Command);
+    scenario.signal_at = Some(Duration::from_millis(30));
+    check(&scenario, Slip::ByNumber, Promise::Stranger, 2);
 }
