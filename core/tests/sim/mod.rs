@@ -5,6 +5,7 @@ mod choices;
 pub(crate) mod defects;
 mod diagnosis;
 pub(crate) mod exhaustive;
+mod found;
 pub(crate) mod interleavings;
 mod invariants;
 mod measure;
