@@ -126,6 +126,7 @@ impl World<'_> {
                 Verb::Return => 0,
                 Verb::Fail => 1,
                 Verb::Panic => 101,
+                Verb::Serve if script.cue_before(at) == Some(Verb::OnCancel) => continue,
                 Verb::Serve | Verb::Ignore => return,
                 _ => match self.befall(node, verb, at) {
                     Then::GoesOn => continue,

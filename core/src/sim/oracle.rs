@@ -216,8 +216,10 @@ pub(super) fn end(world: &World<'_>) -> Result<(), Violation> {
     // The model has no outer process that sweeps after the root: what the root names as left, it may leave.
     let told = world.actors[0].iter().filter_map(|root| root.outcome).any(|outcome| outcome.tally.left > 0);
     let rootless = world.actors[0].as_ref().is_none_or(|actor| actor.outcome.is_none());
-    // The user would not wait, and was told what is left; what that has below it is left with it.
-    let is_waived = |pid| told && world.signals > 1 && world.is_adrift(pid);
+    // The user would not wait, and was told what is left; what that has below it is left with it. So it is where the time was
+    // over and no guardian sees to what is below.
+    let is_waived =
+        |pid| told && (world.signals > 1 || !world.scenario.nets.guardian) && world.is_adrift(pid);
     for pid in world.living() {
         let process = world.kernel.at(pid);
         let orphan = process.parent == super::kernel::INIT && Some(pid) != world.pids[0];

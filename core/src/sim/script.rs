@@ -55,6 +55,8 @@ impl World<'_> {
                 self.make_socket(node);
                 Ok(())
             }
+            // It was cancelled meanwhile, and does what it does then in place of this.
+            Cue::Work(at) if stage == Stage::Heeding && script.cue_before(at).is_none() => Ok(()),
             Cue::Work(at) if matches!(stage, Stage::Working | Stage::Heeding | Stage::Joining) => {
                 let conduct = self.conducts[node];
                 self.timeline.note(self.now, "script", format_args!("{}: {conduct:?}", id(node)));
@@ -164,6 +166,10 @@ impl World<'_> {
         match verb {
             // Its user code is over.
             _ if self.life(node) == Some(Life::Ended) => return Ok(self.befall(node, verb, next)),
+            // What it would wait for has come.
+            Verb::Serve if self.script(node).cue_before(next) == Some(Verb::OnCancel) => {
+                return Ok(Then::GoesOn);
+            }
             Verb::Serve if first.is_some() => self.finish(node, None)?,
             Verb::Return => self.finish(node, None)?,
             Verb::Fail => self.finish(node, Some(Kind::Failed))?,

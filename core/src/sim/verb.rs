@@ -53,7 +53,7 @@ pub enum Verb {
     /// A second task beside it fails after some work.
     Helper,
 
-    /// Waits until it is cancelled, or for its children.
+    /// Waits until it is cancelled, or for its children; not at all when it is cancelled already.
     Serve,
     /// Waits for some time that is chosen, and until the tree is up if the scenario says so.
     Work,

@@ -56,6 +56,21 @@ fn who_writes_hears_later_that_it_was_cancelled() {
 }
 
 #[test]
+fn who_serves_when_it_is_cancelled_has_nothing_left_to_wait_for() {
+    let told = told(&[OnCancel, Serve]);
+    assert!(told.contains("a2    -> Done(Outcome { end: Cancelled"), "{told}");
+    assert!(!told.contains("Escalated(a2"), "{told}");
+}
+
+#[test]
+fn what_was_begun_before_a_cancel_is_not_gone_on_with_while_it_is_honoured() {
+    // The nursery's deadline is over after 60 ms, and the first nap while the second one is taken.
+    let told = told(&[Deadline, Sleep(90), Fail, OnCancel, Sleep(90)]);
+    assert!(!told.contains("Raise in s1: a2 failed"), "{told}");
+    assert!(told.contains("a2    -> Done("), "{told}");
+}
+
+#[test]
 fn a_script_is_judged_by_its_verbs() {
     let script = |verbs: &[Verb]| Script::new(verbs);
     assert!(script(&[Work, Spawn, Fail, OnCancel, Write(100)]).is_benign());
