@@ -36,6 +36,7 @@ mod shells;
 mod signals;
 mod spawn;
 mod streams;
+mod swept;
 mod templates;
 mod threads;
 mod traced;
@@ -78,6 +79,7 @@ const MODULES: &[harness::Module] = &[
     signals::MODULE,
     spawn::MODULE,
     streams::MODULE,
+    swept::MODULE,
     templates::MODULE,
     threads::MODULE,
     traced::MODULE,

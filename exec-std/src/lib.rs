@@ -168,6 +168,7 @@ mod segment;
 mod serve;
 pub mod shell;
 mod stream;
+mod sweep;
 mod talk;
 mod threads;
 pub mod unix;

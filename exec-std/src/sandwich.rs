@@ -3,32 +3,23 @@
 //! A guardian is the sibling of what it guards and can't adopt. So the outer process is a subreaper that relays signals and
 //! passes on the exit status, and knows nothing else; the inner one is the root actor, and a subreaper too.
 //!
-//! The outer half ends too: whoever traces a dead process keeps it from being collected, and that is waited for within a
-//! bound.
+//! The outer half ends too: the inner one, once dead, is waited for within a bound if a tracer keeps its status, and so is
+//! all that it left. See `sweep.rs`.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, getpid, getppid, set_child_subreaper,
-    set_parent_process_death_signal, setpgid, waitid,
+    Pid, Signal, getpid, getppid, set_child_subreaper, set_parent_process_death_signal, setpgid,
 };
 
+use crate::sweep::{HELD, LOOK, reap, sweep};
 use crate::unix::process::{Exit, Process};
 use crate::unix::procfs;
 use crate::unix::signals::Signals;
 use crate::unix::sys::{self, Kin, Side};
-
-/// How long what the inner process left behind may take to end by itself: its guardians and parent losses are at work.
-const GRACE: Duration = Duration::from_millis(500);
-
-/// How long the outer process waits for what is dead and can't be collected, or alive and can't be seen.
-const HELD: Duration = Duration::from_secs(2);
-
-/// How often the outer process looks again at what no descriptor tells of.
-const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// The pid of the outer half, in an inner one that shares the terminal's group with it.
 static OUTER: AtomicI32 = AtomicI32::new(0);
@@ -40,6 +31,9 @@ pub struct Sandwich;
 impl Sandwich {
     /// Divides this process, which must have one thread: the outer half stays in here until the inner one and all that it
     /// left is gone, and exits with its status. Returns in the inner half, which leads a group of its own.
+    ///
+    /// What is still there 2 s after SIGKILL, with nobody gone meanwhile, is given up: it is named on standard error, and the
+    /// exit status is 1. Clearing away takes some 10 s at the most.
     ///
     /// # Errors
     /// The system's; then there is one process still.
@@ -103,7 +97,7 @@ impl Outer {
         let exit = self.relay();
         match (sweep(exit != Exit::Code(0)), exit) {
             (Err(left), _) => {
-                say(&left);
+                left.tell();
                 1
             }
             (Ok(()), Exit::Code(code)) => code,
@@ -147,66 +141,5 @@ impl Outer {
         for pid in children.into_iter().filter(|pid| *pid != self.inner.pid()) {
             reap(pid);
         }
-    }
-}
-
-/// Stays until there is no child: what does not end by itself is killed, and so is what comes up behind it.
-///
-/// # Errors
-/// What is left, in words: the dead that their tracers keep, or those that can't be seen.
-fn sweep(killed: bool) -> Result<(), String> {
-    let begin = Instant::now();
-    while has_children() {
-        let patient = killed && begin.elapsed() < GRACE;
-        let held = begin.elapsed() > GRACE + HELD;
-        match procfs::children() {
-            Ok(children) => {
-                for pid in &children {
-                    if !patient {
-                        let _ =
-                            Pid::from_raw(*pid).map(|pid| rustix::process::kill_process(pid, Signal::KILL));
-                    }
-                    reap(*pid);
-                }
-                if held && children.iter().all(|pid| is_dead(*pid)) && has_children() {
-                    return Err(format!(
-                        "{} processes are dead and left, for they are traced",
-                        children.len()
-                    ));
-                }
-            }
-            // They are not alone: guardians and parent losses end them.
-            Err(_) if !held => while let Ok(Some(_)) = waitid(WaitId::All, COLLECT) {},
-            Err(error) => return Err(format!("what is left can't be listed: {error}")),
-        }
-        let _ = poll(&mut [], Some(&LOOK));
-    }
-    Ok(())
-}
-
-/// Asks the kernel, which needs no descriptor to tell.
-fn has_children() -> bool {
-    let looked = waitid(WaitId::All, COLLECT | WaitIdOptions::NOWAIT);
-    !matches!(looked, Err(rustix::io::Errno::CHILD))
-}
-
-fn is_dead(pid: i32) -> bool {
-    procfs::stat(pid).ok().flatten().is_none_or(|stat| stat.is_zombie())
-}
-
-const COLLECT: WaitIdOptions = WaitIdOptions::EXITED.union(WaitIdOptions::NOHANG);
-
-fn reap(pid: i32) {
-    let Some(pid) = Pid::from_raw(pid) else { return };
-    let _ = waitid(WaitId::Pid(pid), COLLECT);
-}
-
-/// Says it if there is room for it: a reader that does not read holds nobody up.
-fn say(error: &str) {
-    let stderr = io::stderr();
-    let mut polled = [PollFd::new(&stderr, PollFlags::OUT)];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    if poll(&mut polled, Some(&now)).is_ok_and(|ready| ready > 0) {
-        let _ = writeln!(&stderr, "error: {error}");
     }
 }

@@ -1,0 +1,142 @@
+//! What an outer half does about all that its inner one left: it is waited for, killed, and at last given up by name.
+//!
+//! The rule: a sweep ends. Who is given up was sent SIGKILL, and since then nobody has come or gone for [`HELD`]; and after
+//! [`LOOKS`] it is over, whatever is there. As long as somebody still dies, the others are waited for too. It knows no
+//! actors and no ladder: those who knew whose these are have ended.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, waitid};
+
+use crate::unix::procfs;
+
+/// How long what the inner process left behind may take to end by itself: its guardians and parent losses are at work.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How long the outer process waits for what was killed and is still there, dead or not: five times what the machine
+/// allows for `kill` unless it is told otherwise, for what the inner half had given up may yet end.
+pub(crate) const HELD: Duration = Duration::from_secs(2);
+
+/// How often the outer process looks again at what no descriptor tells of.
+pub(crate) const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+
+/// How many looks a sweep takes at the most, some 10 s: somebody out of reach may make new processes for ever. They are
+/// counted, since who is stopped amid a sweep has waited for nobody.
+const LOOKS: u32 = 500;
+
+const COLLECT: WaitIdOptions = WaitIdOptions::EXITED.union(WaitIdOptions::NOHANG);
+
+/// Stays until there is no child: what does not end by itself is killed, and so is what comes up behind it.
+///
+/// # Errors
+/// What is left when the sweep is over.
+pub(crate) fn sweep(patiently: bool) -> Result<(), Left> {
+    let begin = Instant::now();
+    let (mut before, mut since, mut looks) = (Vec::new(), begin, 0);
+    loop {
+        let patient = patiently && begin.elapsed() < GRACE;
+        let found = procfs::children();
+        match &found {
+            Ok(children) => children.iter().for_each(|pid| end(*pid, patient)),
+            // They are not alone: guardians and parent losses end them.
+            Err(_) => while let Ok(Some(_)) = waitid(WaitId::All, COLLECT) {},
+        }
+        if !has_children() {
+            return Ok(());
+        }
+        let unseen = found.as_ref().err().map(io::Error::to_string);
+        let killed = if patient { Vec::new() } else { found.unwrap_or_default() };
+        if patient || killed != before {
+            (before, since) = (killed, Instant::now());
+        }
+        looks += 1;
+        if since.elapsed() > HELD || looks > LOOKS {
+            return Err(unseen.map_or(Left::Seen(before), Left::Unseen));
+        }
+        let _ = poll(&mut [], Some(&LOOK));
+    }
+}
+
+fn end(pid: i32, patient: bool) {
+    if !patient && let Some(pid) = Pid::from_raw(pid) {
+        // It is ours and not collected, so the number is still its own.
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
+    }
+    reap(pid);
+}
+
+/// Asks the kernel, which needs no descriptor to tell.
+fn has_children() -> bool {
+    let looked = waitid(WaitId::All, COLLECT | WaitIdOptions::NOWAIT);
+    !matches!(looked, Err(rustix::io::Errno::CHILD))
+}
+
+/// Collects a child, if it is dead and nobody holds it.
+pub(crate) fn reap(pid: i32) {
+    let Some(pid) = Pid::from_raw(pid) else { return };
+    let _ = waitid(WaitId::Pid(pid), COLLECT);
+}
+
+/// What a sweep could not end.
+#[derive(Debug)]
+pub(crate) enum Left {
+    /// These children, whatever is below them.
+    Seen(Vec<i32>),
+    /// Some that can't be listed, for this reason.
+    Unseen(String),
+}
+
+impl Left {
+    /// Tells of each on standard error.
+    pub(crate) fn tell(&self) {
+        let pids = match self {
+            Self::Seen(pids) => pids,
+            Self::Unseen(why) => {
+                say(format_args!("error: what is left can't be listed"));
+                return say(format_args!("caused by: {why}"));
+            }
+        };
+        match below(getpid().as_raw_pid()).max(pids.len()) {
+            0 | 1 => say(format_args!("error: 1 process is left")),
+            count => say(format_args!("error: {count} processes are left")),
+        }
+        for pid in pids {
+            tell_of(*pid);
+        }
+        if let Some(pid) = pids.first() {
+            say(format_args!(
+                "hint: `grep -E 'State|TracerPid' /proc/{pid}/status` tells who holds it: a tracer, or the kernel (state D)"
+            ));
+        }
+    }
+}
+
+fn tell_of(pid: i32) {
+    let name = procfs::name(pid).unwrap_or_else(|| String::from("?"));
+    let dead = procfs::stat(pid).ok().flatten().is_none_or(|stat| stat.is_zombie());
+    let how =
+        if dead { "is dead and can't be collected, for it is traced" } else { "is there after SIGKILL" };
+    match below(pid) {
+        0 => say(format_args!("  ! {name} (pid {pid}) {how}")),
+        count => say(format_args!("  ! {name} (pid {pid}) {how}, and {count} below it")),
+    }
+}
+
+/// Counts who is below a process, as far as can be seen.
+fn below(pid: i32) -> usize {
+    let mut found = Vec::new();
+    let _ = procfs::descendants(pid, usize::MAX, &mut found);
+    found.len()
+}
+
+/// Says a line if there is room for it: a reader that does not read holds nobody up.
+fn say(line: std::fmt::Arguments<'_>) {
+    let stderr = io::stderr();
+    let mut polled = [PollFd::new(&stderr, PollFlags::OUT)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if poll(&mut polled, Some(&now)).is_ok_and(|ready| ready > 0) {
+        let _ = stderr.lock().write_all(format!("{line}\n").as_bytes());
+    }
+}
