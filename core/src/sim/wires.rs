@@ -1,7 +1,8 @@
 //! The channels between actors: what is sent, how long it takes, and how each side hears of the end.
 //!
 //! The rule: a channel keeps its order; an end is closed when the last copy of it is, and the far side hears of that
-//! after all that was sent. It knows no message by its meaning.
+//! after all that was sent. When, nobody else can tell: who is just being forked holds a copy too, so the end of a dead
+//! process's channel and the news of its exit come in either order. It knows no message by its meaning.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -40,16 +41,20 @@ impl World<'_> {
         let after = self.latency(format_args!("{}'s {} to {}", id(node), Name(message), id(to)));
         let link = if down { Link::Parent } else { Link::Child(id(low)) };
         let arrival = self.arrival(low, down, after);
+        self.queue(low, down, arrival);
         self.at(arrival, Event::Fact { node: to, fact: Input::Received { link, message } });
     }
 
     /// Gives when something sent now arrives, not before what was sent earlier.
-    fn arrival(&mut self, low: usize, down: bool, after: Duration) -> Instant {
-        let arrival = self.now.after(after);
+    fn arrival(&self, low: usize, down: bool, after: Duration) -> Instant {
+        let wire = &self.wires[low];
+        self.now.after(after).max(if down { wire.down } else { wire.up })
+    }
+
+    /// Whatever is sent from now on arrives no earlier than this.
+    fn queue(&mut self, low: usize, down: bool, arrival: Instant) {
         let wire = &mut self.wires[low];
-        let last = if down { &mut wire.down } else { &mut wire.up };
-        *last = arrival.max(*last);
-        *last
+        *(if down { &mut wire.down } else { &mut wire.up }) = arrival;
     }
 
     /// What was sent has left if the far side reads, or if the buffer has room.
@@ -122,21 +127,28 @@ impl World<'_> {
     /// Breaks a channel so that only the parent's side hears of it.
     pub(super) fn sever(&mut self, low: usize) {
         self.wires[low].severed = true;
-        self.tell_lost(low, false);
+        self.cut(low, false);
     }
 
-    fn tell_lost(&mut self, low: usize, down: bool) {
+    /// One side hears that the channel is broken, and nothing that is sent to it later.
+    fn cut(&mut self, low: usize, down: bool) {
+        let arrival = self.tell_lost(low, down);
+        self.queue(low, down, arrival);
+    }
+
+    fn tell_lost(&mut self, low: usize, down: bool) -> Instant {
         let to = if down { low } else { self.scenario.parent(low).unwrap_or(0) };
         let link = if down { Link::Parent } else { Link::Child(id(low)) };
         let after = self.latency(format_args!("the end of {}'s channel to {link}", id(to)));
         let arrival = self.arrival(low, down, after);
         self.at(arrival, Event::Fact { node: to, fact: Input::LinkLost { link } });
+        arrival
     }
 
     /// Breaks a channel in the middle: both sides hear of it.
     pub(super) fn break_wire(&mut self, low: usize) {
         for down in [false, true] {
-            self.tell_lost(low, down);
+            self.cut(low, down);
         }
     }
 

@@ -4,6 +4,7 @@ mod bound;
 mod choices;
 pub(crate) mod defects;
 mod diagnosis;
+mod ends;
 pub(crate) mod exhaustive;
 mod found;
 pub(crate) mod interleavings;

@@ -13,21 +13,24 @@ fn chain(conduct: Conduct) -> Scenario {
     chain.with(1, conduct)
 }
 
-/// Counts the seeds that find something, with the rule out against a step of a teardown that keeps the later ones from
-/// being done.
-fn finds(conduct: Conduct) -> usize {
+/// Within so many seeds what is rare is found: one in two thousand does it.
+const MANY: u64 = 20_000;
+
+/// Tells whether one of so many seeds finds something, with the rule out against a step of a teardown that keeps the later
+/// ones from being done.
+fn finds(conduct: Conduct, seeds: u64) -> bool {
     let broken = chain(conduct).defect(Defect::TeardownStepSkipsRest);
-    (0..SEEDS).filter(|seed| !run(&broken, Choices::seed(*seed)).is_clean()).count()
+    (0..seeds).any(|seed| !run(&broken, Choices::seed(seed)).is_clean())
 }
 
 #[test]
 fn a_script_of_ones_own_finds_what_no_named_conduct_does() {
     for conduct in Conduct::ALL {
-        assert_eq!(finds(*conduct), 0, "{conduct:?}");
+        assert!(!finds(*conduct, SEEDS), "{conduct:?}");
     }
     // An orphan's last way to hear of its loss is taken away before it looks.
     let own = Conduct::Own(Script::new(&[HalfOpen, Starve, CancelSelf]));
-    assert!(finds(own) > 0);
+    assert!(finds(own, MANY));
     for seed in 0..SEEDS {
         let report = run(&chain(own), Choices::seed(seed));
         assert!(report.is_clean(), "seed {seed}: {report}");
