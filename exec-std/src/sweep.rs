@@ -1,8 +1,8 @@
 //! What an outer half does about all that its inner one left: it is waited for, killed, and at last given up by name.
 //!
 //! The rule: a sweep ends. Who is given up was sent SIGKILL, and since then nobody has come or gone for [`HELD`]; and after
-//! [`LOOKS`] it is over, whatever is there. As long as somebody still dies, the others are waited for too. It knows no
-//! actors and no ladder: those who knew whose these are have ended.
+//! [`LOOKS`] it is over, whatever is there. As long as somebody still dies, or nobody can be seen, all are waited for. It
+//! knows no actors and no ladder: those who knew whose these are have ended.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -52,7 +52,8 @@ pub(crate) fn sweep(patiently: bool) -> Result<(), Left> {
             (before, since) = (killed, Instant::now());
         }
         looks += 1;
-        if since.elapsed() > HELD || looks > LOOKS {
+        let held = unseen.is_none() && since.elapsed() > HELD;
+        if held || looks > LOOKS {
             return Err(unseen.map_or(Left::Seen(before), Left::Unseen));
         }
         let _ = poll(&mut [], Some(&LOOK));
