@@ -221,6 +221,17 @@ impl Order {
         self
     }
 
+    /// Gives what travels behind the spec of an entry without arguments, for whoever plays its parent by hand.
+    ///
+    /// # Errors
+    /// A name that can't be encoded; there is none.
+    #[doc(hidden)]
+    pub fn brief(entry: &str) -> Result<Vec<u8>, postcard::Error> {
+        let (args, backend) = (&[][..], Backend::default());
+        let brief = Brief { name: entry, entry, args, backend, tree: None, shared: 0 };
+        brief.encode().map(|bytes| bytes.to_vec())
+    }
+
     /// Tells whether it is to have an input or an output other than its process's.
     pub(crate) fn is_redirected(&self) -> bool {
         let own = |sink: &Sink| !matches!(sink, Sink::Inherit);

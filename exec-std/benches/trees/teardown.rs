@@ -11,7 +11,7 @@ use windrow_std::core::{ActorId, Limits, Message, Payload, VERSIONS};
 use windrow_std::unix::link::{Filled, Link};
 use windrow_std::unix::process::Process;
 use windrow_std::unix::template::{Answer, Request, Role, Template};
-use windrow_std::{Backend, Blocking};
+use windrow_std::{Backend, Blocking, Order};
 
 use crate::actors::{IDLE, absorb, program, spawn};
 use crate::part::{self, Samples, median, tell};
@@ -101,7 +101,7 @@ fn child(template: &mut Template, id: u64) -> (Process, Link) {
     let kill_after = Duration::from_secs(1);
     template.spawn(Request { id, kill_after, channel: theirs, stdio: [None, None, None], title: IDLE });
     tell_child(&mut link, Message::Hello { versions: VERSIONS, actor: ActorId(u64::MAX) }, &[]);
-    let brief = postcard::to_allocvec(&(IDLE, IDLE, &[0_u8; 0][..], 0_u8, None::<()>)).expect("bytes");
+    let brief = Order::brief(IDLE).expect("bytes");
     let spec = Message::Spec { levels: 0, limits: Limits::default(), payload: Payload(0) };
     tell_child(&mut link, spec, &brief);
     let _ = link.flush().expect("a socket");
