@@ -126,7 +126,7 @@ impl World<'_> {
                 Verb::Return => 0,
                 Verb::Fail => 1,
                 Verb::Panic => 101,
-                Verb::Serve if script.cue_before(at) == Some(Verb::OnCancel) => continue,
+                Verb::Serve if script.heeds(at) => continue,
                 Verb::Serve | Verb::Ignore => return,
                 _ => match self.befall(node, verb, at) {
                     Then::GoesOn => continue,
@@ -136,7 +136,7 @@ impl World<'_> {
             };
             return self.die(pid, Exit::Code(code));
         }
-        if script.cue_before(at) == Some(Verb::OnCancel) {
+        if script.heeds(at) {
             self.die(pid, Exit::Code(0));
         }
     }

@@ -68,8 +68,7 @@ impl World<'_> {
                 Ok(())
             }
             Cue::Written(at) if stage == Stage::Writing => {
-                let heeds = script.cue_before(at) == Some(Verb::OnCancel);
-                self.set_stage(node, if heeds { Stage::Heeding } else { Stage::Working });
+                self.set_stage(node, if script.heeds(at) { Stage::Heeding } else { Stage::Working });
                 self.go_on(node, at)
             }
             Cue::HelperFails if stage != Stage::Over => {
@@ -150,14 +149,14 @@ impl World<'_> {
                 Then::GoesOn => {}
                 Then::Waits => return Ok(()),
                 Then::IsHeldUp => {
-                    if script.verb(at).is_some() || script.cue_before(at) == Some(Verb::OnCancel) {
+                    if script.verb(at).is_some() || script.heeds(at) {
                         self.at(self.now, Event::Cue { node, cue: Cue::Work(at) });
                     }
                     return Ok(());
                 }
             }
         }
-        if script.cue_before(at) == Some(Verb::OnCancel) { self.finish(node, None) } else { Ok(()) }
+        if script.heeds(at) { self.finish(node, None) } else { Ok(()) }
     }
 
     /// Does what a verb says: as user code, or else as a process.
@@ -167,9 +166,7 @@ impl World<'_> {
             // Its user code is over.
             _ if self.life(node) == Some(Life::Ended) => return Ok(self.befall(node, verb, next)),
             // What it would wait for has come.
-            Verb::Serve if self.script(node).cue_before(next) == Some(Verb::OnCancel) => {
-                return Ok(Then::GoesOn);
-            }
+            Verb::Serve if self.script(node).heeds(next) => return Ok(Then::GoesOn),
             Verb::Serve if first.is_some() => self.finish(node, None)?,
             Verb::Return => self.finish(node, None)?,
             Verb::Fail => self.finish(node, Some(Kind::Failed))?,

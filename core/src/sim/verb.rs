@@ -221,6 +221,11 @@ impl Script {
         self.verbs().iter().take(usize::from(at)).rev().copied().find(|verb| verb.is_cue())
     }
 
+    /// Tells whether what stands before a place is done when it is cancelled.
+    pub(super) fn heeds(&self, at: u8) -> bool {
+        self.cue_before(at) == Some(Verb::OnCancel)
+    }
+
     /// Gives what it does first when it is cancelled.
     pub(super) fn on_cancel(&self) -> Option<Verb> {
         if self.has(Verb::Block) {
