@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use windrow_core::wire::{FRAME_MAX, HEAD_MAX, PREFIX, decode, encode};
-use windrow_core::{ActorId, Limits, Message};
+use windrow_core::{ActorId, Message};
 
 use super::intern::TEXT_MAX;
 use super::peers::Peers;
@@ -24,8 +24,8 @@ const CONGESTED: usize = 256 << 10;
 
 /// Says how many bytes may wait to be sent: what all others leave room for, and the errors of one scope, which are handed over
 /// all at once.
-fn send_bound(limits: &Limits) -> usize {
-    SEND_BOUND + usize::from(limits.errors) * (PREFIX + HEAD_MAX + TEXT_MAX)
+fn send_bound(errors: u16) -> usize {
+    SEND_BOUND + usize::from(errors) * (PREFIX + HEAD_MAX + TEXT_MAX)
 }
 
 /// A channel to the parent or to a child.
@@ -82,11 +82,11 @@ impl Channel {
         Self { card: Some(card), place, ..Self::new(link, token) }
     }
 
-    /// Queues a message and its bytes, by an actor of these limits. An error means that the channel can't be kept up.
-    pub(crate) fn queue(&mut self, message: Message, bytes: &[u8], limits: &Limits) -> Result<(), ()> {
+    /// Queues a message and its bytes, by an actor whose scopes keep so many errors. An error means that the channel can't be kept up.
+    pub(crate) fn queue(&mut self, message: Message, bytes: &[u8], errors: u16) -> Result<(), ()> {
         let mut buffer = [0; HEAD_MAX];
         let head = encode(message, &mut buffer).map_err(drop)?;
-        self.link.set_bound(send_bound(limits));
+        self.link.set_bound(send_bound(errors));
         self.link.queue(head, bytes).map_err(drop)
     }
 

@@ -79,9 +79,9 @@ impl<R: Reactor> Shell<R> {
         if tells_error(&message) {
             clip_text(&mut bytes);
         }
-        let limits = *self.machine.limits();
+        let errors = self.machine.limits().errors;
         let Some(channel) = self.channel(to) else { return };
-        let queued = channel.queue(message, &bytes, &limits);
+        let queued = channel.queue(message, &bytes, errors);
         let fresh = !std::mem::replace(&mut channel.dirty, true);
         match message {
             // A key may stand in it.
