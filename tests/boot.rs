@@ -59,8 +59,10 @@ fn die_on_record(record: &Record) {
     let Ok(order) = std::env::var(BOOT) else { return };
     let (stage, death) = order.split_once(' ').expect("a stage and a death");
     let dies = record.outputs.iter().any(|output| match output {
-        Output::Send { link: windrow_core::Link::Parent, message: Message::Hello { .. } } => stage == "start",
-        Output::Send { link: windrow_core::Link::Parent, message: Message::Ready } => stage == "hello",
+        Output::Send { link: windrow_core::Link::Parent, message: Message::Hello { .. }, .. } => {
+            stage == "start"
+        }
+        Output::Send { link: windrow_core::Link::Parent, message: Message::Ready, .. } => stage == "hello",
         _ => false,
     });
     if dies {

@@ -15,6 +15,7 @@ pub(crate) const MODULE: Module = Module {
         what_was_sent_before_the_answer_is_read_before_the_end,
         a_stream_is_opened_once_and_after_the_beginning,
         a_writer_waits_for_its_reader_and_for_nobody_else,
+        what_was_sent_comes_though_its_writer_is_silent,
         a_lossy_stream_keeps_the_last_items_and_counts_the_rest,
         what_a_lossy_reader_has_taken_gives_way_to_nothing,
         a_reader_waits_no_longer_than_it_wants_to,
@@ -27,6 +28,7 @@ pub(crate) const MODULE: Module = Module {
 
 const SQUARES: Endpoint<(), u64> = Endpoint::new("squares");
 const COUNT: Endpoint<u32, ()> = Endpoint::new("count");
+const DRIP: Endpoint<u32, ()> = Endpoint::new("drip");
 const TAKE: Endpoint<u32, u64> = Endpoint::new("take");
 pub(crate) const BREAK: Endpoint<u32, ()> = Endpoint::new("break");
 const SPRING: Endpoint<(), ()> = Endpoint::new("spring");
@@ -91,6 +93,13 @@ fn millstones() -> Service {
             serving.begin(&to)?;
             let mut stream = serving.stream::<u32, ()>()?;
             (0..to).try_for_each(|number| stream.send(&number))
+        })
+        // Counts to a number, and then says nothing more.
+        .on(DRIP, |serving, to| {
+            serving.begin(&())?;
+            let mut stream = serving.stream::<u32, ()>()?;
+            (0..to).try_for_each(|number| stream.send(&number))?;
+            serving.sleep_forever()
         })
         // Takes so many items, and no more until the other end has ended.
         .on(TAKE, |serving, items| {
@@ -214,6 +223,23 @@ fn a_writer_waits_for_its_reader_and_for_nobody_else<D: Drive>(bed: &Bed) {
             Ok(())
         })
     });
+}
+
+/// Items may leave together while their reader has others; none stays behind when it wants it.
+fn what_was_sent_comes_though_its_writer_is_silent<D: Drive>(bed: &Bed) {
+    with_mill::<D>(bed, |_, mill| {
+        for (ahead, items) in [(1, 3), (2, 5), (3, 7), (8, 13), (15, 40), (64, 64), (64, 200)] {
+            mill.context(DRIP, &items, |context| {
+                context.begun::<()>()?;
+                let stream = context.stream_with::<(), u32>(Ahead::items(ahead))?;
+                let came = stream.take(items as usize).collect::<Result<Vec<_>, _>>()?;
+                assert_eq!(came, (0..items).collect::<Vec<_>>(), "{ahead} ahead");
+                context.cancel();
+                Ok(())
+            })?;
+        }
+        Ok(())
+    })
 }
 
 fn a_lossy_stream_keeps_the_last_items_and_counts_the_rest<D: Drive>(bed: &Bed) {

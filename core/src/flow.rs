@@ -37,6 +37,8 @@ pub(crate) struct Flow {
     pub(crate) out: Half,
     /// How many items it may still send.
     pub(crate) credit: u32,
+    /// How many items the far end takes at once: what it gave credit for first.
+    far: u32,
     /// What this end receives.
     pub(crate) into: Half,
     /// How many items it takes at once; the oldest gives way to one more in a lossy stream.
@@ -61,8 +63,16 @@ pub(crate) enum Arrival {
 
 impl Flow {
     /// A stream that nobody opened.
-    pub(crate) const IDLE: Self =
-        Self { out: Half::Idle, credit: 0, into: Half::Idle, window: 0, lossy: false, held: 0, taken: 0 };
+    pub(crate) const IDLE: Self = Self {
+        out: Half::Idle,
+        credit: 0,
+        far: 0,
+        into: Half::Idle,
+        window: 0,
+        lossy: false,
+        held: 0,
+        taken: 0,
+    };
 
     /// Tells whether this end has opened the stream.
     pub(crate) fn is_opened(self) -> bool {
@@ -72,6 +82,22 @@ impl Flow {
     /// Tells whether the far end has no room for an item of this end's stream.
     pub(crate) fn is_full(self) -> bool {
         self.is_opened() && self.credit == 0
+    }
+
+    /// Takes credit in.
+    pub(crate) fn earn(&mut self, items: u32) {
+        if self.far == 0 {
+            self.far = items;
+        }
+        self.credit = self.credit.saturating_add(items);
+    }
+
+    /// Spends credit on an item. Gives whether the item may wait for company: the far end has items from which
+    /// [`leave`](Self::leave) gives credit once they are taken, so it says something before it wants this one.
+    pub(crate) fn spend(&mut self) -> bool {
+        let ahead = self.far.saturating_sub(self.credit);
+        self.credit = self.credit.saturating_sub(1);
+        ahead > 0 && ahead >= half(self.far)
     }
 
     /// Takes in one item.
@@ -92,7 +118,7 @@ impl Flow {
     /// credit costs few messages and a fast reader's writer never waits.
     pub(crate) fn leave(&mut self, items: u32) -> Option<u32> {
         self.taken = self.taken.saturating_add(items);
-        if self.taken < self.window.div_ceil(2) || self.into != Half::Open {
+        if self.taken < half(self.window) || self.into != Half::Open {
             return None;
         }
         Some(core::mem::take(&mut self.taken))
@@ -105,4 +131,9 @@ impl Flow {
         // A lossy stream gave its credit when they came.
         if self.lossy { None } else { self.leave(items) }
     }
+}
+
+/// How many items that left a window are worth a message.
+fn half(window: u32) -> u32 {
+    window.div_ceil(2)
 }

@@ -37,6 +37,9 @@ pub enum Output {
         link: Link,
         /// What.
         message: Message,
+        /// It may stay here until what comes after it on this channel leaves, until `Credited` from there, or until it is worth
+        /// a write: its reader has as much before it as it takes to say that it wants more.
+        may_wait: bool,
     },
     /// Answer `Flushed` when all that was sent has left, or `LinkLost`.
     Flush {

@@ -81,6 +81,9 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
 
     /// Sends one item, and waits while the far end has no room for it.
     ///
+    /// While the far end has half of what it takes ahead still to read, items leave this process together with later ones, the
+    /// end, an answer or anything else that is said to that actor; at the latest when the far end asks for more.
+    ///
     /// # Errors
     /// The cancellation; that the stream has ended; or that the item is longer than a frame, which harms nothing else.
     pub fn send(&mut self, item: &Out) -> Result<(), Raised> {

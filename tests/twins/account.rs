@@ -204,7 +204,7 @@ fn line(output: Output) -> String {
             (spec.id, spec.name) = (SpecId::default(), NameId::default());
             format!("Spawn {child}, {spec:?}, {kill_after:?}")
         }
-        Output::Send { link, message } => format!("Send to {link}: {}", message_words(message)),
+        Output::Send { link, message, .. } => format!("Send to {link}: {}", message_words(message)),
         Output::Raise { scope, error } => format!("Raise in {scope}: {}", words(error)),
         Output::Note { child, census } => format!("Note of {child}: {:?}", timeless(census)),
         Output::Done(mut outcome) => {

@@ -126,14 +126,14 @@ pub(super) fn check_output(world: &mut World<'_>, node: usize, output: &Output) 
             Ok(())
         }
         // Who gets no turn plans from when it was to, and says so later: that is taken from those below.
-        Output::Send { link: Link::Child(child), message: Message::Cancel { left, .. } } => {
+        Output::Send { link: Link::Child(child), message: Message::Cancel { left, .. }, .. } => {
             let bound = world.actors[place(*child)].as_ref().map(|actor| actor.machine.teardown_bound());
             let late = world.conducts[node].script().pauses() && bound.is_some_and(|bound| *left < bound);
             world.oracle.rushed[place(*child)] |= late;
             Ok(())
         }
         Output::Reap { child } => check_reap(world, node, *child),
-        Output::Send { link: Link::Parent, message: Message::Error(_) } => {
+        Output::Send { link: Link::Parent, message: Message::Error(_), .. } => {
             world.oracle.heard[node].failed = true;
             Ok(())
         }

@@ -20,7 +20,7 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
                 return world.give(node, answer).map(drop);
             }
         }
-        Output::Send { link, message } => world.send(node, link, message),
+        Output::Send { link, message, .. } => world.send(node, link, message),
         Output::Flush { link } => world.flush(node, link),
         Output::Close { link } => world.close(node, link),
         Output::Signal { child, signal } => return world.signal(node, child, signal),

@@ -109,7 +109,7 @@ fn input_words(input: &Input) -> String {
 
 fn output_words(output: &Output) -> String {
     match output {
-        Output::Send { link, message } => format!("Send {} to {}", message_words(message), far(*link)),
+        Output::Send { link, message, .. } => format!("Send {} to {}", message_words(message), far(*link)),
         Output::Raise { scope, error } => format!("Raise in {scope}: {}", error_words(error)),
         Output::Spawn { child, spec, .. } => {
             format!("Spawn {child} as {:?}, {} levels", spec.role, spec.levels.unwrap_or(0))

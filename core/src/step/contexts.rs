@@ -306,8 +306,14 @@ impl Step<'_> {
 
     /// Says a word to the far end of a context, if it can hear.
     pub(super) fn say(&mut self, context: ContextId, word: Word) {
+        self.say_by_and_by(context, word, false);
+    }
+
+    /// Says a word that may wait for company on its way.
+    pub(super) fn say_by_and_by(&mut self, context: ContextId, word: Word, may_wait: bool) {
         if self.state.is_open(context.link) {
-            self.send(context.link, Message::Context { number: context.number, side: context.side, word });
+            let message = Message::Context { number: context.number, side: context.side, word };
+            self.emit(Output::Send { link: context.link, message, may_wait });
         } else {
             self.waste(word);
         }

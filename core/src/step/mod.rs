@@ -165,7 +165,7 @@ impl Step<'_> {
     }
 
     fn send(&mut self, link: Link, message: Message) {
-        self.emit(Output::Send { link, message });
+        self.emit(Output::Send { link, message, may_wait: false });
     }
 
     /// Drops the bytes of a message that is out of place.

@@ -22,8 +22,8 @@ impl Step<'_> {
         let Some(flow) = self.state.flow_mut(context) else {
             return;
         };
-        flow.credit = flow.credit.saturating_sub(1);
-        self.say(context, Word::Item(payload));
+        let may_wait = flow.spend();
+        self.say_by_and_by(context, Word::Item(payload), may_wait);
     }
 
     pub(super) fn end_stream(&mut self, context: ContextId) {
@@ -73,7 +73,7 @@ impl Step<'_> {
         let Some(flow) = self.state.flow_mut(context) else {
             return;
         };
-        flow.credit = flow.credit.saturating_add(items);
+        flow.earn(items);
         self.emit(Output::Credited { context, items });
     }
 

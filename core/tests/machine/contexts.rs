@@ -62,7 +62,7 @@ fn answered(answer: Answer) -> Input {
 }
 
 fn says(side: Side, number: u32, word: Word) -> Output {
-    Output::Send { link: LINK, message: Message::Context { number, side, word } }
+    Output::Send { link: LINK, message: Message::Context { number, side, word }, may_wait: false }
 }
 
 pub(super) fn answer(number: u32, answer: Answer) -> Output {

@@ -196,7 +196,7 @@ impl World {
                 let ends = [end(side, peer), end(1 - side, PeerId(0))];
                 self.wires.push(Wire { connected: false, ends });
             }
-            Output::Send { link, message } => {
+            Output::Send { link, message, .. } => {
                 let (at, end) = self.find(side, link);
                 self.wires[at].ends[end].greeted = true;
                 self.wires[at].ends[1 - end].inbox.push_back(Parcel::Said(message));

@@ -152,7 +152,7 @@ impl Kid {
     fn asks(&self, id: ActorId, output: &Output) -> bool {
         match output {
             Output::Signal { child, signal: Signal::Int } => *child == id,
-            Output::Send { link, message: Message::Cancel { .. } } => *link == Link::Child(id),
+            Output::Send { link, message: Message::Cancel { .. }, .. } => *link == Link::Child(id),
             _ => false,
         }
     }
@@ -170,7 +170,7 @@ impl Kid {
     fn see_output(&mut self, id: ActorId, output: &Output, seen: &Seen<'_>) -> Result<(), String> {
         match *output {
             Output::Signal { child, signal } if child == id => self.see_signal(id, signal, seen),
-            Output::Send { link, message: Message::Cancel { left, .. } } if link == Link::Child(id) => {
+            Output::Send { link, message: Message::Cancel { left, .. }, .. } if link == Link::Child(id) => {
                 let booting = seen.before.child(id).is_some_and(|(phase, _)| phase == Child::Booting);
                 ensure!(!self.closed, "{id}: a cancel on a channel that is closed");
                 ensure!(self.asks == 0 && (self.terms == 0 || booting), "15: {id} is asked again");

@@ -1,6 +1,6 @@
 //! Real machines in a line, each the child of the one before, and what is on its way between them.
 //!
-//! A channel keeps its order and knows nothing else. Whatever may happen next is a move: a user's next act, a message
+//! Whatever may happen next is a move: a user's next act, a message
 //! that arrives, a death, a lost channel, time that passes. Each machine is watched as in its short lives.
 
 use core::time::Duration;
@@ -14,8 +14,9 @@ use windrow_core::{
 
 use super::lives::Node;
 use super::phrases::ENDPOINT;
-use super::plans::{Act, Plan, Temper};
+use super::plans::{Act, Plan, Temper, is_for_users};
 use super::setups::{LEVELS, START, limits, spec, stamp};
+use super::wires::{Way, Wire};
 
 /// The scope of every actor in which it calls and serves.
 pub(crate) const TALK: ScopeId = ScopeId(1);
@@ -36,14 +37,6 @@ pub(crate) struct Actor {
     exit: Option<(Exit, bool)>,
 }
 
-/// What is on its way between an actor and the next.
-#[derive(Clone, Default, Hash)]
-struct Wire {
-    down: VecDeque<Message>,
-    up: VecDeque<Message>,
-    cut: bool,
-}
-
 /// Actors in a line.
 #[derive(Clone)]
 pub(crate) struct Line {
@@ -54,6 +47,8 @@ pub(crate) struct Line {
     pub(crate) deaths: u8,
     pub(crate) cuts: u8,
     pub(crate) pauses: u8,
+    /// The shells keep what may wait until something else leaves, whoever wants it.
+    pub(crate) hoards: bool,
     /// The time that each call downwards was given, in order.
     pub(crate) lefts: Vec<Option<Duration>>,
     moves: Vec<Move>,
@@ -116,6 +111,7 @@ impl Line {
             deaths: 0,
             cuts: 0,
             pauses: 0,
+            hoards: false,
             lefts: Vec::new(),
             moves: Vec::new(),
         };
@@ -189,13 +185,15 @@ impl Line {
 
     fn perform(&mut self, place: usize, output: Output, inputs: &mut VecDeque<Input>) -> Result<(), String> {
         match output {
-            Output::Send { link: Link::Parent, message } => self.wires[place - 1].up.push_back(message),
-            Output::Send { message, .. } => {
-                if let Message::Context { word: Word::Call { left, .. }, .. } = message {
+            Output::Send { link, message, may_wait } => {
+                if let Message::Context { word: Word::Call { left, .. }, .. } = message
+                    && link != Link::Parent
+                {
                     self.lefts.push(left);
                 }
-                self.wires[place].down.push_back(message);
+                self.way(place, link).send(message, may_wait);
             }
+            Output::Credited { context, .. } if !self.hoards => self.way(place, context.link).let_leave(),
             Output::CancelTask { task, .. } => {
                 inputs.push_back(Input::TaskEnded { task, payload: Payload(0) });
             }
@@ -207,7 +205,10 @@ impl Line {
             Output::Reap { child } => inputs.push_back(Input::Reaped { child }),
             Output::Clear => inputs.push_back(Input::Cleared { alive: 0 }),
             Output::Release => inputs.push_back(Input::Released),
-            Output::Flush { link } => inputs.push_back(Input::Flushed { link }),
+            Output::Flush { link } => {
+                self.way(place, link).let_leave();
+                inputs.push_back(Input::Flushed { link });
+            }
             Output::Done(_) => self.die(place, Exit::Code(0))?,
             _ => {}
         }
@@ -228,6 +229,13 @@ impl Line {
             actor.heard.push(output);
         }
         Ok(())
+    }
+
+    fn way(&mut self, place: usize, link: Link) -> &mut Way {
+        match link {
+            Link::Parent => &mut self.wires[place - 1].up,
+            _ => &mut self.wires[place].down,
+        }
     }
 
     /// A process ends; its channels close, and what it had said still arrives.
@@ -302,10 +310,10 @@ impl Line {
                 input.map_or(Ok(()), |input| self.give(place, input))
             }
             Move::Down(wire) => {
-                let message = self.wires[wire].down.pop_front().unwrap();
+                let message = self.wires[wire].down.arrive().unwrap();
                 self.give(wire + 1, Input::Received { link: Link::Parent, message })
             }
-            Move::Up(wire) => match self.wires[wire].up.pop_front() {
+            Move::Up(wire) => match self.wires[wire].up.arrive() {
                 Some(message) => self.give(wire, Input::Received { link: link_down(wire), message }),
                 None => self.tell_exit(wire),
             },
@@ -373,22 +381,4 @@ impl Line {
     pub(crate) fn heard(&self, place: usize) -> &[Output] {
         &self.actors[place].heard
     }
-}
-
-fn is_for_users(output: &Output) -> bool {
-    matches!(
-        output,
-        Output::Offer { .. }
-            | Output::Withdrawn { .. }
-            | Output::Begun { .. }
-            | Output::Item { .. }
-            | Output::DropOldest { .. }
-            | Output::StreamEnded { .. }
-            | Output::ContextError { .. }
-            | Output::Ended { .. }
-            | Output::Raise { .. }
-            | Output::Closed { .. }
-            | Output::CancelBody { .. }
-            | Output::Report(windrow_core::Event::Undelivered(_) | windrow_core::Event::Escalated(..))
-    )
 }

@@ -31,3 +31,4 @@ mod threads;
 pub(crate) mod tidy;
 mod walks;
 pub(crate) mod watch;
+pub(crate) mod wires;

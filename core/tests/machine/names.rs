@@ -18,7 +18,7 @@ const ADDRESS: Payload = Payload(7);
 const ELSEWHERE: Payload = Payload(8);
 
 fn send(link: Link, message: Message) -> Output {
-    Output::Send { link, message }
+    Output::Send { link, message, may_wait: false }
 }
 
 fn register(actor: ActorId, name: NameId, payload: Payload) -> Message {

@@ -31,7 +31,7 @@ pub(crate) fn dial(peer: PeerId, actor: ActorId) -> Input {
 }
 
 pub(crate) fn greeting(peer: PeerId) -> Output {
-    Output::Send { link: link(peer), message: hello(ME) }
+    Output::Send { link: link(peer), message: hello(ME), may_wait: false }
 }
 
 pub(crate) fn close(peer: PeerId) -> Output {
@@ -256,7 +256,7 @@ fn this_actor_may_cancel_a_peer() {
     let mut story = joined();
     let cause = Cause { canceller: ME, reason: Reason::Asked };
     let message = Message::Cancel { left: Duration::MAX, cause };
-    let sent = Output::Send { link: link(ONE), message };
+    let sent = Output::Send { link: link(ONE), message, may_wait: false };
     assert_eq!(story.give(Input::CancelActor { link: link(ONE) }), [sent]);
     story.give(Input::LinkLost { link: link(ONE) });
     assert_eq!(story.give(Input::CancelActor { link: link(ONE) }), [], "it is gone");

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use windrow_core::{
-    ActorId, Answer, Cause, ContextId, Error, Input, Instant, Kind, Link, Output, Payload, Reason, Refused,
-    ScopeId,
+    ActorId, Answer, Cause, ContextId, Error, Event, Input, Instant, Kind, Link, Output, Payload, Reason,
+    Refused, ScopeId,
 };
 
 use super::line::{Actor, NURSERY};
@@ -195,4 +195,23 @@ impl Plan {
 fn error(actor: &Actor) -> Error {
     let me: ActorId = actor.node.machine.actor();
     Error::new(Kind::Failed, me, Payload(102))
+}
+
+/// Tells whether users hear of it.
+pub(crate) fn is_for_users(output: &Output) -> bool {
+    matches!(
+        output,
+        Output::Offer { .. }
+            | Output::Withdrawn { .. }
+            | Output::Begun { .. }
+            | Output::Item { .. }
+            | Output::DropOldest { .. }
+            | Output::StreamEnded { .. }
+            | Output::ContextError { .. }
+            | Output::Ended { .. }
+            | Output::Raise { .. }
+            | Output::Closed { .. }
+            | Output::CancelBody { .. }
+            | Output::Report(Event::Undelivered(_) | Event::Escalated(..))
+    )
 }

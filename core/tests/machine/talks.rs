@@ -41,6 +41,8 @@ struct Talk {
     ended: bool,
     /// What this end may still send.
     credit: u32,
+    /// What it was given credit for first.
+    far: u32,
 }
 
 impl Talks {
@@ -114,8 +116,10 @@ impl Talks {
             | Output::Reap { child } => {
                 self.mute.insert(Link::Child(child));
             }
-            Output::Send { link, message: Message::Context { number, side, word } } => {
-                self.see_word(ContextId { link, side, number }, word, seen)?;
+            Output::Send { link, message: Message::Context { number, side, word }, may_wait } => {
+                let context = ContextId { link, side, number };
+                ensure!(!may_wait || self.is_busy(context, word), "{context}: nothing is before {word:?}");
+                self.see_word(context, word, seen)?;
             }
             Output::ContextError { context, .. } => {
                 ensure!(self.open.contains_key(&context), "an error of {context}, which is over");
@@ -128,6 +132,13 @@ impl Talks {
     fn close(&mut self, context: ContextId) -> Result<Talk, String> {
         self.over.insert(context);
         self.open.remove(&context).ok_or_else(|| format!("{context} ends, and is not open"))
+    }
+
+    /// Tells whether the far end has half a window before it wants this.
+    fn is_busy(&self, context: ContextId, word: Word) -> bool {
+        let ahead = |talk: &Talk| talk.far - talk.credit;
+        let busy = self.open.get(&context).is_some_and(|talk| ahead(talk) > 0 && ahead(talk) * 2 >= talk.far);
+        busy && matches!(word, Word::Item(_))
     }
 
     /// No word after the last, one cancel, no item without credit.
@@ -215,7 +226,10 @@ impl Talks {
                 talk.held += 1;
                 ensure!(talk.held <= talk.window, "{context} has no room for an item");
             }
-            Output::Credited { items, .. } => talk.credit = talk.credit.saturating_add(items),
+            Output::Credited { items, .. } => {
+                talk.far = if talk.far == 0 { items } else { talk.far };
+                talk.credit = talk.credit.saturating_add(items);
+            }
             _ => {
                 ensure!(!talk.ended, "the stream of {context} ends again");
                 talk.ended = true;

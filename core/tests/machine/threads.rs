@@ -45,7 +45,7 @@ fn a_withdrawn_thread_is_asked_when_it_starts() {
     story.give(Input::CancelChild { child: THREAD });
     let outputs = story.give(Input::Started { child: THREAD, stamp: stamp(THREAD) });
     let link = Link::Child(THREAD);
-    let cancels = |output: &Output| matches!(output, Output::Send { link: to, message: Message::Cancel { .. } } if *to == link);
+    let cancels = |output: &Output| matches!(output, Output::Send { link: to, message: Message::Cancel { .. }, .. } if *to == link);
     assert!(outputs.iter().any(cancels), "{outputs:?}");
     assert!(!outputs.iter().any(|output| matches!(output, Output::Signal { .. })), "{outputs:?}");
 }

@@ -260,7 +260,7 @@ impl Watch {
     /// What is said to the parent, and when.
     fn see_words(&self, seen: &Seen<'_>) -> Result<(), String> {
         for (place, output) in seen.outputs.iter().enumerate() {
-            let Output::Send { link: Link::Parent, message } = output else {
+            let Output::Send { link: Link::Parent, message, .. } = output else {
                 continue;
             };
             let life = seen.machine.life();
@@ -290,5 +290,7 @@ fn refuses(output: &Output) -> bool {
 }
 
 fn acked(outputs: &[Output]) -> bool {
-    outputs.iter().any(|output| matches!(output, Output::Send { link: Link::Parent, message: Message::Ack }))
+    outputs
+        .iter()
+        .any(|output| matches!(output, Output::Send { link: Link::Parent, message: Message::Ack, .. }))
 }

@@ -22,6 +22,9 @@ const FILLS: usize = 16;
 /// How much may wait to be sent before those who send items wait.
 const CONGESTED: usize = 256 << 10;
 
+/// How many bytes are worth a write while their reader has others.
+const WORTH: usize = 8 << 10;
+
 /// Says how many bytes may wait to be sent: what all others leave room for, and the errors of one scope, which are handed over
 /// all at once.
 fn send_bound(errors: u16) -> usize {
@@ -88,6 +91,11 @@ impl Channel {
         let head = encode(message, &mut buffer).map_err(drop)?;
         self.link.set_bound(send_bound(errors));
         self.link.queue(head, bytes).map_err(drop)
+    }
+
+    /// Tells whether enough waits to be sent that one more write costs little for each byte.
+    pub(crate) fn is_worth_a_write(&self) -> bool {
+        self.link.waiting() >= WORTH
     }
 
     /// Passes segments along with what is queued next.

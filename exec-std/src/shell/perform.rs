@@ -19,7 +19,7 @@ impl<R: Reactor> Shell<R> {
         match output {
             Output::Spawn { child, spec, kill_after } => self.start(child, spec, kill_after),
             Output::Unanswered { .. } => self.maker.kill(),
-            Output::Send { link, message } => self.send(link, message),
+            Output::Send { link, message, may_wait } => self.send(link, message, may_wait),
             Output::Flush { link } => self.ask_flush(link),
             Output::Close { link } => self.close(link),
             Output::Signal { child, signal } => self.signal(child, signal),
@@ -66,7 +66,7 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    pub(super) fn send(&mut self, to: Link, mut message: Message) {
+    pub(super) fn send(&mut self, to: Link, mut message: Message, may_wait: bool) {
         let mut bytes = match message {
             Message::Spec { .. } => self.brief_of(to),
             Message::Census(census) => self.names.name(census.name).as_bytes().to_vec(),
@@ -82,7 +82,7 @@ impl<R: Reactor> Shell<R> {
         let errors = self.machine.limits().errors;
         let Some(channel) = self.channel(to) else { return };
         let queued = channel.queue(message, &bytes, errors);
-        let fresh = !std::mem::replace(&mut channel.dirty, true);
+        let leaves = !may_wait || channel.is_worth_a_write();
         match message {
             // A key may stand in it.
             Message::Spec { .. } => drop(Zeroizing::new(bytes)),
@@ -91,8 +91,16 @@ impl<R: Reactor> Shell<R> {
         if queued.is_err() {
             self.facts.push_back(Input::LinkLost { link: to });
         }
-        if fresh {
-            self.unflushed.push(to);
+        if leaves {
+            self.let_leave(to);
+        }
+    }
+
+    /// Has what waits on a channel sent at the end of the turn.
+    pub(super) fn let_leave(&mut self, link: Link) {
+        let Some(channel) = self.channel(link) else { return };
+        if !std::mem::replace(&mut channel.dirty, true) {
+            self.unflushed.push(link);
         }
     }
 
@@ -140,9 +148,7 @@ impl<R: Reactor> Shell<R> {
             return self.facts.push_back(Input::LinkLost { link });
         };
         channel.flush_asked = true;
-        if !std::mem::replace(&mut channel.dirty, true) {
-            self.unflushed.push(link);
-        }
+        self.let_leave(link);
     }
 
     fn close(&mut self, link: Link) {

@@ -41,7 +41,7 @@ impl<R: Reactor> Shell<R> {
         // Plain data always fits into a growing vector.
         let payload = self.payloads.put(postcard::to_allocvec(&description).unwrap_or_default());
         // The parent knows itself; it fills in who asked.
-        self.send(link, Message::Status(Status { actor, parent: ActorId(0), asked, payload }));
+        self.send(link, Message::Status(Status { actor, parent: ActorId(0), asked, payload }), false);
     }
 
     /// Describes this actor: who it is, what it waits for.

@@ -46,6 +46,8 @@ impl<R: Reactor> Shell<R> {
             }),
             Output::Credited { context, items } => {
                 self.note_talk(context, |talk| talk.credit = talk.credit.saturating_add(items));
+                // The far end may have taken all that left before.
+                self.let_leave(context.link);
             }
             Output::StreamEnded { context } => self.note_talk(context, |talk| talk.ended = true),
             Output::ContextError { context, error } => {
