@@ -8,7 +8,8 @@
 //! figure large.
 //!
 //! Arguments: `--long` runs the failing tree 1000 times instead of 100, `--json` prints one object for each row,
-//! `--only WORD` runs the groups whose names contain the word.
+//! `--only WORD` runs the groups whose names contain the word; `alone spawn COUNT` spawns so many batches and does nothing else,
+//! for a profiler.
 
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     }
     match words[..] {
         ["part", "spawn", rounds] => spawn::part(number(rounds)),
+        ["alone", "spawn", batches] => spawn::alone(number(batches)),
         ["part", "commands", commands, rounds] => commands::part(number(commands), number(rounds)),
         ["part", "teardown", children, rounds] => teardown::part(number(children), number(rounds)),
         _ => return measure(&words),

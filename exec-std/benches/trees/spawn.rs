@@ -23,6 +23,17 @@ pub(crate) fn part(rounds: usize) {
     assert!(ended.is_ok_and(|ended| ended.failures.is_empty()), "the tree fails");
 }
 
+/// Spawns batches and does nothing else, for whoever looks on from outside.
+pub(crate) fn alone(batches: usize) {
+    let ended = program().run::<Blocking>(move |actor| {
+        for _ in 0..batches {
+            tell("fork", ours(actor, Backend::Fork, BATCH)? / BATCH as u32);
+        }
+        Ok(Vec::new())
+    });
+    assert!(ended.is_ok_and(|ended| ended.failures.is_empty()), "the tree fails");
+}
+
 fn compare(actor: &Actor, mut bare: Bare, rounds: usize) -> Result<(), Raised> {
     for round in 0..rounds {
         for count in [1, BATCH] {
