@@ -23,7 +23,7 @@ use rustix::process::{Pid, getpid};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 pub(crate) use leavings::segments;
-use leavings::{clear, over, remove};
+use leavings::{clear, over, remove_own};
 use place::{own, readable, walk};
 pub(crate) use record::{File, Inode};
 use record::{Line, Record, SUFFIX};
@@ -268,7 +268,7 @@ impl RunDir {
             let _ = self.write(&Line::Removed { file });
             return Err(error);
         }
-        Ok(Name { dir: self.clone(), file })
+        Ok(Name { dir: self.clone(), file, inode })
     }
 
     fn write(&self, line: &Line) -> io::Result<()> {
@@ -315,11 +315,12 @@ impl Drop for Inner {
 pub(crate) struct Name {
     dir: RunDir,
     file: File,
+    inode: Inode,
 }
 
 impl Drop for Name {
     fn drop(&mut self) {
-        if self.dir.0.maker == getpid() && remove(&self.dir.0.dir, &self.file).is_ok() {
+        if self.dir.0.maker == getpid() && remove_own(&self.dir.0.dir, &self.file, self.inode).is_ok() {
             // It then stays on record as something that is not there.
             let _ = self.dir.write(&Line::Removed { file: self.file.clone() });
         }

@@ -22,6 +22,7 @@ use crate::{Case, Part};
 pub(crate) const ALL: &[Case] = &[
     ("what_a_killed_root_leaves_is_proved_and_cleared", what_a_killed_root_leaves_is_proved_and_cleared),
     ("who_outlives_the_root_clears_after_it", who_outlives_the_root_clears_after_it),
+    ("a_name_that_means_another_is_left", a_name_that_means_another_is_left),
     ("what_is_not_proved_is_not_touched", what_is_not_proved_is_not_touched),
     ("killed_at_any_moment_nothing_stays", killed_at_any_moment_nothing_stays),
     ("a_parent_clears_after_a_killed_member", a_parent_clears_after_a_killed_member),
@@ -68,6 +69,27 @@ fn who_outlives_the_root_clears_after_it() {
     let (mut root, mut lines) = start_role("outlived", &[scratch.0.to_str().unwrap(), &own]);
     let dir = RunDir::join(Path::new(&lines.next().unwrap())).unwrap();
     kill(&mut root);
+    dir.close().unwrap();
+    assert!(!dir.path().exists());
+}
+
+/// Somebody has put something else in the place of what has the name.
+fn a_name_that_means_another_is_left() {
+    let scratch = Scratch::new();
+    let dir = RunDir::create(&scratch.0).unwrap();
+    let listener = Listener::bind(&dir, "door", 1).unwrap();
+    let segment = Segment::named(&dir, "frames", 64).unwrap();
+    let names = [dir.path().join("door"), PathBuf::from("/dev/shm").join(&segments_of(dir.path())[0])];
+    for name in &names {
+        fs::remove_file(name).unwrap();
+        fs::write(name, "another's").unwrap();
+    }
+    drop((listener, segment));
+    for name in &names {
+        assert_eq!(fs::read_to_string(name).unwrap(), "another's");
+        fs::remove_file(name).unwrap();
+    }
+    // Nobody looks for it any more.
     dir.close().unwrap();
     assert!(!dir.path().exists());
 }

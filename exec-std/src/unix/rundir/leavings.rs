@@ -180,13 +180,7 @@ pub(super) fn over(dir: &OwnedFd, living: Vec<Line>) -> io::Result<Vec<Line>> {
     for line in living {
         match line {
             Line::Making { file, inode } => {
-                let ours = match &file {
-                    File::Socket(name) => socket(dir, name, inode)?,
-                    File::Segment(name) => segment(name, inode)?.map(|(ours, _)| ours),
-                };
-                if ours == Some(true) {
-                    remove(dir, &file)?;
-                }
+                remove_own(dir, &file, inode)?;
                 over.push(Line::Removed { file });
             }
             Line::Started { id, pid, start } if !(Stamp { pid, start }.is_alive()?) => {
@@ -231,8 +225,17 @@ pub(crate) fn segments() -> io::Result<OwnedFd> {
     Ok(walk(Path::new(SEGMENTS))?)
 }
 
+/// Removes a file that is used or not, unless its name means another by now.
+pub(super) fn remove_own(dir: &OwnedFd, file: &File, inode: Inode) -> io::Result<()> {
+    let ours = match file {
+        File::Socket(name) => socket(dir, name, inode)?,
+        File::Segment(name) => segment(name, inode)?.map(|(ours, _)| ours),
+    };
+    if ours == Some(true) { remove(dir, file) } else { Ok(()) }
+}
+
 /// Removes a file; one that is gone already is removed.
-pub(super) fn remove(dir: &OwnedFd, file: &File) -> io::Result<()> {
+fn remove(dir: &OwnedFd, file: &File) -> io::Result<()> {
     match file {
         File::Socket(name) => unlink(dir, name),
         File::Segment(name) => unlink(&segments()?, name),
