@@ -10,6 +10,8 @@ use windrow_smol::Smol;
 use windrow_std::unix::procfs;
 use windrow_std::{Actor, Backend, Blocking, Drive, Failure, Notice, Order, Program, Raised};
 
+use crate::harness::acts::be_root;
+use crate::harness::gate::knock;
 use crate::harness::{Bed, DRIVE, Module, Shell, cases, driven, program as program_of_all, soon, watch};
 use crate::names::RING;
 use crate::templates::stop;
@@ -21,9 +23,9 @@ pub(crate) const MODULE: Module = Module {
         what_is_never_made_leaves_no_record,
         a_directory_that_stays_is_told_of,
     ],
-    cases: cases![what_a_leaked_thread_has_goes_with_its_tree],
+    cases: cases![what_a_leaked_thread_has_goes_with_its_tree, a_killed_root_leaves_no_directory,],
     entries: &[("ringkeeper", keeper), ("missing", missing), ("leaver", leaver)],
-    acts: &[("parting-root", parting_root)],
+    acts: &[("parting-root", parting_root), ("slain-root", slain_root)],
     ..Module::EMPTY
 };
 
@@ -179,4 +181,53 @@ fn a_directory_that_stays_is_told_of<D: Drive>(bed: &Bed) {
     let told =
         notices.iter().find_map(|notice| if let Notice::Kept { why } = notice { Some(why) } else { None });
     assert!(told.is_some_and(|why| why.contains("foreign")), "{notices:?}");
+}
+
+/// What a root has below it when it is killed, and how often that is tried: those that end at once race each other.
+const BROODS: &[(&str, usize)] = &[("nameless", 1), ("deaf", 1), ("deep", 3), ("named", 6)];
+
+/// `slain-root BASE UP BROOD`: a root that knocks when all below it is there, and waits to be killed.
+fn slain_root(words: &[String]) -> u8 {
+    let [base, up, brood] = words else { return 125 };
+    let (up, brood) = (up.clone(), brood.clone());
+    be_root(&program_of_all().levels(2).run_dir(base), false, move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            match brood.as_str() {
+                "nameless" => drop(nursery.spawn(Order::service("ringer"))?.ready()?),
+                "named" => {
+                    for name in ["a", "b", "c", "d"] {
+                        nursery.spawn(Order::service("ringer"))?.portal().call(RING, &name.into())?;
+                    }
+                }
+                "deaf" => {
+                    nursery.spawn(Order::entry("leaver", []))?;
+                    actor.wait_for("leaver")?;
+                }
+                _ => {
+                    nursery.spawn(Order::entry("ringkeeper", "below"))?;
+                    actor.wait_for("below")?;
+                }
+            }
+            knock(&up, "u");
+            actor.sleep_forever().map(|()| Vec::new())
+        })
+    })
+}
+
+/// Nobody is left then to collect what it leaves but its guardian, and those of its tree that are last.
+fn a_killed_root_leaves_no_directory(bed: &Bed) {
+    for (brood, rounds) in BROODS {
+        for round in 0..*rounds {
+            let (base, up) =
+                (bed.path(&format!("{brood}-{round}")), bed.gate(&format!("{brood}-up-{round}")));
+            std::fs::create_dir(&base).expect("a base");
+            let words = [base.to_str().expect("a path"), up.path(), brood];
+            let running = bed.start(bed.act("slain-root", &words));
+            assert_eq!(up.hear(1), b"u", "{brood}");
+            running.signal(Signal::KILL);
+            running.finish();
+            watch::collect_all(soon());
+            assert_eq!(below(&base), BTreeSet::new(), "{brood}, round {round}");
+        }
+    }
 }

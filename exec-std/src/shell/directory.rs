@@ -90,6 +90,13 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
+    /// Tells the guardian where the directory is, if this process has opened it: before any child of it is made it has.
+    pub(super) fn house(&mut self) {
+        if let Some(dir) = self.peers.tree.as_ref().and_then(|tree| tree.dir.as_ref()) {
+            self.maker.house(dir);
+        }
+    }
+
     pub(super) fn record_started(&mut self, child: ActorId, pid: i32) {
         if let Some(Ok(dir)) = self.peers.tree.as_mut().map(Tree::dir) {
             // One that is gone already is ended by its own line.

@@ -14,6 +14,7 @@ use super::reactor::{Interest, Reactor, Token};
 use super::records::watch;
 use super::sources::{Source, Sources};
 use crate::unix::process::Process;
+use crate::unix::rundir::RunDir;
 use crate::unix::template::{Answer, Template};
 
 /// How long the end waits for a template that it killed; else whoever runs on after it would have a zombie.
@@ -38,6 +39,8 @@ struct Serving {
     template: Template,
     answers: Token,
     exit: Token,
+    /// It was told where the tree's directory is.
+    is_housed: bool,
 }
 
 impl Maker {
@@ -57,7 +60,9 @@ impl Maker {
             Ok((answers, exit?))
         });
         match watched {
-            Ok((answers, exit)) => self.template = Some(Serving { template, answers, exit }),
+            Ok((answers, exit)) => {
+                self.template = Some(Serving { template, answers, exit, is_housed: false })
+            }
             Err(_) => kill(&mut template),
         }
         self.watches_write = false;
@@ -71,6 +76,14 @@ impl Maker {
 
     pub(crate) fn template(&mut self) -> Option<&mut Template> {
         self.template.as_mut().map(|serving| &mut serving.template)
+    }
+
+    /// Tells the template where the tree's directory is, once.
+    pub(crate) fn house(&mut self, dir: &RunDir) {
+        if let Some(serving) = self.template.as_mut().filter(|serving| !serving.is_housed) {
+            serving.template.house(dir);
+            serving.is_housed = true;
+        }
     }
 
     /// Gives the pids of the templates that are not yet collected: they are nobody's orphans.
@@ -104,7 +117,7 @@ impl Maker {
 
     /// Takes the template out of service and awaits its exit.
     pub(crate) fn retire(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) {
-        let Some(Serving { mut template, answers, exit }) = self.template.take() else { return };
+        let Some(Serving { mut template, answers, exit, .. }) = self.template.take() else { return };
         reactor.unwatch(template.as_fd(), answers);
         sources.remove(answers);
         template.close();

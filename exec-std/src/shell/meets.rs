@@ -118,6 +118,7 @@ impl<R: Reactor> Meets for Shell<R> {
             Some(dir) => tree.with_lent(dir),
             None => tree,
         });
+        self.house();
         if is_root { self.address().map(drop) } else { Ok(()) }
     }
 

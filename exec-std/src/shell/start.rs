@@ -220,6 +220,7 @@ impl<R: Reactor> Shell<R> {
             template.guard(id.0, process, kill_after);
         }
         let _ = self.maker.set(template, &mut self.reactor, &mut self.sources);
+        self.house();
     }
 
     /// Takes the template into service that was made when the actor was still one thread.

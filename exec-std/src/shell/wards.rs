@@ -75,6 +75,7 @@ impl<R: Reactor> Shell<R> {
 
     fn make_here(&mut self, making: Making) -> io::Result<Option<Process>> {
         let Making { id, name, what, stdio, kill_after } = making;
+        self.house();
         match what {
             Make::Actor { channel, warm } => match self.maker.template().filter(|_| warm) {
                 Some(template) => {

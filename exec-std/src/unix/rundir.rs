@@ -17,19 +17,22 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, chmodat, flock, fstat, mkdirat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, chmodat, flock, mkdirat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 use rustix::rand::{GetRandomFlags, getrandom};
 
+use last::clear_dead;
+pub(crate) use last::clear_place;
 pub(crate) use leavings::segments;
-use leavings::{clear, over, remove_own};
+use leavings::{over, remove_own};
 use place::{own, readable, walk};
 pub(crate) use record::{File, Inode};
 use record::{Line, Record, SUFFIX};
 
 use super::procfs::Stamp;
 
+mod last;
 mod leavings;
 mod place;
 mod record;
@@ -215,7 +218,7 @@ impl RunDir {
     /// Fails if its record cannot be read, or something of it cannot be removed: it is still on record then.
     pub fn clear_after(&self, pid: i32) -> io::Result<Vec<Left>> {
         let prefix = format!("{pid}-");
-        clear(&self.0.dir, |name| name.starts_with(&prefix) && name.ends_with(SUFFIX))
+        leavings::clear(&self.0.dir, |name| name.starts_with(&prefix) && name.ends_with(SUFFIX))
     }
 
     /// Removes what this process has made and still has, and takes the dead among its children off its record: for its end,
@@ -278,26 +281,8 @@ impl RunDir {
 
 impl Inner {
     fn close(&self) -> Result<(), PlaceError> {
-        let at = PlaceError::at(&self.path);
-        if fstat(&self.dir).map_err(&at)?.st_nlink == 0 {
-            return Ok(());
-        }
-        let said = |error: io::Error| at(errno(&error));
-        self.record.remove(&self.dir).map_err(said)?;
-        // The root has this lock already; of a dead root's tree the last one has it.
-        flock(&self.dir, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
-            Errno::WOULDBLOCK => PlaceError::new(&self.path, Fault::Living),
-            errno => at(errno),
-        })?;
-        // Of the dead, whose parents could not clear what somebody had attached then.
-        clear(&self.dir, |name| name.ends_with(SUFFIX)).map_err(said)?;
-        if let Some(name) = names(&self.dir).map_err(&at)?.into_iter().next() {
-            return Err(PlaceError::new(&self.path, Fault::NotEmpty { name }));
-        }
-        match unlinkat(&self.base, &self.name, AtFlags::REMOVEDIR) {
-            Err(Errno::NOENT) => Ok(()),
-            removed => removed.map_err(at),
-        }
+        self.record.remove(&self.dir).map_err(|error| PlaceError::at(&self.path)(errno(&error)))?;
+        clear_dead(&self.base, &self.name, &self.dir, &self.path)
     }
 }
 

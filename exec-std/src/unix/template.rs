@@ -21,6 +21,7 @@ use rustix::process::{
 
 use super::exec::{self, Command, ExecError};
 use super::process::Process;
+use super::rundir::RunDir;
 use super::sys::{self, Kin, Mask, Side};
 pub use role::{Newborn, Role, StartError};
 
@@ -187,6 +188,15 @@ impl Template {
             Err(error) => {
                 self.answers.push_back(Answer::Unguarded { id, errno: error.raw_os_error().unwrap_or(0) })
             }
+        }
+    }
+
+    /// Has the guardian clear away the tree's directory, if the actor dies and all that it guards is dead: what is left then
+    /// of those who are dead, and all of it once nobody of the tree lives.
+    pub fn house(&mut self, dir: &RunDir) {
+        // Without a descriptor for it the directory stays, with its record, for whoever sweeps.
+        if let Ok(place) = dir.place() {
+            self.enqueue(Queued { id: 0, packet: Packet::House, fds: [Some(place), None, None, None] });
         }
     }
 

@@ -22,6 +22,7 @@ use crate::{Case, Part};
 pub(crate) const ALL: &[Case] = &[
     ("what_a_killed_root_leaves_is_proved_and_cleared", what_a_killed_root_leaves_is_proved_and_cleared),
     ("who_outlives_the_root_clears_after_it", who_outlives_the_root_clears_after_it),
+    ("who_clears_keeps_nobody_from_clearing", who_clears_keeps_nobody_from_clearing),
     ("a_name_that_means_another_is_left", a_name_that_means_another_is_left),
     ("what_is_not_proved_is_not_touched", what_is_not_proved_is_not_touched),
     ("killed_at_any_moment_nothing_stays", killed_at_any_moment_nothing_stays),
@@ -71,6 +72,29 @@ fn who_outlives_the_root_clears_after_it() {
     kill(&mut root);
     dir.close().unwrap();
     assert!(!dir.path().exists());
+}
+
+/// Two end at once: each looks while the other does.
+fn who_clears_keeps_nobody_from_clearing() {
+    let scratch = Scratch::new();
+    let dead = kill_a_root(&scratch.0);
+    let dir = RunDir::join(&dead.path).unwrap();
+    assert!(matches!(dir.close().unwrap_err().fault, Fault::NotEmpty { .. }), "a child lives");
+    let mut survivors = RunDir::open_stale(&dead.path);
+    assert!(matches!(survivors.unwrap_err().fault, Fault::Living), "somebody clears");
+    drop(dir);
+    survivors = RunDir::open_stale(&dead.path);
+    let survivors = survivors.unwrap().survivors().unwrap();
+    survivors[0].signal(Signal::KILL.as_raw()).unwrap();
+    assert!(wait_readable(&survivors[0], SOON));
+    while wait(WaitOptions::NOHANG).is_ok() {}
+    // The first who ends stands still while it has all that it looks at.
+    let looks: Vec<_> = fs::read_dir(&dead.path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let records = looks.iter().filter(|path| path.extension().is_some_and(|end| end == "record"));
+    let held: Vec<_> = records.chain([&dead.path]).map(|path| fs::File::open(path).unwrap()).collect();
+    held.iter().for_each(|file| file.lock_shared().unwrap());
+    RunDir::join(&dead.path).unwrap().close().unwrap();
+    assert!(!dead.path.exists());
 }
 
 /// Somebody has put something else in the place of what has the name.

@@ -24,7 +24,7 @@ pub(super) struct Leavings {
     told: Told,
     same_world: bool,
     writer_lives: bool,
-    /// While we have it, nobody else clears.
+    /// Shared with others who clear.
     _lock: OwnedFd,
 }
 
@@ -36,7 +36,8 @@ impl Leavings {
             Err(Errno::NOENT) => return Ok(None),
             opened => opened?,
         };
-        let writer_lives = match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        // Its writer has it alone. Who looks here at the same time is not taken for one.
+        let writer_lives = match flock(&file, FlockOperation::NonBlockingLockShared) {
             Err(Errno::WOULDBLOCK) => true,
             locked => locked.map(|()| false)?,
         };

@@ -23,6 +23,8 @@ pub(super) enum Packet {
     Spawn { id: u64, kill_after: Duration, stdio: u8, title: Title },
     /// Guard a process, whose pidfd is attached.
     Guard { pid: i32, kill_after: Duration },
+    /// Clear away the tree's directory, which is attached, when all that is guarded is dead.
+    House,
     /// A child was made; its pidfd is attached.
     Started { id: u64, pid: i32 },
     /// A child could not be made.
@@ -37,6 +39,7 @@ impl Packet {
             Self::Guard { pid, kill_after } => {
                 (b'G', 0, u64::from(pid.cast_unsigned()), nanos(kill_after), no_title)
             }
+            Self::House => (b'H', 0, 0, 0, no_title),
             Self::Started { id, pid } => (b'U', 0, id, u64::from(pid.cast_unsigned()), no_title),
             Self::Failed { id, errno } => (b'F', 0, id, u64::from(errno.cast_unsigned()), no_title),
         };
@@ -60,6 +63,7 @@ impl Packet {
                 Self::Spawn { id, kill_after: Duration::from_nanos(number), stdio: bytes[1], title }
             }
             b'G' => Self::Guard { pid: small(id)?, kill_after: Duration::from_nanos(number) },
+            b'H' => Self::House,
             b'U' => Self::Started { id, pid: small(number)? },
             b'F' => Self::Failed { id, errno: small(number)? },
             _ => return None,
@@ -137,6 +141,7 @@ mod tests {
         for packet in [
             Packet::Spawn { id: u64::MAX, kill_after: span, stdio: 5, title },
             Packet::Guard { pid: i32::MAX, kill_after: Duration::ZERO },
+            Packet::House,
             Packet::Started { id: 7, pid: 1 },
             Packet::Failed { id: 0, errno: 11 },
         ] {

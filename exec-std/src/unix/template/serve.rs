@@ -16,6 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::event::epoll::EventFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open, setpgid};
 
@@ -26,6 +27,7 @@ use super::unexpected::Unexpected;
 use crate::broken::{Defect, broken};
 use crate::unix::prelude;
 use crate::unix::rights::Fds;
+use crate::unix::rundir;
 use crate::unix::sys::{self, Kin, Side};
 
 /// What the template is called in a list of processes.
@@ -56,6 +58,8 @@ struct Server {
     socket: OwnedFd,
     actor: i32,
     guardian: Guardian,
+    /// The tree's directory.
+    house: Option<OwnedFd>,
     /// Answers that did not fit.
     unsent: VecDeque<(Packet, Option<OwnedFd>)>,
     /// No more requests will come.
@@ -79,7 +83,7 @@ impl Server {
         }
         let guardian = Guardian::new(open_actor(actor)?)?;
         guardian.watch(socket.as_fd(), EventFlags::IN)?;
-        Ok(Self { socket, actor, guardian, unsent: VecDeque::new(), ended: false })
+        Ok(Self { socket, actor, guardian, house: None, unsent: VecDeque::new(), ended: false })
     }
 
     fn serve(&mut self) -> io::Result<Newborn> {
@@ -93,7 +97,8 @@ impl Server {
             {
                 return Ok(newborn);
             }
-            if self.ended && self.guardian.is_idle() {
+            if self.ended && self.guardian.is_idle() && !self.awaits_actor() {
+                self.clear_house();
                 sys::exit_now(0);
             }
         }
@@ -115,6 +120,7 @@ impl Server {
                     // Without memory for it, the child goes unguarded: its channel still ends with the actor.
                     let _ = self.guardian.guard(pid, pidfd, kill_after);
                 }
+                Received::Packet(Packet::House, [house, ..]) => self.house = house,
                 Received::Stripped(Packet::Spawn { id, .. }) => self.refuse(id, Errno::MFILE)?,
                 Received::Packet(..) | Received::Stripped(_) => {}
                 Received::Nothing if orphaned => self.end(),
@@ -123,6 +129,22 @@ impl Server {
             }
         }
         Ok(None)
+    }
+
+    /// Whoever ends in order leaves its end open for reading. One that is closed is a dying actor's, which lets go of its files
+    /// one by one, the directory's lock among them.
+    fn awaits_actor(&self) -> bool {
+        let mut look = [PollFd::new(&self.socket, PollFlags::empty())];
+        let mut is_dying = || poll(&mut look, Some(&Timespec::default())) == Ok(1);
+        self.house.is_some() && !self.guardian.is_orphaned() && is_dying()
+    }
+
+    /// What a dead actor and those below it left, nobody else may be there to clear away.
+    fn clear_house(&self) {
+        if let Some(house) = self.house.as_ref().filter(|_| self.guardian.is_orphaned()) {
+            // While others of the tree live, it is theirs.
+            let _ = rundir::clear_place(house);
+        }
     }
 
     fn end(&mut self) {
