@@ -13,6 +13,7 @@ use crate::harness::{Bed, Module, driven};
 pub(crate) const MODULE: Module = Module {
     driven: driven![
         a_call_brings_back_its_result,
+        a_call_that_fails_with_many_counts_them,
         a_task_runs_in_an_actor_of_its_own,
         a_child_calls_its_parent,
         calls_at_the_same_time_do_not_wait_for_each_other,
@@ -31,6 +32,7 @@ pub(crate) const ECHO: Endpoint<String, String> = Endpoint::new("echo");
 pub(crate) const FAIL: Endpoint<String, ()> = Endpoint::new("fail");
 pub(crate) const WAIT: Endpoint<(), u64> = Endpoint::new("wait");
 pub(crate) const NEST: Endpoint<(), String> = Endpoint::new("nest");
+const MANY: Endpoint<usize, ()> = Endpoint::new("many");
 pub(crate) const PID: Endpoint<(), i32> = Endpoint::new("pid");
 pub(crate) const NAME: Endpoint<String, ()> = Endpoint::new("name");
 /// How many calls it holds, or held.
@@ -74,6 +76,14 @@ pub(crate) fn desk() -> Service {
         })
         .on(BUSY, |_, ()| Ok(HELD.load(Ordering::Relaxed)))
         .on(NAME, |serving, name| serving.register(&name))
+        // Fails with so many at once.
+        .on(MANY, |serving, count| match serving.parent().call(WAIT, &()) {
+            Err(Raised::Group(mut one)) => {
+                one[0].text = "long".repeat(1000);
+                Err(Raised::Group(one.into_iter().cycle().take(count).collect()))
+            }
+            other => Err(Raised::Error(format!("{other:?}"))),
+        })
         .on(PID, |_, ()| Ok(rustix::process::getpid().as_raw_nonzero().get()))
         // Begins, opens its stream, and takes nothing.
         .on(HOLD, |serving, first| {
@@ -114,6 +124,16 @@ pub(crate) fn failure(raised: Raised) -> Failure {
         Raised::Group(mut failures) if failures.len() == 1 => failures.remove(0),
         other => panic!("{other:?}"),
     }
+}
+
+/// As many are passed on as a scope keeps, which the channel has room for, and the others are counted.
+fn a_call_that_fails_with_many_counts_them<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |_, desk| {
+        let Err(Raised::Group(failures)) = desk.call(MANY, &1000) else { panic!("no failures") };
+        assert_eq!((failures.len(), failures[0].kind), (64, Kind::NoEndpoint));
+        assert_eq!(failures[63].text, "937 further failures were not kept");
+        Ok(())
+    }));
 }
 
 fn a_call_brings_back_its_result<D: Drive>(bed: &Bed) {

@@ -7,11 +7,11 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use windrow_core::{Cause, End, Kind, Reason, ScopeId};
+use windrow_core::{Cause, End, Reason, ScopeId};
 
 use crate::actor::Actor;
 use crate::board::{Facts, Failed, ScopeFacts};
-use crate::failure::{Failure, Raised};
+use crate::failure::{Raised, counted};
 use crate::nursery::Scope;
 
 thread_local! {
@@ -78,7 +78,9 @@ impl Actor {
     /// Says how a scope ended for its owner, whose body gave `value` unless it failed.
     pub(crate) fn ended<T>(&self, closed: ScopeFacts, value: Bodied<T>) -> Result<T, Raised> {
         match (closed.closed, value) {
-            (Some(End::Failed), _) => Err(Raised::Group(self.counted(closed.raised, closed.lost))),
+            (Some(End::Failed), _) => {
+                Err(Raised::Group(counted(closed.raised, usize::MAX, closed.lost, self.id())))
+            }
             // What this actor asked for itself is no error of a body that went well.
             (Some(End::Cancelled(Cause { canceller, reason: Reason::Asked })), Ok(value))
                 if canceller == self.id() =>
@@ -89,20 +91,6 @@ impl Actor {
             (_, Ok(value)) => Ok(value),
             (_, Err(cause)) => Err(Raised::Cancelled(cause.unwrap_or_else(|| self.gone()))),
         }
-    }
-
-    /// Counts in a group the failures that its scope did not keep. That takes the last one's place, so that who passes the
-    /// group on finds room for all of it.
-    fn counted(&self, mut failures: Vec<Failure>, mut lost: u32) -> Vec<Failure> {
-        if lost > 0 {
-            if failures.len() > 1 {
-                failures.pop();
-                lost = lost.saturating_add(1);
-            }
-            let text = format!("{lost} further failures were not kept");
-            failures.push(Failure::of(Kind::Failed, self.id(), text));
-        }
-        failures
     }
 
     /// Ends the main task with what the user's entry returned.

@@ -44,6 +44,22 @@ impl Failure {
     }
 }
 
+/// Cuts a group to what there is room for, and counts in it what was cut off, and what was `lost` before. The count takes the last
+/// one's place, so that who passes the group on finds room for all of it.
+pub(crate) fn counted(mut failures: Vec<Failure>, room: usize, lost: u32, by: ActorId) -> Vec<Failure> {
+    let cut = failures.len().saturating_sub(room);
+    failures.truncate(room);
+    let mut lost = lost.saturating_add(u32::try_from(cut).unwrap_or(u32::MAX));
+    if lost > 0 {
+        if failures.len() > 1 {
+            failures.pop();
+            lost = lost.saturating_add(1);
+        }
+        failures.push(Failure::of(Kind::Failed, by, format!("{lost} further failures were not kept")));
+    }
+    failures
+}
+
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, origin, name, text, path, canceller, error: _ } = self;

@@ -57,7 +57,7 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
         let over = self.slot.wait_reading(None, reader, |talk| {
             talk.over
                 .take()
-                .map(|over| Ok((over, std::mem::take(&mut talk.errors))))
+                .map(|over| Ok((over, talk.take_errors(actor.id()))))
                 .or_else(|| cancelled().map(Err))
                 .or_else(|| actor.is_over().then(|| Err(actor.gone())))
         });

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use windrow_core::{Cause, Exit, ScopeId};
+use windrow_core::{ActorId, Cause, Exit, ScopeId};
 
-use crate::failure::{Failure, Raised};
+use crate::failure::{Failure, Raised, counted};
 use crate::reading::Reader;
 use crate::unix::waker::Waker;
 
@@ -34,7 +34,9 @@ pub(crate) struct Talk {
     /// How many items may be sent.
     pub(crate) credit: u32,
     /// Errors that came before the answer.
-    pub(crate) errors: Vec<Failure>,
+    errors: Vec<Failure>,
+    /// How many more there were.
+    lost: u32,
     /// This end has opened its stream.
     pub(crate) opened: bool,
     /// How it ended.
@@ -77,6 +79,20 @@ impl Over {
 }
 
 impl Talk {
+    /// Keeps an error that came before the answer, or counts it: with the answer there are at most as many as a scope keeps.
+    pub(crate) fn fail(&mut self, failure: Failure, room: u16) {
+        if self.errors.len() + 1 < usize::from(room) {
+            self.errors.push(failure);
+        } else {
+            self.lost = self.lost.saturating_add(1);
+        }
+    }
+
+    /// Gives the errors that came before the answer, those that were not kept as one of them.
+    pub(crate) fn take_errors(&mut self, by: ActorId) -> Vec<Failure> {
+        counted(std::mem::take(&mut self.errors), usize::MAX, std::mem::take(&mut self.lost), by)
+    }
+
     fn is_awaited(&self) -> bool {
         self.waiting > 0 || self.reader.is_some()
     }
@@ -235,7 +251,23 @@ impl Items {
 
 #[cfg(test)]
 mod tests {
+    use windrow_core::Kind;
+
     use super::*;
+
+    #[test]
+    fn of_errors_without_end_as_many_are_kept_as_a_scope_keeps() {
+        let (mut talk, far, me) = (Talk::default(), ActorId(7), ActorId(1));
+        for number in 0..1000 {
+            talk.fail(Failure::of(Kind::Failed, far, number.to_string()), 64);
+        }
+        let errors = talk.take_errors(me);
+        // The answer is still to come.
+        assert_eq!(errors.len(), 63);
+        assert_eq!(errors[61].text, "61");
+        assert_eq!((errors[62].origin, errors[62].text.as_str()), (me, "938 further failures were not kept"));
+        assert_eq!(talk.take_errors(me), []);
+    }
 
     #[test]
     fn items_come_out_as_they_went_in_and_the_buffer_stays_small() {

@@ -13,7 +13,7 @@ use super::reactor::Reactor;
 use super::{Shell, now};
 use crate::board::Failed;
 use crate::endpoint::{Service, too_long};
-use crate::failure::Raised;
+use crate::failure::{Raised, counted};
 use crate::serve::Offer;
 use crate::talk::Slot;
 
@@ -241,13 +241,16 @@ impl<R: Reactor> Shell<R> {
         })
     }
 
-    /// Turns what a body raised into errors on their way.
+    /// Turns what a body raised into errors on their way, as many as a scope keeps.
     fn errors_of(&mut self, raised: Raised) -> Vec<Error> {
         match raised {
-            Raised::Group(failures) => failures
-                .into_iter()
-                .map(|failure| self.error_of(Failed::Below { error: failure.error, text: failure.text }))
-                .collect(),
+            Raised::Group(failures) => {
+                let room = usize::from(self.machine.limits().errors);
+                counted(failures, room, 0, self.machine.actor())
+                    .into_iter()
+                    .map(|failure| self.error_of(Failed::Below { error: failure.error, text: failure.text }))
+                    .collect()
+            }
             raised => vec![self.error_of(Failed::Here { panicked: false, text: raised.to_string() })],
         }
     }

@@ -53,7 +53,8 @@ impl<R: Reactor> Shell<R> {
             Output::ContextError { context, error } => {
                 let text = self.payloads.take(error.payload);
                 let failure = self.failure(error, text);
-                self.note_talk(context, |talk| talk.errors.push(failure));
+                let room = self.machine.limits().errors;
+                self.note_talk(context, |talk| talk.fail(failure, room));
             }
             Output::Ended { context, ending } => self.end_talk(context, ending),
             Output::Discard(payload) => {
