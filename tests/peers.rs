@@ -25,6 +25,7 @@ pub(crate) const MODULE: Module = Module {
         row_42_silent_strangers_hold_nothing_up,
         row_75_without_descriptors_nobody_is_let_in_for_a_while,
         row_50_a_stolen_card_opens_nothing,
+        who_finds_no_room_for_a_peer_is_told_so,
     ],
     entries: &[
         ("mourner", mourner),
@@ -33,6 +34,7 @@ pub(crate) const MODULE: Module = Module {
         ("visitor", visitor),
         ("sleepy", sleepy),
         ("patient", patient),
+        ("guest", guest),
     ],
     ..Module::EMPTY
 };
@@ -358,5 +360,35 @@ fn row_50_a_stolen_card_opens_nothing<D: Drive>(bed: &Bed) {
             Ok(Vec::new())
         })
     });
+    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
+}
+
+/// Calls its sibling, says so by a name of its own, and stays; or gives why it could not.
+fn guest(actor: &Actor, name: &[u8]) -> Result<Vec<u8>, Raised> {
+    match actor.find("victim") {
+        Ok(victim) => victim.ok_or("nobody to call")?.call(PID, &())?,
+        Err(raised) => return Ok(raised.to_string().into_bytes()),
+    };
+    actor.register(&String::from_utf8_lossy(name))?;
+    actor.sleep_forever().map(|()| Vec::new())
+}
+
+fn who_finds_no_room_for_a_peer_is_told_so<D: Drive>(bed: &Bed) {
+    let program = program(bed).limits(Limits { peers: 1, ..Limits::default() });
+    let ended = bed.run::<D>(&program, |actor: &Actor| {
+        actor.nursery(|nursery| {
+            desk(nursery)?;
+            nursery.spawn(Order::entry("guest", "the first"))?;
+            actor.wait_for("the first")?;
+            let told = nursery.spawn(Order::entry("guest", "the second"))?.wait_gone()?.value;
+            nursery.cancel();
+            Ok(told.unwrap_or_default())
+        })
+    });
+    let told = String::from_utf8_lossy(&ended.value).into_owned();
+    assert!(
+        told.contains("there is no room for another connection") && told.contains("Limits::peers"),
+        "{told}"
+    );
     assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
 }

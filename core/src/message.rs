@@ -62,7 +62,7 @@ pub enum Message {
     },
     /// Child to parent: the cancel is being carried out.
     Ack,
-    /// Child to parent: one error.
+    /// Child to parent: one error. To a peer in place of a greeting: there is no room for its connection.
     Error(Error),
     /// Child to parent: what the main task returned.
     Result(Payload),

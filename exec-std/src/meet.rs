@@ -98,7 +98,10 @@ impl Actor {
         }
         match gone {
             Some(Obstacle::Failed(errno)) if is_stale(errno) && !wait => Ok(None),
-            Some(obstacle) => Err(format!("who is called `{name}` can't be reached: {obstacle}").into()),
+            Some(obstacle) => {
+                let hint = hint(obstacle);
+                Err(format!("who is called `{name}` can't be reached: {obstacle}{hint}").into())
+            }
             None => Ok(None),
         }
     }
@@ -143,8 +146,9 @@ impl Actor {
         if root == self.id() || root == parent {
             return Ok(Link::Parent);
         }
-        self.reach(root, ROOT)?
-            .map_err(|obstacle| Raised::Error(format!("the root can't be reached: {obstacle}")))
+        self.reach(root, ROOT)?.map_err(|obstacle| {
+            Raised::Error(format!("the root can't be reached: {obstacle}{}", hint(obstacle)))
+        })
     }
 
     /// Connects to another actor, unless it is connected.
@@ -184,4 +188,12 @@ fn check(name: &str) -> Result<(), Raised> {
 
 fn is_stale(errno: i32) -> bool {
     [Errno::CONNREFUSED, Errno::NOENT].iter().any(|stale| stale.raw_os_error() == errno)
+}
+
+/// Says what to do about an obstacle, if it is not plain.
+fn hint(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::Full => ": it has as many peers as `Limits::peers` allows, see `Program::limits`",
+        _ => "",
+    }
 }

@@ -12,8 +12,8 @@ use crate::deadlines::Timer;
 use crate::peer::{PeerRecord, Way};
 use crate::state::State;
 use crate::{
-    ActorId, Channel, ChannelChange, Event, Life, Link, Message, Obstacle, Output, Payload, PeerId, Reason,
-    Refused, Stray, VERSIONS, Versions,
+    ActorId, Channel, ChannelChange, Error, Event, Kind, Life, Link, Message, Obstacle, Output, Payload,
+    PeerId, Reason, Refused, Stray, VERSIONS, Versions,
 };
 
 /// Turns a dial down. One that is answered by what is there already needs no room.
@@ -129,6 +129,10 @@ impl Step<'_> {
             (Channel::Opening, Message::Hello { versions, actor }) => {
                 self.greeted_by_peer(id, &peer, versions, actor);
             }
+            (Channel::Opening, Message::Error(error)) if peer.is_awaited() && error.kind == Kind::Busy => {
+                self.discard(error.payload);
+                self.drop_peer(id, Obstacle::Full);
+            }
             (Channel::Open, Message::Cancel { left, cause }) => self.cancel_actor(cause, left),
             (Channel::Open, message) if self.name_said(link, message) => {}
             (Channel::Opening | Channel::Open, message) => {
@@ -170,6 +174,9 @@ impl Step<'_> {
             }
             self.forget_peer(other_id);
         } else if self.state.is_full_of_peers() {
+            // So that its dialler is not left to guess.
+            let busy = Error::new(Kind::Busy, me, Payload::default());
+            self.send(Link::Peer(id), Message::Error(busy));
             return self.drop_peer(id, Obstacle::Full);
         }
         if let Some(peer) = self.state.peers.get_mut(&id) {

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use windrow_core::{
-    ActorId, Cause, Channel, Event, Input, Instant, Life, Limits, Link, Message, Obstacle, On, Output,
-    Payload, PeerId, Reason, Refused, ScopeId, Stray, TaskId, Until, VERSIONS, Versions, Why,
+    ActorId, Cause, Channel, Error, Event, Input, Instant, Kind, Life, Limits, Link, Message, Obstacle, On,
+    Output, Payload, PeerId, Reason, Refused, ScopeId, Stray, TaskId, Until, VERSIONS, Versions, Why,
 };
 
 use super::setups::{ACTOR, ME, START, hello, limits, ms, said};
@@ -40,6 +40,10 @@ pub(crate) fn close(peer: PeerId) -> Output {
 
 pub(crate) fn reached(actor: ActorId, peer: PeerId) -> Output {
     Output::Reached { actor, link: link(peer) }
+}
+
+pub(crate) fn busy(actor: ActorId) -> Message {
+    Message::Error(Error::new(Kind::Busy, actor, Payload::default()))
 }
 
 pub(crate) fn unreached(actor: ActorId, obstacle: Obstacle) -> Output {
@@ -140,6 +144,7 @@ fn what_can_not_be_reached_is_said_with_its_reason() {
         (heard(ONE, hello(OTHER)), Obstacle::Another(OTHER)),
         (heard(ONE, wrong), Obstacle::Mismatch(AFAR, VERSIONS)),
         (heard(ONE, Message::Ready), Obstacle::Garbled),
+        (heard(ONE, busy(FAR)), Obstacle::Full),
         (Input::Garbled { link: link(ONE) }, Obstacle::Garbled),
         (Input::LinkLost { link: link(ONE) }, Obstacle::Lost),
     ];

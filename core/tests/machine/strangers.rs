@@ -5,7 +5,7 @@ use windrow_core::{
 };
 
 use super::peers::{
-    AFAR, ELDER, FAR, ONE, OTHER, TWO, close, dial, dialled, greeting, heard, joined, link, peer_wait,
+    AFAR, ELDER, FAR, ONE, OTHER, TWO, busy, close, dial, dialled, greeting, heard, joined, link, peer_wait,
     reached, turned_away, unreached,
 };
 use super::setups::{ACTOR, ME, START, hello, limits};
@@ -96,7 +96,8 @@ fn only_so_many_may_be_connected_without_a_greeting() {
     // Those that greeted have a limit of their own, and whoever replaces another needs no room.
     story.give(heard(PeerId(3), hello(OTHER)));
     story.give(Input::PeerJoined { peer: PeerId(4) });
-    let full = [close(PeerId(4)), turned_away(PeerId(4), Obstacle::Full)];
+    let said = Output::Send { link: link(PeerId(4)), message: busy(ME), may_wait: false };
+    let full = [said, close(PeerId(4)), turned_away(PeerId(4), Obstacle::Full)];
     assert_eq!(story.give(heard(PeerId(4), hello(ELDER))), full);
     story.give(Input::PeerJoined { peer: PeerId(5) });
     assert_eq!(story.give(heard(PeerId(5), hello(FAR))), [close(ONE), greeting(PeerId(5))]);

@@ -213,7 +213,9 @@ impl Channel {
         how
     }
 
-    pub(crate) fn close(self, reactor: &mut impl Reactor) {
+    pub(crate) fn close(mut self, reactor: &mut impl Reactor) {
+        // The last word, if there was one: as much as goes at once.
+        let _ = self.link.flush();
         if !self.ended {
             reactor.unwatch(self.link.as_fd(), self.token);
         }
