@@ -6,9 +6,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use windrow_core::wire::{FRAME_MAX, HEAD_MAX, PREFIX, decode, encode};
-use windrow_core::{ActorId, Message};
+use windrow_core::{ActorId, Limits, Message};
 
-use super::intern::TEXT_MAX;
+use super::intern::{NAME_MAX, TEXT_MAX};
 use super::peers::Peers;
 use super::reactor::{Interest, Reactor, Token};
 use super::records::Child;
@@ -25,10 +25,23 @@ const CONGESTED: usize = 256 << 10;
 /// How many bytes are worth a write while their reader has others.
 const WORTH: usize = 8 << 10;
 
-/// Says how many bytes may wait to be sent: what all others leave room for, and the errors of one scope, which are handed over
-/// all at once.
-fn send_bound(errors: u16) -> usize {
-    SEND_BOUND + usize::from(errors) * (PREFIX + HEAD_MAX + TEXT_MAX)
+/// What the words that a context may have said without room for them take: each of its ends is cancelled, acknowledges that,
+/// ends its stream and gives credit for what it took before the far end stopped reading.
+const WORDS: usize = 128;
+
+/// What one word about a name takes.
+const NAMED: usize = PREFIX + 64 + 2 * NAME_MAX;
+
+/// Says how many bytes may wait to be sent by an actor of these limits, so that a far end that does not read costs the channel
+/// nothing that was asked for: the data of those who have not been told to wait yet, and the longest first and last words;
+/// the errors of one scope, which are handed over all at once; what every context may say; and all names, if they are
+/// asked for.
+pub(super) fn send_bound(limits: &Limits) -> usize {
+    let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    let errors = usize::from(limits.errors) * (PREFIX + HEAD_MAX + TEXT_MAX);
+    let words = count(limits.contexts).saturating_mul(WORDS);
+    let names = count(limits.names.saturating_add(limits.finds)).saturating_mul(NAMED);
+    SEND_BOUND.saturating_add(errors).saturating_add(words).saturating_add(names)
 }
 
 /// A channel to the parent or to a child.
@@ -85,11 +98,16 @@ impl Channel {
         Self { card: Some(card), place, ..Self::new(link, token) }
     }
 
-    /// Queues a message and its bytes, by an actor whose scopes keep so many errors. An error means that the channel can't be kept up.
-    pub(crate) fn queue(&mut self, message: Message, bytes: &[u8], errors: u16) -> Result<(), ()> {
+    /// Queues a message and its bytes, as long as no more than so many bytes wait. An error means that the channel can't be kept
+    /// up.
+    pub(crate) fn queue(&mut self, message: Message, bytes: &[u8], bound: usize) -> Result<(), ()> {
+        if matches!(message, Message::Census(_)) && self.link.waiting() > CONGESTED {
+            // Processes come and go without end. What is left of one that nobody heard of is found by the last sweep.
+            return Ok(());
+        }
         let mut buffer = [0; HEAD_MAX];
         let head = encode(message, &mut buffer).map_err(drop)?;
-        self.link.set_bound(send_bound(errors));
+        self.link.set_bound(bound);
         self.link.queue(head, bytes).map_err(drop)
     }
 
@@ -243,7 +261,9 @@ mod tests {
     use std::io::Write;
     use std::os::unix::net::UnixStream;
 
-    use windrow_core::Versions;
+    use windrow_core::{
+        Answer, Cause, Census, Error, Kind, NameId, Payload, Reason, Side, Stamp, Tally, Versions, Word,
+    };
 
     use super::*;
     use crate::shell::PollingReactor;
@@ -267,5 +287,65 @@ mod tests {
     fn nobody_greets_as_another_than_the_card_says() {
         assert_eq!(heard(7, 7), (Read::Taken, 1));
         assert_eq!(heard(7, 8), (Read::Garbled, 0));
+    }
+
+    /// Makes a channel that nobody reads, and gives its far end, too.
+    fn unread() -> (Channel, OwnedFd) {
+        let (link, theirs) = Link::pair().unwrap();
+        (Channel::new(link, 0), theirs)
+    }
+
+    const CAUSE: Cause = Cause { canceller: ActorId(u64::MAX), reason: Reason::Asked };
+
+    #[test]
+    fn all_that_the_limits_allow_finds_room_where_nobody_reads() {
+        let most = Limits { contexts: 20_000, names: 20_000, errors: 500, ..Limits::default() };
+        for limits in [Limits::default(), most] {
+            let (mut channel, _theirs) = unread();
+            let bound = send_bound(&limits);
+            let mut queue = |message, length| {
+                channel.queue(message, &vec![7; length], bound).unwrap_or_else(|()| panic!("{message:?}"));
+                channel.is_congested()
+            };
+            let word = |number, word| Message::Context { number, side: Side::Caller, word };
+            let longest = FRAME_MAX - HEAD_MAX;
+            // Whoever has data waits from then on; the first may just have been let through.
+            while !queue(word(u32::MAX, Word::Item(Payload(0))), longest) {}
+            for _ in 0..limits.contexts {
+                for short in
+                    [Word::Cancel(CAUSE), Word::Ack, Word::End, Word::Credit(u32::MAX), Word::Credit(9)]
+                {
+                    queue(word(u32::MAX, short), 0);
+                }
+            }
+            let (request, name, actor) = (u32::MAX, NameId(u32::MAX), ActorId(u64::MAX));
+            for _ in 0..limits.names {
+                queue(Message::Found { request, name, actor, payload: Payload(0) }, 1 + 2 * NAME_MAX);
+            }
+            for _ in 0..limits.finds {
+                queue(Message::Forget { request }, 0);
+            }
+            for _ in 1..limits.errors {
+                queue(Message::Error(Error::new(Kind::Failed, actor, Payload(0))), TEXT_MAX);
+            }
+            let last = Answer::Failed(Error::new(Kind::Failed, actor, Payload(0)));
+            queue(word(u32::MAX, Word::Answer(last)), TEXT_MAX);
+            queue(Message::Result(Payload(0)), longest);
+            queue(Message::Bye(Tally::default()), 0);
+        }
+    }
+
+    #[test]
+    fn what_comes_and_goes_below_costs_no_channel_that_nobody_reads() {
+        let (mut channel, _theirs) = unread();
+        let (bound, actor) = (send_bound(&Limits::default()), ActorId(u64::MAX));
+        let stamp = Stamp { pid: u32::MAX, start: u64::MAX };
+        for round in 0..100_000 {
+            let came = round % 2 == 0;
+            let census = Census { actor, parent: actor, stamp, came, name: NameId(u32::MAX) };
+            assert_eq!(channel.queue(Message::Census(census), &[7; NAME_MAX], bound), Ok(()), "{round}");
+        }
+        assert_eq!(channel.queue(Message::Bye(Tally::default()), &[], bound), Ok(()));
+        assert!(channel.link.waiting() < CONGESTED + HEAD_MAX);
     }
 }

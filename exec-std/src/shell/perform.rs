@@ -6,7 +6,7 @@ use windrow_core::{
 use zeroize::Zeroizing;
 
 use super::body::Body;
-use super::channel::channel_of;
+use super::channel::{channel_of, send_bound};
 use super::intern::clip_text;
 use super::reactor::Reactor;
 use super::{Channel, Shell};
@@ -79,9 +79,9 @@ impl<R: Reactor> Shell<R> {
         if tells_error(&message) {
             clip_text(&mut bytes);
         }
-        let errors = self.machine.limits().errors;
+        let bound = send_bound(self.machine.limits());
         let Some(channel) = self.channel(to) else { return };
-        let queued = channel.queue(message, &bytes, errors);
+        let queued = channel.queue(message, &bytes, bound);
         let leaves = !may_wait || channel.is_worth_a_write();
         match message {
             // A key may stand in it.
