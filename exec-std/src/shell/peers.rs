@@ -22,6 +22,9 @@ use crate::unix::token::Door;
 /// The name of the root's socket.
 pub(crate) const ROOT: &str = "root";
 
+/// How many are let in, or sent away again, before the loop does something else.
+const ARRIVALS: usize = 256;
+
 /// The connections of one actor, and its place in the tree's directory.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
@@ -108,9 +111,10 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Lets in those who stand at the door, as many as there is room for. Each is the machine's to keep or to send away from
-    /// its first moment.
+    /// its first moment. Whoever is silent makes room for who comes: a dialler shows its card as soon as it is connected.
     pub(super) fn take_arrivals(&mut self) {
-        while let Some(entrance) = &mut self.peers.entrance {
+        for _ in 0..ARRIVALS {
+            let Some(entrance) = &mut self.peers.entrance else { return };
             match entrance.listener.accept() {
                 Ok(Arrival::Guest(guest)) => {
                     self.peers.last += 1;
@@ -122,8 +126,33 @@ impl<R: Reactor> Shell<R> {
                 }
                 Ok(Arrival::Stranger { .. }) => {}
                 Ok(Arrival::Nobody) => return,
-                Ok(Arrival::Full) | Err(_) => return entrance.shut(&mut self.reactor),
+                Ok(Arrival::Full) if self.send_away_silent() => {}
+                Ok(Arrival::Full) | Err(_) => return self.shut_door(),
             }
+        }
+        // The others have their turn; it is looked again soon.
+        self.shut_door();
+    }
+
+    fn shut_door(&mut self) {
+        if let Some(entrance) = &mut self.peers.entrance {
+            entrance.shut(&mut self.reactor);
+        }
+    }
+
+    /// Sends the one away who has stood at the door longest and said nothing, if there is one.
+    fn send_away_silent(&mut self) -> bool {
+        let silent = self.peers.guests.iter().find(|(_, (guest, _))| guest.is_silent());
+        let Some(peer) = silent.map(|(peer, _)| *peer) else { return false };
+        self.forget_guest(peer);
+        self.facts.push_back(Input::Garbled { link: Link::Peer(peer) });
+        true
+    }
+
+    fn forget_guest(&mut self, peer: PeerId) {
+        if let Some((guest, token)) = self.peers.guests.remove(&peer) {
+            self.reactor.unwatch(guest.as_fd(), token);
+            self.sources.remove(token);
         }
     }
 
@@ -165,10 +194,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Closes the connection to a peer, whatever it has shown.
     pub(super) fn close_peer(&mut self, peer: PeerId) -> Option<Channel> {
-        if let Some((guest, token)) = self.peers.guests.remove(&peer) {
-            self.reactor.unwatch(guest.as_fd(), token);
-            self.sources.remove(token);
-        }
+        self.forget_guest(peer);
         self.peers.busy.remove(&peer);
         self.board.write(|facts| facts.reached.correct(Ok(Link::Peer(peer)), Err(Obstacle::Lost)));
         self.peers.channels.remove(&peer)

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, fstat, openat, renameat_with, unlinkat};
 use rustix::io::Errno;
 use rustix::net::{
@@ -136,6 +137,13 @@ impl Guest {
     #[must_use]
     pub const fn pid(&self) -> i32 {
         self.pid
+    }
+
+    /// Says whether nothing of theirs waits to be looked at.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        let mut look = [PollFd::new(&self.link, PollFlags::IN)];
+        poll(&mut look, Some(&Timespec::default())) == Ok(0)
     }
 
     /// Looks at what has come, when the socket is readable, and lets them in if it is a card that is good.
