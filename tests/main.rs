@@ -38,6 +38,7 @@ mod spawn;
 mod streams;
 mod swept;
 mod templates;
+mod terminals;
 mod threads;
 mod traced;
 mod twins;
@@ -81,6 +82,7 @@ const MODULES: &[harness::Module] = &[
     streams::MODULE,
     swept::MODULE,
     templates::MODULE,
+    terminals::MODULE,
     threads::MODULE,
     traced::MODULE,
     twins::MODULE,

@@ -9,7 +9,7 @@ use windrow_std::{Actor, Drive, Order};
 use crate::boot::doomed;
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, Gate, Module, Pty, Running, cases, driven, program, watch};
+use crate::harness::{Bed, Gate, Module, Running, cases, driven, program, watch};
 
 pub(crate) const MODULE: Module = Module {
     cases: cases![
@@ -26,10 +26,6 @@ pub(crate) const MODULE: Module = Module {
         row_56_three_signals_while_stopping,
         row_56_signals_while_starting,
         row_56_one_action_on_two_ways,
-        row_67_ctrl_c_at_a_command,
-        row_67_ctrl_c_at_a_command_with_the_terminal,
-        row_67_one_signal_at_the_group_of_a_command,
-        row_67_ctrl_c_at_a_tree,
     ],
     entries: &[("slow-to-end", slow_to_end)],
     acts: &[("slow-root", slow_root), ("patient-root", patient_root), ("spinning-root", spinning_root)],
@@ -39,7 +35,6 @@ pub(crate) const MODULE: Module = Module {
 
 const INT: i32 = 2;
 const USR2: i32 = 12;
-const TERM: i32 = 15;
 const KILL: i32 = 9;
 
 /// Starts `windrow run` with a command that counts its signals and never ends by one, and waits until it is up.
@@ -332,59 +327,4 @@ fn patient_root(words: &[String]) -> u8 {
     be_root(&program().levels(1).limits(limits), false, move |actor: &Actor| {
         actor.nursery(|nursery| nursery.spawn(counting)?.wait_gone().map(|_| Vec::new()))
     })
-}
-
-/// Starts `windrow run` on a terminal, with a command that counts its signals and ends by SIGTERM, and waits until it is up.
-fn counting_at(pty: &Pty, bed: &Bed, gate: &Gate, options: &[&str]) -> Running {
-    let mut words = vec![bed.windrow_path().into_os_string(), "run".into()];
-    words.extend(options.iter().chain(&["--"]).map(Into::into));
-    words.extend(bed.act("count-signals", &[gate.path(), &TERM.to_string()]));
-    let running = pty.start(bed, words);
-    assert_eq!(gate.hear(1), b"u");
-    running
-}
-
-fn row_67_one_signal_at_the_group_of_a_command(bed: &Bed) {
-    let (pty, gate) = (Pty::new(), bed.gate("up"));
-    let running = counting_at(&pty, bed, &gate, &["--tty"]);
-    let group = rustix::process::Pid::from_raw(running.pid()).expect("a pid");
-    rustix::process::kill_process_group(group, Signal::INT).expect("a group to signal");
-    running.finish().expect(7);
-    assert_eq!(gate.hear(2), b"it");
-}
-
-fn row_67_ctrl_c_at_a_command(bed: &Bed) {
-    ctrl_c(bed, &[]);
-}
-
-/// The terminal tells it already, and nobody else does.
-fn row_67_ctrl_c_at_a_command_with_the_terminal(bed: &Bed) {
-    ctrl_c(bed, &["--tty"]);
-}
-
-fn ctrl_c(bed: &Bed, options: &[&str]) {
-    let (pty, gate) = (Pty::new(), bed.gate("up"));
-    let running = counting_at(&pty, bed, &gate, options);
-    pty.type_in("\x03");
-    running.finish().expect(7);
-    assert_eq!(gate.hear(2), b"it");
-}
-
-fn row_67_ctrl_c_at_a_tree(bed: &Bed) {
-    let pty = Pty::new();
-    let words = ["run", "--leaf", "sleep", "--breadth", "3", "--depth", "2"];
-    let words = words.into_iter().map(Into::into);
-    let mut running =
-        pty.start(bed, std::iter::once(bed.windrow_path().into_os_string()).chain(words).collect());
-    running.until("tree", |running| running.err_text().matches("+ ").count() == 12);
-    // Who leads the session is in the terminal's group, and nobody else is: not even one that is just being born.
-    let group = running.pid();
-    for stamp in watch::below(group) {
-        let stat = windrow_std::unix::procfs::stat(stamp.pid).expect("/proc");
-        assert!(stat.is_none_or(|stat| stat.pgrp != group), "{} would hear the terminal", stamp.pid);
-    }
-    pty.type_in("\x03");
-    let ended = running.finish();
-    assert!(ended.err.contains("\ncancelled: 13 actors, 12 reaped, 0 left"), "{ended}");
-    assert!(ended.err.contains(" 0 escalations"), "{ended}");
 }

@@ -1,7 +1,7 @@
 //! What a first thread costs, paid once in the root, before its template is forked.
 
+use crate::unix::procfs;
 use crate::unix::signals::Signals;
-use crate::unix::sys;
 
 /// How often it is looked whether the rehearsal's thread is gone. If it were still there, the template would be made by
 /// starting the program again: slower, and right.
@@ -32,5 +32,5 @@ pub(crate) fn rehearse() {
 }
 
 fn is_alone() -> bool {
-    sys::is_single_threaded().is_ok_and(|single| single)
+    procfs::is_single_threaded().is_ok_and(|single| single)
 }

@@ -18,7 +18,7 @@ use rustix::process::{
 use crate::sweep::{HELD, LOOK, reap, sweep};
 use crate::unix::process::{Exit, Process};
 use crate::unix::procfs;
-use crate::unix::signals::Signals;
+use crate::unix::signals::{Received, Signals};
 use crate::unix::sys::{self, Kin, Side};
 
 /// The pid of the outer half, in an inner one that shares the terminal's group with it.
@@ -49,11 +49,11 @@ impl Sandwich {
         Self::divide(false)
     }
 
-    /// Tells whether what this process was sent went to its whole group: from the terminal, which has no pid, or from
-    /// somebody who knows the group. Nobody but the outer half knows the inner one alone.
-    pub(crate) fn is_from_group(sender: i32) -> bool {
-        let outer = Pid::from_raw(OUTER.load(Ordering::Relaxed));
-        sender == 0 || outer.is_some_and(|outer| getppid() == Some(outer) && sender != outer.as_raw_pid())
+    /// Tells whether what this process was sent went to its whole group: from the terminal, or from somebody who knows
+    /// the group. Nobody but the outer half knows the inner one alone.
+    pub(crate) fn is_for_group(received: &Received) -> bool {
+        let outer = Pid::from_raw(OUTER.load(Ordering::Relaxed)).filter(|outer| getppid() == Some(*outer));
+        received.is_from_terminal() || outer.is_some_and(|outer| received.sender != outer.as_raw_pid())
     }
 
     fn divide(own_group: bool) -> io::Result<()> {
@@ -118,7 +118,7 @@ impl Outer {
             let _ = poll(&mut polled[..awaited], timeout);
             let dead = !polled[1].revents().is_empty();
             while let Ok(Some(received)) = self.signals.read() {
-                if self.relays || received.sender != 0 {
+                if self.relays || !received.is_from_terminal() {
                     let _ = self.inner.signal(received.signal.as_raw());
                 }
             }

@@ -52,7 +52,7 @@ impl<R: Reactor> Shell<R> {
             let fact = if received.signal == Sys::USR1 {
                 Input::StatusAsked
             } else if received.signal == Sys::INT {
-                let grouped = Sandwich::is_from_group(received.sender);
+                let grouped = Sandwich::is_for_group(&received);
                 let told = self.children.values_mut().filter(|child| grouped && child.at_terminal);
                 told.for_each(|child| child.interrupted = true);
                 Input::Signalled(Signal::Int)

@@ -51,6 +51,16 @@ pub fn descendants(pid: i32, limit: usize, out: &mut Vec<Stamp>) -> io::Result<W
     Scan::default().descendants(pid, limit, out)
 }
 
+/// Says whether this process has one thread. One that was joined a moment ago may still be counted.
+///
+/// # Errors
+///
+/// Fails if `/proc` is not mounted.
+pub fn is_single_threaded() -> io::Result<bool> {
+    // A directory has two links and one for each directory in it: the count without listing them.
+    Ok(rustix::fs::stat("/proc/self/task")?.st_nlink == 3)
+}
+
 /// Returns how many threads this process has; only one that has a single thread may fork.
 ///
 /// # Errors

@@ -2,7 +2,8 @@
 //!
 //! The rule: a signal reaches the machine on a path that user code cannot block. The signals are blocked in
 //! every thread, because they are blocked before the first thread starts and a thread inherits its maker's
-//! mask; they wait in the kernel until the driver reads them from a descriptor. No handler runs, ever.
+//! mask; they wait in the kernel until the driver reads them from a descriptor. No handler runs, unless there
+//! were other threads before: see `handled.rs`.
 //!
 //! **How they count.** A standard signal is a bit, not a queue: while one is pending, another of the same
 //! number adds nothing, and the first one's sender is the one that is told. So what is read is "at least
@@ -32,7 +33,6 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::process::Signal;
 
 use super::procfs::{self, Ignored};
-use super::sys;
 use handled::Handled;
 
 mod handled;
@@ -73,7 +73,7 @@ impl Signals {
     /// `ResourceBusy` if there is another thread, which would take the signals in its own way; and without
     /// descriptors.
     pub fn install_for(signals: &[Signal]) -> io::Result<Self> {
-        if !sys::is_single_threaded()? {
+        if !procfs::is_single_threaded()? {
             return Err(io::Error::new(
                 io::ErrorKind::ResourceBusy,
                 "signals must be taken before the first thread starts",
@@ -109,9 +109,7 @@ impl Signals {
     pub fn read(&self) -> io::Result<Option<Received>> {
         let fd = match &self.source {
             Source::Blocked(fd) => fd,
-            Source::Handled(handled) => {
-                return Ok(handled.read().map(|signal| Received { signal, sender: 0, code: 0 }));
-            }
+            Source::Handled(handled) => return Ok(handled.read()),
         };
         loop {
             match fd.read_signal() {
@@ -189,6 +187,15 @@ pub struct Received {
     pub sender: i32,
     /// How it was sent: `SI_USER` (0), `SI_TKILL` (-6), `SI_KERNEL` (128) and so on.
     pub code: i32,
+}
+
+impl Received {
+    /// Says whether the kernel sent it of itself: of the signals that are [`TAKEN`] that is what a terminal sends, to
+    /// all of a group.
+    #[must_use]
+    pub const fn is_from_terminal(&self) -> bool {
+        self.code == libc::SI_KERNEL
+    }
 }
 
 fn named(signal: Signal) -> io::Result<nix::sys::signal::Signal> {

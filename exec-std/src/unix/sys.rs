@@ -10,13 +10,16 @@ use std::io;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use polling::{Event, PollMode, Poller};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::Signal;
+use signal_hook_registry::SigId;
 
 use super::exec::{AT_DESCRIPTORS, AT_DIRECTORY, AT_EXEC, AT_PARENT, Plan};
+use super::procfs;
 use crate::broken::{Defect, broken};
 
 /// The descriptor at which a process that we make finds its one channel.
@@ -61,7 +64,7 @@ pub enum Side {
 ///
 /// `EDEADLK` while there is a second thread, `Unsupported` where libc's thread id is elsewhere, what `clone3` says.
 pub fn fork(kin: Kin) -> io::Result<Side> {
-    if !is_single_threaded()? && !broken(Defect::ForkWithThreads) {
+    if !procfs::is_single_threaded()? && !broken(Defect::ForkWithThreads) {
         return Err(io::Error::from_raw_os_error(libc::EDEADLK));
     }
     let (thread_id, robust) = (thread_id_address()?, RobustList::current()?);
@@ -90,16 +93,6 @@ pub fn fork(kin: Kin) -> io::Result<Side> {
         Ok(pid) if pid > 0 => Ok(Side::Parent { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
         _ => Err(io::Error::last_os_error()),
     }
-}
-
-/// Says whether this process has one thread. One that was joined a moment ago may still be counted.
-///
-/// # Errors
-///
-/// Fails if `/proc` is not mounted.
-pub fn is_single_threaded() -> io::Result<bool> {
-    // A directory has two links and one for each directory in it: the count without listing them.
-    Ok(rustix::fs::stat("/proc/self/task")?.st_nlink == 3)
 }
 
 /// Ends this process without running anything that stands at the exit of the program.
@@ -146,7 +139,7 @@ pub(crate) fn take_channel() -> Option<OwnedFd> {
 
 /// Removes a variable from the environment, if there is one thread.
 pub(crate) fn forget_variable(name: &str) {
-    if is_single_threaded().is_ok_and(|single| single) {
+    if procfs::is_single_threaded().is_ok_and(|single| single) {
         // SAFETY: no other thread reads the environment.
         unsafe { std::env::remove_var::<&OsStr>(name.as_ref()) };
     }
@@ -155,20 +148,23 @@ pub(crate) fn forget_variable(name: &str) {
 /// Sends a signal to the group that the process leads or led; `EINVAL` from a kernel (before 6.9) that cannot
 /// do so by pidfd.
 pub(crate) fn signal_group(pidfd: BorrowedFd<'_>, signal: Option<Signal>) -> io::Result<()> {
-    const PIDFD_SIGNAL_PROCESS_GROUP: c_int = 1 << 2;
-    let signal = signal.map_or(0, Signal::as_raw);
+    const GROUP: c_int = 1 << 2;
+    let (fd, signal) = (pidfd.as_raw_fd(), signal.map_or(0, Signal::as_raw));
     let info = ptr::null::<libc::siginfo_t>();
     // SAFETY: a null siginfo is allowed.
-    let done = unsafe {
-        libc::syscall(
-            libc::SYS_pidfd_send_signal,
-            pidfd.as_raw_fd(),
-            signal,
-            info,
-            PIDFD_SIGNAL_PROCESS_GROUP,
-        )
+    check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, info, GROUP) })
+}
+
+/// Has each arrival of a signal, in whichever thread, written to a pipe: its number, who sent it, and how.
+pub(crate) fn tell_signal(signal: Signal, pipe: Arc<OwnedFd>) -> io::Result<SigId> {
+    let tell = move |info: &libc::siginfo_t| {
+        // SAFETY: the kernel fills in the sender of what a process sends, and zeroes it in what is its own.
+        let sender = unsafe { info.si_pid() };
+        let words = [info.si_signo, sender, info.si_code].map(i32::to_ne_bytes);
+        let _ = rustix::io::write(&pipe, words.as_flattened());
     };
-    check(done)
+    // SAFETY: it only writes to a pipe, by the kernel's own call, which leaves libc's errno alone.
+    unsafe { signal_hook_registry::register_sigaction(signal.as_raw(), tell) }
 }
 
 /// A set of blocked signals, all 64 of them.

@@ -1,44 +1,57 @@
 //! The signals of a process that has other threads already: taken by handlers, whichever thread they reach.
 //!
-//! Blocking them here would leave them to the other threads, and to their default action. What is lost is the sender:
-//! a handler can't pass it on.
+//! Blocking them here would leave them to the other threads, and to their default action. So each is written to a pipe by the
+//! handler that it meets. Some thousands may wait there, and those beyond are dropped: more than anybody counts.
 
-use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
-use signal_hook::iterator::backend::SignalDelivery;
-use signal_hook::iterator::exfiltrator::SignalOnly;
+use signal_hook_registry::{SigId, unregister};
 
-/// Signals that wait to be read, and the stream that becomes readable with them.
+use super::Received;
+use crate::unix::sys;
+
+/// Signals that wait to be read.
 #[derive(Debug)]
 pub(super) struct Handled {
-    delivery: RefCell<SignalDelivery<UnixStream, SignalOnly>>,
-    stream: UnixStream,
+    pipe: OwnedFd,
+    handlers: Vec<SigId>,
 }
 
 impl Handled {
     pub(super) fn install(signals: &[Signal]) -> io::Result<Self> {
-        let (read, write) = UnixStream::pair()?;
-        read.set_nonblocking(true)?;
-        write.set_nonblocking(true)?;
-        let stream = read.try_clone()?;
-        let numbers: Vec<i32> = signals.iter().map(|signal| signal.as_raw()).collect();
-        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, numbers)?;
-        Ok(Self { delivery: RefCell::new(delivery), stream })
+        let (pipe, theirs) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let theirs = Arc::new(theirs);
+        let mut handled = Self { pipe, handlers: Vec::with_capacity(signals.len()) };
+        for signal in signals {
+            handled.handlers.push(sys::tell_signal(*signal, Arc::clone(&theirs))?);
+        }
+        Ok(handled)
     }
 
-    /// Takes one signal that is pending.
-    pub(super) fn read(&self) -> Option<Signal> {
-        let number = self.delivery.borrow_mut().pending().next()?;
-        Signal::from_named_raw(number)
+    /// Takes one signal that has come.
+    pub(super) fn read(&self) -> Option<Received> {
+        let mut words = [[0; 4]; 3];
+        // What is as short is written, and read, as a whole.
+        rustix::io::read(&self.pipe, words.as_flattened_mut()).ok()?;
+        let [signal, sender, code] = words.map(i32::from_ne_bytes);
+        Some(Received { signal: Signal::from_named_raw(signal)?, sender, code })
+    }
+}
+
+impl Drop for Handled {
+    fn drop(&mut self) {
+        for handler in self.handlers.drain(..) {
+            unregister(handler);
+        }
     }
 }
 
 impl AsFd for Handled {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.pipe.as_fd()
     }
 }

@@ -25,10 +25,10 @@ use super::guardian::Guardian;
 use super::packet::{self, Packet, Received, Title};
 use super::unexpected::Unexpected;
 use crate::broken::{Defect, broken};
-use crate::unix::prelude;
 use crate::unix::rights::Fds;
 use crate::unix::rundir;
 use crate::unix::sys::{self, Kin, Side};
+use crate::unix::{prelude, procfs};
 
 /// What the template is called in a list of processes.
 const TITLE: &std::ffi::CStr = c"windrow-tmpl";
@@ -232,7 +232,7 @@ fn open_actor(actor: i32) -> io::Result<OwnedFd> {
 
 fn settle() {
     for _ in 0..SETTLE {
-        if sys::is_single_threaded().is_ok_and(|single| single) {
+        if procfs::is_single_threaded().is_ok_and(|single| single) {
             break;
         }
         thread::sleep(Duration::from_millis(1));
