@@ -20,6 +20,7 @@ mod deaths;
 mod ends;
 mod frames;
 mod harness;
+mod inputs;
 mod late;
 mod leavings;
 mod long;
@@ -64,6 +65,7 @@ const MODULES: &[harness::Module] = &[
     deaths::MODULE,
     ends::MODULE,
     frames::MODULE,
+    inputs::MODULE,
     late::MODULE,
     leavings::MODULE,
     long::MODULE,

@@ -192,5 +192,5 @@ pub use serve::Serving;
 pub use shell::Ended;
 pub use stream::{Ahead, Stream};
 pub use unix::segment::{NamedSegment, Segment};
-pub use unix::stdio::Sink;
+pub use unix::stdio::{Sink, Source};
 pub use windrow_core as core;

@@ -56,9 +56,10 @@ impl<'a> Nursery<'a> {
     /// Spawns a child and returns at once.
     ///
     /// # Errors
-    /// The cancellation of the nursery, or why the order was refused.
-    pub fn spawn(&self, order: Order) -> Result<Handle, Raised> {
+    /// The cancellation of the nursery, or why the order was refused: a file of its input that can't be read, too.
+    pub fn spawn(&self, mut order: Order) -> Result<Handle, Raised> {
         let scope = self.scope;
+        order.open_input()?;
         let order = Box::new(order);
         let (reply, answer) = channel();
         self.actor.tell(|shell| shell.order_child((scope, order, reply)));

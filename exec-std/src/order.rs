@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use windrow_core::{Role, Times};
 use zeroize::Zeroizing;
 
+use crate::failure::Raised;
 use crate::unix::segment::Segment;
-use crate::unix::stdio::Sink;
+use crate::unix::stdio::{Sink, Source};
 
 /// How a child is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -91,7 +92,7 @@ pub struct Order {
     pub(crate) backend: Option<Backend>,
     pub(crate) levels: Option<u8>,
     pub(crate) times: Option<Times>,
-    pub(crate) stdin: Sink,
+    pub(crate) stdin: Source,
     pub(crate) stdout: Sink,
     pub(crate) stderr: Sink,
     pub(crate) shared: Vec<Segment>,
@@ -138,7 +139,7 @@ impl Order {
             backend: None,
             levels: None,
             times: None,
-            stdin: Sink::Null,
+            stdin: Source::Null,
             stdout,
             stderr: Sink::Inherit,
             shared: Vec::new(),
@@ -191,9 +192,9 @@ impl Order {
         self
     }
 
-    /// Says where its standard input comes from: nowhere, or where ours does.
+    /// Says where its standard input comes from: nowhere, unless told.
     #[must_use]
-    pub fn stdin(mut self, stdin: Sink) -> Self {
+    pub fn stdin(mut self, stdin: Source) -> Self {
         self.stdin = stdin;
         self
     }
@@ -232,10 +233,20 @@ impl Order {
         brief.encode().map(|bytes| bytes.to_vec())
     }
 
+    /// Opens the file of its input, so that one that is missing is told before anything is made.
+    pub(crate) fn open_input(&mut self) -> Result<(), Raised> {
+        let Source::Path(path) = &self.stdin else { return Ok(()) };
+        let opened = self.stdin.open().map_err(|error| {
+            Raised::Error(format!("`{}` can't read its input from {}: {error}", self.name, path.display()))
+        })?;
+        self.stdin = opened.map_or(Source::Inherit, Source::File);
+        Ok(())
+    }
+
     /// Tells whether it is to have an input or an output other than its process's.
     pub(crate) fn is_redirected(&self) -> bool {
         let own = |sink: &Sink| !matches!(sink, Sink::Inherit);
-        own(&self.stdout) || own(&self.stderr) || (own(&self.stdin) && !matches!(self.stdin, Sink::Null))
+        own(&self.stdout) || own(&self.stderr) || !matches!(self.stdin, Source::Null | Source::Inherit)
     }
 
     pub(crate) fn is_at_terminal(&self) -> bool {

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use crate::core::{End, Exit, Kind};
 use crate::shell::Ended;
-use crate::unix::stdio::Sink;
+use crate::unix::stdio::Source;
 use crate::{Actor, Drive, Order, Sandwich};
 
 use super::view::{self, View};
@@ -20,7 +20,7 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let mut words = run.command.iter().cloned();
     let Some(program) = words.next() else { return Err(Refusal::new("no command", OURS)) };
     let name = program.to_string_lossy().into_owned();
-    let stdin = if std::io::stdin().is_terminal() && !run.tty { Sink::Null } else { Sink::Inherit };
+    let stdin = if std::io::stdin().is_terminal() && !run.tty { Source::Null } else { Source::Inherit };
     let mut order = Order::command(program, words).stdin(stdin);
     if run.tty {
         order = order.own_terminal();

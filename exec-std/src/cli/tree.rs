@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::unix::stdio::Sink;
+use crate::unix::stdio::{Sink, Source};
 use crate::{Actor, Backend, Drive, Nursery, Order, Program, Raised, Sandwich};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use serde::{Deserialize, Serialize};
@@ -97,7 +97,7 @@ fn root(
     times: &Mutex<Times>,
 ) -> Result<Vec<u8>, Raised> {
     actor.nursery(|nursery| {
-        let stdin = if part.threads { Sink::Inherit } else { Sink::File(theirs) };
+        let stdin = if part.threads { Source::Inherit } else { Source::File(theirs) };
         spawn(nursery, "", part, &stdin)?;
         drop(stdin);
         hear(actor, ours, leaves)?;
@@ -144,7 +144,7 @@ fn hear(actor: &Actor, ours: &OwnedFd, leaves: u64) -> Result<(), Raised> {
 }
 
 /// Spawns one generation. Each actor's standard input is its parent's.
-fn spawn(nursery: &Nursery<'_>, name: &str, part: &Part, stdin: &Sink) -> Result<(), Raised> {
+fn spawn(nursery: &Nursery<'_>, name: &str, part: &Part, stdin: &Source) -> Result<(), Raised> {
     let below = Part { depth: part.depth - 1, ..part.clone() };
     let args = postcard::to_allocvec(&below).map_err(|error| error.to_string())?;
     for number in 1..=part.breadth {
@@ -162,16 +162,16 @@ fn spawn(nursery: &Nursery<'_>, name: &str, part: &Part, stdin: &Sink) -> Result
     Ok(())
 }
 
-fn again(sink: &Sink) -> Result<Sink, Raised> {
-    Ok(match sink {
-        Sink::File(fd) => Sink::File(fd.try_clone()?),
-        _ => Sink::Inherit,
+fn again(source: &Source) -> Result<Source, Raised> {
+    Ok(match source {
+        Source::File(fd) => Source::File(fd.try_clone()?),
+        _ => Source::Inherit,
     })
 }
 
 fn node(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
     let part: Part = postcard::from_bytes(args).map_err(|error| error.to_string())?;
-    actor.nursery(|nursery| spawn(nursery, actor.name(), &part, &Sink::Inherit))?;
+    actor.nursery(|nursery| spawn(nursery, actor.name(), &part, &Source::Inherit))?;
     Ok(Vec::new())
 }
 

@@ -26,7 +26,7 @@ use crate::unix::process::Process;
 use crate::unix::procfs;
 use crate::unix::rights::MANY;
 use crate::unix::segment::Segment;
-use crate::unix::stdio::{Pump, Sink};
+use crate::unix::stdio::{self, Pump};
 use crate::unix::template::{Answer, Template};
 
 /// The error of a spawn that nobody can do: `EAGAIN`, because it may be tried again.
@@ -157,9 +157,8 @@ impl<R: Reactor> Shell<R> {
 
     fn open_outputs(&mut self, id: ActorId, order: &Order, child: &mut Child) -> io::Result<Stdio> {
         let stdin = match &order.stdin {
-            Sink::Inherit => None,
-            Sink::Null => Some(self.null.copy()?),
-            other => other.open()?.0,
+            stdio::Source::Null => Some(self.null.copy()?),
+            other => other.open()?,
         };
         let (reactor, sources) = (&mut self.reactor, &mut self.sources);
         let mut capture = |pump: Option<Pump>, source| {

@@ -1,4 +1,4 @@
-//! Where a child's output goes, and the pump that keeps it flowing.
+//! Where a child's input comes from and its output goes, and the pump that keeps that flowing.
 //!
 //! The rule: a child never waits for its parent to read. Output goes where a write cannot block on us, or
 //! into a pipe that a [`Pump`] empties whatever else is going on, into bounded memory, with what fell out of
@@ -11,7 +11,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, openat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
@@ -27,6 +27,38 @@ const CHUNK: usize = 64 << 10;
 /// How many failed reads in a row a pump takes before it closes the pipe, so that the child gets an error
 /// instead of waiting.
 const PATIENCE: u32 = 3;
+
+/// Where the input of a child comes from.
+#[derive(Debug)]
+#[allow(clippy::exhaustive_enums, reason = "a child has an input from somewhere, and these are the places")]
+pub enum Source {
+    /// Nowhere: it ends at once.
+    Null,
+    /// Where the parent's own comes from.
+    Inherit,
+    /// From a file, from its beginning on.
+    Path(PathBuf),
+    /// From something that is open already.
+    File(OwnedFd),
+}
+
+impl Source {
+    /// Opens the source for one child: its end, or `None` to inherit. Like a [sink](Sink::open)'s, it is close-on-exec and
+    /// none of 0, 1, 2.
+    ///
+    /// # Errors
+    ///
+    /// Fails without descriptors, if the file cannot be opened, and with `InvalidInput` if the path names neither a file nor
+    /// a device.
+    pub fn open(&self) -> io::Result<Option<OwnedFd>> {
+        match self {
+            Self::Null => null().map(Some),
+            Self::Inherit => Ok(None),
+            Self::Path(path) => open(path, OFlags::RDONLY, NO_INPUT).map(Some),
+            Self::File(file) => Ok(Some(fcntl_dupfd_cloexec(file, 3)?)),
+        }
+    }
+}
 
 /// Where one output of a child goes.
 #[derive(Debug)]
@@ -64,7 +96,7 @@ impl Sink {
         match self {
             Self::Null => Ok((Some(null()?), None)),
             Self::Inherit => Ok((None, None)),
-            Self::Path(path) => Ok((Some(append(path)?), None)),
+            Self::Path(path) => Ok((Some(open(path, APPEND, NO_OUTPUT)?), None)),
             Self::File(file) => Ok((Some(fcntl_dupfd_cloexec(file, 3)?), None)),
             Self::Capture { tail } => {
                 let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -110,25 +142,28 @@ pub fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() > 2 { Ok(fd) } else { Ok(fcntl_dupfd_cloexec(fd, 3)?) }
 }
 
-fn append(path: &std::path::Path) -> io::Result<OwnedFd> {
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
-    // Without NONBLOCK the opening of a FIFO itself waits for its reader.
-    let file = match openat(CWD, path, flags | OFlags::NONBLOCK, Mode::from_raw_mode(0o644)) {
-        Err(Errno::NXIO) => return Err(can_block()),
+const APPEND: OFlags = OFlags::WRONLY.union(OFlags::APPEND).union(OFlags::CREATE);
+
+/// What is said of a path at which one could wait for somebody else.
+const NO_INPUT: &str = "input can only be read from a file or a device";
+const NO_OUTPUT: &str = "output can only be appended to a file or a device";
+
+fn open(path: &Path, how: OFlags, refused: &str) -> io::Result<OwnedFd> {
+    let refused = || io::Error::new(io::ErrorKind::InvalidInput, refused);
+    // Without NONBLOCK the opening of a FIFO itself waits for its other side.
+    let flags = how | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let file = match openat(CWD, path, flags, Mode::from_raw_mode(0o644)) {
+        Err(Errno::NXIO) => return Err(refused()),
         opened => above_stdio(opened?)?,
     };
     if !matches!(
         FileType::from_raw_mode(fstat(&file)?.st_mode),
         FileType::RegularFile | FileType::CharacterDevice
     ) {
-        return Err(can_block());
+        return Err(refused());
     }
     fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
     Ok(file)
-}
-
-fn can_block() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "output can only be appended to a file or a device")
 }
 
 /// What a drain found.

@@ -1,0 +1,60 @@
+//! Where a child's standard input comes from.
+
+use std::io::Read;
+
+use windrow_std::{Actor, Backend, Drive, Order, Raised, Sink, Source};
+
+use crate::calls::well;
+use crate::harness::{Bed, Module, driven};
+
+pub(crate) const MODULE: Module = Module {
+    driven: driven![an_input_is_read_from_a_file, an_input_that_is_not_there_is_an_error],
+    entries: &[("read-on", read_on)],
+    ..Module::EMPTY
+};
+
+/// Returns all that comes at standard input.
+fn read_on(_: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    let mut read = Vec::new();
+    std::io::stdin().read_to_end(&mut read)?;
+    Ok(read)
+}
+
+fn an_input_is_read_from_a_file<D: Drive>(bed: &Bed) {
+    let path = bed.path("hay");
+    std::fs::write(&path, "clover").expect("a file");
+    well(&bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        let open = || std::fs::File::open(&path).map(|file| Source::File(file.into()));
+        for backend in [Backend::Fork, Backend::Exec] {
+            for input in [Source::Path(path.clone()), open()?] {
+                let order = Order::entry("read-on", []).backend(backend).stdin(input);
+                let end = actor.attempt(order)?.end.ok_or("it was ordered")?;
+                assert_eq!(end.value.as_deref(), Some(b"clover".as_slice()), "{backend:?}");
+            }
+        }
+        for input in [Source::Path(path.clone()), open()?] {
+            let order = Order::command("cat", [""; 0]).stdin(input).stdout(Sink::Capture { tail: 100 });
+            let attempt = actor.attempt(order)?;
+            let end = attempt.end.ok_or("it was ordered")?;
+            assert_eq!(end.output.stdout, b"clover", "{:?}", attempt.failures);
+        }
+        Ok(Vec::new())
+    }));
+}
+
+/// Nothing is made then: neither the child nor the file.
+fn an_input_that_is_not_there_is_an_error<D: Drive>(bed: &Bed) {
+    let (path, directory) = (bed.path("missing"), bed.path("."));
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        for (path, why) in [(&path, "No such file"), (&directory, "a file or a device")] {
+            let order = Order::command("cat", [""; 0]).stdin(Source::Path(path.clone()));
+            let spawned = actor.nursery(|nursery| Ok(nursery.spawn(order).map(drop)))?;
+            let Err(Raised::Error(text)) = spawned else { panic!("{spawned:?}") };
+            assert!(text.contains(why) && text.contains(&*path.to_string_lossy()), "{text}");
+        }
+        assert!(!path.exists());
+        Ok(Vec::new())
+    });
+    well(&ended);
+    assert_eq!(ended.outcome.tally.reaped, 0, "{ended:?}");
+}
