@@ -9,13 +9,13 @@ use windrow_core::wire::{HEAD_MAX, encode};
 use windrow_core::{ActorId, Message, Output, Record, VERSIONS};
 use windrow_std::unix::exec::take_channel;
 use windrow_std::unix::link::Link;
-use windrow_std::{Actor, Backend, Notice, Order, Raised};
+use windrow_std::{Actor, Backend, Drive, Notice, Order, Raised};
 
 use crate::frames;
-use crate::harness::acts::{PRELOAD, be_root};
+use crate::harness::acts::{PRELOAD, be_root, is_warm};
 use crate::harness::gate::knock;
 use crate::harness::running::Launch;
-use crate::harness::{Bed, Finished, Module, cases, program, soon};
+use crate::harness::{Bed, Finished, Module, cases, driven, program, soon};
 
 pub(crate) const MODULE: Module = Module {
     cases: cases![
@@ -27,7 +27,8 @@ pub(crate) const MODULE: Module = Module {
         row_38_death_of_a_forked_child_before_ready,
         row_49_ready_then_exit,
     ],
-    entries: &[("at-once", at_once)],
+    driven: driven![what_is_forked_is_warm],
+    entries: &[("at-once", at_once), ("feel", feel)],
     acts: &[("booting-root", booting_root), ("noticing-root", noticing_root)],
     ..Module::EMPTY
 };
@@ -183,6 +184,33 @@ fn row_25_preload_panics(bed: &Bed) {
     let ended = preloading(bed, "panic", "5000");
     assert_told(&ended, "NotStarted(");
     assert!(ended.took < Duration::from_secs(4), "{ended}");
+}
+
+/// By whichever template, of whichever actor.
+fn what_is_forked_is_warm<D: Drive>(bed: &Bed) {
+    let ended = bed.run::<D>(&bed.program().levels(2), |actor: &Actor| {
+        let mut felt = vec![forked_below(actor)?];
+        for backend in [Backend::Fork, Backend::Exec] {
+            let order = Order::entry("feel", "below").backend(backend);
+            felt.push(actor.nursery(|nursery| nursery.spawn(order)?.wait_gone())?.value);
+        }
+        assert_eq!(felt, ["warm"; 3].map(|felt| Some(felt.into())));
+        Ok(Vec::new())
+    });
+    assert!(ended.failures.is_empty(), "{ended:?}");
+}
+
+/// Tells whether this actor is warm, or one that it has forked.
+fn feel(actor: &Actor, whom: &[u8]) -> Result<Vec<u8>, Raised> {
+    match whom {
+        b"below" => Ok(forked_below(actor)?.unwrap_or_default()),
+        _ => Ok(if is_warm() { "warm" } else { "cold" }.into()),
+    }
+}
+
+fn forked_below(actor: &Actor) -> Result<Option<Vec<u8>>, Raised> {
+    let order = Order::entry("feel", "").backend(Backend::Fork);
+    Ok(actor.nursery(|nursery| nursery.spawn(order)?.wait_gone())?.value)
 }
 
 fn row_49_ready_then_exit(bed: &Bed) {

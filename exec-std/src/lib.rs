@@ -153,6 +153,7 @@ mod context;
 mod drive;
 mod endpoint;
 mod failure;
+mod ids;
 mod listen;
 mod meet;
 mod notice;

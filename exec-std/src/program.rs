@@ -9,7 +9,6 @@ use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
 use serde::Serialize;
@@ -22,6 +21,7 @@ use crate::broken::{Defect, broken};
 use crate::drive::Drive;
 use crate::endpoint::{Endpoint, Service, bad, decode, encode};
 use crate::failure::Raised;
+use crate::ids::fresh_id;
 use crate::notice::Notice;
 use crate::order::{Backend, Brief};
 use crate::rehearsal::rehearse;
@@ -113,7 +113,10 @@ impl Program {
         self
     }
 
-    /// Runs `preload` in the root's template, so that every child inherits what it loads. It must start no thread.
+    /// Runs `preload` in every template that is not itself a copy of a warm process: the root's, one that replaces a dead one,
+    /// and that of an actor which was made by `exec`. So whatever is forked, at any level, inherits what it loads. An actor
+    /// made by `exec` begins without it itself, as a root does: a template warms up beside it and keeps nobody waiting. It must
+    /// start no thread.
     #[must_use]
     pub fn preload(mut self, preload: fn()) -> Self {
         self.preload = Some(preload);
@@ -261,7 +264,7 @@ impl Program {
         let told = shared.drive(|shell| (shell.machine().levels(), shell.take_brief()));
         let (levels, brief) = told.unwrap_or_default();
         if levels > 0 {
-            match Template::start(None) {
+            match Template::start(self.preload.filter(|_| !forked)) {
                 Ok(Role::Actor(template)) => {
                     shared.drive(|shell| shell.set_template(template)).transpose()?;
                 }
@@ -370,21 +373,6 @@ fn missing(shared: usize) -> Raised {
     Raised::Error(format!(
         "not all of the {shared} segments came that were shared: were there descriptors for them?"
     ))
-}
-
-/// Gives an id that no other actor of the tree has: a random half that this process drew, and a count.
-pub(crate) fn fresh_id() -> ActorId {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    static OWNER: AtomicU64 = AtomicU64::new(0);
-    let pid = u64::from(std::process::id());
-    // A forked child must not go on with its parent's half.
-    if OWNER.swap(pid, Ordering::Relaxed) != pid {
-        let mut random = [0; 4];
-        let drawn = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
-        let half = if drawn.is_ok() { u32::from_ne_bytes(random) } else { std::process::id() };
-        LAST.store(u64::from(half) << 32, Ordering::Relaxed);
-    }
-    ActorId(LAST.fetch_add(1, Ordering::Relaxed) + 1)
 }
 
 impl fmt::Debug for Program {

@@ -1,6 +1,7 @@
 //! What this program does as a command, and as a template's preload.
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigSet, Signal};
 
@@ -24,7 +25,16 @@ pub(super) fn play(modules: &[Module], name: &str, words: &[String]) -> ExitCode
     }
 }
 
+/// What the preload leaves: whether it has run in this process, or in one that this was forked from.
+static PRELOADED: AtomicBool = AtomicBool::new(false);
+
+/// Tells whether this process has what the preload loads.
+pub(crate) fn is_warm() -> bool {
+    PRELOADED.load(Ordering::Relaxed)
+}
+
 pub(super) fn preload() {
+    PRELOADED.store(true, Ordering::Relaxed);
     match std::env::var(PRELOAD).as_deref() {
         Ok("block") => loop {
             std::thread::park();
