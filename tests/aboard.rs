@@ -176,7 +176,7 @@ fn keeper(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
             assert_eq!(pid == std::process::id(), backend == Backend::Thread);
             knock("k");
         }
-        nursery.spawn(Order::command("sleep", ["1000"]).backend(Backend::Thread))?.ready()?;
+        nursery.spawn(Order::command("sleep", ["1000"]))?.ready()?;
         knock("k");
         if !gate.is_empty() {
             actor.wedge();

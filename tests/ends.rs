@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use windrow_core::{End, Exit, Kind};
+use windrow_std::order::Any;
 use windrow_std::unix::process::{self, Process};
 use windrow_std::unix::{exec, stdio};
 use windrow_std::{Actor, Backend, Drive, Handle, Order, Raised};
@@ -295,10 +296,10 @@ fn refuse(_: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
 }
 
 /// Two orders that fail, and what each failure says after the id of its actor.
-fn failing() -> [(Order, &'static str); 2] {
+fn failing() -> [(Order<Any>, &'static str); 2] {
     [
-        (Order::command("sh", ["-c", "exit 3"]), " died without a last word: exit status 3"),
-        (Order::entry("refuse", []).name("naysayer"), " failed: not today"),
+        (Order::command("sh", ["-c", "exit 3"]).into(), " died without a last word: exit status 3"),
+        (Order::entry("refuse", []).name("naysayer").into(), " failed: not today"),
     ]
 }
 

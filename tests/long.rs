@@ -1,6 +1,7 @@
 //! What is longer than a message holds: whoever says it hears so, and nobody else is harmed.
 
 use windrow_core::{End, Kind};
+use windrow_std::order::Any;
 use windrow_std::unix::stdio::Sink;
 use windrow_std::{Actor, Drive, Endpoint, Order, Portal, Raised, Service};
 
@@ -121,13 +122,13 @@ fn row_48_a_long_order_is_refused_where_it_is_given<D: Drive>(bed: &Bed) {
 
 /// Passes on whatever its child fails with: an entry, or a command that writes much before it fails.
 fn relay(actor: &Actor, below: &[u8]) -> Result<Vec<u8>, Raised> {
-    let order = match below {
-        b"relay" => Order::entry("relay", "error"),
+    let order: Order<Any> = match below {
+        b"relay" => Order::entry("relay", "error").into(),
         b"words" => {
             let script = "for i in 1 2 3 4; do printf '%016300d\\n' $i >&2; done; exit 3";
-            Order::command("sh", ["-c", script]).stderr(Sink::Capture { tail: 1 << 16 })
+            Order::command("sh", ["-c", script]).stderr(Sink::Capture { tail: 1 << 16 }).into()
         }
-        _ => Order::entry("long", "error"),
+        _ => Order::entry("long", "error").into(),
     };
     actor.nursery(|nursery| nursery.spawn(order)?.wait_gone().map(|_| Vec::new()))
 }

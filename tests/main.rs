@@ -12,6 +12,7 @@ mod broken;
 mod calls;
 mod cancels;
 mod cli;
+mod commands;
 mod contexts;
 mod crashes;
 mod crowds;
@@ -58,6 +59,7 @@ const MODULES: &[harness::Module] = &[
     calls::MODULE,
     cancels::MODULE,
     cli::MODULE,
+    commands::MODULE,
     contexts::MODULE,
     crashes::MODULE,
     crowds::MODULE,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::UsageWho;
 use windrow_core::{Event, Exit, Kind, Signal};
+use windrow_std::order::Command;
 use windrow_std::unix::stdio::Sink;
 use windrow_std::{Actor, ChildEnd, Drive, Notice, Order, Raised};
 
@@ -28,12 +29,12 @@ pub(crate) const MODULE: Module = Module {
 
 const CAPTURE: Sink = Sink::Capture { tail: 65536 };
 
-fn shell(script: &str) -> Order {
+fn shell(script: &str) -> Order<Command> {
     Order::command("sh", ["-c", script]).stdout(CAPTURE).stderr(CAPTURE)
 }
 
 /// Runs one command to its end, by itself.
-fn run_one<D: Drive>(bed: &Bed, order: Order) -> ChildEnd {
+fn run_one<D: Drive>(bed: &Bed, order: Order<Command>) -> ChildEnd {
     let (sender, end) = channel();
     bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
         actor.nursery(|nursery| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit, setrlimit};
 use windrow_core::{End, Exit, Kind};
+use windrow_std::order::Any;
 use windrow_std::unix::procfs;
 use windrow_std::{Actor, Drive, Endpoint, Nursery, Order, Raised, Scope, Service, Sink};
 
@@ -72,7 +73,7 @@ impl Drop for Full {
 
 /// In an order in which each kind is the one for which the watching has to grow, a child is made or an error is told.
 fn row_75_no_descriptor_at_each_step_of_a_spawn<D: Drive>(bed: &Bed) {
-    let plans: [fn() -> [Order; 3]; 2] = [|| [still(), idle(), idle()], || [idle(), idle(), still()]];
+    let plans: [fn() -> [Order<Any>; 3]; 2] = [|| [still(), idle(), idle()], || [idle(), idle(), still()]];
     let (mut made, mut refused) = (0, 0);
     for (plan, room) in plans.into_iter().flat_map(|plan| (0..ROOM).map(move |room| (plan, room))) {
         let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
@@ -108,12 +109,12 @@ fn row_75_no_descriptor_at_each_step_of_a_spawn<D: Drive>(bed: &Bed) {
     assert!(made > 0 && refused > 0, "{made} could be made, {refused} could not");
 }
 
-fn idle() -> Order {
-    Order::entry("idle", [])
+fn idle() -> Order<Any> {
+    Order::entry("idle", []).into()
 }
 
-fn still() -> Order {
-    Order::command("sleep", ["1000"]).stdout(TAIL).stderr(TAIL)
+fn still() -> Order<Any> {
+    Order::command("sleep", ["1000"]).stdout(TAIL).stderr(TAIL).into()
 }
 
 fn a_blocked_channel_goes_on_without_descriptors<D: Drive>(bed: &Bed) {

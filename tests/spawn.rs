@@ -10,6 +10,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use windrow_core::Kind;
+use windrow_std::order::Command;
 use windrow_std::{Actor, Drive, Order, Raised};
 
 use crate::harness::acts::be_root;
@@ -175,7 +176,7 @@ fn row_41_every_reason_not_to_run<D: Drive>(bed: &Bed) {
 }
 
 /// Tries once, and gives how long it took to learn that it failed.
-fn not_started(actor: &Actor, order: Order, errno: Errno) -> Duration {
+fn not_started(actor: &Actor, order: Order<Command>, errno: Errno) -> Duration {
     let begin = Instant::now();
     let ended = actor.nursery(|nursery| nursery.spawn(order)?.wait_gone());
     let took = begin.elapsed();

@@ -206,9 +206,6 @@ impl Actor {
             Err(Held::Redirected) => Err(Raised::from(
                 "a thread has the input and the outputs of its process, and no others: use `fork` or `exec`",
             )),
-            Err(Held::Unshareable) => Err(Raised::from(
-                "a command has no channel on which a segment could come: it can only be told of a name",
-            )),
             Err(Held::TooMany(count)) => {
                 Err(Raised::Error(format!("{count} segments do not go with one order: {MANY} do")))
             }

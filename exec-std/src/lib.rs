@@ -145,6 +145,7 @@ mod adopter;
 mod answers;
 mod board;
 mod bodies;
+mod brief;
 mod broadcast;
 mod broken;
 #[cfg(feature = "cli")]
@@ -158,7 +159,7 @@ mod listen;
 mod meet;
 mod notice;
 mod nursery;
-mod order;
+pub mod order;
 mod pending;
 mod portal;
 mod program;

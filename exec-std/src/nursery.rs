@@ -13,7 +13,7 @@ use crate::actor::Actor;
 use crate::board::{ChildFacts, Output};
 use crate::endpoint::{Endpoint, bad, decode, encode};
 use crate::failure::{Failure, Raised};
-use crate::order::Order;
+use crate::order::{Any, Order};
 use crate::portal::Portal;
 use crate::shell::Held;
 
@@ -56,11 +56,11 @@ impl<'a> Nursery<'a> {
     /// Spawns a child and returns at once.
     ///
     /// # Errors
-    /// The cancellation of the nursery, or why the order was refused: a file of its input that can't be read, too.
-    pub fn spawn(&self, mut order: Order) -> Result<Handle, Raised> {
+    /// The cancellation of the nursery, or why the order was refused: a file or a directory that is missing, too.
+    pub fn spawn(&self, order: impl Into<Order<Any>>) -> Result<Handle, Raised> {
         let scope = self.scope;
-        order.open_input()?;
-        let order = Box::new(order);
+        let mut order = Box::new(order.into());
+        order.find()?;
         let (reply, answer) = channel();
         self.actor.tell(|shell| shell.order_child((scope, order, reply)));
         let gone = || Err(Held::Refused(Refused::Ended));
@@ -242,7 +242,7 @@ impl Actor {
     ///
     /// # Errors
     /// The cancellation of what this call stands in.
-    pub fn attempt(&self, order: Order) -> Result<Attempt, Raised> {
+    pub fn attempt(&self, order: impl Into<Order<Any>>) -> Result<Attempt, Raised> {
         let mut child = None;
         let ended = self.nursery(|nursery| child.insert(nursery.spawn(order)?).wait_gone().map(drop));
         let failures = match ended {

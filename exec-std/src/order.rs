@@ -2,12 +2,15 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use serde::{Deserialize, Serialize};
 use windrow_core::{Role, Times};
-use zeroize::Zeroizing;
 
 use crate::failure::Raised;
+pub use crate::unix::exec::Command;
 use crate::unix::segment::Segment;
 use crate::unix::stdio::{Sink, Source};
 
@@ -84,32 +87,50 @@ impl fmt::Display for UnknownBackend {
 
 impl std::error::Error for UnknownBackend {}
 
-/// What a child is to be: an entry of this program, or any command.
+/// What a child is to be: an actor of this program, or a command (`Order<Command>`). An [`Order<Any>`] is either.
+///
+/// Each takes what it can heed. A command is not made by a backend, and an actor has the environment of its parent:
+///
+/// ```compile_fail,E0599
+/// # use windrow_std::Order;
+/// let order = Order::entry("mower", "").env("SCYTHE", "sharp");
+/// ```
 #[derive(Debug)]
-pub struct Order {
+pub struct Order<K = Ours> {
     pub(crate) name: String,
-    pub(crate) what: What,
-    pub(crate) backend: Option<Backend>,
-    pub(crate) levels: Option<u8>,
+    pub(crate) what: K,
     pub(crate) times: Option<Times>,
     pub(crate) stdin: Source,
     pub(crate) stdout: Sink,
     pub(crate) stderr: Sink,
+}
+
+/// An entry of this program, for an actor to run: what [`Order::entry`] and [`Order::service`] order.
+#[derive(Debug)]
+pub struct Ours {
+    pub(crate) entry: String,
+    pub(crate) args: Vec<u8>,
+    pub(crate) backend: Option<Backend>,
+    pub(crate) levels: Option<u8>,
     pub(crate) shared: Vec<Segment>,
 }
 
+/// Whatever can be ordered.
 #[derive(Debug)]
-pub(crate) enum What {
-    Entry { entry: String, args: Vec<u8> },
-    Command { program: OsString, args: Vec<OsString>, envs: Vec<(OsString, OsString)>, own_terminal: bool },
+#[allow(clippy::exhaustive_enums, reason = "a child is an actor of ours, or a stranger")]
+pub enum Any {
+    /// An actor.
+    Ours(Ours),
+    /// A command.
+    Command(Box<Command>),
 }
 
 impl Order {
     /// Orders an actor: the named entry of this program, with `args` for it to read.
     #[must_use]
     pub fn entry(entry: impl Into<String>, args: impl Into<Vec<u8>>) -> Self {
-        let entry = entry.into();
-        Self::new(entry.clone(), What::Entry { entry, args: args.into() }, Sink::Inherit)
+        let (entry, args) = (entry.into(), args.into());
+        Self::new(entry.clone(), Ours { entry, args, backend: None, levels: None, shared: Vec::new() })
     }
 
     /// Orders an actor that serves: the named service of this program.
@@ -118,32 +139,82 @@ impl Order {
         Self::entry(service, [])
     }
 
+    /// Makes it by this backend instead of the nursery's.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.what.backend = Some(backend);
+        self
+    }
+
+    /// Allows this many generations below it, instead of one less than its parent has.
+    #[must_use]
+    pub fn levels(mut self, levels: u8) -> Self {
+        self.what.levels = Some(levels);
+        self
+    }
+
+    /// Gives it a segment, besides those that it has: the same memory is then there and here. It finds it in
+    /// [`Actor::shared`](crate::Actor::shared), in the order in which they were given; 64 at the most.
+    #[must_use]
+    pub fn share(mut self, segment: &Segment) -> Self {
+        self.what.shared.push(segment.clone());
+        self
+    }
+}
+
+impl Order<Command> {
     /// Orders any command. It is asked to end with SIGINT.
     #[must_use]
     pub fn command<A: Into<OsString>>(
         program: impl Into<OsString>,
         args: impl IntoIterator<Item = A>,
     ) -> Self {
-        let program = program.into();
-        let name =
-            std::path::Path::new(&program).file_name().unwrap_or(&program).to_string_lossy().into_owned();
-        let args = args.into_iter().map(Into::into).collect();
-        Self::new(name, What::Command { program, args, envs: Vec::new(), own_terminal: false }, Sink::Inherit)
+        let mut command = Command::new(program);
+        command.args = args.into_iter().map(Into::into).collect();
+        let name = Path::new(&command.program).file_name().unwrap_or(&command.program);
+        Self::new(name.to_string_lossy().into_owned(), command)
     }
 
-    fn new(name: String, what: What, output: Sink) -> Self {
-        let stdout = output;
-        Self {
-            name,
-            what,
-            backend: None,
-            levels: None,
-            times: None,
-            stdin: Source::Null,
-            stdout,
-            stderr: Sink::Inherit,
-            shared: Vec::new(),
-        }
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.what.env(name, value);
+        self
+    }
+
+    /// Takes an environment variable away.
+    #[must_use]
+    pub fn env_remove(mut self, name: impl Into<OsString>) -> Self {
+        self.what.env_remove(name);
+        self
+    }
+
+    /// Takes all environment variables away that it would inherit, and those that are set already.
+    #[must_use]
+    pub fn env_clear(mut self) -> Self {
+        self.what.env_clear();
+        self
+    }
+
+    /// Starts it in this directory. A program or an argument that is a relative path is one from there.
+    #[must_use]
+    pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.what.directory = Some(directory.into());
+        self
+    }
+
+    /// Lets it stay in our process group, and so share our terminal.
+    #[must_use]
+    pub fn own_terminal(mut self) -> Self {
+        self.what.own_group = false;
+        self
+    }
+}
+
+impl<K> Order<K> {
+    fn new(name: String, what: K) -> Self {
+        let (stdin, stdout, stderr) = (Source::Null, Sink::Inherit, Sink::Inherit);
+        Self { name, what, times: None, stdin, stdout, stderr }
     }
 
     /// Gives it a name of at most 64 bytes; a longer one is cut.
@@ -153,42 +224,10 @@ impl Order {
         self
     }
 
-    /// Makes it by this backend instead of the nursery's.
-    #[must_use]
-    pub fn backend(mut self, backend: Backend) -> Self {
-        self.backend = Some(backend);
-        self
-    }
-
-    /// Allows this many generations below it, instead of one less than its parent has.
-    #[must_use]
-    pub fn levels(mut self, levels: u8) -> Self {
-        self.levels = Some(levels);
-        self
-    }
-
     /// Gives it spans of its own. They must fit into the parent's teardown bound.
     #[must_use]
     pub fn times(mut self, times: Times) -> Self {
         self.times = Some(times);
-        self
-    }
-
-    /// Sets an environment variable of a command.
-    #[must_use]
-    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        if let What::Command { envs, .. } = &mut self.what {
-            envs.push((name.into(), value.into()));
-        }
-        self
-    }
-
-    /// Lets a command stay in our process group, and so share our terminal.
-    #[must_use]
-    pub fn own_terminal(mut self) -> Self {
-        if let What::Command { own_terminal, .. } = &mut self.what {
-            *own_terminal = true;
-        }
         self
     }
 
@@ -213,33 +252,40 @@ impl Order {
         self
     }
 
-    /// Gives it a segment, besides those that it has: the same memory is then there and here. It finds it in
-    /// [`Actor::shared`](crate::Actor::shared), in the order in which they were given; 64 at the most. A command has no way
-    /// to get one.
-    #[must_use]
-    pub fn share(mut self, segment: &Segment) -> Self {
-        self.shared.push(segment.clone());
-        self
+    fn of(self, any: impl FnOnce(K) -> Any) -> Order<Any> {
+        let Self { name, what, times, stdin, stdout, stderr } = self;
+        Order { name, what: any(what), times, stdin, stdout, stderr }
     }
+}
 
-    /// Gives what travels behind the spec of an entry without arguments, for whoever plays its parent by hand.
-    ///
-    /// # Errors
-    /// A name that can't be encoded; there is none.
-    #[doc(hidden)]
-    pub fn brief(entry: &str) -> Result<Vec<u8>, postcard::Error> {
-        let (args, backend) = (&[][..], Backend::default());
-        let brief = Brief { name: entry, entry, args, backend, tree: None, shared: 0 };
-        brief.encode().map(|bytes| bytes.to_vec())
+impl From<Order> for Order<Any> {
+    fn from(order: Order) -> Self {
+        order.of(Any::Ours)
     }
+}
 
-    /// Opens the file of its input, so that one that is missing is told before anything is made.
-    pub(crate) fn open_input(&mut self) -> Result<(), Raised> {
-        let Source::Path(path) = &self.stdin else { return Ok(()) };
-        let opened = self.stdin.open().map_err(|error| {
-            Raised::Error(format!("`{}` can't read its input from {}: {error}", self.name, path.display()))
-        })?;
-        self.stdin = opened.map_or(Source::Inherit, Source::File);
+impl From<Order<Command>> for Order<Any> {
+    fn from(order: Order<Command>) -> Self {
+        order.of(|command| Any::Command(Box::new(command)))
+    }
+}
+
+impl Order<Any> {
+    /// Finds what it names in the file system, so that what is missing is told before anything is made.
+    pub(crate) fn find(&mut self) -> Result<(), Raised> {
+        let name = &self.name;
+        let missing = |what: &str, path: &Path, error: io::Error| {
+            Raised::Error(format!("`{name}` can't {what} {}: {error}", path.display()))
+        };
+        if let Any::Command(command) = &self.what
+            && let Some(path) = &command.directory
+        {
+            find_directory(path).map_err(|error| missing("start in", path, error))?;
+        }
+        if let Source::Path(path) = &self.stdin {
+            let opened = self.stdin.open().map_err(|error| missing("read its input from", path, error))?;
+            self.stdin = opened.map_or(Source::Inherit, Source::File);
+        }
         Ok(())
     }
 
@@ -250,51 +296,41 @@ impl Order {
     }
 
     pub(crate) fn is_at_terminal(&self) -> bool {
-        matches!(self.what, What::Command { own_terminal: true, .. })
+        matches!(&self.what, Any::Command(command) if !command.own_group)
     }
 
-    /// Tells what it will be, if it names no backend of its own. A command is never a thread.
+    pub(crate) fn levels(&self) -> Option<u8> {
+        match &self.what {
+            Any::Ours(ours) => ours.levels,
+            Any::Command(_) => None,
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &[Segment] {
+        match &self.what {
+            Any::Ours(ours) => &ours.shared,
+            Any::Command(_) => &[],
+        }
+    }
+
+    /// Tells whether a template is to make it, if it names no backend of its own.
+    pub(crate) fn is_forked(&self, backend: Backend) -> bool {
+        matches!(&self.what, Any::Ours(ours) if ours.backend.unwrap_or(backend) == Backend::Fork)
+    }
+
+    /// Tells what it will be, if it names no backend of its own.
     pub(crate) fn role(&self, backend: Backend) -> Role {
-        match (&self.what, self.backend.unwrap_or(backend)) {
-            (What::Command { .. }, _) => Role::Command,
-            (What::Entry { .. }, Backend::Thread) => Role::Thread,
-            (What::Entry { .. }, Backend::Fork | Backend::Exec) => Role::Actor,
+        match &self.what {
+            Any::Command(_) => Role::Command,
+            Any::Ours(ours) => match ours.backend.unwrap_or(backend) {
+                Backend::Thread => Role::Thread,
+                Backend::Fork | Backend::Exec => Role::Actor,
+            },
         }
     }
 }
 
-/// What travels behind a spec: which entry to run, with what, and how its own children are made.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Brief<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) entry: &'a str,
-    pub(crate) args: &'a [u8],
-    /// The tree's, for the children of the child.
-    pub(crate) backend: Backend,
-    /// Where the actors of the tree meet, if they do.
-    #[serde(borrow)]
-    pub(crate) tree: Option<Place<'a>>,
-    /// How many segments come with it.
-    pub(crate) shared: usize,
-}
-
-impl Brief<'_> {
-    /// Writes it down in a place that is wiped when it goes, for a key may stand in it; large enough at once, so that
-    /// nothing of it is left elsewhere.
-    pub(crate) fn encode(&self) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
-        let tree = self.tree.as_ref().map_or(0, |tree| tree.path.len() + tree.key.len());
-        let room = self.name.len() + self.entry.len() + self.args.len() + tree + BRIEF_NUMBERS;
-        postcard::to_extend(self, Vec::with_capacity(room)).map(Zeroizing::new)
-    }
-}
-
-/// More than lengths and numbers take in a brief.
-const BRIEF_NUMBERS: usize = 128;
-
-/// Where the directory of the tree is, who its root is, and the key with which cards are made out for every door in it.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Place<'a> {
-    pub(crate) path: &'a str,
-    pub(crate) root: u64,
-    pub(crate) key: &'a [u8],
+fn find_directory(path: &Path) -> io::Result<()> {
+    openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    Ok(())
 }

@@ -17,13 +17,14 @@ use windrow_core::{ActorId, Config, Kind, Limits};
 
 use crate::actor::Actor;
 use crate::adopter::Adopter;
+use crate::brief::Brief;
 use crate::broken::{Defect, broken};
 use crate::drive::Drive;
 use crate::endpoint::{Endpoint, Service, bad, decode, encode};
 use crate::failure::Raised;
 use crate::ids::fresh_id;
 use crate::notice::Notice;
-use crate::order::{Backend, Brief};
+use crate::order::Backend;
 use crate::rehearsal::rehearse;
 use crate::shell::{Alive, Asks, Ended, Meets, Reactor, Recorder, Shared, Shell, Tree, Wreck};
 use crate::threads::Threads;

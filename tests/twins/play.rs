@@ -13,6 +13,7 @@ use rustix::process::{
 };
 use windrow_core::sim::Conduct;
 use windrow_smol::Smol;
+use windrow_std::order::{Any, Command};
 use windrow_std::{
     Actor, Backend, Blocking, Drive, Endpoint, Handle, Nursery, Order, Raised, Scope, Service, Sink,
 };
@@ -107,15 +108,15 @@ impl Part<'_> {
         children.iter().map(|child| nursery.spawn(self.order(*child))).collect()
     }
 
-    fn order(&self, child: usize) -> Order {
+    fn order(&self, child: usize) -> Order<Any> {
         let conduct = self.stage.conduct(child);
         let order = Order::entry("part", child.to_string());
         match conduct {
-            Conduct::NoStart => order.stdout(Sink::Path("/proc/none".into())),
-            Conduct::DiesOfCall => Order::service("called"),
-            Conduct::DeafThread => Order::service("called").backend(Backend::Thread),
-            _ if conduct.script().is_command() => command(conduct, child),
-            _ => order,
+            Conduct::NoStart => order.stdout(Sink::Path("/proc/none".into())).into(),
+            Conduct::DiesOfCall => Order::service("called").into(),
+            Conduct::DeafThread => Order::service("called").backend(Backend::Thread).into(),
+            _ if conduct.script().is_command() => command(conduct, child).into(),
+            _ => order.into(),
         }
     }
 
@@ -264,7 +265,7 @@ pub(super) fn waits_for_work(conduct: Conduct) -> bool {
 }
 
 /// Orders a command. What it ignores, it ignores from the start of its program on.
-fn command(conduct: Conduct, node: usize) -> Order {
+fn command(conduct: Conduct, node: usize) -> Order<Command> {
     let own = std::env::current_exe().expect("this program");
     let words = [own.into_os_string(), "--act".into(), "mute-part".into(), node.to_string().into()];
     let ignored = match conduct {

@@ -20,7 +20,7 @@ use super::{Shell, now};
 use crate::board::{Board, Failed};
 use crate::endpoint::Service;
 use crate::failure::Raised;
-use crate::order::Order;
+use crate::order::{Any, Order};
 use crate::serve::Servers;
 use crate::talk::Slot;
 
@@ -41,7 +41,7 @@ pub struct Shared<R> {
 }
 
 /// A child that was ordered, and where the answer goes.
-pub(crate) type Ordered = (ScopeId, Box<Order>, Sender<Result<ActorId, Held>>);
+pub(crate) type Ordered = (ScopeId, Box<Order<Any>>, Sender<Result<ActorId, Held>>);
 
 /// Why a word was not said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +53,6 @@ pub(crate) enum Held {
     TooLong(usize),
     /// It orders a thread, which has the input and the outputs of its process, with others.
     Redirected,
-    /// It shares segments with a command, which has no channel.
-    Unshareable,
     /// It shares more segments than travel together.
     TooMany(usize),
 }

@@ -10,8 +10,8 @@ use windrow_core::ActorId;
 
 use super::Shell;
 use super::reactor::Reactor;
+use crate::brief::Place;
 use crate::broken::{Defect, broken};
-use crate::order::Place;
 use crate::unix::rundir::{Fault, RunDir};
 use crate::unix::token::Key;
 

@@ -50,7 +50,7 @@ use crate::broken;
 use crate::endpoint::Handler;
 use crate::failure::Failure;
 use crate::notice::Notices;
-use crate::order::{Backend, Order};
+use crate::order::Backend;
 use crate::serve::Servers;
 use crate::talk::Slot;
 use crate::unix::signals::Signals;
@@ -68,6 +68,7 @@ pub(crate) use peers::ROOT;
 use records::{Child, watch};
 use slots::Slots;
 use sources::{Source, Sources};
+use start::Briefed;
 use threads::Company;
 pub(crate) use threads::{Alive, Berth, Crew};
 pub(crate) use wreck::Wreck;
@@ -101,8 +102,8 @@ pub struct Shell<R> {
     parent: Option<Channel>,
     children: BTreeMap<ActorId, Child>,
     domains: Domains,
-    /// Orders on their way through the machine, by the number of their spec, with what is to travel behind it.
-    orders: BTreeMap<u32, (Box<Order>, Zeroizing<Vec<u8>>)>,
+    /// Orders on their way through the machine, by the number of their spec.
+    orders: BTreeMap<u32, Briefed>,
     /// Orders that wait for the driver, who alone makes processes.
     ordered: Vec<Ordered>,
     /// Until when the driver means to wait, while it does; `None` in it is until something is ready.

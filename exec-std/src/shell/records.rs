@@ -12,7 +12,7 @@ use super::reactor::{Reactor, Token};
 use super::sources::{Source, Sources};
 use crate::board::Output;
 use crate::broken::{Defect, broken};
-use crate::order::Order;
+use crate::order::{Any, Order};
 use crate::unix::segment::Segment;
 use crate::unix::stdio::{Drained, Pump};
 
@@ -47,7 +47,7 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    pub(crate) fn new(order: &Order, brief: Zeroizing<Vec<u8>>, kill_after: Duration) -> Self {
+    pub(crate) fn new(order: &Order<Any>, brief: Zeroizing<Vec<u8>>, kill_after: Duration) -> Self {
         Self {
             name: order.name.clone(),
             channel: None,
@@ -56,7 +56,7 @@ impl Child {
             stdout: None,
             stderr: None,
             brief,
-            shared: order.shared.clone(),
+            shared: order.shared().to_vec(),
             kill_after,
             seen: false,
             may_leak: false,

@@ -19,8 +19,9 @@ use super::records::{Captured, Child, watch};
 use super::sources::Source;
 use super::wards::{Make, Making};
 use crate::board::ChildFacts;
+use crate::brief::Brief;
 use crate::ids::fresh_id;
-use crate::order::{Backend, Brief, Order, What};
+use crate::order::{Any, Order, Ours};
 use crate::unix::link::Link;
 use crate::unix::process::Process;
 use crate::unix::procfs;
@@ -29,28 +30,33 @@ use crate::unix::segment::Segment;
 use crate::unix::stdio::{self, Pump};
 use crate::unix::template::{Answer, Template};
 
+/// An order, and what is to travel behind its spec.
+pub(super) type Briefed = (Box<Order<Any>>, Zeroizing<Vec<u8>>);
+
 /// The error of a spawn that nobody can do: `EAGAIN`, because it may be tried again.
 pub(super) const AGAIN: i32 = 11;
 
 impl<R: Reactor> Shell<R> {
     /// Puts a user's order to the machine. What is refused has no trace.
-    pub(super) fn order(&mut self, now: Instant, scope: ScopeId, order: Box<Order>) -> Result<ActorId, Held> {
+    pub(super) fn order(
+        &mut self,
+        now: Instant,
+        scope: ScopeId,
+        order: Box<Order<Any>>,
+    ) -> Result<ActorId, Held> {
         let role = order.role(self.backend);
         if role == Role::Thread && order.is_redirected() {
             return Err(Held::Redirected);
         }
-        match order.shared.len() {
-            0 => {}
-            _ if role == Role::Command => return Err(Held::Unshareable),
-            count if count > MANY => return Err(Held::TooMany(count)),
-            _ => {}
+        if order.shared().len() > MANY {
+            return Err(Held::TooMany(order.shared().len()));
         }
         let brief = self.brief_for(&order)?;
         let child = fresh_id();
         self.last_order += 1;
         let id = SpecId(self.last_order);
         let name = self.names.intern(&order.name);
-        let spec = Spec { id, name, role, levels: order.levels, times: order.times };
+        let spec = Spec { id, name, role, levels: order.levels(), times: order.times };
         self.orders.insert(id.0, (order, brief));
         let facts = ChildFacts::new(scope, role == Role::Command);
         self.board.look().children.insert(child, facts);
@@ -83,15 +89,16 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Writes down what travels behind the spec; nothing for a command.
-    fn brief_for(&self, order: &Order) -> Result<Zeroizing<Vec<u8>>, Held> {
-        let What::Entry { entry, args } = &order.what else { return Ok(Zeroizing::default()) };
+    fn brief_for(&self, order: &Order<Any>) -> Result<Zeroizing<Vec<u8>>, Held> {
+        let Any::Ours(Ours { entry, args, shared, .. }) = &order.what else {
+            return Ok(Zeroizing::default());
+        };
         let name = clip(&order.name);
         let key = self.peers.tree.as_ref().map(Tree::key);
         let tree = self.peers.tree.as_ref().zip(key.as_ref());
         let tree = tree.and_then(|(tree, key)| tree.place(key));
         // Plain data always fits into a growing vector.
-        let shared = order.shared.len();
-        let brief = Brief { name, entry, args, backend: self.backend, tree, shared };
+        let brief = Brief { name, entry, args, backend: self.backend, tree, shared: shared.len() };
         let brief = brief.encode().unwrap_or_default();
         if brief.len() > BYTES_MAX { Err(Held::TooLong(brief.len())) } else { Ok(brief) }
     }
@@ -109,7 +116,7 @@ impl<R: Reactor> Shell<R> {
     fn try_start(
         &mut self,
         id: ActorId,
-        order: Order,
+        order: Order<Any>,
         brief: Zeroizing<Vec<u8>>,
         kill_after: Duration,
     ) -> io::Result<()> {
@@ -131,31 +138,28 @@ impl<R: Reactor> Shell<R> {
     fn prepare(
         &mut self,
         id: ActorId,
-        order: Order,
+        order: Order<Any>,
         child: &mut Child,
     ) -> io::Result<(String, Stdio, Start)> {
         let stdio = self.open_outputs(id, &order, child)?;
-        let backend = order.backend.unwrap_or(self.backend);
-        if order.role(self.backend) != Role::Thread {
+        let (role, warm) = (order.role(self.backend), order.is_forked(self.backend));
+        if role != Role::Thread {
             self.record_starting(id, clip(&order.name))?;
         }
         let what = match order.what {
-            What::Entry { .. } => {
+            Any::Ours(_) => {
                 let channel = self.open_channel(id, child)?;
-                match backend {
-                    Backend::Thread => Start::Thread(channel),
-                    Backend::Fork => Start::Process(Make::Actor { channel, warm: true }),
-                    Backend::Exec => Start::Process(Make::Actor { channel, warm: false }),
+                match role {
+                    Role::Thread => Start::Thread(channel),
+                    _ => Start::Process(Make::Actor { channel, warm }),
                 }
             }
-            What::Command { program, args, envs, own_terminal } => {
-                Start::Process(Make::Command { program, args, envs, own_group: !own_terminal })
-            }
+            Any::Command(command) => Start::Process(Make::Command(command)),
         };
         Ok((order.name, stdio, what))
     }
 
-    fn open_outputs(&mut self, id: ActorId, order: &Order, child: &mut Child) -> io::Result<Stdio> {
+    fn open_outputs(&mut self, id: ActorId, order: &Order<Any>, child: &mut Child) -> io::Result<Stdio> {
         let stdin = match &order.stdin {
             stdio::Source::Null => Some(self.null.copy()?),
             other => other.open()?,

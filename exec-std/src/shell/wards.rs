@@ -16,7 +16,7 @@ use super::Shell;
 use super::mail::{Letter, Mail};
 use super::reactor::Reactor;
 use super::start::AGAIN;
-use crate::order::{Backend, Order};
+use crate::order::{Any, Order};
 use crate::unix::exec::{self, ACTOR_VARIABLE, Command};
 use crate::unix::process::Process;
 use crate::unix::template::Request;
@@ -39,12 +39,7 @@ pub(crate) enum Make {
         channel: OwnedFd,
         warm: bool,
     },
-    Command {
-        program: OsString,
-        args: Vec<OsString>,
-        envs: Vec<(OsString, OsString)>,
-        own_group: bool,
-    },
+    Command(Box<Command>),
 }
 
 /// A process that was made for a thread.
@@ -57,12 +52,11 @@ pub(crate) struct Ward {
 
 impl<R: Reactor> Shell<R> {
     /// Tells whether an order is only passed on, to the template or to the main actor.
-    pub(super) fn is_made_elsewhere(&self, order: &Order) -> bool {
+    pub(super) fn is_made_elsewhere(&self, order: &Order<Any>) -> bool {
         match order.role(self.backend) {
             Role::Thread => false,
             _ if self.company.main.is_some() => true,
-            Role::Command => false,
-            Role::Actor => self.maker.is_serving() && order.backend.unwrap_or(self.backend) == Backend::Fork,
+            _ => self.maker.is_serving() && order.is_forked(self.backend),
         }
     }
 
@@ -86,14 +80,9 @@ impl<R: Reactor> Shell<R> {
                 }
                 None => exec_actor(id, &name, channel, stdio).map(Some),
             },
-            Make::Command { program, args, envs, own_group } => {
-                let mut command = Command::new(program);
-                command.args = args;
-                for (name, value) in envs {
-                    command.env(name, value);
-                }
-                (command.stdio, command.own_group, command.tied) = (stdio, own_group, true);
-                spawn(command).map(Some)
+            Make::Command(mut command) => {
+                (command.stdio, command.tied) = (stdio, true);
+                spawn(*command).map(Some)
             }
         }
     }

@@ -1,0 +1,62 @@
+//! What an order of a command says of it, and what then is so.
+
+use windrow_std::order::Command;
+use windrow_std::{Actor, Backend, Drive, Order, Raised, Sink};
+
+use crate::calls::well;
+use crate::harness::{Bed, Module, driven};
+
+pub(crate) const MODULE: Module = Module {
+    driven: driven![
+        a_command_has_the_environment_that_it_is_given,
+        a_command_starts_where_it_is_told,
+        a_command_does_not_start_where_nothing_is,
+    ],
+    ..Module::EMPTY
+};
+
+/// Runs a command to its end and gives what it wrote. That threads are the rule does not make one of it.
+fn written<D: Drive>(bed: &Bed, order: Order<Command>) -> String {
+    let ended = bed.run::<D>(&bed.program().levels(1).backend(Backend::Thread), |actor: &Actor| {
+        let order = order.stdout(Sink::Capture { tail: 1 << 16 });
+        let end = actor.nursery(|nursery| nursery.spawn(order)?.wait_gone())?;
+        Ok(end.output.stdout)
+    });
+    well(&ended);
+    String::from_utf8(ended.value).expect("text")
+}
+
+fn a_command_has_the_environment_that_it_is_given<D: Drive>(bed: &Bed) {
+    let env = || Order::command("env", [""; 0]);
+    let inherited = written::<D>(bed, env().env("HAY", "dry"));
+    assert!(inherited.contains("RUST_BACKTRACE=1\n") && inherited.contains("HAY=dry\n"), "{inherited}");
+    let removed = written::<D>(bed, env().env("HAY", "dry").env_remove("HAY").env_remove("RUST_BACKTRACE"));
+    assert!(!removed.contains("RUST_BACKTRACE") && !removed.contains("HAY"), "{removed}");
+    let clear = Order::command("/usr/bin/env", [""; 0]).env("GRASS", "wet").env_clear().env("HAY", "dry");
+    assert_eq!(written::<D>(bed, clear), "HAY=dry\n");
+}
+
+fn a_command_starts_where_it_is_told<D: Drive>(bed: &Bed) {
+    let barn = bed.path("barn");
+    std::fs::create_dir(&barn).expect("a directory");
+    let barn = barn.canonicalize().expect("its place");
+    let order = Order::command("pwd", ["-P"]).current_dir(&barn);
+    assert_eq!(written::<D>(bed, order), format!("{}\n", barn.display()));
+}
+
+/// It is not said to be the command that is missing.
+fn a_command_does_not_start_where_nothing_is<D: Drive>(bed: &Bed) {
+    let (missing, file) = (bed.path("missing"), bed.path("file"));
+    std::fs::write(&file, "").expect("a file");
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        for (place, why) in [(missing, "No such file"), (file, "Not a directory")] {
+            let order = Order::command("pwd", [""; 0]).current_dir(&place);
+            let spawned = actor.nursery(|nursery| Ok(nursery.spawn(order).map(drop)))?;
+            let Err(Raised::Error(text)) = spawned else { panic!("{spawned:?}") };
+            assert!(text.contains(why) && text.contains(&*place.to_string_lossy()), "{text}");
+        }
+        Ok(Vec::new())
+    });
+    well(&ended);
+    assert_eq!(ended.outcome.tally.reaped, 0, "{ended:?}");
+}
