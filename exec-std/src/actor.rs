@@ -17,7 +17,6 @@ use crate::listen::Listener;
 use crate::nursery::{Nursery, Scope};
 use crate::portal::Portal;
 use crate::shell::{Asks, Desk, Held};
-use crate::unix::rights::MANY;
 use crate::unix::segment::Segment;
 
 /// A handle on the actor that this thread belongs to.
@@ -203,12 +202,6 @@ impl Actor {
             Ok(value) => Ok(Some(value)),
             Err(Held::Congested) => self.wait_for_link(link, None).map(|()| None),
             Err(Held::TooLong(length)) => Err(too_long(length)),
-            Err(Held::Redirected) => Err(Raised::from(
-                "a thread has the input and the outputs of its process, and no others: use `fork` or `exec`",
-            )),
-            Err(Held::TooMany(count)) => {
-                Err(Raised::Error(format!("{count} segments do not go with one order: {MANY} do")))
-            }
             Err(Held::Refused(refused)) => self.answered(Err(refused)),
         }
     }

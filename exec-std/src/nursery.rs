@@ -15,7 +15,6 @@ use crate::endpoint::{Endpoint, bad, decode, encode};
 use crate::failure::{Failure, Raised};
 use crate::order::{Any, Order};
 use crate::portal::Portal;
-use crate::shell::Held;
 
 /// How a nursery is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,9 +62,7 @@ impl<'a> Nursery<'a> {
         order.find()?;
         let (reply, answer) = channel();
         self.actor.tell(|shell| shell.order_child((scope, order, reply)));
-        let gone = || Err(Held::Refused(Refused::Ended));
-        let id = self.actor.unheld(Link::Parent, answer.recv().unwrap_or_else(|_| gone()))?;
-        let id = id.ok_or_else(|| Raised::Cancelled(self.actor.gone()))?;
+        let id = self.actor.answered(answer.recv().unwrap_or(Ok(Err(Refused::Ended)))?)?;
         Ok(Handle::new(self.actor.clone(), id))
     }
 

@@ -11,6 +11,7 @@ use windrow_core::{Role, Times};
 
 use crate::failure::Raised;
 pub use crate::unix::exec::Command;
+use crate::unix::rights::MANY;
 use crate::unix::segment::Segment;
 use crate::unix::stdio::{Sink, Source};
 
@@ -289,8 +290,22 @@ impl Order<Any> {
         Ok(())
     }
 
+    /// Checks that there can be such a child, where children are made by `backend`.
+    pub(crate) fn check(&self, backend: Backend) -> Result<(), Raised> {
+        let shared = self.shared().len();
+        if self.role(backend) == Role::Thread && self.is_redirected() {
+            let why =
+                "a thread has the input and the outputs of its process, and no others: use `fork` or `exec`";
+            return Err(Raised::from(why));
+        }
+        if shared > MANY {
+            return Err(Raised::Error(format!("{shared} segments do not go with one order: {MANY} do")));
+        }
+        Ok(())
+    }
+
     /// Tells whether it is to have an input or an output other than its process's.
-    pub(crate) fn is_redirected(&self) -> bool {
+    fn is_redirected(&self) -> bool {
         let own = |sink: &Sink| !matches!(sink, Sink::Inherit);
         own(&self.stdout) || own(&self.stderr) || !matches!(self.stdin, Source::Null | Source::Inherit)
     }

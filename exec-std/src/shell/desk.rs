@@ -40,8 +40,11 @@ pub struct Shared<R> {
     wanted: AtomicBool,
 }
 
-/// A child that was ordered, and where the answer goes.
-pub(crate) type Ordered = (ScopeId, Box<Order<Any>>, Sender<Result<ActorId, Held>>);
+/// A child that was ordered, and where it is told what came of it: what the machine says, or why it was not even asked.
+pub(crate) type Ordered = (ScopeId, Box<Order<Any>>, Sender<Result<Asked, Raised>>);
+
+/// What the machine says to an order.
+pub(crate) type Asked = Result<ActorId, Refused>;
 
 /// Why a word was not said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,10 +54,6 @@ pub(crate) enum Held {
     Congested,
     /// It is longer than a frame.
     TooLong(usize),
-    /// It orders a thread, which has the input and the outputs of its process, with others.
-    Redirected,
-    /// It shares more segments than travel together.
-    TooMany(usize),
 }
 
 impl From<Refused> for Held {

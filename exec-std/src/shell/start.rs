@@ -11,7 +11,7 @@ use super::Shell;
 use super::asks::BYTES_MAX;
 use super::body::Body;
 use super::channel::Channel;
-use super::desk::Held;
+use super::desk::Asked;
 use super::directory::Tree;
 use super::intern::clip;
 use super::reactor::Reactor;
@@ -20,12 +20,13 @@ use super::sources::Source;
 use super::wards::{Make, Making};
 use crate::board::ChildFacts;
 use crate::brief::Brief;
+use crate::endpoint::too_long;
+use crate::failure::Raised;
 use crate::ids::fresh_id;
 use crate::order::{Any, Order, Ours};
 use crate::unix::link::Link;
 use crate::unix::process::Process;
 use crate::unix::procfs;
-use crate::unix::rights::MANY;
 use crate::unix::segment::Segment;
 use crate::unix::stdio::{self, Pump};
 use crate::unix::template::{Answer, Template};
@@ -38,19 +39,17 @@ pub(super) const AGAIN: i32 = 11;
 
 impl<R: Reactor> Shell<R> {
     /// Puts a user's order to the machine. What is refused has no trace.
+    ///
+    /// # Errors
+    /// Why the machine was not even asked.
     pub(super) fn order(
         &mut self,
         now: Instant,
         scope: ScopeId,
         order: Box<Order<Any>>,
-    ) -> Result<ActorId, Held> {
+    ) -> Result<Asked, Raised> {
+        order.check(self.backend)?;
         let role = order.role(self.backend);
-        if role == Role::Thread && order.is_redirected() {
-            return Err(Held::Redirected);
-        }
-        if order.shared().len() > MANY {
-            return Err(Held::TooMany(order.shared().len()));
-        }
         let brief = self.brief_for(&order)?;
         let child = fresh_id();
         self.last_order += 1;
@@ -63,12 +62,12 @@ impl<R: Reactor> Shell<R> {
         match self.give(now, Input::Spawn { child, scope, spec }) {
             None => {
                 self.called.came(child, name);
-                Ok(child)
+                Ok(Ok(child))
             }
             Some(refused) => {
                 self.orders.remove(&id.0);
                 self.board.look().children.remove(&child);
-                Err(refused.into())
+                Ok(Err(refused))
             }
         }
     }
@@ -89,7 +88,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Writes down what travels behind the spec; nothing for a command.
-    fn brief_for(&self, order: &Order<Any>) -> Result<Zeroizing<Vec<u8>>, Held> {
+    fn brief_for(&self, order: &Order<Any>) -> Result<Zeroizing<Vec<u8>>, Raised> {
         let Any::Ours(Ours { entry, args, shared, .. }) = &order.what else {
             return Ok(Zeroizing::default());
         };
@@ -100,7 +99,7 @@ impl<R: Reactor> Shell<R> {
         // Plain data always fits into a growing vector.
         let brief = Brief { name, entry, args, backend: self.backend, tree, shared: shared.len() };
         let brief = brief.encode().unwrap_or_default();
-        if brief.len() > BYTES_MAX { Err(Held::TooLong(brief.len())) } else { Ok(brief) }
+        if brief.len() > BYTES_MAX { Err(too_long(brief.len())) } else { Ok(brief) }
     }
 
     /// Gives what came behind this actor's own spec, once.
