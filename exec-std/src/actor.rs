@@ -165,9 +165,7 @@ impl Actor {
 
     /// Asks the machine at once, on this thread.
     pub(crate) fn ask<T>(&self, ask: impl FnOnce(&mut dyn Asks) -> Result<T, Refused>) -> Result<T, Raised> {
-        let mut answer = Err(Refused::Ended);
-        self.tell(|shell| answer = ask(shell));
-        self.answered(answer)
+        self.answered(self.said(ask).unwrap_or(Err(Refused::Ended)))
     }
 
     pub(crate) fn answered<T>(&self, answer: Result<T, Refused>) -> Result<T, Raised> {
@@ -186,19 +184,19 @@ impl Actor {
         }
     }
 
-    /// Says something that is never refused. If the actor is over, so is its process.
-    pub(crate) fn tell(&self, say: impl FnOnce(&mut dyn Asks)) {
-        let mut say = Some(say);
-        self.desk.at(&mut |shell| {
-            if let Some(say) = say.take() {
-                say(shell);
-            }
-        });
+    /// Says something to the machine at once, on this thread, and gives the answer; `None` if the actor is over.
+    pub(crate) fn said<T>(&self, say: impl FnOnce(&mut dyn Asks) -> T) -> Option<T> {
+        self.desk.said(say)
     }
 
-    /// Gives what was said, or `None` once it may be said again.
-    pub(crate) fn unheld<T>(&self, link: Link, said: Result<T, Held>) -> Result<Option<T>, Raised> {
-        match said {
+    /// Says something that is never refused. If the actor is over, so is its process.
+    pub(crate) fn tell(&self, say: impl FnOnce(&mut dyn Asks)) {
+        self.said(say);
+    }
+
+    /// Gives the answer to what was [said](Self::said), or `None` once it may be said again.
+    pub(crate) fn unheld<T>(&self, link: Link, said: Option<Result<T, Held>>) -> Result<Option<T>, Raised> {
+        match said.unwrap_or(Err(Held::Refused(Refused::Ended))) {
             Ok(value) => Ok(Some(value)),
             Err(Held::Congested) => self.wait_for_link(link, None).map(|()| None),
             Err(Held::TooLong(length)) => Err(too_long(length)),
@@ -250,9 +248,7 @@ impl Actor {
 
     /// Names the actor at the far end of a channel.
     pub(crate) fn far(&self, link: Link) -> ActorId {
-        let mut far = ActorId::default();
-        self.tell(|shell| far = shell.far(link));
-        far
+        self.said(|shell| shell.far(link)).unwrap_or_default()
     }
 
     /// Says that the far end of a channel sent what is not what was expected.

@@ -9,12 +9,11 @@ use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ContextId, Refused};
+use windrow_core::ContextId;
 
 use crate::actor::Actor;
 use crate::endpoint::{decode, encode, keep_buffer, spare_buffer};
 use crate::failure::Raised;
-use crate::shell::Held;
 use crate::stream::{Ahead, Stream};
 use crate::talk::{Over, Slot, Talk};
 
@@ -35,8 +34,7 @@ impl<'a> ContextEnd<'a> {
     pub(crate) fn begin<T: Serialize>(&self, first: &T) -> Result<(), Raised> {
         let mut bytes = encode(first, spare_buffer())?;
         loop {
-            let mut begun = Err(Held::Refused(Refused::Ended));
-            self.actor.tell(|shell| begun = shell.begin(self.id, &mut bytes));
+            let begun = self.actor.said(|shell| shell.begin(self.id, &mut bytes));
             if let Some(begun) = self.actor.unheld(self.id.link, begun)? {
                 keep_buffer(bytes);
                 return Ok(begun);

@@ -25,8 +25,7 @@ impl Actor {
     pub fn register(&self, name: &str) -> Result<(), Raised> {
         check(name)?;
         let link = self.registrar()?;
-        let mut told = Ok(Err(Refused::Ended));
-        self.tell(|shell| told = shell.register(link, name));
+        let told = self.said(|shell| shell.register(link, name)).unwrap_or(Ok(Err(Refused::Ended)));
         let number = self.answered(told?)?;
         match self.answer(number, |facts| &mut facts.claims)? {
             Claim::Granted => Ok(()),
@@ -136,9 +135,8 @@ impl Actor {
 
     /// Gives the channel to the root. The root itself needs none.
     fn registrar(&self) -> Result<Link, Raised> {
-        let mut told = (None, ActorId::default());
-        self.tell(|shell| told = (shell.root(), shell.far(Link::Parent)));
-        let (Some(root), parent) = told else {
+        let told = self.said(|shell| Some((shell.root()?, shell.far(Link::Parent)))).flatten();
+        let Some((root, parent)) = told else {
             return Err(
                 "this tree has no directory in which its actors could meet: see Program::run_dir".into()
             );

@@ -165,25 +165,28 @@ impl Portal {
         bytes.extend_from_slice(name.as_bytes());
         let mut bytes = encode(args, bytes)?;
         loop {
-            let mut begun = Err(Held::Refused(Refused::Ended));
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let mut boots = false;
-            self.actor.tell(|shell| {
-                begun = shell.call(self.link, scope, linked, &mut bytes, left);
-                // Once the shell is free again, it may be up.
-                match (&begun, self.link) {
-                    (Ok(_), _) => with(shell),
-                    (Err(_), Link::Child(child)) => boots = self.actor.is_booting(child),
-                    (Err(_), _) => {}
-                }
+            let said = self.actor.said(|shell| {
+                let begun = shell.call(self.link, scope, linked, &mut bytes, left);
+                // Once the shell is free again, a child that boots may be up.
+                let boots = match (&begun, self.link) {
+                    (Ok(_), _) => {
+                        with(shell);
+                        None
+                    }
+                    (Err(_), Link::Child(child)) => Some(child).filter(|child| self.actor.is_booting(*child)),
+                    (Err(_), _) => None,
+                };
+                (begun, boots)
             });
-            match (begun, self.link) {
-                (Err(Held::Refused(Refused::ClosedLink)), Link::Child(child)) if boots => {
+            let (begun, boots) = said.unzip();
+            match (begun, boots.flatten()) {
+                (Some(Err(Held::Refused(Refused::ClosedLink))), Some(child)) => {
                     self.actor.ready_by(child, until)?;
                 }
-                (Err(Held::Congested), link) => self.actor.wait_for_link(link, until)?,
-                (begun, link) => {
-                    if let Some(begun) = self.actor.unheld(link, begun)? {
+                (Some(Err(Held::Congested)), _) => self.actor.wait_for_link(self.link, until)?,
+                (begun, _) => {
+                    if let Some(begun) = self.actor.unheld(self.link, begun)? {
                         return Ok(begun);
                     }
                 }

@@ -37,16 +37,14 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Takes the reading of a channel over, if nobody else but the driver has it.
     pub(crate) fn of(desk: &'a dyn Desk, link: Link) -> Option<Self> {
-        let mut socket = None;
-        desk.at(&mut |shell| socket = shell.lend(link));
-        Self::with(desk, link, socket?)
+        Self::with(desk, link, desk.said(|shell| shell.lend(link))??)
     }
 
     /// Reads a channel that was lent together with something else that was said: the answer may come at once.
     pub(crate) fn with(desk: &'a dyn Desk, link: Link, socket: Arc<OwnedFd>) -> Option<Self> {
         let waker = WAKER.with(|waker| waker.get_or_init(|| Waker::new().ok()).clone());
         if waker.is_none() {
-            desk.at(&mut |shell| shell.take_back(link));
+            desk.said(|shell| shell.take_back(link));
         }
         Some(Self { desk, link, socket, waker: waker?, back: false })
     }
@@ -72,17 +70,15 @@ impl<'a> Reader<'a> {
 
     /// Reads what is there. Gives whether there is any sense in waiting on: it was not `enough`, and more may come.
     pub(crate) fn read(&mut self, mut enough: impl FnMut() -> bool) -> bool {
-        let (link, mut back) = (self.link, true);
-        self.desk.at(&mut |shell| back = shell.read_lent(link, &mut enough));
-        self.back = back;
-        !back
+        self.back = self.desk.said(|shell| shell.read_lent(self.link, &mut enough)).unwrap_or(true);
+        !self.back
     }
 }
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
         if !self.back {
-            self.desk.at(&mut |shell| shell.take_back(self.link));
+            self.desk.said(|shell| shell.take_back(self.link));
         }
     }
 }

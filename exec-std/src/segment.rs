@@ -49,9 +49,7 @@ impl Actor {
     }
 
     fn directory(&self) -> Result<RunDir, Raised> {
-        let mut dir = Ok(None);
-        self.tell(|shell| dir = shell.directory());
-        dir?.ok_or_else(|| {
+        self.said(|shell| shell.directory()).unwrap_or(Ok(None))?.ok_or_else(|| {
             let hint = "see Program::run_dir, or share the segment with a child without a name: Order::share";
             Raised::Error(format!("this tree has no directory in which a segment could have a name: {hint}"))
         })

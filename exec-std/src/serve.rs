@@ -239,16 +239,16 @@ impl Actor {
 
     /// Takes up a call. One that can't be is answered, for nobody else will.
     pub(crate) fn take_up(&self, context: ContextId) -> Result<(ScopeId, Arc<Slot>), Refused> {
-        let mut taken = Err(Refused::Ended);
-        self.tell(|shell| {
-            taken = shell.accept(context);
+        let taken = self.said(|shell| {
+            let taken = shell.accept(context);
             match taken {
                 Err(Refused::Full) => self.be_busy(shell, context),
                 Err(_) => shell.cancel_context(context),
                 Ok(_) => {}
             }
+            taken
         });
-        taken
+        taken.unwrap_or(Err(Refused::Ended))
     }
 
     /// Answers a call that there is no room for. There may be some later: that is its caller's to try.
@@ -285,17 +285,20 @@ impl Actor {
         });
         let Some(value) = value else { return };
         let mut ended = Some(self.close(scope, value));
-        let mut held = true;
-        while std::mem::take(&mut held) {
+        loop {
             self.board().wait(None, |facts| (!facts.congested.contains(&context.link)).then_some(()));
-            self.tell(|shell| {
+            let held = self.said(|shell| {
                 // Others waited too, and the first of them may have taken the room.
-                held = !shell.has_room(context.link);
+                let held = !shell.has_room(context.link);
                 if let Some(ended) = ended.take_if(|_| !held) {
                     shell.finish(context, ended);
                     with(shell);
                 }
+                held
             });
+            if held != Some(true) {
+                return;
+            }
         }
     }
 }

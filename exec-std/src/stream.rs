@@ -64,8 +64,8 @@ pub struct Stream<'a, Out, In> {
 impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
     pub(crate) fn open(end: ContextEnd<'a>, ahead: Ahead) -> Result<Self, Raised> {
         let ContextEnd { actor, id, ref slot } = end;
-        let mut opened = Err(Refused::Ended);
-        actor.tell(|shell| opened = shell.open_stream(id, ahead.items, ahead.lossy));
+        let opened = actor.said(|shell| shell.open_stream(id, ahead.items, ahead.lossy));
+        let opened = opened.unwrap_or(Err(Refused::Ended));
         // One whose far end has returned meanwhile is a stream that has ended.
         let returned = matches!(slot.look().over, Some(Over::Returned(_) | Over::Taken));
         let over = opened == Err(Refused::ClosedContext) && returned && !slot.look().opened;
@@ -89,10 +89,9 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
     pub fn send(&mut self, item: &Out) -> Result<(), Raised> {
         let mut bytes = encode(item, spare_buffer())?;
         loop {
-            let mut sent = Err(Held::Refused(Refused::Ended));
-            self.end.actor.tell(|shell| sent = shell.push(self.end.id, &mut bytes));
+            let sent = self.end.actor.said(|shell| shell.push(self.end.id, &mut bytes));
             match sent {
-                Err(Held::Refused(Refused::NoCredit)) => {
+                Some(Err(Held::Refused(Refused::NoCredit))) => {
                     // Whoever is to make room may itself wait for the room that was made here.
                     self.tell_taken();
                     self.wait_for_room()?;

@@ -117,6 +117,15 @@ pub(crate) trait Desk: Send + Sync + std::fmt::Debug {
     fn at(&self, ask: &mut dyn FnMut(&mut dyn Asks));
 }
 
+impl dyn Desk + '_ {
+    /// Says something to the shell, and gives its answer; `None` when the actor is over.
+    pub(crate) fn said<T>(&self, say: impl FnOnce(&mut dyn Asks) -> T) -> Option<T> {
+        let (mut say, mut answer) = (Some(say), None);
+        self.at(&mut |shell| answer = say.take().map(|say| say(shell)));
+        answer
+    }
+}
+
 impl<R: Reactor> Shared<R> {
     /// Puts a shell where threads can share it.
     #[must_use]
