@@ -9,7 +9,8 @@ use windrow_smol::Smol;
 use windrow_std::shell::Ended;
 use windrow_std::unix::{procfs, stdio::Sink};
 use windrow_std::{
-    Actor, Backend, Blocking, Drive, Endpoint, Handle, Nursery, Order, Raised, Service, Serving,
+    Actor, Backend, Blocking, Drive, Endpoint, First, FromCaller, Handle, Nursery, Order, Raised, Service,
+    ToCaller,
 };
 
 use crate::harness::gate::{knock, wait_at};
@@ -39,25 +40,23 @@ pub(crate) const MODULE: Module = Module {
 
 const PID: Endpoint<(), (u32, u64)> = Endpoint::new("aboard-pid");
 const WAIT: Endpoint<(), ()> = Endpoint::new("aboard-wait");
-const COUNT: Endpoint<u32, u32> = Endpoint::new("aboard-count");
+const DOUBLE: Endpoint<u32, u32> = Endpoint::new("aboard-double");
+/// Sends the numbers, and takes their echoes.
+const COUNT: Endpoint<u32, u32, Echoes> = Endpoint::new("aboard-count");
+type Echoes = (First<u32>, FromCaller<u32>, ToCaller<u32>);
 
 fn post() -> Service {
     Service::new("post")
         .on(PID, |serving, ()| Ok((std::process::id(), serving.id().0)))
         .on(WAIT, |serving, ()| serving.sleep_forever())
-        .on(COUNT, count_to)
-}
-
-/// Sends the numbers, and takes their echoes.
-fn count_to(serving: &Serving<'_>, count: u32) -> Result<u32, Raised> {
-    serving.begin(&count)?;
-    let mut stream = serving.stream::<u32, u32>()?;
-    let mut sum = 0;
-    for number in 1..=count {
-        stream.send(&number)?;
-        sum += stream.recv()?.unwrap_or(0);
-    }
-    Ok(sum)
+        .on(COUNT, |serving, count| {
+            serving.begin(&count)?;
+            let mut stream = serving.stream()?;
+            (1..=count).try_fold(0, |sum, number| {
+                stream.send(&number)?;
+                Ok(sum + stream.recv()?.unwrap_or(0))
+            })
+        })
 }
 
 #[track_caller]
@@ -140,8 +139,8 @@ fn threads_and_processes_call_each_other<D: Drive>(bed: &Bed) {
                 let (pid, id) = child.portal().call(PID, &())?;
                 assert_eq!((pid == own, id), (backend == Backend::Thread, child.id().0));
                 let sum = child.portal().context(COUNT, &100, |context| {
-                    let count: u32 = context.begun()?;
-                    let mut stream = context.stream::<u32, u32>()?;
+                    let count = context.begun()?;
+                    let mut stream = context.stream()?;
                     while let Some(number) = stream.recv()? {
                         stream.send(&(number * 2))?;
                         if number == count {
@@ -188,13 +187,13 @@ fn keeper(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
 
 fn a_hundred_threads<D: Drive>(bed: &Bed) {
     static PLAYED: AtomicU32 = AtomicU32::new(0);
-    let program = bed.program().levels(1).task(COUNT, |_, number| {
+    let program = bed.program().levels(1).task(DOUBLE, |_, number| {
         PLAYED.fetch_add(1, Ordering::Relaxed);
         Ok(number * 2)
     });
     let ended = bed.run::<D>(&program.backend(Backend::Thread), |actor: &Actor| {
         actor.nursery(|nursery| {
-            let jobs = (0..100).map(|number| nursery.run_in_actor(COUNT, &number));
+            let jobs = (0..100).map(|number| nursery.run_in_actor(DOUBLE, &number));
             for (number, job) in jobs.collect::<Result<Vec<_>, _>>()?.iter().enumerate() {
                 assert_eq!(job.result()? as usize, number * 2);
             }

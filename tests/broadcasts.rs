@@ -40,10 +40,8 @@ fn a_broadcast_waits_for_nobody_and_ends_for_everybody<D: Drive>(bed: &Bed) {
         let (mut slow, quick) = (source.subscribe(), source.subscribe());
         let (items, missed, ended) = std::thread::scope(|threads| {
             let reader = threads.spawn(move || hear(quick));
-            let relayed: Result<(), Raised> = mill.context(BREAK, &9, |context| {
-                context.begun::<()>()?;
-                source.relay(&mut context.stream::<(), u32>()?)
-            });
+            let relayed: Result<(), Raised> =
+                mill.context(BREAK, &9, |context| source.relay(&mut context.stream()?));
             assert!(relayed.is_err(), "the source fails");
             reader.join().expect("a thread that ends")
         });

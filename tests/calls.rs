@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use windrow_core::{End, Kind, Limits};
 use windrow_std::shell::Ended;
-use windrow_std::{Actor, Drive, Endpoint, Failure, Order, Portal, Program, Raised, Service};
+use windrow_std::{
+    Actor, Drive, Endpoint, Failure, First, FromCaller, Order, Portal, Program, Raised, Service, ToCaller,
+};
 
 use crate::harness::{Bed, Module, driven};
 
@@ -37,7 +39,8 @@ pub(crate) const PID: Endpoint<(), i32> = Endpoint::new("pid");
 pub(crate) const NAME: Endpoint<String, ()> = Endpoint::new("name");
 /// How many calls it holds, or held.
 pub(crate) const BUSY: Endpoint<(), u32> = Endpoint::new("busy");
-pub(crate) const HOLD: Endpoint<u32, ()> = Endpoint::new("hold");
+pub(crate) const HOLD: Endpoint<u32, (), Numbers> = Endpoint::new("hold");
+type Numbers = (First<u32>, FromCaller<u32>, ToCaller<u32>);
 pub(crate) const DEAF: Endpoint<(), ()> = Endpoint::new("deaf-call");
 const MEET: Endpoint<(), ()> = Endpoint::new("meet");
 
@@ -62,7 +65,7 @@ pub(crate) fn desk() -> Service {
         .on(NEST, |serving, ()| serving.parent().call(WAIT, &()).map(|_| String::from("the parent answered")))
         // Waits, deaf to every cancellation.
         .on(DEAF, |serving, ()| {
-            serving.begin(&0_u32)?;
+            serving.begin(&())?;
             HELD.fetch_add(1, Ordering::Relaxed);
             loop {
                 std::thread::park();
@@ -90,7 +93,7 @@ pub(crate) fn desk() -> Service {
             if first > 0 {
                 serving.begin(&first)?;
             }
-            let _stream = if first > 1 { Some(serving.stream::<u32, u32>()?) } else { None };
+            let _stream = if first > 1 { Some(serving.stream()?) } else { None };
             HELD.fetch_add(1, Ordering::Relaxed);
             serving.sleep_forever()
         })

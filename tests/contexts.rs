@@ -41,7 +41,7 @@ fn a_context_links_both_ends<D: Drive>(bed: &Bed) {
 fn an_end_that_was_asked_for_is_no_error<D: Drive>(bed: &Bed) {
     well(&with_desk::<D>(bed, |_, desk| {
         let begun = desk.context(HOLD, &1, |context| {
-            let begun: u32 = context.begun()?;
+            let begun = context.begun()?;
             context.cancel();
             context.cancel();
             Ok(begun)
@@ -56,15 +56,15 @@ fn whatever_is_asked_of_a_context_that_is_over_is_answered<D: Drive>(bed: &Bed) 
         desk.context(HOLD, &0, |context| {
             context.cancel();
             // Each is waited for, and each after another has found the end.
-            assert!(context.begun::<u32>().is_err_and(|raised| raised.is_cancelled()));
+            assert!(context.begun().is_err_and(|raised| raised.is_cancelled()));
             assert!(context.result().is_err_and(|raised| raised.is_cancelled()));
             assert!(context.result().is_err_and(|raised| raised.is_cancelled()));
-            assert!(context.begun::<u32>().is_err_and(|raised| raised.is_cancelled()));
+            assert!(context.begun().is_err_and(|raised| raised.is_cancelled()));
             Ok(())
         })?;
         desk.context(HOLD, &2, |context| {
-            assert_eq!((context.begun::<u32>()?, context.begun::<u32>()?), (2, 2), "it is asked again");
-            let mut stream = context.stream::<u32, u32>()?;
+            assert_eq!((context.begun()?, context.begun()?), (2, 2), "it is asked again");
+            let mut stream = context.stream()?;
             context.cancel();
             assert!(context.result().is_err_and(|raised| raised.is_cancelled()));
             assert!(stream.recv().is_err_and(|raised| raised.is_cancelled()));
@@ -73,7 +73,7 @@ fn whatever_is_asked_of_a_context_that_is_over_is_answered<D: Drive>(bed: &Bed) 
         })?;
         desk.context(ECHO, &String::from("once"), |context| {
             assert_eq!(context.result()?, "once");
-            for ended in [context.result(), context.begun()] {
+            for ended in [context.result().map(drop), context.begun()] {
                 assert!(matches!(ended, Err(Raised::Error(_))), "{ended:?}");
             }
             Ok(())
@@ -139,7 +139,7 @@ fn one_who_serves_a_call_cancels_it_and_nothing_else<D: Drive>(bed: &Bed) {
     with_quitter::<D>(bed, "quitter", |actor, quitter| {
         // Another call of the same actor goes on.
         let ended: Result<(), Raised> = quitter.context(STUBBORN, &false, |other| {
-            other.begun::<()>()?;
+            other.begun()?;
             assert_eq!(quitter.call(QUIT, &String::from("return"))?, 7, "a body may still end well");
             let failed = failure(quitter.call(QUIT, &String::new()).expect_err("a cancellation"));
             assert_eq!(failed.kind, Kind::Cancelled(Reason::Asked));
@@ -190,7 +190,7 @@ fn a_kept_call_is_cancelled_where_it_is_kept<D: Drive>(bed: &Bed) {
 fn another_thread_cancels_either_end<D: Drive>(bed: &Bed) {
     well(&with_desk::<D>(bed, |_, desk| {
         let heard = desk.context(HOLD, &1, |context| {
-            context.begun::<u32>()?;
+            context.begun()?;
             let waits = Barrier::new(2);
             Ok(std::thread::scope(|threads| {
                 threads.spawn(|| {
@@ -229,7 +229,7 @@ fn a_cancellation_is_too_late_for_what_has_ended<D: Drive>(bed: &Bed) {
 fn an_error_of_a_cancelled_end_wins<D: Drive>(bed: &Bed) {
     with_quitter::<D>(bed, "quitter", |_, quitter| {
         let ended: Result<(), Raised> = quitter.context(STUBBORN, &false, |context| {
-            context.begun::<()>()?;
+            context.begun()?;
             context.cancel();
             Ok(())
         });

@@ -3,7 +3,7 @@
 use windrow_core::{End, Kind};
 use windrow_std::order::Any;
 use windrow_std::unix::stdio::Sink;
-use windrow_std::{Actor, Drive, Endpoint, Order, Portal, Raised, Service};
+use windrow_std::{Actor, Drive, Endpoint, First, Order, Portal, Raised, Service};
 
 use crate::calls::{failure, well};
 use crate::harness::{Bed, Module, driven};
@@ -26,7 +26,7 @@ pub(crate) const MODULE: Module = Module {
 /// Gives back so many bytes.
 const DIG: Endpoint<usize, Vec<u8>> = Endpoint::new("dig");
 /// Begins with so many bytes, and then with none, and gives what it was told about the first.
-const DRILL: Endpoint<usize, String> = Endpoint::new("drill");
+const DRILL: Endpoint<usize, String, First<Vec<u8>>> = Endpoint::new("drill");
 
 /// More than any message holds.
 const LONG: usize = 65 << 10;
@@ -37,7 +37,7 @@ const TEXT: usize = 4 << 10;
 fn mine() -> Service {
     Service::new("mine").on(DIG, |_, length| Ok(vec![7; length])).on(DRILL, |serving, length| {
         let told = serving.begin(&vec![7_u8; length]);
-        serving.begin(&Vec::<u8>::new())?;
+        serving.begin(&Vec::new())?;
         told.map_or_else(|raised| Ok(raised.to_string()), |()| Ok(String::from("it was said")))
     })
 }
@@ -77,7 +77,7 @@ fn row_48_a_long_result_is_an_error_of_its_call<D: Drive>(bed: &Bed) {
 fn row_48_a_long_first_value_is_an_error_where_it_is_said<D: Drive>(bed: &Bed) {
     with_mine::<D>(bed, |mine| {
         let told = mine.context(DRILL, &LONG, |context| {
-            assert_eq!(context.begun::<Vec<u8>>()?.len(), 0);
+            assert_eq!(context.begun()?.len(), 0);
             context.result()
         })?;
         assert!(told.contains("one message"), "{told}");

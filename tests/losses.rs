@@ -4,7 +4,9 @@ use std::sync::mpsc::{Sender, channel};
 
 use rustix::process::{Signal, getpid};
 use windrow_core::{End, Exit, Kind, Reason};
-use windrow_std::{Actor, Ahead, Broadcast, Drive, Endpoint, Order, Portal, Raised, Service, Serving};
+use windrow_std::{
+    Actor, Ahead, Broadcast, Drive, Endpoint, FromCaller, Order, Portal, Raised, Service, Serving, ToCaller,
+};
 
 use crate::calls::{BUSY, DEAF, ECHO, HOLD, PID, WAIT, with_desk};
 use crate::harness::{Bed, Module, driven, soon, watch};
@@ -26,24 +28,13 @@ pub(crate) type Way = fn(&Actor, &Portal) -> Result<(), Raised>;
 pub(crate) const WAYS: &[Way] = &[
     |_, desk| desk.call(WAIT, &()).map(drop),
     |_, desk| desk.start(WAIT, &())?.result().map(drop),
-    |_, desk| desk.context(HOLD, &0, |context| context.begun::<u32>().map(drop)),
-    |_, desk| desk.context(HOLD, &1, |context| context.begun::<u32>().and_then(|_| context.result())),
+    |_, desk| desk.context(HOLD, &0, |context| context.begun().map(drop)),
+    |_, desk| desk.context(HOLD, &1, |context| context.begun().and_then(|_| context.result())),
+    |_, desk| desk.context(HOLD, &2, |context| context.stream()?.recv().map(drop)),
+    |_, desk| desk.context(HOLD, &2, |context| context.stream()?.recv_timeout(4 * soon()).map(drop)),
     |_, desk| {
         desk.context(HOLD, &2, |context| {
-            context.begun::<u32>()?;
-            context.stream::<u32, u32>()?.recv().map(drop)
-        })
-    },
-    |_, desk| {
-        desk.context(HOLD, &2, |context| {
-            context.begun::<u32>()?;
-            context.stream::<u32, u32>()?.recv_timeout(4 * soon()).map(drop)
-        })
-    },
-    |_, desk| {
-        desk.context(HOLD, &2, |context| {
-            context.begun::<u32>()?;
-            let mut stream = context.stream::<u32, u32>()?;
+            let mut stream = context.stream()?;
             // It takes nothing, so this waits for room before long.
             loop {
                 stream.send(&7)?;
@@ -57,17 +48,11 @@ pub(crate) const WAYS: &[Way] = &[
         actor.nursery(|_| waiting.result().map(drop))
     },
     // Its body has ended, and the far end has not.
-    |_, desk| desk.context(HOLD, &1, |context| context.begun::<u32>().map(drop)),
-    |_, desk| {
-        desk.context(HOLD, &2, |context| {
-            context.begun::<u32>()?;
-            context.stream_with::<u32, u32>(Ahead::last(8))?.recv().map(drop)
-        })
-    },
+    |_, desk| desk.context(HOLD, &1, |context| context.begun().map(drop)),
+    |_, desk| desk.context(HOLD, &2, |context| context.stream_with(Ahead::last(8))?.recv().map(drop)),
     |actor, desk| {
         desk.context(HOLD, &2, |context| {
-            context.begun::<u32>()?;
-            let (source, mut stream) = (Broadcast::<u32>::new(actor, 4), context.stream::<u32, u32>()?);
+            let (source, mut stream) = (Broadcast::<u32>::new(actor, 4), context.stream()?);
             let mut receiver = source.subscribe();
             std::thread::scope(|threads| {
                 let receives = threads.spawn(move || receiver.recv().map(drop));
@@ -81,7 +66,7 @@ pub(crate) const WAYS: &[Way] = &[
 /// The far end was cancelled from here, has said that it is ending, and does not: its loss is no error then.
 const CANCELLED: Way = |_, desk| {
     desk.context(DEAF, &(), |context| {
-        context.begun::<u32>()?;
+        context.begun()?;
         context.cancel();
         context.result()
     })
@@ -150,19 +135,22 @@ fn a_killed_peer_ends_the_wait_for_room_on_its_channel<D: Drive>(bed: &Bed) {
     died(&ended, 0);
 }
 
+/// What goes each way.
+type Numbers = (FromCaller<u32>, ToCaller<u32>);
+
 /// What waits at the end that serves, in this way.
-const SERVED: Endpoint<(usize, i32), ()> = Endpoint::new("served");
+const SERVED: Endpoint<(usize, i32), (), Numbers> = Endpoint::new("served");
 
 /// A way of waiting for a caller, who is killed meanwhile.
-type ServingWay = fn(&Serving<'_>) -> Result<(), Raised>;
+type ServingWay = fn(&Serving<'_, Numbers>) -> Result<(), Raised>;
 
 const SERVING_WAYS: &[ServingWay] = &[
     |serving| serving.sleep_forever(),
     |serving| serving.sleep(4 * soon()),
-    |serving| serving.stream::<u32, u32>()?.recv().map(drop),
-    |serving| serving.stream::<u32, u32>()?.recv_timeout(4 * soon()).map(drop),
+    |serving| serving.stream()?.recv().map(drop),
+    |serving| serving.stream()?.recv_timeout(4 * soon()).map(drop),
     |serving| {
-        let mut stream = serving.stream::<u32, u32>()?;
+        let mut stream = serving.stream()?;
         loop {
             stream.send(&7)?;
         }
@@ -177,8 +165,7 @@ const SERVING_WAYS: &[ServingWay] = &[
 fn doomed_caller(actor: &Actor, way: &[u8]) -> Result<Vec<u8>, Raised> {
     let args = (usize::from(way.first().copied().unwrap_or(0)), getpid().as_raw_pid());
     actor.parent().context(SERVED, &args, |context| {
-        context.begun::<()>()?;
-        let _stream = context.stream::<u32, u32>()?;
+        let _stream = context.stream()?;
         actor.sleep_forever()
     })?;
     Ok(Vec::new())
@@ -207,7 +194,7 @@ fn a_killed_caller_ends_every_wait_of_who_serves_it<D: Drive>(bed: &Bed) {
 /// Tells who calls, waits as it is told, and tells how that ended.
 fn serve(
     tell: Sender<Result<i32, Raised>>,
-) -> impl Fn(&Serving<'_>, (usize, i32)) -> Result<(), Raised> + Send + Sync + 'static {
+) -> impl Fn(&Serving<'_, Numbers>, (usize, i32)) -> Result<(), Raised> + Send + Sync + 'static {
     move |serving, (way, caller)| {
         serving.begin(&())?;
         let _ = tell.send(Ok(caller));

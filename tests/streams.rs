@@ -5,7 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use windrow_core::{End, Kind};
-use windrow_std::{Actor, Ahead, Drive, Endpoint, Order, Portal, Raised, Service};
+use windrow_std::{
+    Actor, Ahead, Drive, Endpoint, First, FromCaller, Order, Portal, Raised, Service, ToCaller,
+};
 
 use crate::harness::{Bed, Module, driven};
 
@@ -13,7 +15,9 @@ pub(crate) const MODULE: Module = Module {
     driven: driven![
         items_come_in_order_and_each_way_ends_by_itself,
         what_was_sent_before_the_answer_is_read_before_the_end,
-        a_stream_is_opened_once_and_after_the_beginning,
+        a_stream_is_opened_once,
+        a_stream_that_only_one_end_opens_has_no_items,
+        a_first_value_that_says_something_is_not_left_out,
         a_writer_waits_for_its_reader_and_for_nobody_else,
         what_was_sent_comes_though_its_writer_is_silent,
         a_lossy_stream_keeps_the_last_items_and_counts_the_rest,
@@ -26,14 +30,19 @@ pub(crate) const MODULE: Module = Module {
     ..Module::EMPTY
 };
 
-const SQUARES: Endpoint<(), u64> = Endpoint::new("squares");
-const COUNT: Endpoint<u32, ()> = Endpoint::new("count");
-const DRIP: Endpoint<u32, ()> = Endpoint::new("drip");
-const TAKE: Endpoint<u32, u64> = Endpoint::new("take");
-pub(crate) const BREAK: Endpoint<u32, ()> = Endpoint::new("break");
-const SPRING: Endpoint<(), ()> = Endpoint::new("spring");
+const SQUARES: Endpoint<(), u64, (FromCaller<u64>, ToCaller<u64>)> = Endpoint::new("squares");
+const COUNT: Endpoint<u32, (), (First<u32>, ToCaller<u32>)> = Endpoint::new("count");
+const DRIP: Endpoint<u32, (), ToCaller<u32>> = Endpoint::new("drip");
+const TAKE: Endpoint<u32, u64, FromCaller<u64>> = Endpoint::new("take");
+pub(crate) const BREAK: Endpoint<u32, (), ToCaller<u32>> = Endpoint::new("break");
+const SPRING: Endpoint<(), (), ToCaller<u32>> = Endpoint::new("spring");
 const POUR: Endpoint<u32, ()> = Endpoint::new("pour");
-const MIRROR: Endpoint<(), usize> = Endpoint::new("mirror");
+/// Returns at once, whether it began or not.
+const SHY: Endpoint<bool, u32, ToCaller<u32>> = Endpoint::new("shy");
+/// Opens its stream too early, then in time, and tells whether the former was refused.
+const HASTY: Endpoint<(), bool, (First<u32>, ToCaller<u32>)> = Endpoint::new("hasty");
+const MIRROR: Endpoint<(), usize, Bytes> = Endpoint::new("mirror");
+type Bytes = (FromCaller<Vec<u8>>, ToCaller<Vec<u8>>);
 
 /// How many items the spring is to send, and who waits until it has.
 type Poured = (u32, Sender<()>);
@@ -51,8 +60,7 @@ fn spring(service: Service) -> Service {
         .on(SPRING, |serving, ()| {
             let (pour, poured) = channel::<Poured>();
             *flows() = Some(pour);
-            serving.begin(&())?;
-            let mut stream = serving.stream::<u32, ()>()?;
+            let mut stream = serving.stream()?;
             let mut numbers = 0..;
             for (count, done) in poured {
                 numbers.by_ref().take(count as usize).try_for_each(|number| stream.send(&number))?;
@@ -79,8 +87,7 @@ fn millstones() -> Service {
     Service::new("mill")
         // Squares what comes, and returns the sum when there is no more.
         .on(SQUARES, |serving, ()| {
-            serving.begin(&())?;
-            let mut stream = serving.stream::<u64, u64>()?;
+            let mut stream = serving.stream()?;
             let mut sum = 0;
             while let Some(number) = stream.recv()? {
                 sum += number;
@@ -91,34 +98,37 @@ fn millstones() -> Service {
         // Counts to a number and returns at once.
         .on(COUNT, |serving, to| {
             serving.begin(&to)?;
-            let mut stream = serving.stream::<u32, ()>()?;
+            let mut stream = serving.stream()?;
             (0..to).try_for_each(|number| stream.send(&number))
         })
         // Counts to a number, and then says nothing more.
         .on(DRIP, |serving, to| {
-            serving.begin(&())?;
-            let mut stream = serving.stream::<u32, ()>()?;
+            let mut stream = serving.stream()?;
             (0..to).try_for_each(|number| stream.send(&number))?;
             serving.sleep_forever()
         })
         // Takes so many items, and no more until the other end has ended.
         .on(TAKE, |serving, items| {
-            serving.begin(&())?;
-            let mut stream = serving.stream::<(), u64>()?;
+            let mut stream = serving.stream()?;
             for _ in 0..items {
                 stream.recv()?;
             }
             serving.sleep_forever().map(|()| 0)
         })
         .on(BREAK, |serving, after| {
-            serving.begin(&())?;
-            let mut stream = serving.stream::<u32, ()>()?;
+            let mut stream = serving.stream()?;
             (0..after).try_for_each(|number| stream.send(&number))?;
             Err("the mill broke".into())
         })
+        .on(SHY, |serving, begins| if begins { serving.begin(&()).map(|()| 7) } else { Ok(7) })
+        .on(HASTY, |serving, ()| {
+            let early = serving.stream();
+            serving.begin(&7)?;
+            serving.stream()?.send(&8)?;
+            Ok(matches!(early, Err(Raised::Error(_))))
+        })
         .on(MIRROR, |serving, ()| {
-            serving.begin(&())?;
-            let mut stream = serving.stream::<Vec<u8>, Vec<u8>>()?;
+            let mut stream = serving.stream()?;
             let mut bytes = 0;
             while let Some(item) = stream.recv()? {
                 bytes += item.len();
@@ -148,8 +158,7 @@ fn items_come_in_order_and_each_way_ends_by_itself<D: Drive>(bed: &Bed) {
     with_mill::<D>(bed, |_, mill| {
         const ITEMS: u64 = 2000;
         let sum = mill.context(SQUARES, &(), |context| {
-            context.begun::<()>()?;
-            let mut stream = context.stream::<u64, u64>()?;
+            let mut stream = context.stream()?;
             for number in 0..ITEMS {
                 stream.send(&number)?;
                 // In step with a window that is much smaller than what is sent.
@@ -170,8 +179,8 @@ fn what_was_sent_before_the_answer_is_read_before_the_end<D: Drive>(bed: &Bed) {
     with_mill::<D>(bed, |_, mill| {
         for to in [0, 1, 63, 64, 65, 1000] {
             mill.context(COUNT, &to, |context| {
-                assert_eq!(context.begun::<u32>()?, to);
-                let mut stream = context.stream::<(), u32>()?;
+                assert_eq!(context.begun()?, to);
+                let mut stream = context.stream()?;
                 let read = stream.by_ref().collect::<Result<Vec<_>, _>>()?;
                 assert_eq!(read, (0..to).collect::<Vec<_>>());
                 context.result()
@@ -181,14 +190,37 @@ fn what_was_sent_before_the_answer_is_read_before_the_end<D: Drive>(bed: &Bed) {
     });
 }
 
-fn a_stream_is_opened_once_and_after_the_beginning<D: Drive>(bed: &Bed) {
+fn a_stream_is_opened_once<D: Drive>(bed: &Bed) {
     with_mill::<D>(bed, |_, mill| {
         mill.context(COUNT, &3, |context| {
-            context.begun::<u32>()?;
-            let stream = context.stream::<(), u32>()?;
-            assert!(matches!(context.stream::<(), u32>(), Err(Raised::Error(_))), "a second opening");
+            let stream = context.stream()?;
+            assert!(matches!(context.stream(), Err(Raised::Error(_))), "a second opening");
             assert_eq!(stream.count(), 3);
-            assert!(matches!(context.stream::<(), u32>(), Err(Raised::Error(_))), "an opening after the end");
+            assert!(matches!(context.stream(), Err(Raised::Error(_))), "an opening after the end");
+            Ok(())
+        })
+    });
+}
+
+fn a_stream_that_only_one_end_opens_has_no_items<D: Drive>(bed: &Bed) {
+    with_mill::<D>(bed, |_, mill| {
+        for begins in [false, true] {
+            mill.context(SHY, &begins, |context| {
+                assert_eq!(context.stream()?.count(), 0);
+                assert_eq!(context.result()?, 7);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    });
+}
+
+fn a_first_value_that_says_something_is_not_left_out<D: Drive>(bed: &Bed) {
+    with_mill::<D>(bed, |_, mill| {
+        mill.context(HASTY, &(), |context| {
+            let mut stream = context.stream()?;
+            assert_eq!((context.begun()?, stream.recv()?, stream.recv()?), (7, Some(8), None));
+            assert!(context.result()?, "it was refused");
             Ok(())
         })
     });
@@ -197,8 +229,7 @@ fn a_stream_is_opened_once_and_after_the_beginning<D: Drive>(bed: &Bed) {
 fn a_writer_waits_for_its_reader_and_for_nobody_else<D: Drive>(bed: &Bed) {
     with_mill::<D>(bed, |_, mill| {
         mill.context(TAKE, &10, |slow| {
-            slow.begun::<()>()?;
-            let mut full = slow.stream::<u64, ()>()?;
+            let mut full = slow.stream()?;
             let (sender, sent) = channel();
             std::thread::scope(|threads| {
                 threads.spawn(move || {
@@ -210,8 +241,7 @@ fn a_writer_waits_for_its_reader_and_for_nobody_else<D: Drive>(bed: &Bed) {
                 });
                 // A neighbour on the same channel goes on meanwhile, far beyond what the full one may send.
                 mill.context(COUNT, &20_000, |context| {
-                    context.begun::<u32>()?;
-                    assert_eq!(context.stream::<(), u32>()?.count(), 20_000);
+                    assert_eq!(context.stream()?.count(), 20_000);
                     Ok(())
                 })?;
                 slow.cancel();
@@ -230,8 +260,7 @@ fn what_was_sent_comes_though_its_writer_is_silent<D: Drive>(bed: &Bed) {
     with_mill::<D>(bed, |_, mill| {
         for (ahead, items) in [(1, 3), (2, 5), (3, 7), (8, 13), (15, 40), (64, 64), (64, 200)] {
             mill.context(DRIP, &items, |context| {
-                context.begun::<()>()?;
-                let stream = context.stream_with::<(), u32>(Ahead::items(ahead))?;
+                let stream = context.stream_with(Ahead::items(ahead))?;
                 let came = stream.take(items as usize).collect::<Result<Vec<_>, _>>()?;
                 assert_eq!(came, (0..items).collect::<Vec<_>>(), "{ahead} ahead");
                 context.cancel();
@@ -245,8 +274,7 @@ fn what_was_sent_comes_though_its_writer_is_silent<D: Drive>(bed: &Bed) {
 fn a_lossy_stream_keeps_the_last_items_and_counts_the_rest<D: Drive>(bed: &Bed) {
     with_mill::<D>(bed, |_, mill| {
         mill.context(COUNT, &1000, |context| {
-            context.begun::<u32>()?;
-            let mut stream = context.stream_with::<(), u32>(Ahead::last(8))?;
+            let mut stream = context.stream_with(Ahead::last(8))?;
             // It never waits for us, so it is done while we have read nothing.
             context.result()?;
             let last = stream.by_ref().collect::<Result<Vec<_>, _>>()?;
@@ -260,8 +288,7 @@ fn a_lossy_stream_keeps_the_last_items_and_counts_the_rest<D: Drive>(bed: &Bed) 
 fn what_a_lossy_reader_has_taken_gives_way_to_nothing<D: Drive>(bed: &Bed) {
     with_mill::<D>(bed, |_, mill| {
         mill.context(SPRING, &(), |context| {
-            context.begun::<()>()?;
-            let mut stream = context.stream_with::<(), u32>(Ahead::last(8))?;
+            let mut stream = context.stream_with(Ahead::last(8))?;
             mill.call(POUR, &8)?;
             assert_eq!(stream.recv()?, Some(0));
             // There is room for one of these; three give way to the others.
@@ -281,8 +308,7 @@ fn what_a_lossy_reader_has_taken_gives_way_to_nothing<D: Drive>(bed: &Bed) {
 fn a_reader_waits_no_longer_than_it_wants_to<D: Drive>(bed: &Bed) {
     with_mill::<D>(bed, |_, mill| {
         mill.context(TAKE, &1, |context| {
-            context.begun::<()>()?;
-            let mut stream = context.stream::<u64, ()>()?;
+            let mut stream = context.stream()?;
             assert_eq!(stream.recv_timeout(Duration::from_millis(20)), Err(Raised::TimedOut));
             context.cancel();
             Ok(())
@@ -293,8 +319,7 @@ fn a_reader_waits_no_longer_than_it_wants_to<D: Drive>(bed: &Bed) {
 fn a_long_item_travels_and_a_longer_one_is_refused<D: Drive>(bed: &Bed) {
     with_mill::<D>(bed, |_, mill| {
         mill.context(MIRROR, &(), |context| {
-            context.begun::<()>()?;
-            let mut stream = context.stream::<Vec<u8>, Vec<u8>>()?;
+            let mut stream = context.stream()?;
             for length in [0, 1, 4096, 65_000] {
                 let item = vec![7; length];
                 stream.send(&item)?;
@@ -312,8 +337,7 @@ fn a_failure_follows_the_items_before_it<D: Drive>(bed: &Bed) {
     with_mill::<D>(bed, |_, mill| {
         let mut read = Vec::new();
         let ended: Result<(), Raised> = mill.context(BREAK, &5, |context| {
-            context.begun::<()>()?;
-            for item in context.stream::<(), u32>()? {
+            for item in context.stream()? {
                 read.push(item?);
             }
             Ok(())

@@ -38,7 +38,7 @@ type Unacked = fn(&Actor, &Portal, i32) -> Result<(), Raised>;
 const UNACKED: &[Unacked] = &[
     |_, desk, pid| {
         desk.context(HOLD, &1, |context| {
-            context.begun::<u32>()?;
+            context.begun()?;
             still(pid);
             context.cancel();
             context.result()
@@ -46,7 +46,7 @@ const UNACKED: &[Unacked] = &[
     },
     |_, desk, pid| {
         desk.context(HOLD, &1, |context| {
-            context.begun::<u32>()?;
+            context.begun()?;
             still(pid);
             context.cancel();
             Ok(())
@@ -54,7 +54,7 @@ const UNACKED: &[Unacked] = &[
     },
     |_, desk, pid| {
         desk.context(HOLD, &1, |context| {
-            context.begun::<u32>()?;
+            context.begun()?;
             still(pid);
             Err("the body fails".into())
         })
@@ -142,7 +142,7 @@ const AWAITS: &[Awaits] = &[
     },
     |_, nursery, gate, ordered| {
         let portal = ordered_by(nursery, gate, ordered)?.portal();
-        portal.context(HOLD, &1, |context| context.begun::<u32>().map(drop))
+        portal.context(HOLD, &1, |context| context.begun().map(drop))
     },
     |_, nursery, gate, ordered| ordered_by(nursery, gate, ordered)?.wait_gone().map(drop),
     |_, nursery, gate, ordered| ordered_by(nursery, gate, ordered).map(drop),

@@ -4,18 +4,23 @@
 
 use std::process::ExitCode;
 
-use windrow_std::{Blocking, Broadcast, Endpoint, Heard, Order, Program, Service};
+use windrow_std::{
+    Blocking, Broadcast, Endpoint, First, FromCaller, Heard, Order, Program, Service, ToCaller,
+};
 
-/// Takes words until there is no more, answers each, and returns how many there were.
-const SHOUT: Endpoint<(), usize> = Endpoint::new("shout");
+/// It says how it is, and answers each word with another.
+type Shouting = (First<String>, FromCaller<String>, ToCaller<String>);
+
+/// Takes words until there is no more, and returns how many there were.
+const SHOUT: Endpoint<(), usize, Shouting> = Endpoint::new("shout");
 /// Counts down from a number.
-const COUNT: Endpoint<u32, ()> = Endpoint::new("count");
+const COUNT: Endpoint<u32, (), ToCaller<u32>> = Endpoint::new("count");
 
 fn crier() -> Service {
     Service::new("crier")
         .on(SHOUT, |serving, ()| {
-            serving.begin(&"ready")?;
-            let mut stream = serving.stream::<String, String>()?;
+            serving.begin(&String::from("ready"))?;
+            let mut stream = serving.stream()?;
             let mut words = 0;
             while let Some(word) = stream.recv()? {
                 words += 1;
@@ -24,8 +29,7 @@ fn crier() -> Service {
             Ok(words)
         })
         .on(COUNT, |serving, from| {
-            serving.begin(&())?;
-            let mut stream = serving.stream::<u32, ()>()?;
+            let mut stream = serving.stream()?;
             // Waits whenever the other end has no room: nothing piles up.
             (0..=from).rev().try_for_each(|number| stream.send(&number))
         })
@@ -36,8 +40,8 @@ fn main() -> std::io::Result<ExitCode> {
         actor.nursery(|nursery| {
             let crier = nursery.spawn(Order::service("crier"))?.portal();
             let words = crier.context(SHOUT, &(), |context| {
-                println!("the crier is {}", context.begun::<String>()?);
-                let mut stream = context.stream::<String, String>()?;
+                println!("the crier is {}", context.begun()?);
+                let mut stream = context.stream()?;
                 for word in ["make", "hay"] {
                     stream.send(&word.to_owned())?;
                     println!("{word}: {}", stream.recv()?.unwrap_or_default());
@@ -49,10 +53,7 @@ fn main() -> std::io::Result<ExitCode> {
 
             let numbers = Broadcast::<u32>::new(actor, 16);
             let receivers = [numbers.subscribe(), numbers.subscribe()];
-            crier.context(COUNT, &3, |context| {
-                context.begun::<()>()?;
-                numbers.relay(&mut context.stream::<(), u32>()?)
-            })?;
+            crier.context(COUNT, &3, |context| numbers.relay(&mut context.stream()?))?;
             for (place, receiver) in receivers.into_iter().enumerate() {
                 for heard in receiver {
                     match heard? {

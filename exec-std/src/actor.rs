@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use windrow_core::{ActorId, Cause, Kind, Link, Reason, Refused, ScopeId, TaskId};
 
 use crate::board::Board;
+use crate::dialogue::Dialogue;
 use crate::endpoint::{Endpoint, Service, bad, too_long};
 use crate::failure::Raised;
 use crate::listen::Listener;
@@ -133,10 +134,11 @@ impl Actor {
     ///
     /// # Errors
     /// More endpoints than the actor may have.
-    pub fn listen<A, R>(&self, endpoint: Endpoint<A, R>) -> Result<Listener<A, R>, Raised>
+    pub fn listen<A, R, D>(&self, endpoint: Endpoint<A, R, D>) -> Result<Listener<A, R, D>, Raised>
     where
         A: DeserializeOwned,
         R: Serialize,
+        D: Dialogue,
     {
         let name = self.ask(|shell| shell.listen(endpoint.name()))?;
         Ok(Listener::new(self.clone(), name))

@@ -9,11 +9,13 @@ use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::ContextId;
+use windrow_core::{ContextId, Refused};
 
 use crate::actor::Actor;
+use crate::dialogue::Dialogue;
 use crate::endpoint::{decode, encode, keep_buffer, spare_buffer};
 use crate::failure::Raised;
+use crate::shell::Held;
 use crate::stream::{Ahead, Stream};
 use crate::talk::{Over, Slot, Talk};
 
@@ -30,11 +32,29 @@ impl<'a> ContextEnd<'a> {
         Self { actor, id, slot }
     }
 
-    /// Tells the caller that the work has begun, with a first value.
+    /// Tells the caller that the work has begun, with the first value.
     pub(crate) fn begin<T: Serialize>(&self, first: &T) -> Result<(), Raised> {
-        let mut bytes = encode(first, spare_buffer())?;
+        match self.begin_with(encode(first, spare_buffer())?)? {
+            true => Ok(()),
+            false => self.actor.answered(Err(Refused::ClosedContext)),
+        }
+    }
+
+    /// Tells the caller so, unless it was told, if the first value says nothing: is of no bytes.
+    pub(crate) fn begin_unsaid<D: Dialogue>(&self) -> Result<(), Raised> {
+        if decode::<D::First>(&[]).is_ok() {
+            self.begin_with(spare_buffer())?;
+        }
+        Ok(())
+    }
+
+    /// Gives whether the caller could be told: not twice, and not once the call is over.
+    fn begin_with(&self, mut bytes: Vec<u8>) -> Result<bool, Raised> {
         loop {
-            let begun = self.actor.said(|shell| shell.begin(self.id, &mut bytes));
+            let begun = match self.actor.said(|shell| shell.begin(self.id, &mut bytes)) {
+                Some(Err(Held::Refused(Refused::ClosedContext))) => Some(Ok(false)),
+                begun => begun.map(|begun| begun.map(|()| true)),
+            };
             if let Some(begun) = self.actor.unheld(self.id.link, begun)? {
                 keep_buffer(bytes);
                 return Ok(begun);
@@ -71,12 +91,12 @@ impl<'a> ContextEnd<'a> {
 
 /// One end of a context, in the hands of the body that opened it.
 #[derive(Debug)]
-pub struct Context<'a, R> {
+pub struct Context<'a, R, D = ()> {
     end: ContextEnd<'a>,
-    types: PhantomData<fn() -> R>,
+    types: PhantomData<fn() -> (R, D)>,
 }
 
-impl<'a, R: DeserializeOwned> Context<'a, R> {
+impl<'a, R: DeserializeOwned, D: Dialogue> Context<'a, R, D> {
     pub(crate) fn new(end: ContextEnd<'a>) -> Self {
         Self { end, types: PhantomData }
     }
@@ -84,8 +104,10 @@ impl<'a, R: DeserializeOwned> Context<'a, R> {
     /// Waits until the far end has begun, and gives its first value; the same one, and at once, to whoever asks again.
     ///
     /// # Errors
-    /// The cancellation, as by the far end's failure; or that it ended without having begun.
-    pub fn begun<T: DeserializeOwned>(&self) -> Result<T, Raised> {
+    /// - [`Raised::Cancelled`]: the scope around, or the context, as by the far end's failure.
+    /// - [`Raised::Group`]: the far end's failure itself, or a first value that is none.
+    /// - [`Raised::Error`]: the far end returned without having begun.
+    pub fn begun(&self) -> Result<D::First, Raised> {
         let begun = self.wait(|talk| {
             let begun = talk.begun.clone().map(Ok);
             begun
@@ -94,15 +116,14 @@ impl<'a, R: DeserializeOwned> Context<'a, R> {
         self.end.decode(&begun?)
     }
 
-    /// Opens the stream, after [`begun`](Self::begun) and once: items of type `Out` to the far end, of type `In` from it.
+    /// Waits until the far end has begun, and opens the stream, once. From one that returned without having begun there
+    /// comes no item.
     ///
     /// # Errors
-    /// The cancellation, or that it was opened before.
-    pub fn stream<Out, In>(&self) -> Result<Stream<'a, Out, In>, Raised>
-    where
-        Out: Serialize,
-        In: DeserializeOwned,
-    {
+    /// - [`Raised::Cancelled`]: the scope around, or the context, as by the far end's failure.
+    /// - [`Raised::Group`]: the far end's failure itself.
+    /// - [`Raised::Error`]: the stream was opened before.
+    pub fn stream(&self) -> Result<Stream<'a, D::FromCaller, D::ToCaller>, Raised> {
         self.stream_with(Ahead::default())
     }
 
@@ -110,18 +131,20 @@ impl<'a, R: DeserializeOwned> Context<'a, R> {
     ///
     /// # Errors
     /// The same.
-    pub fn stream_with<Out, In>(&self, ahead: Ahead) -> Result<Stream<'a, Out, In>, Raised>
-    where
-        Out: Serialize,
-        In: DeserializeOwned,
-    {
+    pub fn stream_with(&self, ahead: Ahead) -> Result<Stream<'a, D::FromCaller, D::ToCaller>, Raised> {
+        self.wait(|talk| match talk.begun {
+            Some(_) => Some(Ok(())),
+            None => self.ended(talk).map(|ended| ended.map_or(Ok(()), Err)),
+        })?;
         self.end.stream(ahead)
     }
 
     /// Waits for the result.
     ///
     /// # Errors
-    /// The cancellation, as by the far end's failure or by [`cancel`](Self::cancel); or that the result was taken before.
+    /// - [`Raised::Cancelled`]: the scope around, or the context, as by the far end's failure or by [`cancel`](Self::cancel).
+    /// - [`Raised::Group`]: the far end's failure itself, or a result that is none.
+    /// - [`Raised::Error`]: the result was taken before.
     pub fn result(&self) -> Result<R, Raised> {
         let result = self.wait(|talk| {
             // The end stays, for whoever waits for something else of it.

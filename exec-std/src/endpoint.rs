@@ -13,26 +13,68 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use windrow_core::{ActorId, Kind};
 
+use crate::context::ContextEnd;
+use crate::dialogue::Dialogue;
 use crate::failure::{Failure, Raised};
 use crate::serve::Serving;
 use crate::shell::NAME_MAX;
 use crate::talk::KEPT;
 
-/// The name of something callable, with the types of its arguments and its result.
+/// The name of something callable, with the types of all that travels: its arguments, its result, and the [`Dialogue`] between
+/// them, which a plain call has none of.
 ///
-/// Caller and callee share it, so that the compiler checks both:
+/// It is a constant that caller and callee share, so that the compiler checks both:
 ///
 /// ```
-/// use windrow_std::Endpoint;
+/// use windrow_std::{Context, Endpoint, Raised, Serving, ToCaller};
 ///
 /// const GREET: Endpoint<String, String> = Endpoint::new("greet");
+/// const COUNT: Endpoint<u32, (), ToCaller<u32>> = Endpoint::new("count");
+///
+/// fn count(serving: &Serving<'_, ToCaller<u32>>, to: u32) -> Result<(), Raised> {
+///     let mut stream = serving.stream()?;
+///     (0..to).try_for_each(|number| stream.send(&number))
+/// }
+///
+/// fn sum(context: &Context<'_, (), ToCaller<u32>>) -> Result<u32, Raised> {
+///     context.stream()?.sum()
+/// }
 /// ```
-pub struct Endpoint<A, R> {
+///
+/// Neither end can take an item for something else,
+///
+/// ```compile_fail,E0277
+/// # use windrow_std::{Context, Raised, ToCaller};
+/// fn sum(context: &Context<'_, (), ToCaller<u32>>) -> Result<i32, Raised> {
+///     context.stream()?.sum()
+/// }
+/// ```
+///
+/// nor send what is not of the dialogue,
+///
+/// ```compile_fail,E0308
+/// # use windrow_std::{Raised, Serving, ToCaller};
+/// fn count(serving: &Serving<'_, ToCaller<u32>>, to: u64) -> Result<(), Raised> {
+///     let mut stream = serving.stream()?;
+///     (0..to).try_for_each(|number| stream.send(&number))
+/// }
+/// ```
+///
+/// and an endpoint that has a dialogue is called in a [context](crate::Portal::context), where somebody listens:
+///
+/// ```compile_fail,E0308
+/// # use windrow_std::{Endpoint, Portal, Raised, ToCaller};
+/// # const COUNT: Endpoint<u32, (), ToCaller<u32>> = Endpoint::new("count");
+/// fn count(portal: &Portal) -> Result<(), Raised> {
+///     portal.call(COUNT, &10)
+/// }
+/// ```
+pub struct Endpoint<A, R, D = ()> {
     name: &'static str,
-    types: PhantomData<fn(A) -> R>,
+    types: PhantomData<fn(A) -> (R, D)>,
 }
 
-impl<A, R> Endpoint<A, R> {
+impl<A, R, D> Endpoint<A, R, D> {
     /// Names an endpoint, with at most 64 bytes: a longer constant does not compile.
     ///
     /// ```compile_fail
@@ -56,15 +98,15 @@ impl<A, R> Endpoint<A, R> {
     }
 }
 
-impl<A, R> Clone for Endpoint<A, R> {
+impl<A, R, D> Clone for Endpoint<A, R, D> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<A, R> Copy for Endpoint<A, R> {}
+impl<A, R, D> Copy for Endpoint<A, R, D> {}
 
-impl<A, R> fmt::Debug for Endpoint<A, R> {
+impl<A, R, D> fmt::Debug for Endpoint<A, R, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Endpoint").field(&self.name).finish()
     }
@@ -86,14 +128,15 @@ impl Service {
 
     /// Puts code behind an endpoint. Each call of it runs on a thread of its own.
     #[must_use]
-    pub fn on<A, R>(
+    pub fn on<A, R, D>(
         mut self,
-        endpoint: Endpoint<A, R>,
-        handler: impl Fn(&Serving<'_>, A) -> Result<R, Raised> + Send + Sync + 'static,
+        endpoint: Endpoint<A, R, D>,
+        handler: impl Fn(&Serving<'_, D>, A) -> Result<R, Raised> + Send + Sync + 'static,
     ) -> Self
     where
         A: DeserializeOwned + 'static,
         R: Serialize + 'static,
+        D: Dialogue,
     {
         self.handlers.insert(endpoint.name, Arc::new(Typed { handler, types: PhantomData }));
         self
@@ -119,29 +162,30 @@ impl fmt::Debug for Service {
 
 /// The code behind one endpoint, without its types.
 pub(crate) trait Handler: Send + Sync + fmt::Debug {
-    fn serve(&self, serving: &Serving<'_>, args: Vec<u8>) -> Result<Vec<u8>, Raised>;
+    fn serve(&self, end: ContextEnd<'_>, args: Vec<u8>) -> Result<Vec<u8>, Raised>;
 }
 
-struct Typed<F, A, R> {
+struct Typed<F, A, R, D> {
     handler: F,
-    types: PhantomData<fn(A) -> R>,
+    types: PhantomData<fn(A, D) -> R>,
 }
 
-impl<F, A, R> fmt::Debug for Typed<F, A, R> {
+impl<F, A, R, D> fmt::Debug for Typed<F, A, R, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Typed")
     }
 }
 
-impl<F, A, R> Handler for Typed<F, A, R>
+impl<F, A, R, D> Handler for Typed<F, A, R, D>
 where
-    F: Fn(&Serving<'_>, A) -> Result<R, Raised> + Send + Sync,
+    F: Fn(&Serving<'_, D>, A) -> Result<R, Raised> + Send + Sync,
     A: DeserializeOwned,
     R: Serialize,
+    D: Dialogue,
 {
-    fn serve(&self, serving: &Serving<'_>, mut bytes: Vec<u8>) -> Result<Vec<u8>, Raised> {
-        let args = decode(&bytes).map_err(|error| bad(Kind::BadArguments, serving.id(), &error))?;
-        let result = (self.handler)(serving, args)?;
+    fn serve(&self, end: ContextEnd<'_>, mut bytes: Vec<u8>) -> Result<Vec<u8>, Raised> {
+        let args = decode(&bytes).map_err(|error| bad(Kind::BadArguments, end.actor.id(), &error))?;
+        let result = (self.handler)(&Serving::new(end), args)?;
         bytes.clear();
         encode(&result, bytes)
     }

@@ -47,22 +47,22 @@
 //!
 //! # Actors that talk
 //!
-//! What others may call is an [`Endpoint`]: a name and two types, known to both sides. Nothing else of an actor is callable.
+//! What others may call is an [`Endpoint`]: a name and the types of all that travels, known to both sides. Nothing else of an
+//! actor is callable.
 //! A [`Service`] is a set of them with the code behind each, which runs on a thread per call, and a child can be nothing but
 //! a service. A [`Portal`] calls it:
 //!
 //! ```no_run
-//! use windrow_std::{Actor, Endpoint, Order, Program, Raised, Service};
+//! use windrow_std::{Actor, Endpoint, Order, Program, Raised, Service, ToCaller};
 //!
 //! const DIVIDE: Endpoint<(i64, i64), i64> = Endpoint::new("divide");
-//! const PRIMES: Endpoint<u64, usize> = Endpoint::new("primes");
+//! const PRIMES: Endpoint<u64, usize, ToCaller<u64>> = Endpoint::new("primes");
 //!
 //! fn calculator() -> Service {
 //!     Service::new("calculator")
 //!         .on(DIVIDE, |_, (dividend, divisor)| dividend.checked_div(divisor).ok_or("a division by zero".into()))
 //!         .on(PRIMES, |serving, below| {
-//!             serving.begin(&())?;
-//!             let mut stream = serving.stream::<u64, ()>()?;
+//!             let mut stream = serving.stream()?;
 //!             let primes = (2..below).filter(|number| (2..*number).all(|by| number % by != 0));
 //!             primes.map(|prime| stream.send(&prime)).collect::<Result<Vec<_>, _>>().map(|sent| sent.len())
 //!         })
@@ -73,8 +73,7 @@
 //!         let calculator = nursery.spawn(Order::service("calculator"))?.portal();
 //!         println!("84 / 2 = {}", calculator.call(DIVIDE, &(84, 2))?);
 //!         let count = calculator.context(PRIMES, &100, |context| {
-//!             context.begun::<()>()?;
-//!             for prime in context.stream::<(), u64>()? {
+//!             for prime in context.stream()? {
 //!                 println!("{}", prime?);
 //!             }
 //!             context.result()
@@ -90,7 +89,7 @@
 //!
 //! A call ends with its answer, its deadline ([`Portal::call_within`]), its scope or its peer, whichever is first. A
 //! [`Context`] links a body here with the code there: a failure of either cancels the other. In it a [`Stream`] carries items
-//! both ways; who sends waits while the other end has no room, so a slow reader slows its writer and nobody else. A
+//! both ways, of the types that the endpoint's [`Dialogue`] names; who sends waits while the other end has no room, so a slow reader slows its writer and nobody else. A
 //! [`Broadcast`] gives one stream to many receivers.
 //!
 //! Actors that are neither parent nor child find each other by name, in a tree that has a directory ([`Program::run_dir`]):
@@ -151,6 +150,7 @@ mod broken;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod context;
+mod dialogue;
 mod drive;
 mod endpoint;
 mod failure;
@@ -179,6 +179,7 @@ pub use actor::Actor;
 pub use board::Output;
 pub use broadcast::{Broadcast, Heard, Subscription};
 pub use context::Context;
+pub use dialogue::{Dialogue, First, FromCaller, Never, ToCaller};
 pub use drive::{Blocking, Drive};
 pub use endpoint::{Endpoint, Service};
 pub use failure::{Failure, Raised};

@@ -12,6 +12,7 @@ use windrow_core::{Cause, ContextId, Kind, NameId, Refused, ScopeId};
 
 use crate::actor::Actor;
 use crate::context::ContextEnd;
+use crate::dialogue::Dialogue;
 use crate::endpoint::{bad, decode, encode};
 use crate::failure::Raised;
 use crate::stream::{Ahead, Stream};
@@ -21,13 +22,13 @@ use crate::talk::Slot;
 ///
 /// When the last listener of an endpoint is dropped, the endpoint is there no more, for those either who wait.
 #[derive(Debug)]
-pub struct Listener<A, R> {
+pub struct Listener<A, R, D = ()> {
     actor: Actor,
     endpoint: NameId,
-    types: PhantomData<fn(A) -> R>,
+    types: PhantomData<fn(R) -> (A, D)>,
 }
 
-impl<A: DeserializeOwned, R: Serialize> Listener<A, R> {
+impl<A: DeserializeOwned, R: Serialize, D: Dialogue> Listener<A, R, D> {
     pub(crate) fn new(actor: Actor, endpoint: NameId) -> Self {
         Self { actor, endpoint, types: PhantomData }
     }
@@ -36,7 +37,7 @@ impl<A: DeserializeOwned, R: Serialize> Listener<A, R> {
     ///
     /// # Errors
     /// The cancellation; or that there are as many scopes as the actor may have.
-    pub fn accept(&self) -> Result<(Call<R>, A), Raised> {
+    pub fn accept(&self) -> Result<(Call<R, D>, A), Raised> {
         loop {
             let (context, args) = self.next()?;
             let (scope, slot) = match self.actor.take_up(context) {
@@ -67,7 +68,7 @@ impl<A: DeserializeOwned, R: Serialize> Listener<A, R> {
     }
 }
 
-impl<A, R> Drop for Listener<A, R> {
+impl<A, R, D> Drop for Listener<A, R, D> {
     fn drop(&mut self) {
         self.actor.tell(|shell| shell.unlisten(self.endpoint));
     }
@@ -77,37 +78,47 @@ impl<A, R> Drop for Listener<A, R> {
 ///
 /// Dropping it fails the call.
 #[derive(Debug)]
-pub struct Call<R> {
+pub struct Call<R, D = ()> {
     actor: Actor,
     context: ContextId,
     scope: ScopeId,
     slot: Arc<Slot>,
     over: bool,
-    types: PhantomData<fn(R)>,
+    types: PhantomData<fn(R) -> D>,
 }
 
-impl<R> Call<R> {
-    fn end(&self) -> ContextEnd<'_> {
-        ContextEnd::new(&self.actor, self.context, Arc::clone(&self.slot))
-    }
-
-    /// Tells the caller that the work has begun, with a first value: once, and before the stream.
+impl<R, D: Dialogue> Call<R, D> {
+    /// Tells the caller that the work has begun, with the first value: once, and before the stream.
     ///
     /// # Errors
-    /// The cancellation, or that it was told before.
-    pub fn begin<T: Serialize>(&self, first: &T) -> Result<(), Raised> {
+    /// The same as [`Serving::begin`](crate::Serving::begin).
+    pub fn begin(&self, first: &D::First) -> Result<(), Raised> {
         self.end().begin(first)
     }
 
-    /// Opens the stream, after [`begin`](Self::begin) and once: items of type `Out` to the caller, of type `In` from it.
+    /// Opens the stream, once. A first value that says nothing, as `()`, goes without saying; any other is told
+    /// [before](Self::begin).
     ///
     /// # Errors
-    /// The cancellation, or that it was opened before.
-    pub fn stream<Out: Serialize, In: DeserializeOwned>(
-        &self,
-        ahead: Ahead,
-    ) -> Result<Stream<'_, Out, In>, Raised> {
-        self.end().stream(ahead)
+    /// The same as [`Serving::stream`](crate::Serving::stream).
+    pub fn stream(&self) -> Result<Stream<'_, D::ToCaller, D::FromCaller>, Raised> {
+        self.stream_with(Ahead::default())
+    }
+
+    /// Opens the stream with a say in how much is taken ahead. See [`stream`](Self::stream).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn stream_with(&self, ahead: Ahead) -> Result<Stream<'_, D::ToCaller, D::FromCaller>, Raised> {
+        let end = self.end();
+        end.begin_unsaid::<D>()?;
+        end.stream(ahead)
+    }
+}
+
+impl<R, D> Call<R, D> {
+    fn end(&self) -> ContextEnd<'_> {
+        ContextEnd::new(&self.actor, self.context, Arc::clone(&self.slot))
     }
 
     /// Cancels this call, and nothing else of the actor: it is to be finished soon then.
@@ -136,7 +147,7 @@ impl<R> Call<R> {
     }
 }
 
-impl<R> Drop for Call<R> {
+impl<R, D> Drop for Call<R, D> {
     fn drop(&mut self) {
         if !self.over {
             self.answer(Err(Raised::Error(String::from("the call was let go of"))));

@@ -10,9 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use windrow_core::{ContextId, Link, Refused, ScopeId};
 
-use crate::context::{Context, ContextEnd};
-
 use crate::actor::Actor;
+use crate::context::{Context, ContextEnd};
+use crate::dialogue::Dialogue;
 use crate::endpoint::{Endpoint, encode, spare_buffer};
 use crate::failure::Raised;
 use crate::nursery::Scope;
@@ -107,15 +107,16 @@ impl Portal {
     ///
     /// # Errors
     /// The failures of both, or the cancellation of the scope around.
-    pub fn context<A, R, T>(
+    pub fn context<A, R, D, T>(
         &self,
-        endpoint: Endpoint<A, R>,
+        endpoint: Endpoint<A, R, D>,
         args: &A,
-        body: impl FnOnce(&Context<'_, R>) -> Result<T, Raised>,
+        body: impl FnOnce(&Context<'_, R, D>) -> Result<T, Raised>,
     ) -> Result<T, Raised>
     where
         A: Serialize,
         R: DeserializeOwned,
+        D: Dialogue,
     {
         self.context_with(Scope::default(), endpoint, args, body)
     }
@@ -124,16 +125,17 @@ impl Portal {
     ///
     /// # Errors
     /// The same, and [`Raised::TimedOut`] if its own deadline cancelled it.
-    pub fn context_with<A, R, T>(
+    pub fn context_with<A, R, D, T>(
         &self,
         scope: Scope,
-        endpoint: Endpoint<A, R>,
+        endpoint: Endpoint<A, R, D>,
         args: &A,
-        body: impl FnOnce(&Context<'_, R>) -> Result<T, Raised>,
+        body: impl FnOnce(&Context<'_, R, D>) -> Result<T, Raised>,
     ) -> Result<T, Raised>
     where
         A: Serialize,
         R: DeserializeOwned,
+        D: Dialogue,
     {
         self.actor.scoped(scope, |scope| {
             let (id, slot) = self.begin(scope, true, endpoint.name(), args, None, |_| {})?;

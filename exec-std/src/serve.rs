@@ -4,18 +4,18 @@
 //! there is nothing for them, so a quiet actor has none.
 
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use windrow_core::{ContextId, Kind, Refused, ScopeId};
 
 use crate::actor::Actor;
 use crate::bodies::Bodied;
 use crate::context::ContextEnd;
+use crate::dialogue::Dialogue;
 use crate::endpoint::Handler;
 use crate::failure::{Failure, Raised};
 use crate::reading::Reader;
@@ -232,8 +232,8 @@ impl Actor {
         let Offer { context, handler, args } = offer;
         // A call that is over by now needs nobody.
         let Ok((scope, slot)) = self.take_up(context) else { return };
-        let serving = Serving { end: ContextEnd::new(self, context, slot) };
-        let value = self.run_body(scope, || handler.serve(&serving, args));
+        let end = ContextEnd::new(self, context, slot);
+        let value = self.run_body(scope, || handler.serve(end, args));
         self.end_call(context, scope, value, with);
     }
 
@@ -306,28 +306,32 @@ impl Actor {
 /// One call, as the code that serves it sees it. It is the [`Actor`] too, whose blocking calls end early when the call is
 /// cancelled.
 #[derive(Debug)]
-pub struct Serving<'a> {
+pub struct Serving<'a, D = ()> {
     end: ContextEnd<'a>,
+    types: PhantomData<fn() -> D>,
 }
 
-impl<'a> Serving<'a> {
-    /// Tells the caller that the work has begun, with a first value: once, and before the stream.
+impl<'a, D: Dialogue> Serving<'a, D> {
+    pub(crate) fn new(end: ContextEnd<'a>) -> Self {
+        Self { end, types: PhantomData }
+    }
+
+    /// Tells the caller that the work has begun, with the first value: once, and before the stream.
     ///
     /// # Errors
-    /// The cancellation, or that it was told before.
-    pub fn begin<T: Serialize>(&self, first: &T) -> Result<(), Raised> {
+    /// - [`Raised::Cancelled`]: the call is cancelled.
+    /// - [`Raised::Error`]: the caller was told before, or the value is longer than a message.
+    pub fn begin(&self, first: &D::First) -> Result<(), Raised> {
         self.end.begin(first)
     }
 
-    /// Opens the stream, after [`begin`](Self::begin) and once: items of type `Out` to the caller, of type `In` from it.
+    /// Opens the stream, once. A first value that says nothing, as `()`, goes without saying; any other is told
+    /// [before](Self::begin).
     ///
     /// # Errors
-    /// The cancellation, or that it was opened before.
-    pub fn stream<Out, In>(&self) -> Result<Stream<'a, Out, In>, Raised>
-    where
-        Out: Serialize,
-        In: DeserializeOwned,
-    {
+    /// - [`Raised::Cancelled`]: the call is cancelled.
+    /// - [`Raised::Error`]: the stream was opened before, or the first value was not told.
+    pub fn stream(&self) -> Result<Stream<'a, D::ToCaller, D::FromCaller>, Raised> {
         self.stream_with(Ahead::default())
     }
 
@@ -335,14 +339,13 @@ impl<'a> Serving<'a> {
     ///
     /// # Errors
     /// The same.
-    pub fn stream_with<Out, In>(&self, ahead: Ahead) -> Result<Stream<'a, Out, In>, Raised>
-    where
-        Out: Serialize,
-        In: DeserializeOwned,
-    {
+    pub fn stream_with(&self, ahead: Ahead) -> Result<Stream<'a, D::ToCaller, D::FromCaller>, Raised> {
+        self.end.begin_unsaid::<D>()?;
         self.end.stream(ahead)
     }
+}
 
+impl<D> Serving<'_, D> {
     /// Cancels this call, and nothing else of the actor: its code here, and with its answer the caller. The whole actor is
     /// cancelled by [`Actor::cancel`].
     pub fn cancel(&self) {
@@ -350,7 +353,7 @@ impl<'a> Serving<'a> {
     }
 }
 
-impl Deref for Serving<'_> {
+impl<D> Deref for Serving<'_, D> {
     type Target = Actor;
 
     fn deref(&self) -> &Actor {

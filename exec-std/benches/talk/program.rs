@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use windrow_std::core::Limits;
-use windrow_std::{Actor, Blocking, Endpoint, Handle, Order, Program, Raised, Service};
+use windrow_std::{Actor, Blocking, Endpoint, FromCaller, Handle, Order, Program, Raised, Service, ToCaller};
 
 /// The one service.
 pub(crate) const TALK: &str = "talk";
@@ -15,7 +15,7 @@ pub(crate) const TALK: &str = "talk";
 pub(crate) const ECHO: Endpoint<Block<64>, Block<64>> = Endpoint::new("echo");
 
 /// Sends so many items of a kibibyte, for each number that it is sent.
-pub(crate) const SOURCE: Endpoint<(), ()> = Endpoint::new("source");
+pub(crate) const SOURCE: Endpoint<(), (), (FromCaller<u32>, ToCaller<Block<1024>>)> = Endpoint::new("source");
 
 /// Gives the resident memory of the process that serves it, in bytes.
 pub(crate) const MEMORY: Endpoint<(), u64> = Endpoint::new("memory");
@@ -60,8 +60,7 @@ impl<'de, const N: usize> Deserialize<'de> for Block<N> {
 /// Gives the program, for each process of it.
 pub(crate) fn program() -> Program {
     let service = Service::new(TALK).on(ECHO, |_, block| Ok(block)).on(SOURCE, |serving, ()| {
-        serving.begin(&())?;
-        let mut stream = serving.stream::<Block<1024>, u32>()?;
+        let mut stream = serving.stream()?;
         while let Some(items) = stream.recv()? {
             for item in 0..items {
                 stream.send(&Block([item as u8; 1024]))?;

@@ -53,7 +53,6 @@ pub(crate) fn part(seconds: usize) {
 /// Opens a stream whose writer has more to say than anybody takes.
 fn with_slow(child: &Handle, body: impl FnOnce(&mut Source<'_>) -> Result<(), Raised>) -> Result<(), Raised> {
     child.portal().context(SOURCE, &(), |context| {
-        context.begun::<()>()?;
         let mut slow = context.stream()?;
         slow.send(&u32::MAX)?;
         body(&mut slow)?;

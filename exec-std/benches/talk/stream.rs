@@ -38,7 +38,6 @@ pub(crate) fn with_source(
     body: impl FnOnce(&mut Stream<'_, u32, Block<1024>>) -> Result<(), Raised>,
 ) -> Result<(), Raised> {
     child.portal().context(SOURCE, &(), |context| {
-        context.begun::<()>()?;
         let mut stream = context.stream()?;
         body(&mut stream)?;
         stream.finish();

@@ -3,7 +3,7 @@
 use std::alloc::System;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use windrow_std::{Actor, Broadcast, Endpoint, Handle, Heard, Raised, Service};
+use windrow_std::{Actor, Broadcast, Endpoint, FromCaller, Handle, Heard, Raised, Service, ToCaller};
 
 /// Counts for the whole process.
 #[global_allocator]
@@ -15,7 +15,7 @@ type Block = [[u8; 32]; 2];
 const ECHO: Endpoint<Block, Block> = Endpoint::new("echo");
 const COUNT: Endpoint<(), u64> = Endpoint::new("count");
 /// Sends back each item that it receives.
-const MIRROR: Endpoint<(), ()> = Endpoint::new("mirror");
+const MIRROR: Endpoint<(), (), (FromCaller<Block>, ToCaller<Block>)> = Endpoint::new("mirror");
 
 /// How many trips are counted together. What is allocated for each message is so in every round; what an unlucky turn of the
 /// threads costs (one more buffer, one more thread to serve) is not.
@@ -24,8 +24,7 @@ const ROUNDS: usize = 20;
 
 pub(crate) fn serve(service: Service) -> Service {
     service.on(ECHO, |_, block| Ok(block)).on(COUNT, |_, ()| Ok(count())).on(MIRROR, |serving, ()| {
-        serving.begin(&())?;
-        let mut stream = serving.stream::<Block, Block>()?;
+        let mut stream = serving.stream()?;
         while let Some(item) = stream.recv()? {
             stream.send(&item)?;
         }
@@ -52,8 +51,7 @@ pub(crate) fn call(_: &Actor, child: &Handle) -> Result<(), Raised> {
 
 pub(crate) fn items(_: &Actor, child: &Handle) -> Result<(), Raised> {
     child.portal().context(MIRROR, &(), |context| {
-        context.begun::<()>()?;
-        let mut stream = context.stream::<Block, Block>()?;
+        let mut stream = context.stream()?;
         // In bursts, so that many items are on their way at once: a quarter of a window, for room is told of by the half, and
         // the mirror sends what it has before it takes more.
         counted(child, || {

@@ -80,7 +80,7 @@ pub(crate) fn await_cancel(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
 pub(crate) fn cancelled(_: &Actor, child: &Handle) -> Result<(), Raised> {
     let portal = portal_to(child);
     portal.context(DOUBLE, &1, |context| {
-        context.begun::<()>()?;
+        context.begun()?;
         context.cancel();
         Ok(())
     })?;

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use windrow_std::{Actor, Endpoint, Handle, Raised, Service};
+use windrow_std::{Actor, Endpoint, Handle, Raised, Service, ToCaller};
 
 use crate::allocations::held;
 
 /// Sends items of a kibibyte for ever.
-const FLOOD: Endpoint<(), ()> = Endpoint::new("flood");
+const FLOOD: Endpoint<(), (), ToCaller<String>> = Endpoint::new("flood");
 /// Gives what the process holds on its heap.
 const MEMORY: Endpoint<(), u64> = Endpoint::new("memory");
 
@@ -19,8 +19,7 @@ const SPAN: Duration = Duration::from_secs(2);
 
 pub(crate) fn serve(service: Service) -> Service {
     service.on(MEMORY, |_, ()| Ok(held())).on(FLOOD, |serving, ()| {
-        serving.begin(&())?;
-        let mut stream = serving.stream::<String, ()>()?;
+        let mut stream = serving.stream()?;
         let item = "x".repeat(1024);
         loop {
             stream.send(&item)?;
@@ -30,11 +29,9 @@ pub(crate) fn serve(service: Service) -> Service {
 
 pub(crate) fn reader(_: &Actor, child: &Handle) -> Result<(), Raised> {
     child.portal().context(FLOOD, &(), |slow| {
-        slow.begun::<()>()?;
-        let mut unread = slow.stream::<(), String>()?;
+        let mut unread = slow.stream()?;
         child.portal().context(FLOOD, &(), |fast| {
-            fast.begun::<()>()?;
-            let mut read = fast.stream::<(), String>()?;
+            let mut read = fast.stream()?;
             let mut pull = |items| (0..items).try_for_each(|_| read.recv().map(drop));
             pull(1000)?;
             let (begin, mut items) = (Instant::now(), 0_u64);
