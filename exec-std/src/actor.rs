@@ -67,7 +67,9 @@ impl Actor {
     /// An error of the body, or of a child that nobody awaited, cancels the rest.
     ///
     /// # Errors
-    /// All failures of the body and of the children, or the cancellation that ended them.
+    /// - [`Raised::Group`]: all failures of the body and of the children.
+    /// - [`Raised::Cancelled`]: the scope around is cancelled, or the nursery was by somebody else.
+    /// - [`Raised::Error`]: as many scopes are open as may be.
     pub fn nursery<T>(&self, body: impl FnOnce(&Nursery<'_>) -> Result<T, Raised>) -> Result<T, Raised> {
         self.nursery_with(Scope::default(), body)
     }
@@ -75,7 +77,8 @@ impl Actor {
     /// Opens a nursery with a deadline or a shield of its own. See [`nursery`](Self::nursery).
     ///
     /// # Errors
-    /// The same, and [`Raised::TimedOut`] if its own deadline cancelled it.
+    /// The same, and
+    /// - [`Raised::TimedOut`]: its own deadline cancelled it.
     pub fn nursery_with<T>(
         &self,
         scope: Scope,
@@ -87,7 +90,7 @@ impl Actor {
     /// Sleeps, unless cancelled before.
     ///
     /// # Errors
-    /// The cancellation.
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
     pub fn sleep(&self, span: Duration) -> Result<(), Raised> {
         let until = Instant::now().checked_add(span);
         match self.board.wait(until, |facts| self.cancelled_by(facts)) {
@@ -99,7 +102,7 @@ impl Actor {
     /// Sleeps until cancelled.
     ///
     /// # Errors
-    /// The cancellation, always.
+    /// - [`Raised::Cancelled`]: always, once what this thread stands in is cancelled.
     pub fn sleep_forever(&self) -> Result<(), Raised> {
         let cause = self.board.wait(None, |facts| self.cancelled_by(facts));
         Err(Raised::Cancelled(cause.unwrap_or_else(|| self.gone())))
@@ -108,7 +111,7 @@ impl Actor {
     /// Does nothing, unless cancelled.
     ///
     /// # Errors
-    /// The cancellation.
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
     pub fn checkpoint(&self) -> Result<(), Raised> {
         match self.cancelled_by(&self.board.look()) {
             Some(cause) => Err(Raised::Cancelled(cause)),
@@ -119,7 +122,8 @@ impl Actor {
     /// Lets others call the endpoints of a service, from now on.
     ///
     /// # Errors
-    /// More endpoints than the actor may have.
+    /// - [`Raised::Error`]: these are more endpoints than the actor may have, or one has no name.
+    /// - [`Raised::Cancelled`]: the actor has ended.
     pub fn expose(&self, service: &Service) -> Result<(), Raised> {
         self.ask(|shell| shell.expose(service))
     }
@@ -133,7 +137,7 @@ impl Actor {
     /// Lets others call an endpoint, from now on, whose calls are taken up by hand and not by threads of their own.
     ///
     /// # Errors
-    /// More endpoints than the actor may have.
+    /// The same as [`expose`](Self::expose).
     pub fn listen<A, R, D>(&self, endpoint: Endpoint<A, R, D>) -> Result<Listener<A, R, D>, Raised>
     where
         A: DeserializeOwned,

@@ -140,7 +140,7 @@ impl<T: Serialize + DeserializeOwned> Broadcast<T> {
     /// Sends an item to every receiver, and waits for none.
     ///
     /// # Errors
-    /// The item can't be encoded.
+    /// - [`Raised::Error`]: the item can't be encoded.
     pub fn send(&self, item: &T) -> Result<(), Raised> {
         let mut place = self.source.ring().place();
         let bytes = Arc::make_mut(&mut place);
@@ -204,7 +204,8 @@ impl<T: DeserializeOwned> Subscription<T> {
     /// Receives the next item; `None` when the source has ended.
     ///
     /// # Errors
-    /// The cancellation of what this thread is in, or the failure of the source, after the items before it.
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
+    /// - [`Raised::Group`], or another cancellation: the failure of the source, after the items before it.
     pub fn recv(&mut self) -> Result<Option<Heard<T>>, Raised> {
         self.recv_until(None)
     }
@@ -212,7 +213,8 @@ impl<T: DeserializeOwned> Subscription<T> {
     /// Receives the next item within a time.
     ///
     /// # Errors
-    /// The same as [`recv`](Self::recv), and [`Raised::TimedOut`].
+    /// The same as [`recv`](Self::recv), and
+    /// - [`Raised::TimedOut`]: no item came in time.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Heard<T>>, Raised> {
         self.recv_until(Instant::now().checked_add(timeout))
     }

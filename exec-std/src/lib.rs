@@ -197,3 +197,4 @@ pub use stream::{Ahead, Stream};
 pub use unix::segment::{NamedSegment, Segment};
 pub use unix::stdio::{Sink, Source};
 pub use windrow_core as core;
+pub use windrow_core::{ActorId, Cause, End, Exit, Kind, Limits, Outcome, Reason, Tally, Times};

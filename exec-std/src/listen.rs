@@ -36,7 +36,8 @@ impl<A: DeserializeOwned, R: Serialize, D: Dialogue> Listener<A, R, D> {
     /// Waits for a call and takes it up. Calls whose arguments are none are answered so, and not given.
     ///
     /// # Errors
-    /// The cancellation; or that there are as many scopes as the actor may have.
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
+    /// - [`Raised::Error`]: as many scopes are open as may be.
     pub fn accept(&self) -> Result<(Call<R, D>, A), Raised> {
         loop {
             let (context, args) = self.next()?;

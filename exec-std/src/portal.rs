@@ -39,7 +39,10 @@ impl Portal {
     /// Calls an endpoint and waits for its result.
     ///
     /// # Errors
-    /// What the far end failed with; that it is gone; the cancellation of the scope that this thread is in.
+    /// - [`Raised::Group`]: what the far end failed with, or that it is gone, each with its [kind](crate::Failure::kind).
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
+    /// - [`Raised::Error`]: no channel leads there, as many calls are open as may be, or the arguments are longer than a
+    ///   message.
     pub fn call<A, R>(&self, endpoint: Endpoint<A, R>, args: &A) -> Result<R, Raised>
     where
         A: Serialize,
@@ -52,7 +55,8 @@ impl Portal {
     /// and so does whatever it calls in turn.
     ///
     /// # Errors
-    /// The same as [`call`](Self::call), and [`Raised::TimedOut`].
+    /// The same as [`call`](Self::call), and
+    /// - [`Raised::TimedOut`]: the time was over first.
     pub fn call_within<A, R>(
         &self,
         timeout: Duration,
@@ -88,7 +92,9 @@ impl Portal {
     /// Calls an endpoint and returns at once. The call belongs to the scope that this thread is in.
     ///
     /// # Errors
-    /// Why it can't be called; the cancellation of the scope that this thread is in.
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
+    /// - [`Raised::Error`]: no channel leads there, as many calls are open as may be, or the arguments are longer than a
+    ///   message.
     pub fn start<A, R>(&self, endpoint: Endpoint<A, R>, args: &A) -> Result<Pending<'_, R>, Raised>
     where
         A: Serialize,
@@ -106,7 +112,9 @@ impl Portal {
     /// returns when both have ended.
     ///
     /// # Errors
-    /// The failures of both, or the cancellation of the scope around.
+    /// - [`Raised::Group`]: the failures of the body, of the far end, or of both; that it can't be called is one.
+    /// - [`Raised::Cancelled`]: the scope around is cancelled.
+    /// - [`Raised::Error`]: as many scopes are open as may be.
     pub fn context<A, R, D, T>(
         &self,
         endpoint: Endpoint<A, R, D>,
@@ -124,7 +132,8 @@ impl Portal {
     /// Opens a context with a deadline or a shield of its own. See [`context`](Self::context).
     ///
     /// # Errors
-    /// The same, and [`Raised::TimedOut`] if its own deadline cancelled it.
+    /// The same, and
+    /// - [`Raised::TimedOut`]: its own deadline cancelled it.
     pub fn context_with<A, R, D, T>(
         &self,
         scope: Scope,
@@ -147,7 +156,7 @@ impl Portal {
     /// asked for that. One that is gone needs no cancellation.
     ///
     /// # Errors
-    /// This actor itself has ended.
+    /// - [`Raised::Cancelled`]: this actor itself has ended.
     pub fn cancel_actor(&self) -> Result<(), Raised> {
         self.actor.ask(|shell| shell.cancel_actor(self.link))
     }

@@ -115,7 +115,8 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
     /// Receives the next item; `None` when the far end has sent its last.
     ///
     /// # Errors
-    /// The cancellation, an item that is no `In`, or the failure of the far end, after the items before it.
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
+    /// - [`Raised::Group`]: the failure of the far end, after the items before it; or an item that is no `In`.
     pub fn recv(&mut self) -> Result<Option<In>, Raised> {
         self.recv_until(None)
     }
@@ -123,7 +124,8 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
     /// Receives the next item within a time.
     ///
     /// # Errors
-    /// The same as [`recv`](Self::recv), and [`Raised::TimedOut`].
+    /// The same as [`recv`](Self::recv), and
+    /// - [`Raised::TimedOut`]: no item came in time.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<In>, Raised> {
         self.recv_until(Instant::now().checked_add(timeout))
     }

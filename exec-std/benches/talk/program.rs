@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use windrow_std::core::Limits;
-use windrow_std::{Actor, Blocking, Endpoint, FromCaller, Handle, Order, Program, Raised, Service, ToCaller};
+use windrow_std::{
+    Actor, Blocking, Endpoint, FromCaller, Handle, Limits, Order, Program, Raised, Service, ToCaller,
+};
 
 /// The one service.
 pub(crate) const TALK: &str = "talk";

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use windrow_std::core::Limits;
-use windrow_std::{Actor, Blocking, Handle, Order, Program, Raised, Service};
+use windrow_std::{Actor, Blocking, Handle, Limits, Order, Program, Raised, Service};
 
 mod allocations;
 mod jobs;
