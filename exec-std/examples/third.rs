@@ -29,13 +29,9 @@ fn main() -> std::io::Result<ExitCode> {
         actor.nursery(|nursery| {
             nursery.spawn(Order::entry("mower", ""))?;
             let mower = actor.wait_for("mower")?;
-            let mown = std::thread::scope(|threads| {
-                let mown = threads.spawn(|| mower.call(MOW, &()));
-                let keeper = nursery.spawn(Order::entry("keeper", ""));
-                (mown.join().expect("a call that ends"), keeper)
-            });
-            let keeper = mown.1?;
-            match mown.0 {
+            let mown = mower.start(MOW, &())?;
+            let keeper = nursery.spawn(Order::entry("keeper", ""))?;
+            match mown.result() {
                 Err(Raised::Group(failures)) if failures[0].canceller == Some(keeper.id()) => {
                     println!("the call was cancelled, by the keeper");
                 }
