@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ActorId, Exit, Kind, Link, ScopeId};
+use windrow_core::{ActorId, Exit, Kind, Link, Refused, ScopeId};
 
 use crate::actor::Actor;
 use crate::board::{ChildFacts, Output};
