@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use postcard::ser_flavors::Flavor;
+use serde::Serialize;
 
 use crate::state::State;
 use crate::{
@@ -161,26 +162,18 @@ impl Machine {
         &self.state
     }
 
-    /// Puts the state's decoded encoding into its place, and tells whether that is the same.
+    /// Gives the same to whoever checks its encoding.
     #[cfg(feature = "sim")]
-    pub(crate) fn recode(&mut self, bytes: &mut Vec<u8>) -> bool {
-        bytes.clear();
-        *bytes = self.encode_into(core::mem::take(bytes));
-        let Ok(state) = postcard::from_bytes(bytes) else { return false };
-        let same = self.state == state;
-        self.state = state;
-        same
+    pub(crate) fn state_mut(&mut self) -> &mut State {
+        &mut self.state
     }
 
     /// Gives the one canonical encoding of the machine's state, with all its outputs polled.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        self.encode_into(Vec::new())
-    }
-
-    fn encode_into(&self, bytes: Vec<u8>) -> Vec<u8> {
-        // Writing plain data into a growing vector can't fail.
-        postcard::serialize_with_flavor(&self.state, Bytes(bytes)).unwrap_or_default()
+        let mut bytes = Vec::new();
+        encode(&self.state, &mut bytes);
+        bytes
     }
 
     /// Makes a machine of an encoded state.
@@ -191,6 +184,13 @@ impl Machine {
         let state = postcard::from_bytes(bytes)?;
         Ok(Self { state, outputs: VecDeque::new() })
     }
+}
+
+/// Writes the canonical encoding of plain data into the room of an earlier one.
+pub(crate) fn encode(data: &impl Serialize, bytes: &mut Vec<u8>) {
+    bytes.clear();
+    // Writing plain data into a growing vector can't fail.
+    *bytes = postcard::serialize_with_flavor(data, Bytes(core::mem::take(bytes))).unwrap_or_default();
 }
 
 /// Where a state is written to, byte by byte: nearly all of it are numbers of a byte or two, and postcard's own

@@ -94,6 +94,7 @@ impl World<'_> {
             pid,
             machine,
             print: None,
+            checked: None,
             begun: false,
             moved: false,
             released: false,

@@ -12,6 +12,7 @@ use hashbrown::hash_table::Entry;
 
 use super::hash::Words;
 use super::key::Print;
+use super::recode::decoded;
 use crate::Machine;
 
 /// What a search knows of the states that its machines were in.
@@ -30,8 +31,8 @@ impl Codes {
         let sum = self.words.sum();
         match self.known.entry(sum as u64, |(known, _)| *known == sum, |(known, _)| *known as u64) {
             Entry::Occupied(place) => Some(Arc::clone(&place.get().1)),
-            Entry::Vacant(_) if !machine.recode(&mut self.bytes) => None,
             Entry::Vacant(place) => {
+                *machine.state_mut() = decoded(machine.state(), &mut self.bytes)?;
                 let print = Arc::new(Print::of(machine.state()));
                 place.insert((sum, Arc::clone(&print)));
                 Some(print)

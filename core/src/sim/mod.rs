@@ -54,6 +54,7 @@ mod oracle;
 mod pipes;
 mod plan;
 mod promise;
+mod recode;
 mod rest;
 mod run;
 mod scenario;

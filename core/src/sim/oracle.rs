@@ -182,7 +182,7 @@ pub(super) fn check_codes(world: &mut World<'_>) -> Result<(), Violation> {
         actor.moved = false;
         let same = match &mut world.codes {
             Some(codes) => codes.check(&mut actor.machine).map(|print| actor.print = Some(print)).is_some(),
-            None => actor.machine.recode(&mut world.bytes),
+            None => super::recode::check(&mut actor.machine, &mut actor.checked, &mut world.bytes),
         };
         if !same {
             let text = format_args!("{}'s state", actor.machine.actor());

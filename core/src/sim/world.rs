@@ -3,6 +3,7 @@
 //! The rule: an actor is given every fact that is there before a tick, and the clock jumps to the next event when nothing
 //! is there for anybody. What the world leaves open is asked of [`Choices`].
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -23,6 +24,7 @@ use super::promise::Promise;
 use super::scenario::Scenario;
 use super::timeline::Timeline;
 use super::verb::Verb;
+use crate::state::State;
 use crate::{ActorId, Error, Input, Instant, Life, Link, Machine, Message, Outcome, Output, Refused, Signal};
 
 /// Turns after which a run counts as a livelock.
@@ -37,6 +39,8 @@ pub(super) struct Actor {
     pub(super) machine: Machine,
     /// What its machine puts into a key, if a search has taken it since the machine's last input.
     pub(super) print: Option<Arc<Print>>,
+    /// Its machine's state when its encoding was checked last, where no search knows of all states.
+    pub(super) checked: Option<Box<State>>,
     pub(super) begun: bool,
     /// Whether its machine took an input at this moment.
     pub(super) moved: bool,

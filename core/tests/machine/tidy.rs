@@ -157,6 +157,26 @@ fn no_transition_stands_outside_a_table() {
     assert!(count > 10, "{count} transitions are found");
 }
 
+/// The simulator encodes again what changed in a state. That is enough while equality and encoding see the same, which is all of it.
+/// By hand they are written once: of deadlines, where both see those that can fire.
+#[test]
+fn equality_and_encoding_are_derived() {
+    let model = root().join("src/sim");
+    let mut found = Vec::new();
+    for (path, text) in sources("src").iter().filter(|(path, _)| !path.starts_with(&model)) {
+        let by_hand = ["#[serde(", " PartialEq for ", " Serialize for ", " Deserialize<"];
+        let lines = text.lines().filter(|line| by_hand.iter().any(|word| line.contains(word)));
+        found.extend(lines.map(|line| (shown(path), line.to_owned())));
+    }
+    let there = found.iter().map(|(path, line)| (path.as_str(), line.as_str()));
+    let known = [
+        r#"#[serde(from = "Vec<(Timer, Instant)>")]"#,
+        "impl PartialEq for Deadlines {",
+        "impl Serialize for Deadlines {",
+    ];
+    assert!(there.eq(known.map(|line| ("src/deadlines.rs", line))), "{found:?}");
+}
+
 #[test]
 fn the_code_map_knows_every_file() {
     let map = fs::read_to_string(architecture::path()).unwrap();
