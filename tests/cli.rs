@@ -245,9 +245,12 @@ fn what_can_not_be_simulated_is_refused(bed: &Bed) {
         let bag: serde_json::Value = serde_json::from_str(&everywhere.out).expect("one object on one line");
         let search = &bag["defects"][0]["search"];
         assert_eq!((&bag["violations"], search), (&1.into(), &"exhaustive".into()), "{everywhere}");
-        // The table stands in the repository as it is printed.
+        // The tables stand in the repository as they are printed.
         let hunt = bed.windrow(["hunt", "--defect", "all"]).finish();
         hunt.expect(1);
         assert_eq!(hunt.out, include_str!("../core/tests/snapshots/defects.md"), "{hunt}");
+        let nets = bed.windrow(["hunt", "--defect", "all", "--without", "each"]).finish();
+        nets.expect(1);
+        assert_eq!(nets.out, include_str!("../core/tests/snapshots/nets.md"), "{nets}");
     }
 }

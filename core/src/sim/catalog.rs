@@ -58,6 +58,7 @@ impl Hang {
 
 const ORPHAN: &str =
     "an orphan hears of its loss by its channel, by SIGTERM and from a guardian: two of them must be away";
+const ENDING: &str = "who is ending is killed by a guardian, or by who adopts it: the root must die, and have none that guards";
 const STOPPED: &str =
     "what SIGTERM does not end, the end of its channel or a guardian does: two of them must be away";
 
@@ -173,7 +174,7 @@ pub const HANGS: &[Hang] = &[
         promise: Promise::Orphan,
         sink: Some(Sink::DeadResolver),
         scenario: worlds::ends_as_the_root_dies,
-        reach: Reach::Own(ORPHAN),
+        reach: Reach::Own(ENDING),
     },
     Hang {
         defect: Defect::DuplicateCancel,

@@ -53,6 +53,19 @@ pub fn explore(scenario: &Scenario, deviations: usize) -> Exploration {
     explore_counting(scenario, deviations, &|_| ())
 }
 
+/// Explores with no deviation and then with ever more, up to `most`, until something is found; says how many it allowed in
+/// the end, and sums up.
+pub(super) fn deepen(scenario: &Scenario, most: usize) -> (usize, Exploration) {
+    let mut sum = Exploration::default();
+    for deviations in 0..=most {
+        sum.add(explore(scenario, deviations));
+        if sum.found.is_some() {
+            return (deviations, sum);
+        }
+    }
+    (most, sum)
+}
+
 /// Explores, and says of each so many states that they were met.
 pub(super) fn explore_counting(scenario: &Scenario, deviations: usize, count: &dyn Fn(u64)) -> Exploration {
     let mut explorer = Explorer {

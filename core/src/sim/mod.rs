@@ -18,6 +18,7 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a model names what it treats; the rest is the rest")]
 
+mod ablation;
 mod acts;
 mod agenda;
 mod begin;
@@ -76,6 +77,7 @@ mod wires;
 mod world;
 mod worlds;
 
+pub use ablation::{Ablation, Sight};
 pub use catalog::{HANGS, Hang, Reach};
 pub use choices::{Choice, Choices, Odometer, Source, Trace};
 pub use claim::{Claim, Find};

@@ -35,4 +35,10 @@ impl Nets {
         ("user", Self { user: false, ..Self::ALL }),
         ("tasks", Self { tasks: false, ..Self::ALL }),
     ];
+
+    /// Lists those that are away, by their names.
+    pub fn away(self) -> impl Iterator<Item = &'static str> {
+        let there = [self.eof, self.exits, self.pdeathsig, self.guardian, self.user, self.tasks];
+        Self::ONE_AWAY.into_iter().zip(there).filter(|(_, there)| !there).map(|((name, _), _)| name)
+    }
 }

@@ -12,7 +12,7 @@ use super::catalog::{Hang, Reach};
 use super::choices::Choices;
 use super::claim::{Claim, Find};
 use super::diagnose::{Diagnosis, diagnose};
-use super::explore::{Exploration, explore};
+use super::explore::{Exploration, deepen};
 use super::run::run;
 use super::scenario::Scenario;
 use super::search::swarm;
@@ -55,14 +55,7 @@ impl Trial {
     /// deviations, and from each seed so many runs; and over all trees.
     pub fn of(hang: &Hang, broken: impl Fn(Scenario) -> Scenario, most: usize, runs: u64) -> Self {
         let scenario = &broken((hang.scenario)());
-        let (mut sum, mut deviations) = (Exploration::default(), 0);
-        for allowed in 0..=most {
-            deviations = allowed;
-            sum.add(explore(scenario, allowed));
-            if sum.found.is_some() {
-                break;
-            }
-        }
+        let (deviations, sum) = deepen(scenario, most);
         let Exploration { states, runs: ended, cut, found, .. } = sum;
         let report = found.map(|(_, trace)| run(scenario, Choices::replay(trace)));
         let runs_of = ended + cut + u64::from(report.is_some());

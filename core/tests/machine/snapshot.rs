@@ -15,6 +15,7 @@ const SNAPSHOTS: &[(&str, Make)] = &[
     ("defects.md", crate::sim::defects::table),
     ("explanations.txt", crate::sim::defects::explanations),
     ("explored.txt", crate::sim::exhaustive::listing),
+    ("nets.md", crate::sim::ablated::table),
     ("seeds.txt", crate::sim::swarms::listing),
     ("table-callee.txt", || tables::callee().listing()),
     ("table-caller.txt", || tables::caller().listing()),

@@ -1,5 +1,6 @@
 //! The simulator's searches: what they must find, and what they must not.
 
+pub(crate) mod ablated;
 mod bound;
 mod choices;
 pub(crate) mod defects;

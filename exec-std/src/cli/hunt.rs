@@ -12,7 +12,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::cores::share_out;
-use super::trials::{Catch, Trials, in_every_tree, in_their_worlds};
+use super::trials::{Catch, Trials, in_every_tree, in_their_worlds, without_each};
 use super::{Refusal, hangs, say, sim};
 
 /// Seeds that one task runs.
@@ -34,7 +34,7 @@ pub(crate) struct Hunt {
     #[arg(long, value_name = "BxD", value_parser = sim::tree, conflicts_with = "defect")]
     tree: Option<(usize, usize)>,
     /// Take away a net that catches what others let through, or each in turn (`each`): `eof`, `exits`, `pdeathsig`,
-    /// `guardian`, `user`, `tasks`.
+    /// `guardian`, `user`, `tasks`. With a rule taken out, `each` tells what its hang is seen as without each.
     #[arg(long, value_name = "NET|each", value_parser = nets)]
     without: Option<Away>,
     /// How many deviations from the fair schedule a run of these may have.
@@ -97,10 +97,10 @@ impl Hunt {
             (actors, [(_, nets)]) => {
                 in_every_tree(sought, (usize::from(actors.unwrap_or(ACTORS)), k, self.seeds), *nets)
             }
-            _ => {
-                return Err(
-                    Refusal::new("a rule is taken out with one net away at a time", 2).hint("name the net")
-                );
+            (None, _) => without_each(sought, k),
+            (Some(_), _) => {
+                return Err(Refusal::new("every tree is searched with one net away at a time", 2)
+                    .hint("name the net"));
             }
         };
         self.tell(&Bag::of(trials))?;

@@ -3,7 +3,7 @@
 //! The rule: a search that does not find what is there is itself broken, so a hang that is not found is told and counts as
 //! a failure of the hunt.
 
-use crate::core::sim::{Claim, Diagnosis, Hang, Nets, Trial};
+use crate::core::sim::{Ablation, Claim, Diagnosis, Hang, Nets, Trial};
 use serde::Serialize;
 
 use super::cores::share_out;
@@ -44,6 +44,21 @@ impl Catch {
             seeds: trial.seeds(),
             runs_median: Some(runs_median),
             runs_max: Some(runs_max),
+        }
+    }
+
+    fn of_ablation(ablation: &Ablation) -> Self {
+        let seen = ablation.sights.iter().filter_map(|(_, sight)| *sight);
+        Self {
+            defect: ablation.defect.name(),
+            found: ablation.is_seen(),
+            search: "exhaustive",
+            runs: None,
+            trace: seen.map(|sight| sight.deviations).min(),
+            states: None,
+            seeds: 0,
+            runs_median: None,
+            runs_max: None,
         }
     }
 
@@ -122,5 +137,17 @@ pub(super) fn in_every_tree(hangs: &[Hang], within: (usize, usize, u64), nets: N
         trials.table += &format!("{}: {claim}\n", hang.defect.name());
         trials.add(Catch::of_claim(hang, claim));
     }
+    trials
+}
+
+/// Searches for each of these hangs in its own world, with each net away in turn.
+pub(super) fn without_each(hangs: &[Hang], k: usize) -> Trials {
+    let seek = |index: usize| {
+        let hang: &Hang = &hangs[index];
+        Ablation::of(hang, |scenario| hangs::break_in(scenario, hang.defect), k)
+    };
+    let found = share_out(hangs.len(), seek, |_| false, |done| format!("{done} of {} hangs", hangs.len()));
+    let mut trials = Trials { table: Ablation::table(&found), ..Trials::default() };
+    found.iter().map(Catch::of_ablation).for_each(|catch| trials.add(catch));
     trials
 }
