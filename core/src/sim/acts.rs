@@ -211,7 +211,7 @@ fn check_reap(world: &World<'_>, node: usize, child: ActorId) -> Result<(), Viol
 
 /// Tells whether an actor is a thread that was given up by name: it goes on, and nobody hears it any more.
 pub(super) fn is_thread_given_up(world: &World<'_>, node: usize) -> bool {
-    world.conducts[node].script().has(Verb::Thread) && world.oracle.heard[node].given_up
+    world.is_thread_at(node) && world.oracle.heard[node].given_up
 }
 
 /// 5, 7: an actor that ends by itself has closed its channels and collected every child that is not given up by name.

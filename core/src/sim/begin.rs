@@ -29,11 +29,13 @@ pub(super) fn draw_conduct(scenario: &Scenario, choices: &mut Choices, node: usi
     });
     let inner = scenario.children(node).next().is_some();
     let script = conduct.script();
-    let rootless = [Verb::NoStart, Verb::DieInBoot, Verb::OnDone].iter().any(|verb| script.has(*verb));
+    let rootless =
+        [Verb::NoStart, Verb::DieInBoot, Verb::OnDone, Verb::Thread].iter().any(|verb| script.has(*verb));
     // Nobody could help a root that does not answer, or sweeps after it.
     let rootless = node == 0 && (rootless || !script.answers());
-    // A command has no children, and who has none collects none.
-    let idle = if inner { script.is_command() } else { script.has(Verb::Collect) };
+    // A command has no children, who has none collects none, and no thread does what befalls a process.
+    let split = script.has(Verb::Thread) && script.takes_a_process();
+    let idle = split || if inner { script.is_command() } else { script.has(Verb::Collect) };
     if idle || rootless { Conduct::Serve } else { conduct }
 }
 

@@ -27,14 +27,25 @@ pub(super) enum Stage {
     Over,
 }
 
-/// Whether a script calls somebody.
+/// Whether a script calls somebody, and where it goes on after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Calling {
     No,
     /// It waits for the one whom it is to call.
-    Soon,
+    Soon(u8),
     /// It waits for the answer.
-    Now,
+    Now(u8),
+}
+
+impl Calling {
+    /// Gives it as a number.
+    pub(super) fn code(self) -> u64 {
+        match self {
+            Self::No => 0,
+            Self::Soon(next) => 1 | u64::from(next) << 2,
+            Self::Now(next) => 2 | u64::from(next) << 2,
+        }
+    }
 }
 
 /// The main task of one actor.

@@ -10,9 +10,9 @@ use super::scenario::Scenario;
 use super::verb::{Script, Verb};
 
 /// What may surround a script.
-const SURROUNDINGS: [Verb; 4] = [Verb::Bare, Verb::Shield, Verb::Deadline, Verb::Helper];
+const SURROUNDINGS: [Verb; 5] = [Verb::Bare, Verb::Shield, Verb::Deadline, Verb::Helper, Verb::Thread];
 /// What it may do, most often work.
-const DEEDS: [Verb; 25] = [
+const DEEDS: [Verb; 27] = [
     Verb::Work,
     Verb::Work,
     Verb::Work,
@@ -25,6 +25,8 @@ const DEEDS: [Verb; 25] = [
     Verb::Spawn,
     Verb::CancelChild,
     Verb::CancelSelf,
+    Verb::Call,
+    Verb::Call,
     Verb::Serve,
     Verb::Return,
     Verb::Fail,
@@ -40,15 +42,21 @@ const DEEDS: [Verb; 25] = [
     Verb::Block,
 ];
 
-/// At what it may do more, most often when it is cancelled.
-const CUES: [Verb; 4] = [Verb::OnCancel, Verb::OnCancel, Verb::OnAck, Verb::OnDone];
+/// At what it may do more, most often when it is cancelled or called.
+const CUES: [Verb; 5] = [Verb::OnCancel, Verb::OnCancel, Verb::OnCall, Verb::OnAck, Verb::OnDone];
 
-/// Gives every third actor or so a script of its own; where all are benign, a benign one.
+/// What it may do when it is called by its parent's script: it answers, or asks its own child first, or never answers, or
+/// is deaf to calls.
+const ANSWERS: [&[Verb]; 4] =
+    [&[Verb::OnCall, Verb::Answer], &[Verb::OnCall, Verb::Call, Verb::Answer], &[Verb::OnCall], &[]];
+
+/// Gives every third actor or so a script of its own, and whoever is called by one; where all are benign, a benign one.
 pub(super) fn compose(mut scenario: Scenario, random: &mut Splitmix) -> Scenario {
     let benign = scenario.menu.iter().all(|conduct| conduct.script().is_benign());
     for node in 0..scenario.nodes() {
-        if random.below(3) == 0 {
-            let script = Script::new(&draw(random, benign));
+        let is_called = is_called(&scenario, node);
+        if is_called || random.below(3) == 0 {
+            let script = Script::new(&draw(random, benign, is_called));
             if script.is_benign() || !benign {
                 scenario = scenario.with(node, Conduct::Own(script));
             }
@@ -57,8 +65,16 @@ pub(super) fn compose(mut scenario: Scenario, random: &mut Splitmix) -> Scenario
     scenario
 }
 
-/// Draws no more verbs than a script may have.
-fn draw(random: &mut Splitmix, benign: bool) -> Vec<Verb> {
+/// Tells whether an actor is the one whom a script of its parent's calls.
+fn is_called(scenario: &Scenario, node: usize) -> bool {
+    let Some(parent) = scenario.parent(node) else { return false };
+    let is_first = scenario.children(parent).next() == Some(node);
+    let calls = |(own, conduct): &(usize, Conduct)| *own == parent && conduct.script().has(Verb::Call);
+    is_first && scenario.fixed.iter().any(calls)
+}
+
+/// Draws no more verbs than a script may have, and no two that don't go together. Whoever is called mostly hears that.
+fn draw(random: &mut Splitmix, benign: bool, is_called: bool) -> Vec<Verb> {
     let mut verbs = Vec::with_capacity(Script::LONGEST);
     let mut some = |random: &mut Splitmix, from: &[Verb], most: u32| {
         for _ in 0..random.below(most + 1) {
@@ -69,8 +85,14 @@ fn draw(random: &mut Splitmix, benign: bool) -> Vec<Verb> {
         }
     };
     some(random, &SURROUNDINGS, 1);
-    some(random, &DEEDS, 4);
+    some(random, &DEEDS, if is_called { 2 } else { 4 });
     some(random, &CUES, 1);
-    some(random, &DEEDS, 2);
+    some(random, &DEEDS, if is_called { 1 } else { 2 });
+    if is_called {
+        verbs.extend_from_slice(ANSWERS[random.below(if benign { 1 } else { 4 }) as usize]);
+    }
+    if verbs.contains(&Verb::Thread) {
+        verbs.retain(|verb| !verb.takes_a_process());
+    }
     verbs
 }

@@ -21,7 +21,8 @@ impl World<'_> {
         }
         let what = self.kernel.at(pid).what;
         self.timeline.note(self.now, "kernel", format_args!("process {pid} ({what:?}) dies: {exit}"));
-        let (adopter, orphans) = self.kernel.die(pid, exit);
+        let (adopter, mut orphans) = self.kernel.die(pid, exit);
+        orphans.retain(|orphan| !self.ends_with_its_process(*orphan, exit));
         self.snatch(pid);
         if self.scenario.nets.pdeathsig {
             for orphan in &orphans {
@@ -70,6 +71,33 @@ impl World<'_> {
                 self.unblock(node);
             }
         }
+    }
+
+    /// Ends a thread of a process that is dead: it dies with that, and nobody collects it. Tells whether it is one.
+    fn ends_with_its_process(&mut self, pid: Pid, exit: Exit) -> bool {
+        let is_thread = self.is_thread(pid);
+        if is_thread {
+            self.kernel.at_mut(pid).stuck = false;
+            self.die(pid, exit);
+            self.kernel.at_mut(pid).vital = Vital::Reaped;
+        }
+        is_thread
+    }
+
+    /// Tells whether what the kernel has as a process is a thread of the one that made it.
+    fn is_thread(&self, pid: Pid) -> bool {
+        matches!(self.kernel.at(pid).what, What::Actor(node) if self.is_thread_at(node))
+    }
+
+    /// Tells whether the actor at a place is a thread.
+    pub(super) fn is_thread_at(&self, node: usize) -> bool {
+        self.conducts[node].script().has(Verb::Thread)
+    }
+
+    /// Lists the threads of a process.
+    pub(super) fn threads_of(&self, pid: Pid) -> Vec<Pid> {
+        let made = self.kernel.all().filter(|(_, process)| process.maker == pid).map(|(made, _)| made);
+        made.filter(|made| self.is_thread(*made)).collect()
     }
 
     /// An actor's channels end with it, and its guardian stops what it left.

@@ -48,13 +48,21 @@ impl World<'_> {
     /// Says what this breaks.
     pub(super) fn collect(&mut self, pid: Pid) -> Result<(), Promise> {
         self.kernel.reap(pid)?;
+        self.clear_after(pid);
+        Ok(())
+    }
+
+    /// Clears away what a process left, its threads included: they share its record.
+    fn clear_after(&mut self, pid: Pid) {
+        for thread in self.threads_of(pid) {
+            self.clear_after(thread);
+        }
         if let What::Actor(node) = self.kernel.at(pid).what
             && self.directory.records.contains(&node)
             && !self.has(Defect::ShmLeft)
         {
             self.remove_socket(node);
         }
-        Ok(())
     }
 
     /// 43: what could not be collected keeps what it has; of all others nothing is left in the directory.

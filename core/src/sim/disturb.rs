@@ -96,8 +96,8 @@ impl World<'_> {
                     self.turn_to(node, Conduct::Fail)?;
                 }
             }
-            // One fault for each actor: the oracles judge it by the one it has.
-            Fault::Turns(_) if !self.conducts[node].script().is_benign() => {}
+            // What befalls a process is nothing for a thread. And one fault for each actor: the oracles judge it by the one it has.
+            Fault::Turns(_) if self.is_thread_at(node) || !self.conducts[node].script().is_benign() => {}
             Fault::Turns(conduct) => {
                 self.conducts[node] = conduct;
                 self.oracle.healthy = false;

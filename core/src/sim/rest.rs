@@ -6,6 +6,7 @@
 
 use super::body::Stage;
 use super::kernel::{Block, Pid, Vital, What};
+use super::talk::served_in;
 use super::verb::Verb;
 use super::world::{World, place};
 use crate::{ActorId, Child, Life, Link, On, ScopeId, Until, Wait, Why};
@@ -80,11 +81,16 @@ impl World<'_> {
                 !self.is_leaving(node, child)
                     && self.pids[place(child)].is_some_and(|pid| self.kernel.at(pid).is_alive())
             }
+            // What serves a call is user code too.
+            (On::Scope(scope), _) if served_in(scope).is_some() => self.served(node).is_some(),
             (On::Task(_) | On::Scope(_), _) => self.is_busy(node),
             // Whom one talks to is at fault, or is at it.
             (On::Context(context), _) => match context.link {
-                Link::Child(child) => self.is_silent(place(child)),
-                Link::Parent => self.scenario.parent(node).is_some_and(|parent| self.is_silent(parent)),
+                Link::Child(child) => self.is_silent(place(child)) || self.served(place(child)).is_some(),
+                Link::Parent => {
+                    let parent = self.scenario.parent(node);
+                    parent.is_some_and(|parent| self.is_silent(parent)) || self.served(node).is_some()
+                }
                 Link::Peer(_) => false,
             },
             _ => false,

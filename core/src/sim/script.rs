@@ -62,7 +62,9 @@ impl World<'_> {
                 self.timeline.note(self.now, "script", format_args!("{}: {conduct:?}", id(node)));
                 self.go_on(node, script.resumed(at))
             }
-            Cue::Cancelled if stage == Stage::Working && calling != Calling::Now => self.heed(node, &script),
+            Cue::Cancelled if stage == Stage::Working && !matches!(calling, Calling::Now(_)) => {
+                self.heed(node, &script)
+            }
             Cue::Cancelled if matches!(stage, Stage::Working | Stage::Writing) => {
                 self.body(node).into_iter().for_each(|body| body.missed = true);
                 Ok(())
@@ -113,7 +115,9 @@ impl World<'_> {
 
     /// Does what it does when it is cancelled.
     fn heed(&mut self, node: usize, script: &Script) -> Result<(), Violation> {
-        self.set_stage(node, Stage::Heeding);
+        if let Some(body) = self.body(node) {
+            (body.stage, body.calling) = (Stage::Heeding, Calling::No);
+        }
         match script.after(Verb::OnCancel) {
             Some(at) => self.go_on(node, at),
             None => self.finish(node, None),
@@ -131,8 +135,8 @@ impl World<'_> {
     /// Goes on with a script, and hears then of a cancel that it has missed.
     pub(super) fn go_on(&mut self, node: usize, at: u8) -> Result<(), Violation> {
         self.do_verbs(node, at)?;
-        let missed =
-            |body: &Body| body.missed && body.stage == Stage::Working && body.calling != Calling::Now;
+        let hears = |body: &Body| body.stage == Stage::Working && !matches!(body.calling, Calling::Now(_));
+        let missed = |body: &Body| body.missed && hears(body);
         let runs = self.pids[node].is_some_and(|pid| self.kernel.at(pid).runs());
         match self.actors[node].as_ref().map(|actor| &actor.body).filter(|body| runs && missed(body)) {
             Some(body) => self.heed(node, &body.conduct.script().clone()),
@@ -172,7 +176,7 @@ impl World<'_> {
             Verb::Fail => self.finish(node, Some(Kind::Failed))?,
             Verb::Panic => self.finish(node, Some(Kind::Panicked))?,
             Verb::Serve | Verb::Ignore => {}
-            Verb::Call => self.await_callee(node)?,
+            Verb::Call => return self.call_first(node, next),
             Verb::Answer => self.give_stream(node)?,
             Verb::Spawn => return self.spawn_late(node, next - 1).map(|()| Then::GoesOn),
             Verb::Peer | Verb::PeerStays => {

@@ -36,7 +36,9 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
             world.at(world.now, Event::Cue { node, cue: Cue::Start });
         }
         Output::CancelTask { task, .. } => world.cancel_task(node, task),
-        Output::CancelBody { scope, .. } if scope != super::talk::BODY => world.cancel_body(node),
+        Output::CancelBody { scope, .. } if super::talk::served_in(scope).is_none() => {
+            world.cancel_body(node)
+        }
         Output::Raise { scope, error } => world.raise(node, scope, error),
         Output::Closed { scope, lost, .. } => world.closed(node, scope, lost),
         Output::Describe { link: Some(link), asked } => {

@@ -127,12 +127,20 @@ impl World<'_> {
         self.at(self.now.after(after), Event::Death { pid, exit: Exit::Signal(signal.number()) });
     }
 
-    /// A killed process executes nothing more, and is a zombie within `kill`, the news of it included.
+    /// A killed process executes nothing more, and no thread of it does.
+    fn stand_still(&mut self, pid: Pid) {
+        self.kernel.at_mut(pid).dying = true;
+        for thread in self.threads_of(pid) {
+            self.stand_still(thread);
+        }
+    }
+
+    /// A killed process is a zombie within `kill`, the news of it included.
     fn kill(&mut self, pid: Pid) {
         if self.kernel.at(pid).stuck {
             return;
         }
-        self.kernel.at_mut(pid).dying = true;
+        self.stand_still(pid);
         let times = self.scenario.limits.times;
         let longest = times.kill.saturating_sub(times.hop * 2 / 5);
         let taken = if self.scenario.slow_kill { 2 } else { self.choose(Source::Exit, 3) };

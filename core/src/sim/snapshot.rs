@@ -85,7 +85,7 @@ impl World<'_> {
                 None => key.print(&Print::of(machine.state())),
             }
             conduct_key(key, &body.conduct);
-            key.number(body.stage as u64 | (body.calling as u64) << 4 | u64::from(body.missed) << 6);
+            key.number(body.stage as u64 | u64::from(body.missed) << 4 | body.calling.code() << 5);
             key.data(&body.nursery);
             key.data(&body.held);
             key.number(sweeps.len() as u64);

@@ -135,12 +135,25 @@ impl Verb {
     const fn silences(self) -> bool {
         matches!(
             self,
-            Self::Thread
-                | Self::Mute
+            Self::Mute
                 | Self::SlowBoot
                 | Self::Wedge
                 | Self::Stick
                 | Self::Starve
+                | Self::Stop
+                | Self::LoseLink
+                | Self::HalfOpen
+        )
+    }
+
+    /// Tells whether it befalls a process as a whole, or a channel: so it is nothing for a thread.
+    pub(super) const fn takes_a_process(self) -> bool {
+        matches!(
+            self,
+            Self::DieInBoot
+                | Self::Write(_)
+                | Self::Leave
+                | Self::ExitHard
                 | Self::Stop
                 | Self::LoseLink
                 | Self::HalfOpen
@@ -247,8 +260,8 @@ impl Script {
         }
     }
 
-    /// Tells whether nothing about it needs a signal or a rung: it does nothing of that kind, and when it is cancelled it
-    /// takes its time once at most.
+    /// Tells whether nothing about it needs a signal or a rung: it does nothing of that kind, when it is cancelled it takes
+    /// its time once at most, and whoever calls it is answered.
     #[must_use]
     pub const fn is_benign(&self) -> bool {
         let (mut at, mut slow, mut cancelled) = (0, 0, false);
@@ -263,10 +276,12 @@ impl Script {
                 Verb::Write(_) | Verb::Tarry => 1,
                 _ => 0,
             };
-            if verb.is_fault() || slow > 1 {
+            at += 1;
+            let mute = matches!(verb, Verb::OnCall)
+                && (at == self.len as usize || !matches!(self.verbs[at], Verb::Answer));
+            if verb.is_fault() || slow > 1 || mute {
                 return false;
             }
-            at += 1;
         }
         true
     }
@@ -281,6 +296,11 @@ impl Script {
     #[must_use]
     pub fn pauses(&self) -> bool {
         !self.is_command() && (self.has(Verb::Stop) || self.has(Verb::Starve))
+    }
+
+    /// Tells whether it does what no thread can do.
+    pub(super) fn takes_a_process(&self) -> bool {
+        self.is_command() || self.verbs().iter().any(|verb| verb.takes_a_process())
     }
 
     /// Tells whether it ends by itself, once what it has below it has.

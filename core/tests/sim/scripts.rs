@@ -2,7 +2,7 @@
 
 use windrow_core::Defect;
 use windrow_core::sim::Verb::*;
-use windrow_core::sim::{Choices, Conduct, Scenario, Script, Trace, Verb, record, run};
+use windrow_core::sim::{Choices, Conduct, Nets, Scenario, Script, Trace, Verb, mixed, record, run};
 
 /// How often each is tried.
 const SEEDS: u64 = 60;
@@ -74,11 +74,84 @@ fn what_was_begun_before_a_cancel_is_not_gone_on_with_while_it_is_honoured() {
 }
 
 #[test]
+fn whoever_is_called_may_ask_its_own_child_before_it_answers() {
+    let calls = Scenario::of(vec![0, 1])
+        .script(0, &[Call, Call, CancelSelf, Return])
+        .script(1, &[Serve, OnCall, Call, Answer])
+        .script(2, &[Thread, Serve, OnCall, Sleep(5), Answer]);
+    let calls = Scenario { nets: Nets { user: false, ..Nets::ALL }, ..calls };
+    let told = record(&calls, Choices::replay(Trace::default()));
+    assert!(told.is_clean(), "{told}");
+    let answered =
+        told.timeline.lines().filter(|line| line.contains("-> Ended {") && line.contains("Returned"));
+    assert_eq!(answered.count(), 4, "each of two calls is answered by two: {told}");
+    for seed in 0..SEEDS {
+        let report = run(&calls, Choices::seed(seed));
+        assert!(report.is_clean(), "seed {seed}: {report}");
+    }
+}
+
+#[test]
+fn who_calls_one_that_can_not_be_called_goes_on() {
+    let alone = told(&[Call, Fail]);
+    assert!(alone.contains("Raise in s1: a2 failed"), "{alone}");
+    // One has no channel, and the other is cancelled before it comes up.
+    for (verbs, child) in
+        [(&[Call, Fail][..], Conduct::Command), (&[CancelChild, Call, Fail], Conduct::Serve)]
+    {
+        let calls = chain(Conduct::Own(Script::new(verbs))).with(2, child);
+        let told = record(&calls, Choices::replay(Trace::default()));
+        assert!(told.is_clean() && told.timeline.contains("a2 failed"), "{told}");
+    }
+}
+
+/// It is killed with its process and has a socket there; what it has made is an orphan, and is swept with the rest.
+#[test]
+fn a_thread_dies_with_its_process() {
+    let mut scenario = Scenario::of(vec![0, 1, 2])
+        .with(1, Conduct::Wedge)
+        .script(2, &[Thread, Serve, OnCancel, Ignore])
+        .with(3, Conduct::IgnoreCancel);
+    scenario.named = true;
+    let told = record(&scenario, Choices::replay(Trace::default()));
+    assert!(told.is_clean(), "{told}");
+    let dies =
+        |what: &str| told.timeline.lines().position(|line| line.contains(what) && line.contains("dies: "));
+    let (process, thread) = (dies("(Actor(1))"), dies("(Actor(2))"));
+    assert!(process.is_some() && thread == process.map(|line| line + 1), "{told}");
+    for seed in 0..SEEDS {
+        let report = run(&scenario, Choices::seed(seed));
+        assert!(report.is_clean(), "seed {seed}: {report}");
+    }
+}
+
+#[test]
+fn the_swarms_own_scripts_call_and_are_threads() {
+    let has = |verbs: &[Verb]| {
+        let own = |seed| {
+            mixed(seed).fixed.into_iter().filter_map(|(_, conduct)| match conduct {
+                Conduct::Own(script) => Some(script),
+                _ => None,
+            })
+        };
+        (0..1000).flat_map(own).filter(|script| verbs.iter().all(|verb| script.has(*verb))).count()
+    };
+    for verbs in [&[Call][..], &[OnCall, Answer], &[OnCall, Call, Answer], &[Thread], &[Thread, OnCall]] {
+        assert!(has(verbs) > 5, "{verbs:?}: {}", has(verbs));
+    }
+}
+
+#[test]
 fn a_script_is_judged_by_its_verbs() {
     let script = |verbs: &[Verb]| Script::new(verbs);
     assert!(script(&[Work, Spawn, Fail, OnCancel, Write(100)]).is_benign());
     assert!(!script(&[Work, OnCancel, Sleep(1)]).is_benign(), "it takes time that nobody knows of");
     assert!(!script(&[Write(100), OnCancel, Tarry]).is_benign(), "it takes its time twice");
+    assert!(script(&[Thread, Serve, OnCall, Answer]).is_benign());
+    assert!(
+        !script(&[Serve, OnCall, Work, Answer]).is_benign(),
+        "whoever calls it waits for more than messages"
+    );
     assert!(script(&[Work, ExitHard]).answers());
     assert!(!script(&[Work, Return, OnDone, Wedge]).answers());
     assert!(script(&[Work, Fail]).ends() && !script(&[Serve, OnCancel, Fail]).ends());
