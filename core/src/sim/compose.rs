@@ -12,7 +12,7 @@ use super::verb::{Script, Verb};
 /// What may surround a script.
 const SURROUNDINGS: [Verb; 5] = [Verb::Bare, Verb::Shield, Verb::Deadline, Verb::Helper, Verb::Thread];
 /// What it may do, most often work.
-const DEEDS: [Verb; 27] = [
+const DEEDS: [Verb; 29] = [
     Verb::Work,
     Verb::Work,
     Verb::Work,
@@ -25,6 +25,8 @@ const DEEDS: [Verb; 27] = [
     Verb::Spawn,
     Verb::CancelChild,
     Verb::CancelSelf,
+    Verb::Peer,
+    Verb::Knock(20),
     Verb::Call,
     Verb::Call,
     Verb::Serve,

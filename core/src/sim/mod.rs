@@ -36,6 +36,7 @@ mod diagnose;
 mod directory;
 mod disturb;
 mod doom;
+mod door;
 mod event;
 mod explain;
 mod explore;

@@ -7,22 +7,16 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::body::{Body, Calling, Stage};
-use super::choices::Source;
 use super::deeds::Then;
 use super::event::Event;
 use super::oracle::Violation;
 use super::promise::Promise;
 use super::verb::{Script, Verb};
 use super::world::{World, id};
-use crate::{
-    ActorId, Error, Input, Kind, Life, Link, Message, NameId, Payload, PeerId, Refused, ScopeId, Spec,
-    SpecId, TaskId,
-};
+use crate::{Error, Input, Kind, Life, NameId, Payload, Refused, ScopeId, Spec, SpecId, TaskId};
 
 /// The scope that a script opens for its children.
 pub(super) const NURSERY: ScopeId = ScopeId(1);
-/// A peer, who is no actor of the tree.
-const STRANGER: ActorId = ActorId(u64::MAX);
 /// The second task of a script that has one.
 pub(super) const HELPER: TaskId = TaskId(1);
 
@@ -182,6 +176,7 @@ impl World<'_> {
             Verb::Peer | Verb::PeerStays => {
                 return self.join_peer(node, verb == Verb::Peer).map(|()| Then::GoesOn);
             }
+            Verb::Knock(many) => return self.knock(node, many).map(|()| Then::GoesOn),
             Verb::CancelChild => {
                 let child = first.map(|child| Input::CancelChild { child: id(child) });
                 return child.map_or(Ok(Then::GoesOn), |ask| self.ask(node, ask));
@@ -244,23 +239,6 @@ impl World<'_> {
             Ok(()) | Err(Refused::Cancelled(_) | Refused::ClosedScope) => Ok(()),
             Err(refused) => Err(Violation::told(Promise::Refused, self.now, format_args!("{refused}"))),
         }
-    }
-
-    fn join_peer(&mut self, node: usize, leaves: bool) -> Result<(), Violation> {
-        let peer = PeerId(1);
-        self.give(node, Input::PeerJoined { peer })?.ok();
-        let message = Message::Hello { versions: crate::VERSIONS, actor: STRANGER };
-        self.give(node, Input::Received { link: Link::Peer(peer), message })?.ok();
-        if leaves {
-            let after = self.pick(
-                Source::Script,
-                &[30, 0, 5, 250],
-                format_args!("the peer of {} leaves after", id(node)),
-            );
-            let fact = Input::LinkLost { link: Link::Peer(peer) };
-            self.at(self.now.after(after), Event::Fact { node, fact });
-        }
-        Ok(())
     }
 
     /// Ends the body: of the nursery, if there is one, else of the task.

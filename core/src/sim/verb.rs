@@ -75,6 +75,8 @@ pub enum Verb {
     Peer,
     /// Joins a peer, who never leaves, and reads nothing.
     PeerStays,
+    /// So many strangers come to its door at once, who are silent or speak a little later.
+    Knock(u16),
     /// Returns, once its children have ended.
     Return,
     /// Fails.

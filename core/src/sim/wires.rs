@@ -155,6 +155,7 @@ impl World<'_> {
     /// Tells whether a fact can still reach an actor: its end of the channel must be open.
     pub(super) fn passes(&mut self, node: usize, fact: &Input) -> bool {
         let (link, lost) = match fact {
+            Input::Received { link: Link::Peer(peer), .. } => return self.is_there(node, *peer),
             Input::Received { link, .. } => (*link, false),
             Input::LinkLost { link } => (*link, true),
             _ => return true,

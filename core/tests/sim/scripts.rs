@@ -1,8 +1,10 @@
 //! Scripts of one's own: they are played as written, judged by what they say, and find what no named conduct does.
 
+use std::time::Duration;
+
 use windrow_core::Defect;
 use windrow_core::sim::Verb::*;
-use windrow_core::sim::{Choices, Conduct, Nets, Scenario, Script, Trace, Verb, mixed, record, run};
+use windrow_core::sim::{Choices, Conduct, Nets, Scenario, Script, Source, Trace, Verb, mixed, record, run};
 
 /// How often each is tried.
 const SEEDS: u64 = 60;
@@ -119,6 +121,30 @@ fn a_thread_dies_with_its_process() {
         |what: &str| told.timeline.lines().position(|line| line.contains(what) && line.contains("dies: "));
     let (process, thread) = (dies("(Actor(1))"), dies("(Actor(2))"));
     assert!(process.is_some() && thread == process.map(|line| line + 1), "{told}");
+    for seed in 0..SEEDS {
+        let report = run(&scenario, Choices::seed(seed));
+        assert!(report.is_clean(), "seed {seed}: {report}");
+    }
+}
+
+/// Fault 42: of twenty who come there is room for sixteen; whoever says nothing in time has to go, and holds nothing up.
+#[test]
+fn silent_strangers_hold_nothing_up() {
+    let mut scenario = Scenario::tree(1, 1).script(1, &[Knock(20), Sleep(600), Knock(20), Serve]);
+    scenario.signal_at = Some(Duration::from_millis(800));
+    // The first of them is silent, speaks in time, or speaks too late.
+    for (first, counts) in [(0, [16, 8, 16]), (1, [15, 8, 16]), (2, [16, 8, 16])] {
+        let mut trace = Trace::default();
+        trace.stream_mut(Source::Script).push(first);
+        let told = record(&scenario, Choices::replay(trace));
+        assert!(told.is_clean(), "{told}");
+        let away = ["Deadline", "Full", "Ending"].map(|obstacle| {
+            let is_away = |line: &&str| line.contains("TurnedAway") && line.contains(obstacle);
+            told.timeline.lines().filter(is_away).count()
+        });
+        assert_eq!(away, counts, "{told}");
+        assert!(!told.timeline.contains("Stray(Link(Peer"), "{told}");
+    }
     for seed in 0..SEEDS {
         let report = run(&scenario, Choices::seed(seed));
         assert!(report.is_clean(), "seed {seed}: {report}");
