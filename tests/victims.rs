@@ -73,7 +73,7 @@ const UNACKED: &[Unacked] = &[
         })
     },
     |actor, desk, pid| {
-        let short = Scope::default().timeout(Duration::from_millis(100));
+        let short = Scope::default().timeout(Duration::from_millis(500));
         actor.nursery_with(short, |_| {
             let waiting = held(desk, pid)?;
             while actor.checkpoint().is_ok() {}
@@ -82,9 +82,17 @@ const UNACKED: &[Unacked] = &[
     },
 ];
 
-/// Stops a process, and leaves it to others to see that it stands still.
+/// Stops a process, all of it: one thread of it may still read what comes when another stands. Nobody sleeps here, which whoever
+/// looks on would take for the wait.
 fn still(pid: i32) {
     watch::signal(pid, Signal::STOP);
+    while !stands(pid) {}
+}
+
+fn stands(pid: i32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the list of threads").flatten();
+    let mut stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+    stats.all(|stat| stat.contains(") T"))
 }
 
 /// Calls what never answers, and stops the process that serves it.
