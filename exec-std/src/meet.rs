@@ -21,7 +21,9 @@ impl Actor {
     /// again changes nothing.
     ///
     /// # Errors
-    /// Another actor has it; it is none, or too long; the root can't be reached; the tree has no directory.
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
+    /// - [`Raised::Error`]: another actor has the name; it is none, or too long; the root keeps no further one, or can't be
+    ///   reached; the tree has no directory.
     pub fn register(&self, name: &str) -> Result<(), Raised> {
         check(name)?;
         let link = self.registrar()?;
@@ -38,7 +40,8 @@ impl Actor {
     /// Gives a name back. One that this actor does not have: nothing happens.
     ///
     /// # Errors
-    /// The root can't be reached.
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
+    /// - [`Raised::Error`]: it is no name; the root can't be reached; the tree has no directory.
     pub fn unregister(&self, name: &str) -> Result<(), Raised> {
         check(name)?;
         let link = self.registrar()?;
@@ -48,7 +51,8 @@ impl Actor {
     /// Finds who has a name, and gives a portal to them; `None` if nobody has it.
     ///
     /// # Errors
-    /// The cancellation; the root, or the holder, can't be reached.
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
+    /// - [`Raised::Error`]: it is no name; the root, or the holder, can't be reached; the tree has no directory.
     pub fn find(&self, name: &str) -> Result<Option<Portal>, Raised> {
         self.look_up(name, false)
     }
@@ -56,7 +60,8 @@ impl Actor {
     /// Waits until somebody has a name, and gives a portal to them.
     ///
     /// # Errors
-    /// The same as [`find`](Self::find).
+    /// The same as [`find`](Self::find), and
+    /// - [`Raised::Error`]: the root is ending, or as many wait for names as may.
     pub fn wait_for(&self, name: &str) -> Result<Portal, Raised> {
         self.look_up(name, true)?.ok_or_else(|| {
             let why = "the root is ending, or as many wait for names as may";
@@ -67,7 +72,8 @@ impl Actor {
     /// Lists the names of the tree and who has them, in no order.
     ///
     /// # Errors
-    /// The cancellation; the root can't be reached.
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
+    /// - [`Raised::Error`]: the root can't be reached; the tree has no directory.
     pub fn names(&self) -> Result<Vec<(String, ActorId)>, Raised> {
         let link = self.registrar()?;
         let request = self.ask(|shell| shell.list(link))?;

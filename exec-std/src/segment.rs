@@ -23,7 +23,7 @@ impl Actor {
     /// 64 ASCII letters, digits, `-` and `_`.
     ///
     /// # Errors
-    /// There is one of that name; it is none; there is no memory; the tree has no directory.
+    /// - [`Raised::Error`]: there is one of that name; it is none; there is no memory; the tree has no directory.
     pub fn named_segment(&self, name: &str, length: u64) -> Result<NamedSegment, Raised> {
         let dir = self.directory()?;
         Segment::named(&dir, name, length).map_err(|error| match error.kind() {
@@ -35,7 +35,7 @@ impl Actor {
     /// Opens the segment to which an actor of the tree has given a name; `None` if there is none.
     ///
     /// # Errors
-    /// It is no name; there is no descriptor for it; the tree has no directory.
+    /// - [`Raised::Error`]: it is no name; there is no descriptor for it; the tree has no directory.
     pub fn open_segment(&self, name: &str) -> Result<Option<Segment>, Raised> {
         let dir = self.directory()?;
         match Segment::open(&dir, name) {
