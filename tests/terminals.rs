@@ -1,16 +1,18 @@
 //! Who hears what a terminal says: its group does, once each, and nobody tells it again.
 
 use rustix::process::Signal;
+use windrow_std::unix::process::Exit;
 use windrow_std::{Actor, Order};
 
 use crate::harness::acts::be_root;
-use crate::harness::{Bed, Gate, Module, Pty, Running, cases, program, watch};
+use crate::harness::{Bed, Gate, Module, Pty, Running, cases, program, skipped, watch};
 
 pub(crate) const MODULE: Module = Module {
     cases: cases![
         row_67_ctrl_c_at_a_command,
         row_67_ctrl_c_at_a_command_with_the_terminal,
         row_67_one_signal_at_the_group_of_a_command,
+        row_67_one_signal_from_another_namespace,
         row_67_one_signal_at_the_root_of_a_command_with_the_terminal,
         row_67_ctrl_c_at_the_root_of_a_command_with_the_terminal,
         row_67_ctrl_c_at_a_tree,
@@ -39,6 +41,24 @@ fn row_67_one_signal_at_the_group_of_a_command(bed: &Bed) {
     rustix::process::kill_process_group(group, Signal::INT).expect("a group to signal");
     running.finish().expect(7);
     assert_eq!(gate.hear(2), b"it");
+}
+
+/// Who sends it has no pid there, and is no terminal.
+fn row_67_one_signal_from_another_namespace(bed: &Bed) {
+    let gate = bed.gate("up");
+    let words = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    let apart = || bed.launch("env", words);
+    if apart().args(["true"]).finish().exit != Exit::Code(0) {
+        return skipped("no namespaces of our own");
+    }
+    let command = bed.act("count-signals", &[gate.path(), &INT.to_string()]);
+    let windrow = [bed.windrow_path().into_os_string(), "run".into(), "--tty".into(), "--".into()];
+    let running = apart().args(windrow).args(command).start();
+    assert_eq!(gate.hear(1), b"u");
+    let outer = watch::below(running.pid()).first().expect("the outer half").pid;
+    watch::signal(outer, Signal::TERM);
+    running.finish().expect(7);
+    assert_eq!(gate.hear(1), b"i");
 }
 
 fn row_67_ctrl_c_at_a_command(bed: &Bed) {
