@@ -9,8 +9,7 @@ use windrow_smol::Smol;
 use windrow_std::shell::Ended;
 use windrow_std::unix::{procfs, stdio::Sink};
 use windrow_std::{
-    Actor, Backend, Blocking, Drive, Endpoint, First, FromCaller, Handle, Nursery, Order, Raised, Service,
-    ToCaller,
+    Actor, Backend, Drive, Endpoint, First, FromCaller, Handle, Nursery, Order, Raised, Service, ToCaller,
 };
 
 use crate::harness::gate::{knock, wait_at};
@@ -60,7 +59,7 @@ fn post() -> Service {
 }
 
 #[track_caller]
-fn well(ended: &Ended) {
+fn well(ended: &Ended<Vec<u8>>) {
     let (end, tally) = (ended.outcome.end, ended.outcome.tally);
     assert_eq!((end, tally.left, tally.lost, tally.escalations), (End::Well, 0, 0, 0), "{ended:?}");
 }
@@ -100,7 +99,7 @@ fn a_tree_of_threads_comes_up_and_falls<D: Drive>(bed: &Bed) {
     let program = bed.program().levels(4).backend(Backend::Thread);
     let ended = bed.run::<D>(&program, |actor: &Actor| grower(actor, &[2, 3]));
     well(&ended);
-    assert_eq!(ended.value, std::process::id().to_ne_bytes(), "all in one process");
+    assert_eq!(ended.value, Some(std::process::id().to_ne_bytes().to_vec()), "all in one process");
     assert_eq!((ended.outcome.tally.actors, ended.outcome.tally.reaped), (14, 14));
 }
 
@@ -269,8 +268,8 @@ fn numb(_: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
 fn be_root(root: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static) -> u8 {
     let program = program().levels(2);
     let ended = match std::env::var(DRIVE).as_deref() {
-        Ok("smol") => program.run::<Smol>(root),
-        _ => program.run::<Blocking>(root),
+        Ok("smol") => program.run_on::<Smol, _>(root),
+        _ => program.run(root),
     };
     let ended = ended.expect("a loop that can go on");
     for failure in &ended.failures {

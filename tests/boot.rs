@@ -227,10 +227,10 @@ fn noticing_root(_: &[String]) -> u8 {
             let child = nursery.spawn(Order::entry("at-once", b"a value".to_vec()))?;
             child.ready()?;
             assert_eq!(child.wait_gone()?.value.as_deref(), Some(b"a value".as_slice()));
-            Ok(Vec::new())
+            Ok(())
         })
     };
-    let ended = program().levels(1).run_watched::<windrow_std::Blocking>(root, move |receiver| {
+    let ended = program().levels(1).run_watched::<windrow_std::Blocking, _>(root, move |receiver| {
         let _ = sender.send(receiver);
     });
     let notices: Vec<Notice> = notices.recv().expect("the notices").iter().collect();

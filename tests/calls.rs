@@ -103,7 +103,7 @@ pub(crate) fn desk() -> Service {
 pub(crate) fn with_desk<D: Drive>(
     bed: &Bed,
     body: impl Fn(&Actor, &Portal) -> Result<(), Raised> + Send + 'static,
-) -> Ended {
+) -> Ended<Vec<u8>> {
     let program: Program = bed.program();
     bed.run::<D>(&program, move |actor: &Actor| {
         actor.nursery(|nursery| {
@@ -116,7 +116,7 @@ pub(crate) fn with_desk<D: Drive>(
 }
 
 #[track_caller]
-pub(crate) fn well(ended: &Ended) {
+pub(crate) fn well(ended: &Ended<Vec<u8>>) {
     let (end, tally) = (ended.outcome.end, ended.outcome.tally);
     assert_eq!((end, tally.left, tally.lost, tally.escalations), (End::Well, 0, 0, 0), "{ended:?}");
 }

@@ -41,7 +41,7 @@ fn once_cancelled(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
 }
 
 #[track_caller]
-fn assert_cancelled_once(ended: &Ended) {
+fn assert_cancelled_once(ended: &Ended<Vec<u8>>) {
     well(ended);
     let tally = ended.outcome.tally;
     assert_eq!((tally.actors, tally.reaped, tally.cancelled), (1, 1, 1), "{ended:?}");

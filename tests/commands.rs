@@ -23,7 +23,7 @@ fn written<D: Drive>(bed: &Bed, order: Order<Command>) -> String {
         Ok(end.output.stdout)
     });
     well(&ended);
-    String::from_utf8(ended.value).expect("text")
+    String::from_utf8(ended.value.unwrap_or_default()).expect("text")
 }
 
 fn a_command_has_the_environment_that_it_is_given<D: Drive>(bed: &Bed) {

@@ -98,7 +98,7 @@ fn with_child<D: Drive>(
     bed: &Bed,
     order: Order,
     body: impl FnOnce(&windrow_std::Handle) -> Result<(), Raised> + Send + 'static,
-) -> Ended {
+) -> Ended<Vec<u8>> {
     bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
         actor.nursery(|nursery| {
             let child = nursery.spawn(order.stderr(Sink::Null))?;
@@ -110,7 +110,7 @@ fn with_child<D: Drive>(
 
 /// One failure of this kind, told once; whoever called the dead may have lost it besides, by the same death.
 #[track_caller]
-fn assert_told(ended: &Ended, how: &str, kind: Kind) {
+fn assert_told(ended: &Ended<Vec<u8>>, how: &str, kind: Kind) {
     let is_lost =
         |lost: Kind| matches!((kind, lost), (Kind::Died(exit), Kind::PeerLost(Some(by))) if by == exit);
     let kinds = ended.failures.iter().map(|failure| failure.kind);

@@ -65,7 +65,7 @@ fn long_answers_at_once_wait_for_their_turn<D: Drive>(bed: &Bed) {
         });
         if signal == Signal::CONT {
             well(&ended);
-            assert_eq!(ended.value, (CALLS * LENGTH).to_string().into_bytes());
+            assert_eq!(ended.value, Some((CALLS * LENGTH).to_string().into_bytes()));
         } else {
             let kinds: Vec<_> = ended.failures.iter().map(|failure| failure.kind).collect();
             assert_eq!(
@@ -99,7 +99,7 @@ fn complainer(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
 }
 
 /// Runs a child that fails with many errors, where a scope keeps so many.
-fn complaints<D: Drive>(bed: &Bed, errors: u16, args: &'static str) -> windrow_std::Ended {
+fn complaints<D: Drive>(bed: &Bed, errors: u16, args: &'static str) -> windrow_std::Ended<Vec<u8>> {
     // So much takes longer than a last word.
     let limits = Limits { errors, times: Times { flush: soon(), ..Times::default() }, ..Limits::default() };
     let ended = bed.run::<D>(&bed.program().limits(limits), move |actor: &Actor| {

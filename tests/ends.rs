@@ -319,7 +319,7 @@ fn a_child_that_may_fail_cancels_nobody<D: Drive>(bed: &Bed) {
         actor.checkpoint()?;
         Ok(told.into_bytes())
     });
-    assert_eq!((ended.outcome.end, ended.value.as_slice()), (End::Well, b"shnaysayer".as_slice()));
+    assert_eq!((ended.outcome.end, ended.value.as_deref()), (End::Well, Some(b"shnaysayer".as_slice())));
 }
 
 /// Whether it was a command's or an actor's, and however soon the child is gone behind it.

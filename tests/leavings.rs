@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use windrow_core::{End, Kind};
 use windrow_smol::Smol;
 use windrow_std::unix::procfs;
-use windrow_std::{Actor, Backend, Blocking, Drive, Failure, Notice, Order, Program, Raised};
+use windrow_std::{Actor, Backend, Drive, Failure, Notice, Order, Program, Raised};
 
 use crate::harness::acts::be_root;
 use crate::harness::gate::knock;
@@ -142,12 +142,12 @@ fn parting_root(words: &[String]) -> u8 {
             let child = nursery.spawn(Order::entry("leaver", []).backend(Backend::Thread))?;
             actor.wait_for("leaver")?;
             child.cancel();
-            child.wait_gone().map(|_| Vec::new())
+            child.wait_gone()
         })
     };
     let ended = match Shell::of_case() {
-        Shell::Std => program.run::<Blocking>(root),
-        Shell::Smol => program.run::<Smol>(root),
+        Shell::Std => program.run(root),
+        Shell::Smol => program.run_on::<Smol, _>(root),
     };
     let ended = ended.expect("a loop that can go on");
     let kinds: Vec<_> = ended.failures.iter().map(|failure| failure.kind).collect();
@@ -172,10 +172,10 @@ fn a_directory_that_stays_is_told_of<D: Drive>(bed: &Bed) {
     let root = move |_: &Actor| {
         let tree = below(&base).pop_first().ok_or("the tree's directory")?;
         std::fs::write(tree.join("foreign"), [])?;
-        Ok(Vec::new())
+        Ok(())
     };
     let watch = move |notices| drop(sender.send(notices));
-    let ended = program(bed).run_watched::<D>(root, watch).expect("a root whose loop can go on");
+    let ended = program(bed).run_watched::<D, _>(root, watch).expect("a root whose loop can go on");
     assert_eq!(ended.outcome.end, End::Well, "{ended:?}");
     let notices: Vec<Notice> = receiver.recv().expect("a way").try_iter().collect();
     let told =

@@ -92,7 +92,7 @@ pub(crate) fn while_it_waits<T: Send>(wait: impl FnOnce() -> T + Send, meanwhile
 
 /// Takes the loss for what ends the nursery, whose failure tells the death once.
 #[track_caller]
-fn died(ended: &windrow_std::Ended, way: usize) {
+fn died(ended: &windrow_std::Ended<Vec<u8>>, way: usize) {
     assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Failed, 0), "way {way}: {ended:?}");
     let died = ended.failures.iter().filter(|failure| failure.kind == Kind::Died(Exit::Signal(9)));
     assert_eq!(died.count(), 1, "way {way}: {ended:?}");

@@ -52,7 +52,7 @@ fn program(bed: &Bed) -> Program {
 }
 
 #[track_caller]
-fn well(ended: &Ended) {
+fn well(ended: &Ended<Vec<u8>>) {
     let (end, tally) = (ended.outcome.end, ended.outcome.tally);
     assert_eq!((end, tally.left, tally.lost, tally.escalations), (End::Well, 0, 0, 0), "{ended:?}");
 }

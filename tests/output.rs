@@ -115,10 +115,8 @@ fn row_17_leak_is_told_before_the_end<D: Drive>(bed: &Bed) {
         let heard = notices.into_iter().filter_map(move |notice| Some((told(notice)?, Instant::now())));
         let _ = sender.send(std::thread::spawn(move || heard.collect::<Vec<_>>()));
     };
-    let root = move |actor: &Actor| {
-        actor.nursery(|nursery| nursery.spawn(shell(&script))?.wait_gone().map(|_| Vec::new()))
-    };
-    let ended = bed.program().levels(1).run_watched::<D>(root, watch);
+    let root = move |actor: &Actor| actor.nursery(|nursery| nursery.spawn(shell(&script))?.wait_gone());
+    let ended = bed.program().levels(1).run_watched::<D, _>(root, watch);
     assert_eq!(ended.expect("a root").outcome.tally.left, 0);
     let heard = watched.recv().expect("a watcher").join().expect("all notices");
     let (words, times): (Vec<_>, Vec<_>) = heard.into_iter().unzip();

@@ -385,7 +385,7 @@ fn who_finds_no_room_for_a_peer_is_told_so<D: Drive>(bed: &Bed) {
             Ok(told.unwrap_or_default())
         })
     });
-    let told = String::from_utf8_lossy(&ended.value).into_owned();
+    let told = String::from_utf8_lossy(ended.value.as_deref().unwrap_or_default()).into_owned();
     assert!(
         told.contains("there is no room for another connection") && told.contains("Limits::peers"),
         "{told}"

@@ -63,8 +63,9 @@ fn tree_by(words: &[String]) -> u8 {
 
 fn run<D: Drive>(backend: Backend, args: String) -> u8 {
     let program = program().levels(DEPTH).backend(backend);
-    let ended =
-        program.run::<D>(move |actor: &Actor| grow(actor, args.as_bytes())).expect("a loop that can go on");
+    let ended = program
+        .run_on::<D, _>(move |actor: &Actor| grow(actor, args.as_bytes()))
+        .expect("a loop that can go on");
     let (tally, end) = (ended.outcome.tally, ended.outcome.end);
     let end = match end {
         End::Well => "well",

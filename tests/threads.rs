@@ -165,7 +165,7 @@ fn unruly(_: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
     }
 }
 
-fn run_unruly<D: Drive>(bed: &Bed, how: &'static str) -> (Ended, Option<Vec<u8>>) {
+fn run_unruly<D: Drive>(bed: &Bed, how: &'static str) -> (Ended<Vec<u8>>, Option<Vec<u8>>) {
     let (sender, value) = mpsc::channel();
     let ended = bed.run::<D>(&bed.program().levels(2), move |actor: &Actor| {
         actor.nursery(|nursery| {
@@ -194,7 +194,7 @@ fn row_76_forked_child_aborts_in_a_thread<D: Drive>(bed: &Bed) {
     assert_failure(&run_unruly::<D>(bed, "abort").0, Kind::Died(Exit::Signal(6)), "");
 }
 
-fn assert_failure(ended: &Ended, kind: Kind, words: &str) {
+fn assert_failure(ended: &Ended<Vec<u8>>, kind: Kind, words: &str) {
     let kinds: Vec<_> = ended.failures.iter().map(|failure| failure.kind).collect();
     assert_eq!((kinds, ended.outcome.end), (vec![kind], End::Failed), "{ended:?}");
     assert!(ended.failures.iter().all(|failure| failure.text.contains(words)), "{ended:?}");

@@ -7,7 +7,7 @@
 //! use windrow_smol::Smol;
 //! use windrow_std::Program;
 //!
-//! let ended = Program::new().run::<Smol>(|actor| actor.sleep_forever().map(|()| Vec::new()));
+//! let ended = Program::new().run_on::<Smol, _>(|actor| actor.sleep_forever());
 //! ```
 //!
 //! The main thread of every process drives; user code, and an executor of the user's, runs on other threads.

@@ -5,27 +5,27 @@
 use std::process::ExitCode;
 
 use windrow_std::unix::rundir::RunDir;
-use windrow_std::{Actor, Blocking, Endpoint, Order, Program, Raised, Service};
+use windrow_std::{Actor, Endpoint, Order, Program, Raised, Service};
 
 const WEATHER: Endpoint<String, String> = Endpoint::new("weather");
 
 /// Takes a name, and serves under it until it is cancelled.
-fn station(actor: &Actor, _args: &[u8]) -> Result<Vec<u8>, Raised> {
+fn station(actor: &Actor, _args: &[u8]) -> Result<(), Raised> {
     actor.expose(&Service::new("station").on(WEATHER, |_, place| Ok(format!("dry in {place}"))))?;
     actor.register("station")?;
-    actor.sleep_forever().map(|()| Vec::new())
+    actor.sleep_forever()
 }
 
 /// Knows a name, and nothing else.
-fn farmer(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+fn farmer(actor: &Actor, args: &[u8]) -> Result<String, Raised> {
     let station = actor.wait_for("station")?;
     let place = String::from_utf8_lossy(args).into_owned();
-    Ok(station.call(WEATHER, &place)?.into_bytes())
+    station.call(WEATHER, &place)
 }
 
 fn main() -> std::io::Result<ExitCode> {
     let program = Program::new().entry("station", station).entry("farmer", farmer);
-    let ended = program.run_dir(RunDir::default_base()).run::<Blocking>(|actor| {
+    let ended = program.run_dir(RunDir::default_base()).run(|actor| {
         actor.nursery(|nursery| {
             // The farmers come first, and wait.
             let farmers =
@@ -39,7 +39,7 @@ fn main() -> std::io::Result<ExitCode> {
                 println!("known by name: {name}");
             }
             nursery.cancel();
-            Ok(Vec::new())
+            Ok(())
         })
     })?;
     Ok(ended.status().into())

@@ -4,26 +4,26 @@
 
 use std::process::ExitCode;
 
-use windrow_std::{Actor, Blocking, Order, Program, Raised};
+use windrow_std::{Actor, Order, Program, Raised};
 
 /// An actor with three children, one of which fails.
-fn branch(actor: &Actor, _args: &[u8]) -> Result<Vec<u8>, Raised> {
+fn branch(actor: &Actor, _args: &[u8]) -> Result<(), Raised> {
     actor.nursery(|nursery| {
         nursery.spawn(Order::entry("leaf", "waits").name("patient"))?;
         nursery.spawn(Order::entry("leaf", "waits").name("calm"))?;
         nursery.spawn(Order::entry("leaf", "fails").name("rash"))?;
         // The block does not end before its children are gone; the failure of one cancels the others.
-        Ok(Vec::new())
+        Ok(())
     })
 }
 
-fn leaf(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
-    if args == b"fails" { Err("the hay is wet".into()) } else { actor.sleep_forever().map(|()| Vec::new()) }
+fn leaf(actor: &Actor, args: &[u8]) -> Result<(), Raised> {
+    if args == b"fails" { Err("the hay is wet".into()) } else { actor.sleep_forever() }
 }
 
 fn main() -> std::io::Result<ExitCode> {
     let program = Program::new().entry("branch", branch).entry("leaf", leaf);
-    let ended = program.run::<Blocking>(|actor| {
+    let ended = program.run(|actor| {
         let ended = actor.nursery(|nursery| {
             nursery.spawn(Order::entry("branch", ""))?.wait_gone()?;
             Ok(())
@@ -34,7 +34,7 @@ fn main() -> std::io::Result<ExitCode> {
             }
         }
         // Handled here, so the root itself does not fail.
-        Ok(Vec::new())
+        Ok(())
     })?;
     println!("{} actors, {} left", ended.outcome.tally.actors, ended.outcome.tally.left);
     Ok(ended.status().into())

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
-use windrow_std::{Blocking, Endpoint, Program, Raised};
+use windrow_std::{Endpoint, Program, Raised};
 
 const SUM: Endpoint<Vec<u64>, u64> = Endpoint::new("sum");
 
@@ -20,7 +20,7 @@ fn main() -> std::io::Result<ExitCode> {
             .try_fold(0_u64, |sum, number| sum.checked_add(*number))
             .ok_or_else(|| Raised::from("too large"))
     });
-    let ended = program.run::<Blocking>(|actor| {
+    let ended = program.run(|actor| {
         let mut batches: Vec<Vec<u64>> =
             (0..10).map(|batch| (batch * 100..(batch + 1) * 100).collect()).collect();
         batches.push(vec![u64::MAX, 1]);
@@ -46,7 +46,7 @@ fn main() -> std::io::Result<ExitCode> {
             })
         })?;
         println!("sum {sum}, {failed} failed");
-        Ok(Vec::new())
+        Ok(())
     })?;
     println!("{} actors, {} left", ended.outcome.tally.actors, ended.outcome.tally.left);
     Ok(ended.status().into())

@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use windrow_std::{Blocking, Endpoint, Order, Program, Raised, Service};
+use windrow_std::{Endpoint, Order, Program, Raised, Service};
 
 /// What the child can be called for, known to both sides by this.
 const DIVIDE: Endpoint<(i64, i64), i64> = Endpoint::new("divide");
@@ -17,7 +17,7 @@ fn calculator() -> Service {
 
 fn main() -> std::io::Result<ExitCode> {
     let program = Program::new().service(calculator());
-    let ended = program.run::<Blocking>(|actor| {
+    let ended = program.run(|actor| {
         actor.nursery(|nursery| {
             let calculator = nursery.spawn(Order::service("calculator"))?.portal();
             println!("84 / 2 = {}", calculator.call(DIVIDE, &(84, 2))?);
@@ -27,7 +27,7 @@ fn main() -> std::io::Result<ExitCode> {
             }
             // A service lives until it is cancelled.
             nursery.cancel();
-            Ok(Vec::new())
+            Ok(())
         })
     })?;
     Ok(ended.status().into())

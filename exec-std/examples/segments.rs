@@ -6,13 +6,13 @@
 use std::process::ExitCode;
 
 use windrow_std::unix::rundir::RunDir;
-use windrow_std::{Actor, Blocking, Order, Program, Raised, Segment};
+use windrow_std::{Actor, Order, Program, Raised, Segment};
 
 const ROW: usize = 16;
 const ROWS: u64 = 4;
 
 /// Smooths one row of the picture that its order shares with it.
-fn smooth(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+fn smooth(actor: &Actor, args: &[u8]) -> Result<(), Raised> {
     let ([picture], [row]) = (actor.shared(), args) else { return Err("a picture and a row".into()) };
     let at = u64::from(*row) * ROW as u64;
     let mut row = [0; ROW];
@@ -24,12 +24,12 @@ fn smooth(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
     // Nobody has introduced the two: the name is enough.
     let tally = actor.open_segment("tally")?.ok_or("nobody counts")?;
     tally.write_at(at / ROW as u64, &[1])?;
-    Ok(Vec::new())
+    Ok(())
 }
 
 fn main() -> std::io::Result<ExitCode> {
     let program = Program::new().entry("smooth", smooth).run_dir(RunDir::default_base());
-    let ended = program.run::<Blocking>(|actor| {
+    let ended = program.run(|actor| {
         // It has no name, so nothing of it is left whoever is killed.
         let picture = Segment::anonymous(ROWS * ROW as u64)?;
         for row in 0..ROWS {
@@ -51,7 +51,7 @@ fn main() -> std::io::Result<ExitCode> {
         let mut counted = [0; ROWS as usize];
         tally.read_at(0, &mut counted)?;
         println!("{} rows are smooth", counted.iter().sum::<u8>());
-        Ok(Vec::new())
+        Ok(())
     })?;
     Ok(ended.status().into())
 }

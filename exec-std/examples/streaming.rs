@@ -4,9 +4,7 @@
 
 use std::process::ExitCode;
 
-use windrow_std::{
-    Blocking, Broadcast, Endpoint, First, FromCaller, Heard, Order, Program, Service, ToCaller,
-};
+use windrow_std::{Broadcast, Endpoint, First, FromCaller, Heard, Order, Program, Service, ToCaller};
 
 /// It says how it is, and answers each word with another.
 type Shouting = (First<String>, FromCaller<String>, ToCaller<String>);
@@ -36,7 +34,7 @@ fn crier() -> Service {
 }
 
 fn main() -> std::io::Result<ExitCode> {
-    let ended = Program::new().service(crier()).run::<Blocking>(|actor| {
+    let ended = Program::new().service(crier()).run(|actor| {
         actor.nursery(|nursery| {
             let crier = nursery.spawn(Order::service("crier"))?.portal();
             let words = crier.context(SHOUT, &(), |context| {
@@ -63,7 +61,7 @@ fn main() -> std::io::Result<ExitCode> {
                 }
             }
             nursery.cancel();
-            Ok(Vec::new())
+            Ok(())
         })
     })?;
     Ok(ended.status().into())

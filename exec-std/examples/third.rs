@@ -6,26 +6,26 @@
 use std::process::ExitCode;
 
 use windrow_std::unix::rundir::RunDir;
-use windrow_std::{Actor, Blocking, Endpoint, Order, Program, Raised, Service};
+use windrow_std::{Actor, Endpoint, Order, Program, Raised, Service};
 
 const MOW: Endpoint<(), ()> = Endpoint::new("mow");
 
 /// Mows for ever, under a name.
-fn mower(actor: &Actor, _args: &[u8]) -> Result<Vec<u8>, Raised> {
+fn mower(actor: &Actor, _args: &[u8]) -> Result<(), Raised> {
     actor.expose(&Service::new("mower").on(MOW, |serving, ()| serving.sleep_forever()))?;
     actor.register("mower")?;
-    actor.sleep_forever().map(|()| Vec::new())
+    actor.sleep_forever()
 }
 
 /// Cancels whoever has the name. It is neither its parent nor its child.
-fn keeper(actor: &Actor, _args: &[u8]) -> Result<Vec<u8>, Raised> {
+fn keeper(actor: &Actor, _args: &[u8]) -> Result<(), Raised> {
     actor.wait_for("mower")?.cancel_actor()?;
-    Ok(Vec::new())
+    Ok(())
 }
 
 fn main() -> std::io::Result<ExitCode> {
     let program = Program::new().entry("mower", mower).entry("keeper", keeper);
-    let ended = program.run_dir(RunDir::default_base()).run::<Blocking>(|actor| {
+    let ended = program.run_dir(RunDir::default_base()).run(|actor| {
         actor.nursery(|nursery| {
             nursery.spawn(Order::entry("mower", ""))?;
             let mower = actor.wait_for("mower")?;
@@ -38,7 +38,7 @@ fn main() -> std::io::Result<ExitCode> {
                 other => println!("the call ended otherwise: {other:?}"),
             }
             keeper.wait_gone()?;
-            Ok(Vec::new())
+            Ok(())
         })
     })?;
     println!("{} actors, {} left", ended.outcome.tally.actors, ended.outcome.tally.left);

@@ -4,7 +4,7 @@
 //! child of it is alive; an error anywhere cancels what must be cancelled; whatever dies, nothing is left behind.
 //!
 //! ```no_run
-//! use windrow_std::{Actor, Blocking, Order, Program, Raised};
+//! use windrow_std::{Actor, Order, Program, Raised};
 //!
 //! fn double(_actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
 //!     Ok(args.iter().map(|byte| byte * 2).collect())
@@ -13,7 +13,7 @@
 //! fn main() -> std::io::Result<std::process::ExitCode> {
 //!     let program = Program::new().entry("double", double);
 //!     // In a process that was made as an actor of the tree this does not return.
-//!     let ended = program.run::<Blocking>(|actor| {
+//!     let ended = program.run(|actor| {
 //!         actor.nursery(|nursery| {
 //!             let child = nursery.spawn(Order::entry("double", [1, 2, 3]))?;
 //!             Ok(child.wait_gone()?.value.unwrap_or_default())
@@ -152,10 +152,13 @@ pub mod cli;
 mod context;
 mod dialogue;
 mod drive;
+mod ended;
 mod endpoint;
+mod entry;
 mod failure;
 mod ids;
 mod listen;
+mod main_task;
 mod meet;
 mod notice;
 mod nursery;
@@ -181,7 +184,9 @@ pub use broadcast::{Broadcast, Heard, Subscription};
 pub use context::Context;
 pub use dialogue::{Dialogue, First, FromCaller, Never, ToCaller};
 pub use drive::{Blocking, Drive};
+pub use ended::Ended;
 pub use endpoint::{Endpoint, Service};
+pub use entry::Returned;
 pub use failure::{Failure, Raised};
 pub use listen::{Call, Listener};
 pub use notice::Notice;
@@ -189,10 +194,10 @@ pub use nursery::{Attempt, ChildEnd, Handle, Job, Nursery, Scope};
 pub use order::{Backend, Order, UnknownBackend};
 pub use pending::Pending;
 pub use portal::Portal;
-pub use program::{Entry, Program};
+pub use program::Program;
 pub use sandwich::Sandwich;
 pub use serve::Serving;
-pub use shell::Ended;
+
 pub use stream::{Ahead, Stream};
 pub use unix::segment::{NamedSegment, Segment};
 pub use unix::stdio::{Sink, Source};

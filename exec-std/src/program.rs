@@ -6,10 +6,9 @@
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, channel};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,26 +17,20 @@ use windrow_core::{ActorId, Config, Kind, Limits};
 use crate::actor::Actor;
 use crate::adopter::Adopter;
 use crate::brief::Brief;
-use crate::broken::{Defect, broken};
-use crate::drive::Drive;
+use crate::drive::{Blocking, Drive};
+use crate::ended::Ended;
 use crate::endpoint::{Endpoint, Service, bad, decode, encode};
+use crate::entry::{Body, Returned};
 use crate::failure::Raised;
 use crate::ids::fresh_id;
+use crate::main_task::start_main;
 use crate::notice::Notice;
 use crate::order::Backend;
 use crate::rehearsal::rehearse;
-use crate::shell::{Alive, Asks, Ended, Meets, Reactor, Recorder, Shared, Shell, Tree, Wreck};
+use crate::shell::{Alive, Asks, Meets, Recorder, Shared, Shell, Tree, Wreck};
 use crate::threads::Threads;
 use crate::unix::exec::{ACTOR_VARIABLE, take_channel};
 use crate::unix::template::{self, Newborn, Role, StartError, Template};
-
-/// What an actor runs: its handle and its arguments in, its result out.
-pub type Entry = fn(&Actor, &[u8]) -> Result<Vec<u8>, Raised>;
-
-/// An entry or a task, without its types.
-trait Body: Fn(&Actor, &[u8]) -> Result<Vec<u8>, Raised> + Send + Sync {}
-
-impl<F: Fn(&Actor, &[u8]) -> Result<Vec<u8>, Raised> + Send + Sync> Body for F {}
 
 /// A program of actors.
 #[derive(Clone, Default)]
@@ -61,10 +54,15 @@ impl Program {
         Self { levels: 2, ..Self::default() }
     }
 
-    /// Adds an entry that children can be spawned as.
+    /// Adds an entry that children can be spawned as: its handle and its arguments in, its result out.
     #[must_use]
-    pub fn entry(mut self, name: &'static str, entry: Entry) -> Self {
-        Arc::make_mut(&mut self.entries).push((name, Arc::new(entry)));
+    pub fn entry<V: Returned>(
+        mut self,
+        name: &'static str,
+        entry: impl Fn(&Actor, &[u8]) -> Result<V, Raised> + Send + Sync + 'static,
+    ) -> Self {
+        let body = move |actor: &Actor, args: &[u8]| entry(actor, args).map(Returned::into_bytes);
+        Arc::make_mut(&mut self.entries).push((name, Arc::new(body)));
         self
     }
 
@@ -173,22 +171,33 @@ impl Program {
     ///
     /// # Errors
     /// What keeps the root's loop from going on: descriptors, limits that break a rule.
-    pub fn run<D: Drive>(
+    pub fn run<T: Send + 'static>(
         &self,
-        root: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static,
-    ) -> io::Result<Ended> {
-        self.run_watched::<D>(root, |_| {})
+        root: impl FnOnce(&Actor) -> Result<T, Raised> + Send + 'static,
+    ) -> io::Result<Ended<T>> {
+        self.run_on::<Blocking, T>(root)
+    }
+
+    /// Runs the tree by another loop than [`Blocking`]'s. The processes of one tree all have the same.
+    ///
+    /// # Errors
+    /// The same as [`run`](Self::run).
+    pub fn run_on<D: Drive, T: Send + 'static>(
+        &self,
+        root: impl FnOnce(&Actor) -> Result<T, Raised> + Send + 'static,
+    ) -> io::Result<Ended<T>> {
+        self.run_watched::<D, T>(root, |_| {})
     }
 
     /// Runs the tree and gives `watch` the way on which notices of it come, before anything happens.
     ///
     /// # Errors
     /// The same as [`run`](Self::run).
-    pub fn run_watched<D: Drive>(
+    pub fn run_watched<D: Drive, T: Send + 'static>(
         &self,
-        root: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static,
+        root: impl FnOnce(&Actor) -> Result<T, Raised> + Send + 'static,
         watch: impl FnOnce(Receiver<Notice>),
-    ) -> io::Result<Ended> {
+    ) -> io::Result<Ended<T>> {
         self.take_seat::<D>();
         let config = Config::root(fresh_id(), self.levels, self.limits);
         let from_env = || Backend::from_env().map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad));
@@ -229,8 +238,12 @@ impl Program {
         });
         watch(notices.ok_or(io::ErrorKind::NotConnected)??);
         drive.will_run()?;
-        start_user(&shared, "root", None, move |actor| root(actor))?;
-        drive.until_done(&shared)
+        let (returned, value) = channel();
+        start_main(&shared, "root", None, move |actor| {
+            let _ = returned.send(root(actor)?);
+            Ok(Vec::new())
+        })?;
+        Ok(drive.until_done(&shared)?.with(value.try_recv().ok()))
     }
 
     /// Takes one seat after the other: a child's, and in each process that its template forks the next child's.
@@ -308,7 +321,7 @@ impl Program {
         });
         let exposed = exposed.flatten();
         let (name, args, shared_with) = (brief.entry.to_owned(), brief.args.to_vec(), brief.shared);
-        start_user(shared, brief.name, alive, move |actor| match (entry, exposed) {
+        start_main(shared, brief.name, alive, move |actor| match (entry, exposed) {
             _ if actor.shared().len() < shared_with => Err(missing(shared_with)),
             (Some(entry), _) => entry(actor, &args),
             (None, Some(exposed)) => {
@@ -338,35 +351,6 @@ impl Seat {
 enum Next {
     Seat(Newborn),
     Exit(i32),
-}
-
-/// Starts the main task on a thread of its own. Its end is told to the machine, however it ends.
-fn start_user<R: Reactor>(
-    shared: &Arc<Shared<R>>,
-    name: &str,
-    alive: Option<Arc<Alive>>,
-    body: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static,
-) -> io::Result<()> {
-    let desk = Arc::clone(shared);
-    let actor = shared.drive(|shell| {
-        let (id, levels) = (shell.machine().actor(), shell.machine().levels());
-        let actor = Actor::new(id, name, levels, shell.take_shared(), shell.board(), desk);
-        shell.set_actor(actor.clone(), alive.clone());
-        actor
-    });
-    let actor = actor.ok_or(io::ErrorKind::NotConnected)?;
-    let task = move || {
-        let ended = catch_unwind(AssertUnwindSafe(|| body(&actor)));
-        actor.finish(ended);
-        // The last that this thread does, if it is one of an actor that is a thread itself.
-        drop((actor, alive));
-    };
-    if broken(Defect::SignalStarved) {
-        task();
-    } else {
-        std::thread::Builder::new().name(name.replace('\0', " ")).spawn(task)?;
-    }
-    Ok(())
 }
 
 /// Says that not all came that was shared.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::sys::signal::{SigSet, Signal};
 
 use windrow_core::End;
-use windrow_std::{Actor, Blocking, Program, Raised, Sandwich};
+use windrow_std::{Actor, Program, Raised, Sandwich};
 
 use super::{Act, Module, gate, pty};
 
@@ -78,7 +78,7 @@ pub(crate) fn be_root(
     if divided {
         Sandwich::enter().expect("two halves");
     }
-    let ended = program.run::<Blocking>(root).expect("a loop that can go on");
+    let ended = program.run(root).expect("a loop that can go on");
     println!("end: {:?}", ended.outcome.end);
     for failure in &ended.failures {
         println!("failure: {:?} {failure}", failure.kind);

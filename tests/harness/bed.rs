@@ -147,7 +147,7 @@ impl Bed {
         &self,
         program: &Program,
         root: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static,
-    ) -> Ended {
+    ) -> Ended<Vec<u8>> {
         let ended = self.run_unseen::<D>(program, root);
         // The root's thread says that it is done before it is; a shell's own threads may stay.
         watch::observe("the end of the root's thread", || !has_thread("root"));
@@ -159,7 +159,7 @@ impl Bed {
         &self,
         program: &Program,
         root: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static,
-    ) -> Ended {
-        program.run::<D>(root).expect("a root whose loop can go on")
+    ) -> Ended<Vec<u8>> {
+        program.run_on::<D, _>(root).expect("a root whose loop can go on")
     }
 }

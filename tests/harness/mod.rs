@@ -70,7 +70,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use windrow_smol::Smol;
-use windrow_std::{Blocking, Entry, Program, Service};
+use windrow_std::{Actor, Blocking, Program, Raised, Service};
+
+/// What the children of a case run.
+pub(crate) type Entry = fn(&Actor, &[u8]) -> Result<Vec<u8>, Raised>;
 
 pub(crate) use bed::Bed;
 pub(crate) use broken::Broken;

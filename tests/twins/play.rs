@@ -49,7 +49,7 @@ pub(super) fn first_part(words: &[String]) -> u8 {
 fn run<D: Drive>(backend: Backend) -> u8 {
     let scenario = &Stage::of_process().expect("a scene").scenario;
     let program = program().levels(scenario.levels).limits(scenario.limits).backend(backend);
-    program.run::<D>(|actor| part(actor, b"0")).expect("a loop that can go on").status()
+    program.run_on::<D, _>(|actor| part(actor, b"0")).expect("a loop that can go on").status()
 }
 
 /// Plays the part of the place that the arguments name.

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use windrow_std::{
-    Actor, Blocking, Endpoint, FromCaller, Handle, Limits, Order, Program, Raised, Service, ToCaller,
-};
+use windrow_std::{Actor, Endpoint, FromCaller, Handle, Limits, Order, Program, Raised, Service, ToCaller};
 
 /// The one service.
 pub(crate) const TALK: &str = "talk";
@@ -117,13 +115,13 @@ pub(crate) fn run_with(
     order: fn() -> Order,
     body: impl FnOnce(&Actor, &Handle) -> Result<(), Raised> + Send + 'static,
 ) {
-    let ended = program().run::<Blocking>(move |actor| {
+    let ended = program().run(move |actor| {
         actor.nursery(|nursery| {
             let child = nursery.spawn(order())?;
             child.ready()?;
             body(actor, &child)?;
             nursery.cancel();
-            Ok(Vec::new())
+            Ok(())
         })
     });
     let failures = ended.expect("a tree").failures;

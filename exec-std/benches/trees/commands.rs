@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use windrow_std::{Actor, Blocking, Order, Raised};
+use windrow_std::{Actor, Order, Raised};
 
 use crate::actors::program;
 use crate::part::{self, Samples, median, tell};
@@ -58,13 +58,13 @@ impl Drop for Gate {
 
 /// Lets so many commands exit, and then the floor's, again and again.
 pub(crate) fn part(commands: usize, rounds: usize) {
-    let ended = program().run::<Blocking>(move |actor| {
+    let ended = program().run(move |actor| {
         let gate = Gate::new();
         for _ in 0..rounds {
             tell("ours", ours(actor, &gate, commands)?);
             tell("floor", floor(&gate, commands));
         }
-        Ok(Vec::new())
+        Ok(())
     });
     assert!(ended.is_ok_and(|ended| ended.failures.is_empty()), "the tree fails");
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use windrow_std::{Actor, Backend, Blocking, Raised};
+use windrow_std::{Actor, Backend, Raised};
 
 use crate::actors::{absorb, program, spawn};
 use crate::floor::{self, Bare};
@@ -16,20 +16,20 @@ const BATCH: usize = 64;
 /// Spawns in turn with every floor, in one process.
 pub(crate) fn part(rounds: usize) {
     let bare = Bare::start();
-    let ended = program().run::<Blocking>(move |actor| {
+    let ended = program().run(move |actor| {
         compare(actor, bare, rounds)?;
-        Ok(Vec::new())
+        Ok(())
     });
     assert!(ended.is_ok_and(|ended| ended.failures.is_empty()), "the tree fails");
 }
 
 /// Spawns batches and does nothing else, for whoever looks on from outside.
 pub(crate) fn alone(batches: usize) {
-    let ended = program().run::<Blocking>(move |actor| {
+    let ended = program().run(move |actor| {
         for _ in 0..batches {
             tell("fork", ours(actor, Backend::Fork, BATCH)? / BATCH as u32);
         }
-        Ok(Vec::new())
+        Ok(())
     });
     assert!(ended.is_ok_and(|ended| ended.failures.is_empty()), "the tree fails");
 }

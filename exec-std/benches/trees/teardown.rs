@@ -25,7 +25,7 @@ const SETTLED: Duration = Duration::from_millis(20);
 
 /// Cancels a nursery of this many idle children, again and again.
 pub(crate) fn part(children: usize, rounds: usize) {
-    let ended = program().run::<Blocking>(move |actor| {
+    let ended = program().run(move |actor| {
         for _ in 0..rounds {
             let mut asked = None;
             let ended = actor.nursery(|nursery| {
@@ -38,7 +38,7 @@ pub(crate) fn part(children: usize, rounds: usize) {
             tell("ours", asked.map_or(Duration::ZERO, |asked| asked.elapsed()));
             absorb(ended)?;
         }
-        Ok(Vec::new())
+        Ok(())
     });
     assert!(ended.is_ok_and(|ended| ended.failures.is_empty()), "the tree fails");
 }

@@ -37,9 +37,9 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         });
         let exit = exit.and_then(|child| child.end()).and_then(|end| end.exit);
         let _ = sender.send(exit);
-        ended.map(|()| Vec::new())
+        ended
     };
-    let ended = tree::program(1).run_watched::<D>(root, |notices| view::show(notices, View::Alarms));
+    let ended = tree::program(1).run_watched::<D, _>(root, |notices| view::show(notices, View::Alarms));
     let ended = ended.map_err(|error| Refusal::new("the loop can't go on", OURS).because(error))?;
     let exit = end.try_recv().ok().flatten();
     if ended.outcome.tally.left > 0 {

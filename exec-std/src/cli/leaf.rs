@@ -47,17 +47,17 @@ impl Leaf {
     }
 
     /// Plays the leaf.
-    pub(crate) fn play(self, actor: &Actor) -> Result<Vec<u8>, Raised> {
+    pub(crate) fn play(self, actor: &Actor) -> Result<(), Raised> {
         meet(actor)?;
         match self {
             Self::Fail => Err(Raised::from("the leaf failed, as it was told to")),
             Self::SigkillSelf => {
                 let _ =
                     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-                actor.sleep_forever().map(|()| Vec::new())
+                actor.sleep_forever()
             }
-            Self::Exit => Ok(Vec::new()),
-            Self::Sleep => actor.sleep_forever().map(|()| Vec::new()),
+            Self::Exit => Ok(()),
+            Self::Sleep => actor.sleep_forever(),
             Self::IgnoreTerm => actor.wedge(),
             Self::Spin => loop {
                 std::hint::spin_loop();

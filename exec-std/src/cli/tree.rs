@@ -60,7 +60,7 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let times = Arc::new(Mutex::new(Times::default()));
     let (kept, view) = (Arc::clone(&times), if run.json { View::Alarms } else { View::All });
     let begin = Instant::now();
-    let ended = program(shape.levels).limits(shape.limits).backend(backend).run_watched::<D>(
+    let ended = program(shape.levels).limits(shape.limits).backend(backend).run_watched::<D, _>(
         move |actor| root(actor, &part, &ours, theirs, shape.leaves, begin, &kept),
         move |notices| view::show(notices, view),
     );
@@ -95,7 +95,7 @@ fn root(
     leaves: u64,
     begin: Instant,
     times: &Mutex<Times>,
-) -> Result<Vec<u8>, Raised> {
+) -> Result<(), Raised> {
     actor.nursery(|nursery| {
         let stdin = if part.threads { Source::Inherit } else { Source::File(theirs) };
         spawn(nursery, "", part, &stdin)?;
@@ -109,7 +109,7 @@ fn root(
             note(true);
             actor.cancel();
         }
-        Ok(Vec::new())
+        Ok(())
     })
 }
 
@@ -169,13 +169,12 @@ fn again(source: &Source) -> Result<Source, Raised> {
     })
 }
 
-fn node(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+fn node(actor: &Actor, args: &[u8]) -> Result<(), Raised> {
     let part: Part = postcard::from_bytes(args).map_err(|error| error.to_string())?;
-    actor.nursery(|nursery| spawn(nursery, actor.name(), &part, &Source::Inherit))?;
-    Ok(Vec::new())
+    actor.nursery(|nursery| spawn(nursery, actor.name(), &part, &Source::Inherit))
 }
 
-fn leaf(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+fn leaf(actor: &Actor, args: &[u8]) -> Result<(), Raised> {
     let part: Part = postcard::from_bytes(args).map_err(|error| error.to_string())?;
     part.leaf.play(actor)
 }

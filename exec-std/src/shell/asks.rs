@@ -61,9 +61,6 @@ impl<R: Reactor> Asks for Shell<R> {
     }
 
     fn task_ended(&mut self, task: TaskId, value: Vec<u8>) {
-        if self.parent.is_none() {
-            self.value.clone_from(&value);
-        }
         let value = match within_a_message(value) {
             Err(raised) if self.parent.is_some() => {
                 self.failed(ScopeId::ROOT, Failed::Here { panicked: false, text: raised.to_string() });

@@ -47,6 +47,7 @@ pub use record::Recorder;
 use crate::actor::Actor;
 use crate::board::Board;
 use crate::broken;
+pub use crate::ended::Ended;
 use crate::endpoint::Handler;
 use crate::failure::Failure;
 use crate::notice::Notices;
@@ -122,8 +123,6 @@ pub struct Shell<R> {
     brief: Zeroizing<Vec<u8>>,
     run: bool,
     raised: Vec<Failure>,
-    /// What the main task of a root returned.
-    value: Vec<u8>,
     status: status::Collected,
     outcome: Option<Outcome>,
     /// The contexts that this actor's users hold.
@@ -148,28 +147,6 @@ pub enum Turn {
     Run,
     /// It is over.
     Done(Ended),
-}
-
-/// What an actor's life came to, and what it raised.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Ended {
-    /// The machine's account.
-    pub outcome: Outcome,
-    /// What a root's main task returned. A child's went to its parent.
-    pub value: Vec<u8>,
-    /// The failures that reached a root. A child's went to its parent.
-    pub failures: Vec<Failure>,
-    /// How long the teardown took: from the cancellation, or the end of all tasks and children, to the end of the actor.
-    pub took: Duration,
-}
-
-impl Ended {
-    /// Gives the exit status that says how it went. See [`End::status`](windrow_core::End::status).
-    #[must_use]
-    pub fn status(&self) -> u8 {
-        self.outcome.end.status()
-    }
 }
 
 /// Reads the clock that the machine lives by: the system's monotonic one.
@@ -234,7 +211,6 @@ impl<R: Reactor> Shell<R> {
             brief: Zeroizing::default(),
             run: false,
             raised: Vec::new(),
-            value: Vec::new(),
             status: status::Collected::default(),
             outcome: None,
             slots: Slots::default(),
@@ -382,8 +358,7 @@ impl<R: Reactor> Shell<R> {
         }
         self.let_go();
         let took = now().since(outcome.began);
-        let (value, failures) = (std::mem::take(&mut self.value), std::mem::take(&mut self.raised));
-        Ended { outcome, value, failures, took }
+        Ended { outcome, value: None, failures: std::mem::take(&mut self.raised), took }
     }
     /// Tells all threads of the actor that nothing will ever change again, and lets go of what others see of it.
     fn let_go(&mut self) {

@@ -61,13 +61,13 @@ fn main() -> ExitCode {
 }
 
 fn run(order: Order, body: fn(&Actor, &Handle) -> Result<(), Raised>) -> ExitCode {
-    let ended = program().run::<Blocking>(move |actor| {
+    let ended = program().run(move |actor| {
         actor.nursery(|nursery| {
             let child = nursery.spawn(order)?;
             child.ready()?;
             body(actor, &child)?;
             nursery.cancel();
-            Ok(Vec::new())
+            Ok(())
         })
     });
     let ended = ended.expect("a tree");
