@@ -203,3 +203,8 @@ pub use unix::segment::{NamedSegment, Segment};
 pub use unix::stdio::{Sink, Source};
 pub use windrow_core as core;
 pub use windrow_core::{ActorId, Cause, End, Exit, Kind, Limits, Outcome, Reason, Tally, Times};
+
+/// The program on the first page compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct FirstPage;
