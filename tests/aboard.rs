@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use windrow_core::{End, Kind};
-use windrow_smol::Smol;
 use windrow_std::shell::Ended;
 use windrow_std::unix::{procfs, stdio::Sink};
 use windrow_std::{
@@ -13,15 +12,15 @@ use windrow_std::{
 };
 
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, DRIVE, Module, Running, cases, driven, dump, program, watch};
+use crate::harness::{Bed, Module, by_each, driven, dump, program, shell, watch};
 use crate::names::RING;
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![
+    by_each: by_each![
         a_deaf_thread_is_leaked_by_name_and_its_calls_end,
         code_that_hears_nothing_is_leaked_by_name,
         what_a_leaked_thread_had_below_it_ends,
-        killed_at_any_moment_it_leaves_nothing,
+        killed_at_any_moment_it_leaves_nothing
     ],
     driven: driven![
         a_tree_of_threads_comes_up_and_falls,
@@ -35,6 +34,7 @@ pub(crate) const MODULE: Module = Module {
     entries: &[("grower", grower), ("trouble", trouble), ("deaf", deaf), ("numb", numb), ("keeper", keeper)],
     services: &[post],
     acts: &[("leaking-root", leaking_root), ("housing-root", housing_root)],
+    ..Module::EMPTY
 };
 
 const PID: Endpoint<(), (u32, u64)> = Endpoint::new("aboard-pid");
@@ -266,12 +266,7 @@ fn numb(_: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
 
 /// Runs a root by the shell of the case, in a process that ends with it, whatever runs on in there.
 fn be_root(root: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static) -> u8 {
-    let program = program().levels(2);
-    let ended = match std::env::var(DRIVE).as_deref() {
-        Ok("smol") => program.run_on::<Smol, _>(root),
-        _ => program.run(root),
-    };
-    let ended = ended.expect("a loop that can go on");
+    let ended = shell::run(&program().levels(2), root).expect("a loop that can go on");
     for failure in &ended.failures {
         println!("failure: {:?} of {}", failure.kind, failure.origin);
     }
@@ -282,14 +277,6 @@ fn be_root(root: impl FnOnce(&Actor) -> Result<Vec<u8>, Raised> + Send + 'static
 
 /// What a busy machine adds to any bound.
 const LATE: Duration = Duration::from_millis(500);
-
-/// Starts an act once by each shell.
-fn by_each(bed: &Bed, act: &str, args: &[&str], mut then: impl FnMut(Running)) {
-    for shell in ["std", "smol"] {
-        let mut words = bed.act(act, args).into_iter();
-        then(bed.launch(words.next().expect("a program"), words).env(DRIVE, shell).start());
-    }
-}
 
 /// `leaking-root ENTRY UP`: a root with a thread that never ends, which somebody calls when it is cancelled.
 fn leaking_root(words: &[String]) -> u8 {
@@ -317,16 +304,15 @@ fn leaking_root(words: &[String]) -> u8 {
 
 fn leaks(bed: &Bed, entry: &str, call: &str) {
     let (up, go) = (bed.gate("up"), bed.gate("up-go"));
-    by_each(bed, "leaking-root", &[entry, up.path()], |running| {
-        up.hear(1);
-        go.open(1);
-        let ended = running.finish();
-        ended.expect(1);
-        let child = ended.out.lines().find_map(|line| line.strip_prefix("child: ")).expect("a child");
-        assert!(ended.out.contains(&format!("failure: Leaked of {child}\n")), "{ended}");
-        assert!(ended.out.contains(call), "{ended}");
-        assert!(ended.out.contains("within true, left: 1"), "{ended}");
-    });
+    let running = bed.start(bed.act("leaking-root", &[entry, up.path()]));
+    up.hear(1);
+    go.open(1);
+    let ended = running.finish();
+    ended.expect(1);
+    let child = ended.out.lines().find_map(|line| line.strip_prefix("child: ")).expect("a child");
+    assert!(ended.out.contains(&format!("failure: Leaked of {child}\n")), "{ended}");
+    assert!(ended.out.contains(call), "{ended}");
+    assert!(ended.out.contains("within true, left: 1"), "{ended}");
 }
 
 fn a_deaf_thread_is_leaked_by_name_and_its_calls_end(bed: &Bed) {
@@ -369,29 +355,27 @@ fn housed(root: i32) -> usize {
 
 fn what_a_leaked_thread_had_below_it_ends(bed: &Bed) {
     let (up, go) = (bed.gate("up"), bed.gate("up-go"));
-    by_each(bed, "housing-root", &[up.path()], |running| {
-        up.hear(4);
-        assert!(housed(running.pid()) >= 4, "{}", dump::tree(running.pid()));
-        go.open(1);
-        assert_eq!(up.hear(1), b"l");
-        watch::observe("the end of all below", || housed(running.pid()) == 0);
-        running.signal(Signal::INT);
-        let ended = running.finish();
-        assert!(ended.out.contains("within true, left: 1"), "{ended}");
-        watch::collect_all(Duration::from_secs(1));
-    });
+    let running = bed.start(bed.act("housing-root", &[up.path()]));
+    up.hear(4);
+    assert!(housed(running.pid()) >= 4, "{}", dump::tree(running.pid()));
+    go.open(1);
+    assert_eq!(up.hear(1), b"l");
+    watch::observe("the end of all below", || housed(running.pid()) == 0);
+    running.signal(Signal::INT);
+    let ended = running.finish();
+    assert!(ended.out.contains("within true, left: 1"), "{ended}");
+    watch::collect_all(Duration::from_secs(1));
 }
 
 fn killed_at_any_moment_it_leaves_nothing(bed: &Bed) {
     let up = bed.gate("up");
     let _go = bed.gate("up-go");
     for moment in 1..=4 {
-        by_each(bed, "housing-root", &[up.path()], |running| {
-            up.hear(moment);
-            running.signal(Signal::KILL);
-            running.finish();
-            watch::collect_all(Duration::from_secs(4));
-            up.hear(0);
-        });
+        let running = bed.start(bed.act("housing-root", &[up.path()]));
+        up.hear(moment);
+        running.signal(Signal::KILL);
+        running.finish();
+        watch::collect_all(Duration::from_secs(4));
+        up.hear(0);
     }
 }

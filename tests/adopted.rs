@@ -6,11 +6,11 @@ use rustix::process::{Signal, pidfd_send_signal};
 use windrow_std::{Actor, Order};
 
 use crate::harness::acts::be_root;
-use crate::harness::{Bed, Module, cases, program, watch};
+use crate::harness::{Bed, Module, by_each, program, watch};
 use crate::signals::pids;
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![a_root_that_adopts_ends_daemons, a_root_that_does_not_leaves_them_to_others],
+    by_each: by_each![a_root_that_adopts_ends_daemons, a_root_that_does_not_leaves_them_to_others],
     acts: &[("bereaved-root", bereaved_root)],
     ..Module::EMPTY
 };

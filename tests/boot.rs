@@ -15,17 +15,17 @@ use crate::frames;
 use crate::harness::acts::{PRELOAD, be_root, is_warm};
 use crate::harness::gate::knock;
 use crate::harness::running::Launch;
-use crate::harness::{Bed, Finished, Module, cases, driven, program, soon};
+use crate::harness::{Bed, Finished, Module, by_each, driven, program, shell, soon};
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![
+    by_each: by_each![
         row_25_preload_blocks,
         row_25_preload_panics,
         row_38_death_before_hello,
         row_38_death_between_hello_and_ready,
         row_38_death_of_a_forked_child_before_hello,
         row_38_death_of_a_forked_child_before_ready,
-        row_49_ready_then_exit,
+        row_49_ready_then_exit
     ],
     driven: driven![what_is_forked_is_warm],
     entries: &[("at-once", at_once), ("feel", feel)],
@@ -230,7 +230,7 @@ fn noticing_root(_: &[String]) -> u8 {
             Ok(())
         })
     };
-    let ended = program().levels(1).run_watched::<windrow_std::Blocking, _>(root, move |receiver| {
+    let ended = shell::run_watched(&program().levels(1), root, move |receiver| {
         let _ = sender.send(receiver);
     });
     let notices: Vec<Notice> = notices.recv().expect("the notices").iter().collect();

@@ -10,15 +10,12 @@ use windrow_std::unix::procfs;
 use windrow_std::{Actor, Drive, Order};
 
 use crate::harness::acts::be_root;
-use crate::harness::{Bed, Broken, DEFECT, Module, cases, driven, program, soon, watch};
+use crate::harness::{Bed, Broken, DEFECT, Module, by_each, cases, driven, program, soon, watch};
 use crate::templates::TEMPLATE;
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![
-        an_unknown_defect_is_refused,
-        windrow_has_all_its_rules,
-        a_command_in_the_background_hears_sigint,
-    ],
+    cases: cases![an_unknown_defect_is_refused, windrow_has_all_its_rules],
+    by_each: by_each![a_command_in_the_background_hears_sigint],
     driven: driven![a_command_that_stays_is_killed],
     acts: &[("asking-root", asking_root)],
     ..Module::EMPTY
@@ -54,7 +51,7 @@ pub(crate) const TABLE: &[Broken] = &[
     },
     Broken {
         defect: Defect::SigintIgnoredInherited,
-        case: "a_command_in_the_background_hears_sigint",
+        case: "a_command_in_the_background_hears_sigint::std",
         phrase: "escalations: 1",
     },
     Broken {
@@ -75,7 +72,7 @@ pub(crate) const TABLE: &[Broken] = &[
     // A template guards by a rule of its own.
     Broken {
         defect: Defect::SubtreeNotKilled,
-        case: "a_leaked_socket_hides_no_death",
+        case: "a_leaked_socket_hides_no_death::std",
         phrase: "a process did not exit within",
     },
     Broken {
@@ -90,23 +87,23 @@ pub(crate) const TABLE: &[Broken] = &[
     },
     Broken {
         defect: Defect::SignalStarved,
-        case: "row_52_status_while_user_code_spins",
+        case: "row_52_status_while_user_code_spins::std",
         phrase: "no account of the root came from",
     },
     Broken {
         defect: Defect::ReapRace,
-        case: "a_death_beside_another_is_told_with_its_status",
+        case: "a_death_beside_another_is_told_with_its_status::std",
         phrase: "failure: Died(Unknown)",
     },
     // The machine closes its channel; what it has below is told by hand.
     Broken {
         defect: Defect::AbandonedThread,
-        case: "a_deaf_thread_is_leaked_by_name_and_its_calls_end",
+        case: "a_deaf_thread_is_leaked_by_name_and_its_calls_end::std",
         phrase: "no end within",
     },
     Broken {
         defect: Defect::AbandonedThread,
-        case: "what_a_leaked_thread_had_below_it_ends",
+        case: "what_a_leaked_thread_had_below_it_ends::std",
         phrase: "this did not come about in time: the end of all below",
     },
     Broken {

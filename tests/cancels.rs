@@ -9,7 +9,7 @@ use crate::boot::BOOT;
 use crate::calls::well;
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, Module, cases, driven, program, soon, watch};
+use crate::harness::{Bed, Module, by_each, driven, program, soon, watch};
 
 pub(crate) const MODULE: Module = Module {
     driven: driven![
@@ -18,7 +18,7 @@ pub(crate) const MODULE: Module = Module {
         row_78_a_child_cancels_itself,
         row_78_a_child_and_its_parent_cancel_each_other,
     ],
-    cases: cases![row_78_a_cancel_before_the_child_can_hear],
+    by_each: by_each![row_78_a_cancel_before_the_child_can_hear],
     entries: &[("once-cancelled", once_cancelled), ("weary", weary), ("rebel", rebel)],
     acts: &[("hasty-root", hasty_root)],
     ..Module::EMPTY

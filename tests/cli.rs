@@ -3,29 +3,31 @@
 use rustix::process::Signal;
 use windrow_std::unix::process::Exit;
 
-use crate::harness::{Bed, Module, cases};
+use crate::harness::{Bed, Module, by_each, cases};
 
 pub(crate) const MODULE: Module = Module {
     cases: cases![
+        bad_arguments_are_refused,
+        the_environment_names_no_backend,
+        the_simulator_answers,
+        what_can_not_be_simulated_is_refused
+    ],
+    by_each: by_each![
         exit_statuses_pass_through,
         output_passes_through_as_it_comes,
         what_does_not_end_in_time_is_told_of,
-        bad_arguments_are_refused,
         a_tree_of_threads,
         threads_that_stay_are_told_of,
-        the_environment_names_no_backend,
         a_command_learns_nothing_of_actors,
-        the_simulator_answers,
-        what_can_not_be_simulated_is_refused,
         summary_of_every_leaf_by_fork,
         summary_of_every_leaf_by_exec,
-        summary_of_deep_and_broad_trees,
+        summary_of_deep_and_broad_trees
     ],
     ..Module::EMPTY
 };
 
 fn exit_statuses_pass_through(bed: &Bed) {
-    let run = |script: &str| bed.windrow(["run", "--", "sh", "-c", script]).finish();
+    let run = |script: &str| bed.windrow_run(["--", "sh", "-c", script]).finish();
     run("exit 0").expect(0);
     run("exit 7").expect(7);
     run("exit 255").expect(255);
@@ -33,32 +35,33 @@ fn exit_statuses_pass_through(bed: &Bed) {
     run("kill -15 $$").expect(128 + 15);
     let said = run("echo out; echo err >&2");
     assert_eq!((said.out.as_str(), said.err.as_str()), ("out\n", "err\n"));
-    bed.windrow(["run", "--", "/nonexistent/command"]).finish().expect(127);
-    bed.windrow(["run", "--", "/etc/passwd"]).finish().expect(126);
-    let windrow = bed.windrow_path();
-    let few = ["nofile", "5", &windrow.to_string_lossy(), "run", "--", "true"];
-    let refused = bed.start(bed.act("limited", &few)).finish();
+    bed.windrow_run(["--", "/nonexistent/command"]).finish().expect(127);
+    bed.windrow_run(["--", "/etc/passwd"]).finish().expect(126);
+    let mut few = bed.act("limited", &["nofile", "5"]);
+    few.extend(bed.windrow_run_words());
+    few.extend(["--", "true"].map(Into::into));
+    let refused = bed.start(few).finish();
     assert!(refused.expect(125).err.contains("error: "), "{refused}");
 }
 
 fn output_passes_through_as_it_comes(bed: &Bed) {
     let go = bed.gate("go");
     let script = format!("echo one; read x <{}; echo two", go.path());
-    let mut running = bed.windrow(["run", "--", "sh", "-c", &script]).start();
+    let mut running = bed.windrow_run(["--", "sh", "-c", &script]).start();
     running.until_out("one\n");
     go.open(1);
     assert_eq!(running.finish().expect(0).out, "one\ntwo\n");
 }
 
 fn a_command_learns_nothing_of_actors(bed: &Bed) {
-    let ended = bed.windrow(["run", "--", "env"]).env("WINDROW_ACTOR", "1").finish();
+    let ended = bed.windrow_run(["--", "env"]).env("WINDROW_ACTOR", "1").finish();
     assert!(!ended.expect(0).out.contains("WINDROW_ACTOR"), "{ended}");
 }
 
 fn what_does_not_end_in_time_is_told_of(bed: &Bed) {
     let up = bed.gate("up");
     let deaf = format!("trap : INT TERM; echo u >{}; while :; do sleep 1000; done", up.path());
-    let running = bed.windrow(["run", "--", "sh", "-c", &deaf]).start();
+    let running = bed.windrow_run(["--", "sh", "-c", &deaf]).start();
     up.hear(1);
     running.signal(Signal::INT);
     let ended = running.finish();
@@ -100,10 +103,8 @@ fn bad_arguments_are_refused(bed: &Bed) {
 
 /// A tree of threads is one process, and comes to the same.
 fn a_tree_of_threads(bed: &Bed) {
-    for (args, variable) in
-        [(&["run", "--json", "--backend", "thread"][..], ""), (&["run", "--json"], "thread")]
-    {
-        let ended = bed.windrow(args).env("WINDROW_SPAWN", variable).finish();
+    for (args, variable) in [(&["--json", "--backend", "thread"][..], ""), (&["--json"], "thread")] {
+        let ended = bed.windrow_run(args).env("WINDROW_SPAWN", variable).finish();
         let summary = ended.expect(0).json();
         for (key, count) in [("actors", 15), ("reaped", 14), ("left", 0), ("escalations", 0)] {
             assert_eq!(summary[key], count, "{key}: {ended}");
@@ -112,8 +113,8 @@ fn a_tree_of_threads(bed: &Bed) {
 }
 
 fn threads_that_stay_are_told_of(bed: &Bed) {
-    let args = ["run", "--backend", "thread", "--leaf", "ignore-term", "--breadth", "2", "--depth", "1"];
-    let ended = bed.windrow(args).finish();
+    let args = ["--backend", "thread", "--leaf", "ignore-term", "--breadth", "2", "--depth", "1"];
+    let ended = bed.windrow_run(args).finish();
     ended.expect(1);
     for name in ["1", "2"] {
         let told = format!("  ! {name} is a thread that did not end in time, and is left behind\n");
@@ -166,8 +167,8 @@ fn check_leaf(
     more: &[&str],
 ) {
     let (width, height) = (breadth.to_string(), depth.to_string());
-    let args = ["run", "--leaf", leaf, "--breadth", &width, "--depth", &height, "--json"];
-    let run = || bed.windrow(args.iter().chain(more)).finish();
+    let args = ["--leaf", leaf, "--breadth", &width, "--depth", &height, "--json"];
+    let run = || bed.windrow_run(args.iter().chain(more)).finish();
     let mut ended = run();
     // Who computes keeps the drivers from the processor: on a machine that is busy as well a driver may be late, and is
     // then rightly hurried. In one of three runs it is not.

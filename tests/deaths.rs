@@ -15,12 +15,12 @@ use windrow_std::{Actor, Backend, Drive, Order, Raised};
 use crate::boot::doomed;
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, Gate, Module, Running, cases, driven, program, skipped, watch};
+use crate::harness::{Bed, Gate, Module, Running, by_each, driven, program, skipped, watch};
 use crate::signals::pids;
 use crate::templates::{TEMPLATE, all_exited, only_template, stop, tree};
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![
+    by_each: by_each![
         row_35_parent_dies_before_the_child_arms,
         row_35_parent_dies_at_the_childs_exec,
         row_35_parent_dies_during_the_handshake,
@@ -30,7 +30,7 @@ pub(crate) const MODULE: Module = Module {
         any_one_of_a_forked_tree_is_killed,
         any_one_of_an_executed_tree_is_killed,
         actor_stopped_while_its_root_is_killed,
-        either_half_around_a_command_is_killed,
+        either_half_around_a_command_is_killed
     ],
     driven: driven![what_a_killed_actor_leaves_is_gone_before_its_nursery],
     entries: &[("keep-deaf", keep_deaf)],
@@ -181,7 +181,9 @@ fn row_35_parent_dies_while_it_stands_still(bed: &Bed) {
     stop(running.pid());
     ptrace::detach(newborn, None).expect("a child that goes on");
     let waits = || std::fs::read_to_string(format!("/proc/{newborn}/wchan")).unwrap_or_default();
-    watch::observe("the child waits for its parent", || waits().contains("poll"));
+    // In the kernel's `poll` or `epoll`; or, once it has a thread for that, for the thread.
+    let rests = || ["poll", "futex"].iter().any(|place| waits().contains(place));
+    watch::observe("the child waits for its parent", rests);
     let all = below(&running);
     kill_root(running, &all, PROMPT);
 }
@@ -284,7 +286,7 @@ fn either_half_around_a_command_is_killed(bed: &Bed) {
         let up = bed.gate(&format!("up-{killed}"));
         let stay = format!("trap \"\" INT TERM HUP; echo $$ >{}; while :; do sleep 1000; done", up.path());
         let script = format!("(setsid sh -c '{stay}' &) & {stay}");
-        let running = bed.windrow(["run", "--", "sh", "-c", &script]).start();
+        let running = bed.windrow_run(["--", "sh", "-c", &script]).start();
         let mut heard = String::new();
         while heard.lines().count() < 2 {
             heard.push_str(&String::from_utf8_lossy(&up.hear(1)));

@@ -12,17 +12,17 @@ use windrow_std::{Actor, Backend, Drive, Handle, Order, Raised};
 
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, Finished, Module, cases, driven, program, skipped, soon, watch};
+use crate::harness::{Bed, Finished, Module, by_each, driven, program, skipped, soon, watch};
 use crate::templates::{only_template, stop};
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![
+    by_each: by_each![
         row_1_root_exits_with_children_live,
         row_1_root_aborts_with_children_live,
         row_1_root_is_killed_inside_its_outer_half,
         row_10_a_reused_pid_is_not_signalled,
         row_10_a_signal_races_the_exit,
-        a_death_beside_another_is_told_with_its_status,
+        a_death_beside_another_is_told_with_its_status
     ],
     driven: driven![
         row_1_root_panics_with_children_live,

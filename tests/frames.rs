@@ -17,13 +17,13 @@ use crate::boot::{ACTOR, BOOT, say_hello};
 use crate::calls::ECHO;
 use crate::harness::acts::be_root;
 use crate::harness::gate::knock;
-use crate::harness::{Bed, Finished, Gate, Module, cases, program, soon, watch};
+use crate::harness::{Bed, Finished, Gate, Module, by_each, program, soon, watch};
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![
+    by_each: by_each![
         row_45_a_byte_at_a_time_is_put_together,
         row_45_a_byte_at_a_time_is_too_late,
-        row_46_no_length_that_is_none_is_taken,
+        row_46_no_length_that_is_none_is_taken
     ],
     acts: &[("listening-root", listening_root)],
     ..Module::EMPTY

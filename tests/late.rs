@@ -9,18 +9,18 @@ use windrow_std::{Actor, Handle, Order};
 use crate::boot::doomed;
 use crate::harness::acts::be_root;
 use crate::harness::gate::knock;
-use crate::harness::{Bed, Module, cases, program, watch};
+use crate::harness::{Bed, Module, by_each, program, watch};
 use crate::templates::{all_exited, stop};
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![
+    by_each: by_each![
         row_40_child_stopped_in_its_boot,
         row_40_child_stopped_for_a_while,
         row_40_tree_on_a_starved_machine,
         row_51_cascade_of_one,
         row_51_cascade_of_eight,
         row_51_cascade_of_sixty_four,
-        driver_stopped_beyond_every_deadline,
+        driver_stopped_beyond_every_deadline
     ],
     acts: &[("telling-root", telling_root)],
     ..Module::EMPTY
@@ -67,9 +67,8 @@ fn row_40_tree_on_a_starved_machine(bed: &Bed) {
     let spin = || bed.launch("sh", ["-c", "while :; do :; done"]).start();
     let spinners: Vec<_> = (0..4).map(|_| spin()).collect();
     for backend in ["fork", "exec"] {
-        let words =
-            ["run", "--leaf", "sleep", "--breadth", "2", "--depth", "3", "--json", "--backend", backend];
-        let ended = bed.windrow(words).finish();
+        let words = ["--leaf", "sleep", "--breadth", "2", "--depth", "3", "--json", "--backend", backend];
+        let ended = bed.windrow_run(words).finish();
         ended.expect(0);
         let summary = ended.json();
         assert_eq!((&summary["outcome"], &summary["left"]), (&"cancelled".into(), &0.into()), "{ended}");
@@ -106,8 +105,8 @@ fn cascade(bed: &Bed, breadth: u32, depth: u32) {
 /// Gives by how many milliseconds it took longer than its rungs do.
 fn cascade_once(bed: &Bed, breadth: u32, depth: u32) -> f64 {
     let (width, height) = (breadth.to_string(), depth.to_string());
-    let words = ["run", "--leaf", "ignore-term", "--breadth", &width, "--depth", &height, "--json"];
-    let ended = bed.windrow(words).finish();
+    let words = ["--leaf", "ignore-term", "--breadth", &width, "--depth", &height, "--json"];
+    let ended = bed.windrow_run(words).finish();
     ended.expect(0);
     let summary = ended.json();
     let span = |name: &str| summary[name].as_f64().unwrap_or_else(|| panic!("no span `{name}`: {ended}"));

@@ -6,13 +6,12 @@ use std::sync::mpsc;
 
 use rustix::process::Signal;
 use windrow_core::{End, Kind};
-use windrow_smol::Smol;
 use windrow_std::unix::procfs;
 use windrow_std::{Actor, Backend, Drive, Failure, Notice, Order, Program, Raised};
 
 use crate::harness::acts::be_root;
 use crate::harness::gate::knock;
-use crate::harness::{Bed, DRIVE, Module, Shell, cases, driven, program as program_of_all, soon, watch};
+use crate::harness::{Bed, Module, by_each, driven, program as program_of_all, shell, soon, watch};
 use crate::names::RING;
 use crate::templates::stop;
 
@@ -23,7 +22,7 @@ pub(crate) const MODULE: Module = Module {
         what_is_never_made_leaves_no_record,
         a_directory_that_stays_is_told_of,
     ],
-    cases: cases![what_a_leaked_thread_has_goes_with_its_tree, a_killed_root_leaves_no_directory,],
+    by_each: by_each![what_a_leaked_thread_has_goes_with_its_tree, a_killed_root_leaves_no_directory],
     entries: &[("ringkeeper", keeper), ("missing", missing), ("leaver", leaver)],
     acts: &[("parting-root", parting_root), ("slain-root", slain_root)],
     ..Module::EMPTY
@@ -145,11 +144,7 @@ fn parting_root(words: &[String]) -> u8 {
             child.wait_gone()
         })
     };
-    let ended = match Shell::of_case() {
-        Shell::Std => program.run(root),
-        Shell::Smol => program.run_on::<Smol, _>(root),
-    };
-    let ended = ended.expect("a loop that can go on");
+    let ended = shell::run(&program, root).expect("a loop that can go on");
     let kinds: Vec<_> = ended.failures.iter().map(|failure| failure.kind).collect();
     println!("{kinds:?}, left: {}, in the base: {:?}", ended.outcome.tally.left, below(&base));
     0
@@ -157,13 +152,10 @@ fn parting_root(words: &[String]) -> u8 {
 
 fn what_a_leaked_thread_has_goes_with_its_tree(bed: &Bed) {
     let base = bed.path(".");
-    for shell in ["std", "smol"] {
-        let mut words = bed.act("parting-root", &[base.to_str().expect("a path")]).into_iter();
-        let ended = bed.launch(words.next().expect("a program"), words).env(DRIVE, shell).finish();
-        ended.expect(0);
-        assert_eq!(ended.out, "[Leaked], left: 1, in the base: {}\n", "{ended}");
-        watch::collect_all(soon());
-    }
+    let ended = bed.start(bed.act("parting-root", &[base.to_str().expect("a path")])).finish();
+    ended.expect(0);
+    assert_eq!(ended.out, "[Leaked], left: 1, in the base: {}\n", "{ended}");
+    watch::collect_all(soon());
 }
 
 /// Somebody else has put something into it.

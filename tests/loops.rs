@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use windrow_std::shell::{PollingReactor, Ready};
+use windrow_std::shell::Ready;
 use windrow_std::unix::procfs;
-use windrow_std::{Actor, Blocking, Drive, Order};
+use windrow_std::{Actor, Drive, Order};
 
-use crate::harness::{Bed, Module, cases, program, soon, watch};
+use crate::harness::bed::has_thread;
+use crate::harness::{Bed, Module, driven, program, soon, watch};
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![row_1_a_loop_that_fails_leaves_nothing, row_1_a_loop_that_panics_leaves_nothing],
+    driven: driven![row_1_a_loop_that_fails_leaves_nothing, row_1_a_loop_that_panics_leaves_nothing],
     ..Module::EMPTY
 };
 
@@ -23,18 +24,22 @@ const GOES_ON: u8 = 0;
 const FAILS: u8 = 1;
 const PANICS: u8 = 2;
 
-/// The blocking loop, until it is told otherwise.
-struct Failing(Blocking);
+/// A loop, until it is told otherwise.
+struct Failing<D>(D);
 
-impl Drive for Failing {
-    type Reactor = PollingReactor;
+impl<D: Drive> Drive for Failing<D> {
+    type Reactor = D::Reactor;
 
     fn new() -> io::Result<Self> {
-        Blocking::new().map(Self)
+        D::new().map(Self)
     }
 
-    fn reactor(&mut self) -> io::Result<PollingReactor> {
+    fn reactor(&mut self) -> io::Result<D::Reactor> {
         self.0.reactor()
+    }
+
+    fn will_run(&mut self) -> io::Result<()> {
+        self.0.will_run()
     }
 
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
@@ -47,15 +52,15 @@ impl Drive for Failing {
     }
 }
 
-fn row_1_a_loop_that_fails_leaves_nothing(bed: &Bed) {
-    ends_with_nothing(bed, FAILS);
+fn row_1_a_loop_that_fails_leaves_nothing<D: Drive>(bed: &Bed) {
+    ends_with_nothing::<D>(bed, FAILS);
 }
 
-fn row_1_a_loop_that_panics_leaves_nothing(bed: &Bed) {
-    ends_with_nothing(bed, PANICS);
+fn row_1_a_loop_that_panics_leaves_nothing<D: Drive>(bed: &Bed) {
+    ends_with_nothing::<D>(bed, PANICS);
 }
 
-fn ends_with_nothing(bed: &Bed, how: u8) {
+fn ends_with_nothing<D: Drive>(bed: &Bed, how: u8) {
     let up = bed.gate("up");
     let deaf =
         format!("trap '' INT TERM; setsid sleep 1000 & echo u >{}; while :; do sleep 1000; done", up.path());
@@ -71,10 +76,10 @@ fn ends_with_nothing(bed: &Bed, how: u8) {
         let _ = over.send(());
         ended
     };
-    let ended = catch_unwind(AssertUnwindSafe(|| program().levels(1).run_on::<Failing, _>(root)));
+    let ended = catch_unwind(AssertUnwindSafe(|| program().levels(1).run_on::<Failing<D>, _>(root)));
     assert!(!matches!(ended, Ok(Ok(_))), "a loop that ends well, but can't go on");
     let left = procfs::children().expect("the list of children");
     assert!(left.is_empty(), "left behind: {left:?}");
     user.recv_timeout(soon()).expect("user code that hears of it");
-    watch::observe("the end of the root's thread", || procfs::threads().is_ok_and(|count| count == 1));
+    watch::observe("the end of the root's thread", || !has_thread("root"));
 }

@@ -9,14 +9,14 @@ use windrow_std::{Actor, Order, Raised};
 use crate::calls::{BUSY, desk};
 use crate::harness::acts::be_root;
 use crate::harness::gate::knock;
-use crate::harness::{Bed, Module, cases, program, watch};
+use crate::harness::{Bed, Module, by_each, program, watch};
 use crate::losses::{WAYS, while_it_waits};
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![
+    by_each: by_each![
         a_killed_parent_ends_every_kind_of_wait,
         a_killed_root_ends_every_question_about_names,
-        a_root_that_stands_still_has_not_said_that_nobody_is_there,
+        a_root_that_stands_still_has_not_said_that_nobody_is_there
     ],
     entries: &[("bereaved", bereaved), ("asks-the-root", asks_the_root), ("between", between)],
     acts: &[("doomed-parent", doomed_parent), ("doomed-root", doomed_root)],

@@ -10,11 +10,11 @@ use windrow_std::order::Any;
 use windrow_std::unix::procfs;
 use windrow_std::{Actor, Drive, Endpoint, Nursery, Order, Raised, Scope, Service, Sink};
 
-use crate::harness::{Bed, Module, cases, driven, soon, watch};
+use crate::harness::{Bed, Module, by_each, driven, soon, watch};
 use crate::traced::inner_half;
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![an_outer_half_that_sees_nothing_stays_until_all_is_gone],
+    by_each: by_each![an_outer_half_that_sees_nothing_stays_until_all_is_gone],
     driven: driven![
         row_75_no_descriptor_at_each_step_of_a_spawn,
         a_blocked_channel_goes_on_without_descriptors,
@@ -196,7 +196,7 @@ fn strangers_that_are_never_seen_are_counted<D: Drive>(bed: &Bed) {
 fn an_outer_half_that_sees_nothing_stays_until_all_is_gone(bed: &Bed) {
     let up = bed.gate("up");
     let script = format!("trap '' TERM; echo u >{}; while :; do sleep 1000; done", up.path());
-    let mut running = bed.windrow(["run", "--", "sh", "-c", &script]).start();
+    let mut running = bed.windrow_run(["--", "sh", "-c", &script]).start();
     up.hear(1);
     // Whoever gives its account has done with the start of the command: the guardian knows it.
     running.signal(Signal::USR1);

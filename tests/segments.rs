@@ -13,7 +13,7 @@ use windrow_std::{Actor, Backend, Drive, Order, Program, Raised, Segment};
 use crate::calls::well;
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, Gate, Module, Running, cases, driven, program as program_of_all, soon, watch};
+use crate::harness::{Bed, Gate, Module, Running, by_each, driven, program as program_of_all, soon, watch};
 use crate::leavings::below;
 use crate::templates::{only_template, stop};
 
@@ -30,7 +30,7 @@ pub(crate) const MODULE: Module = Module {
         what_a_killed_child_has_named_is_free_again,
         a_segment_that_was_attached_goes_with_its_tree,
     ],
-    cases: cases![what_a_killed_tree_has_named_goes_with_the_next_sweep],
+    by_each: by_each![what_a_killed_tree_has_named_goes_with_the_next_sweep],
     entries: &[
         ("mirror", mirror),
         ("sharer", sharer),

@@ -2,11 +2,11 @@
 
 use rustix::process::Signal;
 use windrow_core::End;
-use windrow_smol::Smol;
-use windrow_std::{Actor, Backend, Blocking, Drive, Handle, Order, Raised};
+use windrow_std::{Actor, Backend, Handle, Order, Raised};
 
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, DRIVE, Module, cases, program};
+use crate::harness::shell::{self, DRIVE, Shell};
+use crate::harness::{Bed, Module, cases, program};
 
 pub(crate) const MODULE: Module = Module {
     cases: cases![same_end_by_fork, same_end_by_exec],
@@ -31,7 +31,7 @@ fn same_end_by_exec(bed: &Bed) {
 fn same_end(bed: &Bed, backend: &str) {
     // All leaves do the same, so who is first is nobody's choice, and everything else is the same.
     for (leaf, end) in [("fail", "failed"), ("die", "failed"), ("return", "well"), ("sleep", "cancelled")] {
-        let accounts = ["std", "smol"].map(|shell| account(bed, shell, backend, leaf));
+        let accounts = Shell::ALL.map(|shell| account(bed, shell.name(), backend, leaf));
         assert_eq!(accounts[0], accounts[1], "{backend} {leaf}");
         assert!(accounts[0].starts_with(&format!("{end} actors 14 reaped 14 left 0 ")), "{}", accounts[0]);
     }
@@ -40,7 +40,7 @@ fn same_end(bed: &Bed, backend: &str) {
 fn account(bed: &Bed, shell: &str, backend: &str, leaf: &str) -> String {
     let gate = |name: &str| bed.gate(&format!("{name}-{shell}-{leaf}"));
     let (up, go) = (gate("up"), gate("go"));
-    let mut words = bed.act("tree-by", &[shell, backend, leaf, up.path(), go.path()]).into_iter();
+    let mut words = bed.act("tree-by", &[backend, leaf, up.path(), go.path()]).into_iter();
     let launch = bed.launch(words.next().expect("this program"), words);
     let running = launch.env(DRIVE, shell).start();
     up.hear(LEAVES);
@@ -53,19 +53,14 @@ fn account(bed: &Bed, shell: &str, backend: &str, leaf: &str) -> String {
     ended.out.trim().to_owned()
 }
 
-/// `tree-by SHELL BACKEND LEAF UP GO`: runs the tree, and prints what came of it.
+/// `tree-by BACKEND LEAF UP GO`: runs the tree, and prints what came of it.
 fn tree_by(words: &[String]) -> u8 {
-    let [shell, backend, leaf, up, go] = words else { return 125 };
+    let [backend, leaf, up, go] = words else { return 125 };
     let backend = Backend::parse(backend).expect("a backend");
     let args = format!("{leaf}\n{up}\n{go}");
-    if shell == "smol" { run::<Smol>(backend, args) } else { run::<Blocking>(backend, args) }
-}
-
-fn run<D: Drive>(backend: Backend, args: String) -> u8 {
     let program = program().levels(DEPTH).backend(backend);
-    let ended = program
-        .run_on::<D, _>(move |actor: &Actor| grow(actor, args.as_bytes()))
-        .expect("a loop that can go on");
+    let ended = shell::run(&program, move |actor: &Actor| grow(actor, args.as_bytes()));
+    let ended = ended.expect("a loop that can go on");
     let (tally, end) = (ended.outcome.tally, ended.outcome.end);
     let end = match end {
         End::Well => "well",

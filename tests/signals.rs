@@ -9,10 +9,10 @@ use windrow_std::{Actor, Drive, Order};
 use crate::boot::doomed;
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, Gate, Module, Running, cases, driven, program, watch};
+use crate::harness::{Bed, Gate, Module, Running, by_each, driven, program, watch};
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![
+    by_each: by_each![
         row_14_members_outlive_their_leader,
         row_37_command_ignores_end_of_input_and_term,
         row_37_command_waits_out_every_rung,
@@ -25,7 +25,7 @@ pub(crate) const MODULE: Module = Module {
         row_56_two_signals_while_stopping,
         row_56_three_signals_while_stopping,
         row_56_signals_while_starting,
-        row_56_one_action_on_two_ways,
+        row_56_one_action_on_two_ways
     ],
     entries: &[("slow-to-end", slow_to_end)],
     acts: &[("slow-root", slow_root), ("patient-root", patient_root), ("spinning-root", spinning_root)],
@@ -39,7 +39,7 @@ const KILL: i32 = 9;
 
 /// Starts `windrow run` with a command that counts its signals and never ends by one, and waits until it is up.
 fn counting(bed: &Bed, gate: &Gate) -> Running {
-    let running = bed.windrow(["run", "--"]).args(bed.act("count-signals", &[gate.path()])).start();
+    let running = bed.windrow_run(["--"]).args(bed.act("count-signals", &[gate.path()])).start();
     assert_eq!(gate.hear(1), b"u");
     running
 }
@@ -47,7 +47,7 @@ fn counting(bed: &Bed, gate: &Gate) -> Running {
 fn row_14_members_outlive_their_leader(bed: &Bed) {
     let (up, never) = (bed.gate("up"), bed.gate("never"));
     let script = bed.script("family", &format!("#!/bin/sh\n{}\n", family(up.path(), never.path())));
-    let running = bed.windrow(["run".into(), "--".into(), script.into_os_string()]).start();
+    let running = bed.windrow_run(["--".into(), script.into_os_string()]).start();
     let members = pids(&up, 3);
     running.signal(Signal::INT);
     let ended = running.finish();
@@ -101,7 +101,7 @@ fn family(up: &str, never: &str) -> String {
 fn row_37_command_ignores_end_of_input_and_term(bed: &Bed) {
     let (up, never) = (bed.gate("up"), bed.gate("never"));
     let script = format!("trap '' INT TERM; read x; echo u >{}; read x <{}", up.path(), never.path());
-    let running = bed.windrow(["run", "--", "sh", "-c", &script]).start();
+    let running = bed.windrow_run(["--", "sh", "-c", &script]).start();
     up.hear(2);
     let begin = std::time::Instant::now();
     running.signal(Signal::TERM);
@@ -210,7 +210,7 @@ fn row_56_one_signal_while_running(bed: &Bed) {
     let gate = bed.gate("up");
     let words = bed.act("count-signals", &[gate.path(), &INT.to_string()]);
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
-        let running = bed.windrow(["run", "--"]).args(words.clone()).start();
+        let running = bed.windrow_run(["--"]).args(words.clone()).start();
         assert_eq!(gate.hear(1), b"u");
         running.signal(signal);
         // A command is asked by SIGINT, whatever the program was asked by.

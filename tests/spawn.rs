@@ -1,7 +1,8 @@
 //! Spawns that fail: a typed error at once, and nothing of the attempt is left.
 
+use std::ffi::OsString;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -15,16 +16,16 @@ use windrow_std::{Actor, Drive, Order, Raised};
 
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, Finished, Module, cases, driven, program, skipped, watch};
+use crate::harness::{Bed, Finished, Module, by_each, driven, program, skipped, watch};
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![
+    by_each: by_each![
         row_13_kill_before_the_child_has_a_group,
         row_29_program_is_open_for_writing,
         row_41_exit_statuses_of_what_cannot_run,
         row_75_no_more_processes,
         row_75_no_more_descriptors,
-        row_75_a_tree_that_cannot_be,
+        row_75_a_tree_that_cannot_be
     ],
     driven: driven![row_29_program_is_open_for_writing_for_a_moment, row_41_every_reason_not_to_run],
     entries: &[("lie-down", lie_down)],
@@ -91,7 +92,7 @@ fn row_13_kill_before_the_child_has_a_group(bed: &Bed) {
 }
 
 /// Copies a program into the case's directory.
-fn copy_of(bed: &Bed, program: &str, name: &str) -> PathBuf {
+fn copy_of(bed: &Bed, program: impl AsRef<Path>, name: &str) -> PathBuf {
     let path = bed.path(name);
     std::fs::copy(program, &path).expect("a copy");
     path
@@ -100,11 +101,11 @@ fn copy_of(bed: &Bed, program: &str, name: &str) -> PathBuf {
 fn row_29_program_is_open_for_writing(bed: &Bed) {
     let path = copy_of(bed, "/bin/true", "busy");
     let open = std::fs::File::options().append(true).open(&path).expect("the copy");
-    let ended = bed.windrow(["run".into(), "--".into(), path.clone().into_os_string()]).finish();
+    let ended = bed.windrow_run(["--".into(), path.clone().into_os_string()]).finish();
     ended.expect(126);
     assert!(ended.err.contains("busy"), "{ended}");
     drop(open);
-    bed.windrow(["run".into(), "--".into(), path.into_os_string()]).finish().expect(0);
+    bed.windrow_run(["--".into(), path.into_os_string()]).finish().expect(0);
 }
 
 /// Most often such a file was just written by this very process. The attempts are 200 µs apart and more; the writer closes
@@ -153,7 +154,7 @@ fn not_to_run(bed: &Bed) -> Vec<(PathBuf, Errno, i32)> {
 
 fn row_41_exit_statuses_of_what_cannot_run(bed: &Bed) {
     for (path, errno, status) in not_to_run(bed) {
-        let ended = bed.windrow(["run".into(), "--".into(), path.into_os_string()]).finish();
+        let ended = bed.windrow_run(["--".into(), path.into_os_string()]).finish();
         ended.expect(status);
         assert!(ended.err.contains(&format!("os error {}", errno as i32)), "{ended}");
         assert_eq!(ended.out, "", "{ended}");
@@ -188,10 +189,10 @@ fn not_started(actor: &Actor, order: Order<Command>, errno: Errno) -> Duration {
 
 fn row_75_a_tree_that_cannot_be(bed: &Bed) {
     let limited = |limit: &str, number: &str| {
-        let windrow = bed.windrow_path();
-        let words =
-            [limit, number, &windrow.to_string_lossy(), "run", "--breadth", "40", "--depth", "1", "--json"];
-        let refused = bed.start(bed.act("limited", &words)).finish();
+        let mut words = bed.act("limited", &[limit, number]);
+        words.extend(bed.windrow_run_words());
+        words.extend(["--breadth", "40", "--depth", "1", "--json"].map(Into::into));
+        let refused = bed.start(words).finish();
         refused.expect(2);
         assert!(refused.err.contains("error:") && refused.err.contains("hint:"), "{refused}");
         assert_eq!(refused.out, "", "{refused}");
@@ -234,23 +235,20 @@ const NOBODY: &str = "--reuid=65534";
 fn row_75_no_more_processes(bed: &Bed) {
     let gate = bed.gate("up");
     // Copies, because the build's directory may not be open to others.
-    let windrow = copy_of(bed, &bed.windrow_path().to_string_lossy(), "windrow");
-    let tests = copy_of(bed, "/proc/self/exe", "tests");
-    let as_nobody = |words: &[&str]| {
-        let words = [NOBODY, "--clear-groups", "--"].iter().chain(words).map(ToString::to_string);
-        bed.launch("setpriv", words.collect::<Vec<_>>())
+    let mut run = bed.windrow_run_words();
+    run[0] = copy_of(bed, &run[0], "windrow").into();
+    let mut limited = bed.act("limited", &["nproc", "20"]);
+    limited[0] = copy_of(bed, &limited[0], "tests").into();
+    let as_nobody = |words: Vec<OsString>| {
+        bed.launch("setpriv", [NOBODY, "--clear-groups", "--"].map(OsString::from)).args(words)
     };
     // With the other processes of this user the tree, which alone would be allowed, is too much.
     let script =
         format!("for n in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1000 & done; echo u >{}; wait", gate.path());
-    let others = as_nobody(&["sh", "-c", &script]).start();
+    let others = as_nobody(["sh", "-c", &script].map(Into::into).into()).start();
     gate.hear(2);
-    let windrow = windrow.to_string_lossy().into_owned();
-    let words =
-        ["--act", "limited", "nproc", "20", &windrow, "run", "--breadth", "14", "--depth", "1", "--json"];
-    let tests = tests.to_string_lossy().into_owned();
-    let words: Vec<_> = std::iter::once(tests.as_str()).chain(words).collect();
-    let ended = as_nobody(&words).finish();
+    let words = ["--breadth", "14", "--depth", "1", "--json"].map(OsString::from);
+    let ended = as_nobody(limited.into_iter().chain(run).chain(words).collect()).finish();
     for stamp in watch::below(others.pid()) {
         watch::signal(stamp.pid, Signal::KILL);
     }
@@ -259,14 +257,12 @@ fn row_75_no_more_processes(bed: &Bed) {
 }
 
 fn row_75_no_more_descriptors(bed: &Bed) {
-    let windrow = bed.windrow_path();
     // Allowed are 60, of which 40 are somebody else's.
-    let limited = bed.act("limited", &["nofile", "60", &windrow.to_string_lossy()]);
-    let limited: Vec<_> = limited.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let words = ["run", "--breadth", "10", "--depth", "1", "--json"];
-    let words: Vec<_> =
-        std::iter::once("40").chain(limited.iter().map(String::as_str)).chain(words).collect();
-    assert_failed(&bed.start(bed.act("crowded", &words)).finish(), "Too many open files");
+    let mut words = bed.act("crowded", &["40"]);
+    words.extend(bed.act("limited", &["nofile", "60"]));
+    words.extend(bed.windrow_run_words());
+    words.extend(["--breadth", "10", "--depth", "1", "--json"].map(Into::into));
+    assert_failed(&bed.start(words).finish(), "Too many open files");
 }
 
 /// It failed, and said why in words.

@@ -10,10 +10,10 @@ use windrow_std::{Actor, Handle, Order, Raised};
 
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, Gate, Module, Pty, Running, cases, program, skipped, watch};
+use crate::harness::{Bed, Gate, Module, Pty, Running, by_each, program, skipped, watch};
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![
+    by_each: by_each![
         row_30_terminal_while_a_template_lives,
         row_30_hangup_while_a_template_lives,
         row_31_killed_while_idle,
@@ -22,7 +22,7 @@ pub(crate) const MODULE: Module = Module {
         row_31_stopped,
         row_31_any_one_stopped_in_a_tree,
         row_31_any_one_killed_in_a_tree,
-        a_leaked_socket_hides_no_death,
+        a_leaked_socket_hides_no_death
     ],
     acts: &[("gated-root", gated_root), ("eager-root", eager_root)],
     ..Module::EMPTY
@@ -274,8 +274,8 @@ fn row_31_stopped(bed: &Bed) {
 
 /// Starts the tree of 15 actors, and gives all its processes but the outer one: 15 actors, 7 templates.
 pub(crate) fn tree(bed: &Bed, backend: &str) -> (Running, Vec<i32>) {
-    let words = ["run", "--leaf", "sleep", "--breadth", "2", "--depth", "3", "--backend", backend];
-    let mut running = bed.windrow(words).start();
+    let words = ["--leaf", "sleep", "--breadth", "2", "--depth", "3", "--backend", backend];
+    let mut running = bed.windrow_run(words).start();
     running.until("tree", |running| running.err_text().matches("+ ").count() == 14);
     let mut below = Vec::new();
     // That an actor has come means that it exists. When it runs it has a thread for its user; a template never has.

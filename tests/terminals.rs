@@ -1,21 +1,19 @@
 //! Who hears what a terminal says: its group does, once each, and nobody tells it again.
 
 use rustix::process::Signal;
-use windrow_std::unix::process::Exit;
 use windrow_std::{Actor, Order};
 
 use crate::harness::acts::be_root;
-use crate::harness::{Bed, Gate, Module, Pty, Running, cases, program, skipped, watch};
+use crate::harness::{Bed, Gate, Module, Pty, Running, by_each, program, watch};
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![
+    by_each: by_each![
         row_67_ctrl_c_at_a_command,
         row_67_ctrl_c_at_a_command_with_the_terminal,
         row_67_one_signal_at_the_group_of_a_command,
-        row_67_one_signal_from_another_namespace,
         row_67_one_signal_at_the_root_of_a_command_with_the_terminal,
         row_67_ctrl_c_at_the_root_of_a_command_with_the_terminal,
-        row_67_ctrl_c_at_a_tree,
+        row_67_ctrl_c_at_a_tree
     ],
     acts: &[("terminal-root", terminal_root)],
     ..Module::EMPTY
@@ -26,7 +24,7 @@ const TERM: i32 = 15;
 
 /// Starts `windrow run` on a terminal, with a command that counts its signals and ends by SIGTERM, and waits until it is up.
 fn counting_at(pty: &Pty, bed: &Bed, gate: &Gate, options: &[&str]) -> Running {
-    let mut words = vec![bed.windrow_path().into_os_string(), "run".into()];
+    let mut words = bed.windrow_run_words();
     words.extend(options.iter().chain(&["--"]).map(Into::into));
     words.extend(bed.act("count-signals", &[gate.path(), &TERM.to_string()]));
     let running = pty.start(bed, words);
@@ -41,24 +39,6 @@ fn row_67_one_signal_at_the_group_of_a_command(bed: &Bed) {
     rustix::process::kill_process_group(group, Signal::INT).expect("a group to signal");
     running.finish().expect(7);
     assert_eq!(gate.hear(2), b"it");
-}
-
-/// Who sends it has no pid there, and is no terminal.
-fn row_67_one_signal_from_another_namespace(bed: &Bed) {
-    let gate = bed.gate("up");
-    let words = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"];
-    let apart = || bed.launch("env", words);
-    if apart().args(["true"]).finish().exit != Exit::Code(0) {
-        return skipped("no namespaces of our own");
-    }
-    let command = bed.act("count-signals", &[gate.path(), &INT.to_string()]);
-    let windrow = [bed.windrow_path().into_os_string(), "run".into(), "--tty".into(), "--".into()];
-    let running = apart().args(windrow).args(command).start();
-    assert_eq!(gate.hear(1), b"u");
-    let outer = watch::below(running.pid()).first().expect("the outer half").pid;
-    watch::signal(outer, Signal::TERM);
-    running.finish().expect(7);
-    assert_eq!(gate.hear(1), b"i");
 }
 
 fn row_67_ctrl_c_at_a_command(bed: &Bed) {
@@ -122,10 +102,9 @@ fn terminal_root(words: &[String]) -> u8 {
 
 fn row_67_ctrl_c_at_a_tree(bed: &Bed) {
     let pty = Pty::new();
-    let words = ["run", "--leaf", "sleep", "--breadth", "3", "--depth", "2"];
-    let words = words.into_iter().map(Into::into);
-    let mut running =
-        pty.start(bed, std::iter::once(bed.windrow_path().into_os_string()).chain(words).collect());
+    let mut words = bed.windrow_run_words();
+    words.extend(["--leaf", "sleep", "--breadth", "3", "--depth", "2"].map(Into::into));
+    let mut running = pty.start(bed, words);
     running.until("tree", |running| running.err_text().matches("+ ").count() == 12);
     // Who leads the session is in the terminal's group, and nobody else is: not even one that is just being born.
     let group = running.pid();

@@ -9,14 +9,14 @@ use windrow_std::unix::stdio::Sink;
 use windrow_std::{Actor, Backend, Drive, Order, Raised};
 
 use crate::harness::acts::be_root;
-use crate::harness::{Bed, Module, cases, driven, program};
+use crate::harness::{Bed, Module, by_each, driven, program};
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![
+    by_each: by_each![
         row_24_template_with_a_thread_refuses,
         row_24_exec_with_every_lock_held,
         row_24_root_with_threads_gets_a_clean_template,
-        row_24_root_with_threads_hears_signals,
+        row_24_root_with_threads_hears_signals
     ],
     driven: driven![
         row_76_forked_child_uses_threads,

@@ -13,16 +13,18 @@ use windrow_std::{Actor, Order};
 
 use crate::harness::acts::be_root;
 use crate::harness::gate::knock;
-use crate::harness::{Bed, Module, Running, cases, program, skipped, watch};
+use crate::harness::{Bed, Module, Running, by_each, cases, program, skipped, watch};
 use crate::templates::Gated;
 
 pub(crate) const MODULE: Module = Module {
     cases: cases![
-        traced_child_is_given_up_by_name_and_does_not_spin,
         traced_inner_half_is_given_up_and_does_not_spin,
-        traced_leavings_do_not_hold_the_outer_half,
+        traced_leavings_do_not_hold_the_outer_half
+    ],
+    by_each: by_each![
+        traced_child_is_given_up_by_name_and_does_not_spin,
         leavings_that_outlive_sigkill_are_told_of,
-        row_31_killed_with_a_child_half_made,
+        row_31_killed_with_a_child_half_made
     ],
     acts: &[("root-of-one", root_of_one)],
     ..Module::EMPTY
@@ -86,7 +88,7 @@ fn traced_leavings_do_not_hold_the_outer_half(bed: &Bed) {
 fn command_under(bed: &Bed) -> Running {
     let up = bed.gate("up");
     let script = format!("echo u >{}; exec sleep 1000", up.path());
-    let running = bed.windrow(["run", "--", "sh", "-c", &script]).start();
+    let running = bed.windrow_run(["--", "sh", "-c", &script]).start();
     up.hear(1);
     watch::observe("a command that sleeps", || !watch::named(running.pid(), "sleep").is_empty());
     running
@@ -121,7 +123,7 @@ fn leavings_that_outlive_sigkill_are_told_of(bed: &Bed) {
     let deaf = format!("#!/bin/sh\ntrap '' INT TERM\necho $$ >{}\nread x <{}\n", up.path(), never.path());
     let deaf = bed.script("deaf", &deaf);
     let script = format!("{} & read x <{}", deaf.display(), go.path());
-    let mut running = bed.windrow(["run", "--", "sh", "-c", &script]).start();
+    let mut running = bed.windrow_run(["--", "sh", "-c", &script]).start();
     let heard = up.hear(1);
     let left = Pid::from_raw(String::from_utf8_lossy(&heard).trim().parse().expect("a pid"));
     let held = ptrace::seize(left, ptrace::Options::PTRACE_O_TRACEEXIT);

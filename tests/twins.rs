@@ -24,4 +24,5 @@ pub(crate) const MODULE: Module = Module {
     entries: &[("part", play::part)],
     services: &[play::called],
     acts: &[("first-part", play::first_part), ("mute-part", play::mute_part)],
+    ..Module::EMPTY
 };

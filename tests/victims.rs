@@ -12,13 +12,13 @@ use crate::boot::BOOT;
 use crate::calls::{BUSY, ECHO, HOLD, PID, WAIT, desk};
 use crate::harness::acts::be_root;
 use crate::harness::gate::knock;
-use crate::harness::{Bed, Module, cases, driven, program, soon, watch};
+use crate::harness::{Bed, Module, by_each, driven, program, soon, watch};
 use crate::losses::{waits, while_it_waits};
 
 pub(crate) const MODULE: Module = Module {
-    cases: cases![
+    by_each: by_each![
         a_child_killed_in_boot_ends_every_wait_for_it,
-        a_child_killed_when_it_is_up_ends_every_wait_for_it,
+        a_child_killed_when_it_is_up_ends_every_wait_for_it
     ],
     driven: driven![
         a_peer_killed_while_it_stands_still_ends_every_wait_for_its_ack,

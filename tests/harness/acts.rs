@@ -8,7 +8,7 @@ use nix::sys::signal::{SigSet, Signal};
 use windrow_core::End;
 use windrow_std::{Actor, Program, Raised, Sandwich};
 
-use super::{Act, Module, gate, pty};
+use super::{Act, Module, gate, pty, shell};
 
 /// Chooses what the preload of every template does: `block`, `panic`, `open`, or nothing.
 pub(crate) const PRELOAD: &str = "WINDROW_TESTS_PRELOAD";
@@ -68,8 +68,9 @@ fn count_signals(words: &[String]) -> u8 {
     }
 }
 
-/// Runs a root in an act's process and prints what it came to: `end: ...`, then each failure, then what is left. For cases
-/// in which the root dies, or is in an environment of its own. `divided` puts the outer half of a program around it.
+/// Runs a root in an act's process, by the shell of the case, and prints what it came to: `end: ...`, then each failure, then
+/// what is left. For cases in which the root dies, or is in an environment of its own. `divided` puts the outer half of a
+/// program around it.
 pub(crate) fn be_root(
     program: &Program,
     divided: bool,
@@ -78,7 +79,7 @@ pub(crate) fn be_root(
     if divided {
         Sandwich::enter().expect("two halves");
     }
-    let ended = program.run(root).expect("a loop that can go on");
+    let ended = shell::run(program, root).expect("a loop that can go on");
     println!("end: {:?}", ended.outcome.end);
     for failure in &ended.failures {
         println!("failure: {:?} {failure}", failure.kind);

@@ -12,7 +12,7 @@ use windrow_std::unix::procfs;
 use windrow_std::{Actor, Drive, Program, Raised};
 
 use super::running::{Launch, Running};
-use super::{Case, Gate, dump, runner, skip, soon, watch};
+use super::{Case, Gate, dump, runner, shell, skip, soon, watch};
 
 /// Tells a case where its files are.
 pub(super) const DIRECTORY: &str = "WINDROW_TESTS_DIRECTORY";
@@ -78,7 +78,8 @@ fn descriptors() -> BTreeMap<i32, PathBuf> {
     known.filter(|(_, file)| !file.ends_with("fd")).collect()
 }
 
-fn has_thread(name: &str) -> bool {
+/// Tells whether this process has a thread of that name.
+pub(crate) fn has_thread(name: &str) -> bool {
     let tasks = std::fs::read_dir("/proc/self/task").expect("the list of threads").flatten();
     let mut names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
     names.any(|known| known.trim_end() == name)
@@ -109,9 +110,15 @@ impl Bed {
         self.launch(runner::windrow(), args)
     }
 
-    /// Gives where `windrow` is.
-    pub(crate) fn windrow_path(&self) -> PathBuf {
-        runner::windrow()
+    /// Prepares what `windrow run` is by the shell of the case.
+    pub(crate) fn windrow_run<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Launch {
+        let mut words = self.windrow_run_words().into_iter();
+        self.launch(words.next().expect("a program"), words).args(args)
+    }
+
+    /// Gives the command line of that, without its arguments.
+    pub(crate) fn windrow_run_words(&self) -> Vec<OsString> {
+        shell::windrow_run()
     }
 
     /// Prepares a run of any program.

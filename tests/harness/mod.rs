@@ -17,20 +17,22 @@
 //!
 //! ```ignore
 //! pub(crate) const MODULE: Module =
-//!     Module { cases: cases![row_15_output_nobody_reads], driven: driven![row_2_all_exit_at_once], ..Module::EMPTY };
+//!     Module { by_each: by_each![row_31_stopped], driven: driven![row_2_all_exit_at_once], ..Module::EMPTY };
 //!
-//! fn row_15_output_nobody_reads(bed: &Bed) { /* starts the program `windrow` */ }
+//! fn row_31_stopped(bed: &Bed) { /* starts a root in another process, by either shell */ }
 //! fn row_2_all_exit_at_once<D: Drive>(bed: &Bed) { /* runs a root in this process, by either shell */ }
 //! ```
 //!
 //! and the module stands in the list in `main.rs`. What it may use:
 //!
-//! - [`Bed::windrow`] starts the program, [`Bed::launch`] any other; [`Running`] reads what it writes, and [`Running::finish`]
-//!   waits for its end. `Finished::json` is the summary.
+//! - [`Bed::windrow_run`] starts what `windrow run` is by the shell of the case, [`Bed::windrow`] the program itself,
+//!   [`Bed::launch`] any other; [`Running`] reads what it writes, and [`Running::finish`] waits for its end. `Finished::json`
+//!   is the summary.
 //! - [`Bed::run`] runs a root in the case's own process; [`Bed::program`] has the entries of all modules
 //!   (`Module::entries`), which are also found in re-executed processes.
 //! - [`Bed::act`] gives the command line of one of the *acts* (`Module::acts`): a function of this program that is used as a
 //!   command.
+//! - [`acts::be_root`] runs a root in such an act, by the shell of the case.
 //! - [`Gate`] is a FIFO: a process knocks, the case hears it; or a process waits until the case opens. Races are held open
 //!   with it.
 //! - [`Pty`] is a terminal, with a command in a session of its own on it.
@@ -40,6 +42,12 @@
 //!
 //! The rule: no case sleeps to be in time for something. Where a state has no event, [`watch::observe`] looks until it is
 //! there. Every wait ends, at the latest, when the warden's limit does.
+//!
+//! # By which shell
+//!
+//! Every case runs by each shell, but for the 15 that [`cases`] lists: how the program `windrow` takes its arguments and its
+//! environment, and simulates (6); what its outer half, which has no loop, does by itself (5); what has no real tree (1), or
+//! compares both shells' (2); and what async-io, with a thread of its own, can't do without memory for threads (1).
 //!
 //! # A case that can't be shown
 //!
@@ -60,6 +68,7 @@ pub(crate) mod gate;
 pub(crate) mod pty;
 mod runner;
 pub(crate) mod running;
+pub(crate) mod shell;
 mod skip;
 mod warden;
 pub(crate) mod watch;
@@ -69,8 +78,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use windrow_smol::Smol;
-use windrow_std::{Actor, Blocking, Program, Raised, Service};
+use windrow_std::{Actor, Program, Raised, Service};
 
 /// What the children of a case run.
 pub(crate) type Entry = fn(&Actor, &[u8]) -> Result<Vec<u8>, Raised>;
@@ -80,6 +88,7 @@ pub(crate) use broken::Broken;
 pub(crate) use gate::Gate;
 pub(crate) use pty::Pty;
 pub(crate) use running::{Finished, Running};
+pub(crate) use shell::Shell;
 pub(crate) use skip::skipped;
 
 /// How long a case may take. A machine that is busy with other things makes them slow.
@@ -97,45 +106,6 @@ pub(crate) fn soon() -> Duration {
 /// Tells every process of a case which rule is taken out of it.
 pub(crate) const DEFECT: &str = "WINDROW_DEFECT";
 
-/// Tells every process of a case by which shell its actors run.
-pub(crate) const DRIVE: &str = "WINDROW_TESTS_DRIVE";
-
-/// By which shell the actors of a case run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shell {
-    /// `windrow-std`'s loop.
-    Std,
-    /// `windrow-smol`'s loop.
-    Smol,
-}
-
-impl Shell {
-    /// All of them.
-    const ALL: &[Self] = &[Self::Std, Self::Smol];
-
-    /// Gives the one that the case of this process runs by.
-    pub(crate) fn of_case() -> Self {
-        let name = std::env::var(DRIVE).unwrap_or_default();
-        Self::ALL.iter().copied().find(|shell| shell.name() == name).unwrap_or(Self::Std)
-    }
-
-    /// Gives what a process that has run by it keeps open for ever, one of each.
-    pub(crate) fn keeps(self) -> &'static [&'static str] {
-        match self {
-            Self::Std => &[],
-            // async-io's reactor is the process's.
-            Self::Smol => &["anon_inode:[eventpoll]", "anon_inode:[eventfd]", "anon_inode:[timerfd]"],
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Std => "std",
-            Self::Smol => "smol",
-        }
-    }
-}
-
 /// One case.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
@@ -150,10 +120,12 @@ pub(crate) type Act = fn(&[String]) -> u8;
 /// What a module of cases has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Module {
-    /// Cases that start programs. See [`cases`](crate::harness::cases).
+    /// Cases that run once. See [`cases`](crate::harness::cases).
     pub(crate) cases: &'static [Case],
-    /// Cases that run once by each shell. See [`driven`](crate::harness::driven).
+    /// Cases that run once by each shell, with their root in this process. See [`driven`](crate::harness::driven).
     pub(crate) driven: &'static [Case],
+    /// Cases that run once by each shell, with their root in another process. See [`by_each`](crate::harness::by_each).
+    pub(crate) by_each: &'static [Case],
     /// What its actors run.
     pub(crate) entries: &'static [(&'static str, Entry)],
     /// What its actors serve.
@@ -163,10 +135,11 @@ pub(crate) struct Module {
 }
 
 impl Module {
-    pub(crate) const EMPTY: Self = Self { cases: &[], driven: &[], entries: &[], services: &[], acts: &[] };
+    pub(crate) const EMPTY: Self =
+        Self { cases: &[], driven: &[], by_each: &[], entries: &[], services: &[], acts: &[] };
 }
 
-/// Lists cases that start programs.
+/// Lists cases that run once: what they are about is the same by each shell, or is both of them.
 macro_rules! cases {
     ($($body:ident),* $(,)?) => {
         &[$($crate::harness::Case {
@@ -177,23 +150,35 @@ macro_rules! cases {
     };
 }
 
-/// Lists cases that run once by each shell: functions that are generic over the drive. A shell has an entry for each here,
-/// and an arm in `take_seat`.
+/// Lists cases that run once by each shell: functions that are generic over the drive.
 macro_rules! driven {
     ($($body:ident),* $(,)?) => {
-        &[$($crate::harness::Case {
-            name: concat!(stringify!($body), "::std"),
-            shell: $crate::harness::Shell::Std,
-            body: $body::<windrow_std::Blocking>,
-        }, $crate::harness::Case {
-            name: concat!(stringify!($body), "::smol"),
-            shell: $crate::harness::Shell::Smol,
-            body: $body::<windrow_smol::Smol>,
-        }),*]
+        crate::harness::by_each![
+            $($body: $body::<windrow_std::Blocking>, $body::<windrow_smol::Smol>;)*
+        ]
     };
 }
 
-pub(crate) use {cases, driven};
+/// Lists cases that run once by each shell: functions that start a root in another process, which learns by which from its
+/// environment.
+macro_rules! by_each {
+    ($($name:ident: $std:expr, $smol:expr;)*) => {
+        &[$($crate::harness::Case {
+            name: concat!(stringify!($name), "::std"),
+            shell: $crate::harness::Shell::Std,
+            body: $std,
+        }, $crate::harness::Case {
+            name: concat!(stringify!($name), "::smol"),
+            shell: $crate::harness::Shell::Smol,
+            body: $smol,
+        }),*]
+    };
+    ($($body:ident),* $(,)?) => {
+        $crate::harness::by_each![$($body: $body, $body;)*]
+    };
+}
+
+pub(crate) use {by_each, cases, driven};
 
 static MODULES: OnceLock<&'static [Module]> = OnceLock::new();
 
@@ -201,7 +186,7 @@ static MODULES: OnceLock<&'static [Module]> = OnceLock::new();
 pub(crate) fn main(modules: &'static [Module], broken: &'static [Broken]) -> ExitCode {
     let modules = *MODULES.get_or_init(|| modules);
     crate::boot::die_as_told();
-    take_seat();
+    shell::take_seat(&program());
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["--act", name, ..] => acts::play(modules, name, words.get(2..).unwrap_or_default()),
@@ -232,14 +217,6 @@ fn refuse_twice(kind: &str, names: impl Iterator<Item = &'static str>) {
     }
 }
 
-/// Becomes an actor or a template, by the shell of the case, if this process was started as one.
-fn take_seat() {
-    match Shell::of_case() {
-        Shell::Std => program().take_seat::<Blocking>(),
-        Shell::Smol => program().take_seat::<Smol>(),
-    }
-}
-
 /// Gives the program with the entries of all modules.
 pub(crate) fn program() -> Program {
     let modules = MODULES.get().copied().unwrap_or_default();
@@ -251,7 +228,7 @@ pub(crate) fn program() -> Program {
 }
 
 fn cases_of(modules: &'static [Module]) -> impl Iterator<Item = &'static Case> {
-    modules.iter().flat_map(|module| module.cases.iter().chain(module.driven))
+    modules.iter().flat_map(|module| module.cases.iter().chain(module.driven).chain(module.by_each))
 }
 
 fn find(modules: &'static [Module], name: &str) -> &'static Case {

@@ -10,9 +10,9 @@ use super::{Broken, Case, Module, broken, cases_of, skip};
 pub(super) fn run(modules: &'static [Module], table: &'static [Broken]) -> ExitCode {
     let arguments = Arguments::from_args();
     if !arguments.list
-        && let Err(error) = make_windrow()
+        && let Err(error) = make_programs()
     {
-        eprintln!("error: the program `windrow` can't be built\ncaused by: {error}");
+        eprintln!("error: the programs that the cases start can't be built\ncaused by: {error}");
         return ExitCode::FAILURE;
     }
     let trials = cases_of(modules).map(|case| Trial::test(case.name, || try_case(case)));
@@ -34,28 +34,39 @@ fn try_case(case: &Case) -> Result<(), Failed> {
 
 /// Gives the place of the program `windrow`: beside the directory of this one.
 pub(super) fn windrow() -> PathBuf {
-    let own = std::env::current_exe().unwrap_or_default();
-    own.ancestors().nth(2).map_or_else(|| PathBuf::from("windrow"), |profile| profile.join("windrow"))
+    beside("windrow")
 }
 
-/// Lets cargo bring the program up to date, if cargo started this one; otherwise only if there is none.
-fn make_windrow() -> Result<(), String> {
+/// Gives the place of the example of `windrow-smol`.
+pub(super) fn example() -> PathBuf {
+    beside("examples/tree")
+}
+
+fn beside(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    own.ancestors().nth(2).map_or_else(|| PathBuf::from(name), |profile| profile.join(name))
+}
+
+/// Lets cargo bring both programs up to date, if cargo started this one; otherwise only if one is not there.
+fn make_programs() -> Result<(), String> {
     let place = windrow();
+    let all_there = || place.exists() && example().exists();
     let cargo = match std::env::var_os("CARGO") {
         Some(cargo) => cargo,
-        None if place.exists() => return Ok(()),
+        None if all_there() => return Ok(()),
         None => "cargo".into(),
     };
     let profile = place.parent().and_then(Path::file_name).unwrap_or_default();
     let target = place.ancestors().nth(2).unwrap_or(Path::new("target"));
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "-p", "windrow-std", "--bin", "windrow", "--target-dir"]).arg(target);
+    command.args(["build", "--quiet", "-p", "windrow-std", "--bin", "windrow"]);
+    command.args(["-p", "windrow-smol", "--example", "tree", "--target-dir"]).arg(target);
     if profile == "release" {
         command.arg("--release");
     }
     let built =
         command.current_dir(env!("CARGO_MANIFEST_DIR")).output().map_err(|error| error.to_string())?;
-    if built.status.success() && place.exists() {
+    if built.status.success() && all_there() {
         return Ok(());
     }
     Err(String::from_utf8_lossy(&built.stderr).into_owned())

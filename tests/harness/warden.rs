@@ -17,8 +17,9 @@ use windrow_std::unix::procfs;
 use windrow_std::unix::signals::Signals;
 
 use super::bed::{DIRECTORY, left_open};
+use super::shell::DRIVE;
 use super::skip::SKIPPED;
-use super::{BROKEN_LIMIT, Case, DEFECT, DRIVE, LIMIT, dump, watch};
+use super::{BROKEN_LIMIT, Case, DEFECT, LIMIT, dump, watch};
 
 /// How long names in `/dev/shm` may take to vanish: cases that run at the same time have theirs there too.
 const SHM_GRACE: Duration = Duration::from_secs(2);

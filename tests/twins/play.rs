@@ -12,14 +12,11 @@ use rustix::process::{
     PidfdFlags, PidfdGetfdFlags, Signal, getpid, kill_process, pidfd_getfd, pidfd_open, set_child_subreaper,
 };
 use windrow_core::sim::Conduct;
-use windrow_smol::Smol;
 use windrow_std::order::{Any, Command};
-use windrow_std::{
-    Actor, Backend, Blocking, Drive, Endpoint, Handle, Nursery, Order, Raised, Scope, Service, Sink,
-};
+use windrow_std::{Actor, Backend, Endpoint, Handle, Nursery, Order, Raised, Scope, Service, Sink};
 
 use super::stage::{Stage, deafen};
-use crate::harness::{Shell, program, watch};
+use crate::harness::{program, shell, watch};
 use crate::templates::only_template;
 
 const CALL: Endpoint<(), ()> = Endpoint::new("twins-call");
@@ -40,16 +37,9 @@ pub(super) fn first_part(words: &[String]) -> u8 {
     let [backend] = words else { return 125 };
     let backend = Backend::parse(backend).expect("a backend");
     set_child_subreaper(Some(getpid())).expect("a subreaper");
-    match Shell::of_case() {
-        Shell::Std => run::<Blocking>(backend),
-        Shell::Smol => run::<Smol>(backend),
-    }
-}
-
-fn run<D: Drive>(backend: Backend) -> u8 {
     let scenario = &Stage::of_process().expect("a scene").scenario;
     let program = program().levels(scenario.levels).limits(scenario.limits).backend(backend);
-    program.run_on::<D, _>(|actor| part(actor, b"0")).expect("a loop that can go on").status()
+    shell::run(&program, |actor| part(actor, b"0")).expect("a loop that can go on").status()
 }
 
 /// Plays the part of the place that the arguments name.
