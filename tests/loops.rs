@@ -1,12 +1,15 @@
-//! Loops that can't go on: whatever ends a root's loop, nothing of its tree is left when the call returns.
+//! What every loop owes its shell; and loops that can't go on: whatever ends a root's loop, nothing of its tree is left when
+//! the call returns.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use windrow_std::shell::Ready;
+use rustix::pipe::pipe;
+use windrow_std::shell::{Reactor, Ready};
 use windrow_std::unix::procfs;
 use windrow_std::{Actor, Drive, Order};
 
@@ -14,7 +17,11 @@ use crate::harness::bed::has_thread;
 use crate::harness::{Bed, Module, driven, program, soon, watch};
 
 pub(crate) const MODULE: Module = Module {
-    driven: driven![row_1_a_loop_that_fails_leaves_nothing, row_1_a_loop_that_panics_leaves_nothing],
+    driven: driven![
+        row_1_a_loop_that_fails_leaves_nothing,
+        row_1_a_loop_that_panics_leaves_nothing,
+        what_is_there_is_found_without_waiting,
+    ],
     ..Module::EMPTY
 };
 
@@ -82,4 +89,26 @@ fn ends_with_nothing<D: Drive>(bed: &Bed, how: u8) {
     assert!(left.is_empty(), "left behind: {left:?}");
     user.recv_timeout(soon()).expect("user code that hears of it");
     watch::observe("the end of the root's thread", || !has_thread("root"));
+}
+
+/// A shell that is about to let a deadline pass asks once more, and what has come by then must not be missed.
+fn what_is_there_is_found_without_waiting<D: Drive>(_: &Bed) {
+    const TOKEN: usize = 7;
+    let mut drive = D::new().expect("a loop");
+    let mut reactor = drive.reactor().expect("a reactor");
+    drive.will_run().expect("a loop with other threads");
+    let (read, write) = pipe().expect("a pipe");
+    reactor.watch(read.as_fd(), TOKEN).expect("a watched pipe");
+    let (mut missed, mut ready) = (0, Vec::new());
+    for _ in 0..1000 {
+        // Now and then the loop has slept before.
+        drive.wait(Some(Duration::from_micros(100)), &mut ready).expect("a wait");
+        ready.clear();
+        rustix::io::write(&write, b"x").expect("room");
+        drive.wait(Some(Duration::ZERO), &mut ready).expect("a look");
+        missed += u32::from(!ready.iter().any(|ready| ready.token == TOKEN));
+        rustix::io::read(&read, &mut [0; 8]).expect("what is there");
+    }
+    reactor.unwatch(read.as_fd(), TOKEN);
+    assert_eq!(missed, 0, "so often of a thousand times");
 }

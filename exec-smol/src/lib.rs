@@ -21,7 +21,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use async_io::{Timer, block_on};
-use smol::future::{or, yield_now};
+use smol::future::or;
 use windrow_std::Drive;
 use windrow_std::shell::Ready;
 
@@ -31,7 +31,8 @@ pub use windrow_std as shell;
 /// The loop on smol.
 ///
 /// `async-io` has a thread of its own, and a process must have one thread until its template is forked. So until the
-/// actor's main task starts, which is after that, the few descriptors of a boot are waited for with `poll`.
+/// actor's main task starts, which is after that, the few descriptors of a boot are waited for with `poll`; and so are later all,
+/// when nothing is waited for and what is there must be told of.
 #[derive(Debug, Default)]
 pub struct Smol {
     reactor: SmolReactor,
@@ -56,7 +57,8 @@ impl Drive for Smol {
     }
 
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
-        if !self.runs {
+        // The thread of async-io may have seen what is there, and not come to say so yet.
+        if !self.runs || timeout == Some(Duration::ZERO) {
             return self.reactor.poll(timeout, ready);
         }
         let (reactor, executor) = (&self.reactor, self.reactor.executor());
@@ -64,7 +66,6 @@ impl Drive for Smol {
             poll_fn(|context| if reactor.has_ready(context) { Poll::Ready(()) } else { Poll::Pending });
         match timeout {
             None => block_on(executor.run(arrived)),
-            Some(Duration::ZERO) => block_on(executor.run(once())),
             Some(span) => block_on(executor.run(or(arrived, async {
                 Timer::after(span).await;
             }))),
@@ -72,10 +73,4 @@ impl Drive for Smol {
         reactor.take_ready(ready);
         Ok(())
     }
-}
-
-/// Gives the reactor of `async-io` a turn: a woken future is polled again only after it.
-async fn once() {
-    yield_now().await;
-    yield_now().await;
 }
