@@ -1,13 +1,14 @@
 //! Signals to a program and from it: each arrives where it belongs, once, and asks for what it means.
 
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use windrow_std::{Actor, Drive, Order};
 
 use crate::boot::doomed;
 use crate::harness::acts::be_root;
+use crate::harness::bed::has_thread;
 use crate::harness::gate::{knock, wait_at};
 use crate::harness::{Bed, Gate, Module, Running, by_each, driven, program, watch};
 
@@ -25,10 +26,16 @@ pub(crate) const MODULE: Module = Module {
         row_56_two_signals_while_stopping,
         row_56_three_signals_while_stopping,
         row_56_signals_while_starting,
-        row_56_one_action_on_two_ways
+        row_56_one_action_on_two_ways,
+        code_that_goes_on_is_named_before_its_process_ends
     ],
     entries: &[("slow-to-end", slow_to_end)],
-    acts: &[("slow-root", slow_root), ("patient-root", patient_root), ("spinning-root", spinning_root)],
+    acts: &[
+        ("slow-root", slow_root),
+        ("patient-root", patient_root),
+        ("spinning-root", spinning_root),
+        ("speaking-root", speaking_root),
+    ],
     driven: driven![row_14_members_outlive_their_leader_in_a_root],
     ..Module::EMPTY
 };
@@ -103,7 +110,7 @@ fn row_37_command_ignores_end_of_input_and_term(bed: &Bed) {
     let script = format!("trap '' INT TERM; read x; echo u >{}; read x <{}", up.path(), never.path());
     let running = bed.windrow_run(["--", "sh", "-c", &script]).start();
     up.hear(2);
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     running.signal(Signal::TERM);
     running.finish().expect(128 + KILL);
     // Both rungs below SIGKILL are skipped: nothing of their time is waited for.
@@ -171,10 +178,42 @@ fn row_52_status_while_user_code_spins(bed: &Bed) {
     running.signal(Signal::USR1);
     running.until("account of the root", |running| running.err_text().contains("Running"));
     running.signal(Signal::INT);
+    expect_named(running);
+}
+
+/// Says that whose code did not end is named, and ends all the same.
+#[track_caller]
+fn expect_named(running: Running) {
     let ended = running.finish();
     ended.expect(1);
     assert!(ended.out.contains("end: Cancelled"), "{ended}");
     assert!(ended.err.contains("root (") && ended.err.contains("its code did not end in time"), "{ended}");
+}
+
+/// Who is to name it finds the output taken, for a moment.
+fn code_that_goes_on_is_named_before_its_process_ends(bed: &Bed) {
+    let up = bed.gate("up");
+    let running = bed.start(bed.act("speaking-root", &[up.path()]));
+    up.hear(1);
+    running.signal(Signal::INT);
+    expect_named(running);
+}
+
+/// `speaking-root UP`: a root that has standard error for itself, until somebody else has had to wait for it.
+fn speaking_root(words: &[String]) -> u8 {
+    let [up] = words else { return 125 };
+    let up = up.clone();
+    be_root(&program().levels(1), false, move |_: &Actor| {
+        let taken = std::io::stderr().lock();
+        knock(&up, "u");
+        watch::observe("somebody who waits for it", || has_thread("say"));
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(5) {}
+        drop(taken);
+        loop {
+            std::thread::park();
+        }
+    })
 }
 
 fn row_52_status_of_one_that_is_silent(bed: &Bed) {
@@ -260,7 +299,7 @@ fn row_56_two_signals_while_stopping(bed: &Bed) {
     let running = counting(bed, &gate);
     running.signal(Signal::INT);
     assert_eq!(gate.hear(2), b"it");
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     running.signal(Signal::INT);
     running.finish().expect(128 + KILL);
     // By itself SIGKILL comes 400 ms after SIGTERM.

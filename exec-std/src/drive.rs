@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::shell::{Ended, PollingReactor, Reactor, Ready, Shared, Turn, now};
+use crate::shell::{Ended, PollingReactor, Reactor, Ready, Shared, Turn, hear_out, now};
 
 /// A loop: what waits, and how.
 pub trait Drive: Sized + 'static {
@@ -80,6 +80,7 @@ pub trait Drive: Sized + 'static {
         loop {
             if let Turn::Done(ended) = self.next(shared)? {
                 shared.close();
+                hear_out();
                 return Ok(ended);
             }
         }

@@ -70,6 +70,7 @@ use records::{Child, watch};
 use slots::Slots;
 use sources::{Source, Sources};
 use start::Briefed;
+pub(crate) use status::hear_out;
 use threads::Company;
 pub(crate) use threads::{Alive, Berth, Crew};
 pub(crate) use wreck::Wreck;

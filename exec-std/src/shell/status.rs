@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use windrow_core::{ActorId, Instant, Link, Message, On, Span, Status, Why};
@@ -87,10 +89,47 @@ impl<R: Reactor> Shell<R> {
     }
 }
 
+/// How much of this process's talk is under way.
+static SAYING: Mutex<usize> = Mutex::new(0);
+static SAID: Condvar = Condvar::new();
+
+/// How long an actor that has ended waits until all is said: as long as a last word may take.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Something that is being said, until it is dropped.
+struct Saying;
+
+impl Saying {
+    fn begin() -> Self {
+        *saying() += 1;
+        Self
+    }
+}
+
+impl Drop for Saying {
+    fn drop(&mut self) {
+        *saying() -= 1;
+        SAID.notify_all();
+    }
+}
+
+fn saying() -> MutexGuard<'static, usize> {
+    SAYING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Says something on standard error without ever waiting for whoever reads it. Without a thread it is not said.
 fn say(text: String) {
-    let print = move || drop(std::io::stderr().write_all(text.as_bytes()));
+    let begun = Saying::begin();
+    let print = move || {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        drop(begun);
+    };
     let _ = std::thread::Builder::new().name(String::from("say")).spawn(print);
+}
+
+/// Lets what is under way be said before the process ends, and gives up on a reader who does not read.
+pub(crate) fn hear_out() {
+    drop(SAID.wait_timeout_while(saying(), PATIENCE, |count| *count > 0));
 }
 
 impl Collected {
