@@ -10,7 +10,9 @@ pub(crate) const MODULE: Module = Module {
         bad_arguments_are_refused,
         the_environment_names_no_backend,
         the_simulator_answers,
-        what_can_not_be_simulated_is_refused
+        what_can_not_be_simulated_is_refused,
+        a_hang_that_is_sought_is_found_or_missed,
+        every_hang_that_is_sought_is_found,
     ],
     by_each: by_each![
         exit_statuses_pass_through,
@@ -231,27 +233,40 @@ fn what_can_not_be_simulated_is_refused(bed: &Bed) {
         refused.expect(2);
         assert!(refused.out.is_empty() && refused.err.contains(hint), "{args:?}: {refused}");
     }
-    // A build in which rules can be taken out finds the hang instead.
-    let hunt = bed.windrow(["hunt", "--defect", "parent-shield-kept", "--json"]).finish();
-    if hunt.out.is_empty() {
-        hunt.expect(2);
-        let hint = "hint: cargo run --release -p windrow-std --features defects --bin windrow -- hunt --defect parent-shield-kept";
-        assert!(hunt.err.contains("error: ") && hunt.err.contains(hint), "{hunt}");
-    } else {
-        hunt.expect(1);
-        // In every small tree, not only in its own world.
-        let args = ["hunt", "--defect", "parent-shield-kept", "--actors", "2", "--seeds", "50", "--json"];
-        let everywhere = bed.windrow(args).finish();
-        everywhere.expect(1);
-        let bag: serde_json::Value = serde_json::from_str(&everywhere.out).expect("one object on one line");
+    let refused = bed.windrow(["hunt", "--defect", "parent-shield-kept"]).finish();
+    refused.expect(2);
+    let hint = "hint: cargo run --release -p windrow-std --features defects --bin windrow -- hunt --defect parent-shield-kept";
+    assert!(
+        refused.out.is_empty() && refused.err.contains("error: ") && refused.err.contains(hint),
+        "{refused}"
+    );
+}
+
+/// The exit status tells whether the hang was found: in its own world, in every small tree, or by nothing that was let
+/// search.
+fn a_hang_that_is_sought_is_found_or_missed(bed: &Bed) {
+    let hunt = |more: &[&str]| {
+        let args = ["hunt", "--defect", "parent-shield-kept", "--json"];
+        bed.breakable(args.iter().chain(more)).finish()
+    };
+    for more in [&[][..], &["--actors", "2", "--seeds", "50"]] {
+        let ended = hunt(more);
+        let bag = ended.expect(1).json();
         let search = &bag["defects"][0]["search"];
-        assert_eq!((&bag["violations"], search), (&1.into(), &"exhaustive".into()), "{everywhere}");
-        // The tables stand in the repository as they are printed.
-        let hunt = bed.windrow(["hunt", "--defect", "all"]).finish();
-        hunt.expect(1);
-        assert_eq!(hunt.out, include_str!("../core/tests/snapshots/defects.md"), "{hunt}");
-        let nets = bed.windrow(["hunt", "--defect", "all", "--without", "each"]).finish();
-        nets.expect(1);
-        assert_eq!(nets.out, include_str!("../core/tests/snapshots/nets.md"), "{nets}");
+        assert_eq!((&bag["violations"], search), (&1.into(), &"exhaustive".into()), "{ended}");
     }
+    let ended = hunt(&["--actors", "1", "--seeds", "0"]);
+    let bag = ended.expect(3).json();
+    assert_eq!((&bag["violations"], &bag["defects"][0]["found"]), (&0.into(), &false.into()), "{ended}");
+    assert!(ended.err.contains("parent-shield-kept: NOT FOUND"), "{ended}");
+}
+
+/// The tables stand in the repository as they are printed.
+fn every_hang_that_is_sought_is_found(bed: &Bed) {
+    let hunt = bed.breakable(["hunt", "--defect", "all"]).finish();
+    hunt.expect(1);
+    assert_eq!(hunt.out, include_str!("../core/tests/snapshots/defects.md"), "{hunt}");
+    let nets = bed.breakable(["hunt", "--defect", "all", "--without", "each"]).finish();
+    nets.expect(1);
+    assert_eq!(nets.out, include_str!("../core/tests/snapshots/nets.md"), "{nets}");
 }

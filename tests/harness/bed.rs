@@ -121,6 +121,16 @@ impl Bed {
         shell::windrow_run()
     }
 
+    /// Prepares a run of `windrow` as it is in this program: rules can be taken out of it.
+    pub(crate) fn breakable<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Launch {
+        let place = self.path(runner::WINDROW);
+        if !place.exists() {
+            std::os::unix::fs::symlink(std::env::current_exe().expect("this program"), &place)
+                .expect("a second name for this program");
+        }
+        self.launch(place, args)
+    }
+
     /// Prepares a run of any program.
     pub(crate) fn launch<A: Into<OsString>>(
         &self,

@@ -26,8 +26,8 @@
 //! and the module stands in the list in `main.rs`. What it may use:
 //!
 //! - [`Bed::windrow_run`] starts what `windrow run` is by the shell of the case, [`Bed::windrow`] the program itself,
-//!   [`Bed::launch`] any other; [`Running`] reads what it writes, and [`Running::finish`] waits for its end. `Finished::json`
-//!   is the summary.
+//!   [`Bed::breakable`] one whose rules can be taken out, [`Bed::launch`] any other; [`Running`] reads what it writes, and
+//!   [`Running::finish`] waits for its end. `Finished::json` is the summary.
 //! - [`Bed::run`] runs a root in the case's own process; [`Bed::program`] has the entries of all modules
 //!   (`Module::entries`), which are also found in re-executed processes.
 //! - [`Bed::act`] gives the command line of one of the *acts* (`Module::acts`): a function of this program that is used as a
@@ -184,6 +184,9 @@ static MODULES: OnceLock<&'static [Module]> = OnceLock::new();
 
 /// Takes the part that this process has: an actor's or a template's seat, an act, a case, a warden, or the runner.
 pub(crate) fn main(modules: &'static [Module], broken: &'static [Broken]) -> ExitCode {
+    if runner::is_windrow() {
+        return windrow_std::cli::main::<windrow_std::Blocking>();
+    }
     let modules = *MODULES.get_or_init(|| modules);
     crate::boot::die_as_told();
     shell::take_seat(&program());

@@ -32,9 +32,18 @@ fn try_case(case: &Case) -> Result<(), Failed> {
     Err(format!("{story}\n({})", warden.status).into())
 }
 
+/// The name of the program under test. Started under it, this program is that one.
+pub(super) const WINDROW: &str = "windrow";
+
+/// Tells whether this process was started as the program under test.
+pub(super) fn is_windrow() -> bool {
+    let own = std::env::args_os().next().unwrap_or_default();
+    Path::new(&own).file_name().is_some_and(|name| name == WINDROW)
+}
+
 /// Gives the place of the program `windrow`: beside the directory of this one.
 pub(super) fn windrow() -> PathBuf {
-    beside("windrow")
+    beside(WINDROW)
 }
 
 /// Gives the place of the example of `windrow-smol`.

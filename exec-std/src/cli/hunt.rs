@@ -51,8 +51,12 @@ pub(crate) struct Hunt {
 const EXITS: &str = "\
 Exit status:
   0  nothing was found
-  1  something was found, which with --defect is as it should be; or a hang whose rule is out was not, which is said
-  2  bad arguments, or a rule that this build can't take out";
+  1  something was found; with --defect every hang whose rule was taken out, which is as it should be
+  2  bad arguments, or a rule that this build can't take out
+  3  with --defect: one of these hangs was not found, so it is the search that is broken";
+
+/// The exit status of a hunt that has missed a hang whose rule was out.
+const MISSED: u8 = 3;
 
 /// The nets that are taken away, one at a time.
 #[derive(Clone, Debug)]
@@ -103,8 +107,9 @@ impl Hunt {
                     .hint("name the net"));
             }
         };
-        self.tell(&Bag::of(trials))?;
-        Ok(1)
+        let bag = Bag::of(trials);
+        self.tell(&bag)?;
+        Ok(if bag.defects.iter().all(|catch| catch.found) { 1 } else { MISSED })
     }
 
     /// Gives what is away: each net that was named, or none.
