@@ -81,20 +81,26 @@ impl World<'_> {
                 !self.is_leaving(node, child)
                     && self.pids[place(child)].is_some_and(|pid| self.kernel.at(pid).is_alive())
             }
-            // What serves a call is user code too.
-            (On::Scope(scope), _) if served_in(scope).is_some() => self.served(node).is_some(),
-            (On::Task(_) | On::Scope(_), _) => self.is_busy(node),
-            // Whom one talks to is at fault, or is at it.
-            (On::Context(context), _) => match context.link {
-                Link::Child(child) => self.is_silent(place(child)) || self.served(place(child)).is_some(),
-                Link::Parent => {
-                    let parent = self.scenario.parent(node);
-                    parent.is_some_and(|parent| self.is_silent(parent)) || self.served(node).is_some()
-                }
-                Link::Peer(_) => false,
+            // What serves a call is user code too, and may last as its call may.
+            (On::Scope(scope), _) => match served_in(scope) {
+                Some(context) => self.may_be_silent(node, context.link),
+                None => self.is_busy(node),
             },
+            (On::Task(_), _) => self.is_busy(node),
+            (On::Context(context), _) => self.may_be_silent(node, context.link),
             _ => false,
         }
+    }
+
+    /// Tells whether a call may go on without a word: whom one talks to is at fault, or who serves it is at it.
+    fn may_be_silent(&self, node: usize, link: Link) -> bool {
+        let (far, callee) = match link {
+            Link::Child(child) => (Some(place(child)), Some(place(child))),
+            Link::Parent => (self.scenario.parent(node), Some(node)),
+            Link::Peer(_) => (None, None),
+        };
+        far.is_some_and(|far| self.is_silent(far))
+            || callee.is_some_and(|callee| self.served(callee).is_some())
     }
 
     /// Tells whether the scope in which a child stands is cancelled: then it should have been asked to end.

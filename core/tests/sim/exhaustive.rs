@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use windrow_core::sim::{Choices, Exploration, Moment, Nets, Scenario, Way, explore, record, run, shapes};
+use windrow_core::sim::{
+    Choices, Conduct, Exploration, Moment, Nets, Scenario, Way, explore, record, run, shapes,
+};
 
 fn wild(parents: Vec<usize>) -> Scenario {
     Scenario::of(parents).wild()
@@ -55,6 +57,14 @@ fn no_run_breaks_anything_with_one_net_away() {
             assert!(sum.states > 1, "{name}");
         }
     }
+}
+
+/// Nobody has asked anybody to end: who serves a caller that stands still may wait for it, also when it has begun to answer.
+#[test]
+fn no_call_has_to_end_whose_caller_stands_still() {
+    let calls =
+        Scenario::of(vec![0, 1]).with(0, Conduct::Serve).with(1, Conduct::Calls).with(2, Conduct::Answers);
+    check(&Scenario { nets: Nets { user: false, ..Nets::ALL }, disturbed: true, ..calls }, 2);
 }
 
 /// The explorer goes on from copies of worlds: what it finds is what a run from the start gives.
