@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 use std::thread;
 
-use windrow_core::sim::{Choices, Diagnosis, HANGS, Hang, Scenario, Trial, record, shrink, swarm};
+use windrow_core::sim::{Choices, Diagnosis, HANGS, Hang, Scenario, Trial, explore, record, shrink, swarm};
 use windrow_core::{ActorId, Defect, Defects};
 
 /// Runs of one random search, and deviations of the exhaustive one.
@@ -103,16 +103,14 @@ fn check_chain(scenario: &Scenario, actors: &[ActorId], chain: &[String], told: 
     }
 }
 
-/// Searches with the rule in its place.
+/// Searches with the rule in its place, by both searches.
 #[track_caller]
 fn check_whole(hang: &Hang) {
     let whole = (hang.scenario)();
-    for seed in Trial::SEEDS {
-        if let Some(report) = swarm(&whole, seed, RUNS).report {
-            let short = shrink(&whole, &report);
-            let told = record(&whole, Choices::replay(short.trace));
-            panic!("without {}:\n{told}", hang.defect.name());
-        }
+    let by_chance = Trial::SEEDS.iter().filter_map(|seed| swarm(&whole, *seed, RUNS).report);
+    let trace = by_chance.map(|report| shrink(&whole, &report).trace).next();
+    if let Some(trace) = trace.or_else(|| explore(&whole, DEVIATIONS).found.map(|(_, trace)| trace)) {
+        panic!("without {}:\n{}", hang.defect.name(), record(&whole, Choices::replay(trace)));
     }
 }
 
