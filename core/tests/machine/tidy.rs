@@ -177,12 +177,34 @@ fn equality_and_encoding_are_derived() {
     assert!(there.eq(known.map(|line| ("src/deadlines.rs", line))), "{found:?}");
 }
 
+/// Each crate has a part of the map; a folder of it may have a paragraph, in which its files stand by their own names.
+/// What tests a file stands beside it in `tests.rs`.
 #[test]
 fn the_code_map_knows_every_file() {
     let map = fs::read_to_string(architecture::path()).unwrap();
-    for (path, _) in sources("src") {
-        let name = path.strip_prefix(root().join("src")).unwrap().display().to_string();
-        assert!(map.contains(&format!("`{name}`")), "ARCHITECTURE.md does not know `{name}`");
+    for (part, folder) in [
+        ("core", "src"),
+        ("exec-std", "../exec-std/src"),
+        ("exec-smol", "../exec-smol/src"),
+        ("tests, fuzz", "../fuzz/src"),
+        ("tests, fuzz", "../fuzz/fuzz_targets"),
+    ] {
+        let begin = map.find(&format!("\n### {part}")).unwrap_or_else(|| panic!("no part for {part}"));
+        let part_of_map = map[begin + 1..].split("\n##").next().unwrap();
+        let root = root().join(folder);
+        for (path, _) in sources(folder).iter().filter(|(path, _)| !path.ends_with("tests.rs")) {
+            let name = path.strip_prefix(&root).unwrap().display().to_string();
+            let in_folder = name.split_once('/').is_some_and(|(folder, own)| {
+                let paragraph = part_of_map.split(&format!("\n`{folder}/` ")).nth(1).unwrap_or_default();
+                let opens_another = |line: &str| line.starts_with('`') && line.contains("/` ");
+                let mut lines = paragraph.lines().take_while(|line| !opens_another(line));
+                lines.any(|line| line.contains(&format!("`{own}`")))
+            });
+            assert!(
+                in_folder || part_of_map.contains(&format!("`{name}`")),
+                "ARCHITECTURE.md does not know `{name}` of {part}"
+            );
+        }
     }
 }
 
