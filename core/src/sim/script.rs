@@ -147,7 +147,8 @@ impl World<'_> {
                 Then::GoesOn => {}
                 Then::Waits => return Ok(()),
                 Then::IsHeldUp => {
-                    if script.verb(at).is_some() || script.heeds(at) {
+                    let missed = self.body(node).is_some_and(|body| body.missed);
+                    if script.verb(at).is_some() || script.heeds(at) || missed {
                         self.at(self.now, Event::Cue { node, cue: Cue::Work(at) });
                     }
                     return Ok(());

@@ -75,6 +75,19 @@ fn what_was_begun_before_a_cancel_is_not_gone_on_with_while_it_is_honoured() {
     assert!(told.contains("a2    -> Done("), "{told}");
 }
 
+/// Its parent gets no turn, so that it is at its writing when it is cancelled; then it is held up itself, with nothing to do
+/// behind that.
+#[test]
+fn a_cancel_that_comes_while_it_writes_is_heard_once_nothing_holds_it_up() {
+    let slow = chain(Conduct::Own(Script::new(&[Sleep(4), Starve])));
+    let slow = slow.script(2, &[Deadline, Sleep(5), Write(100), Starve]);
+    let slow = Scenario { nets: Nets { user: false, ..Nets::ALL }, ..slow };
+    for seed in 0..SEEDS {
+        let report = run(&slow, Choices::seed(seed));
+        assert!(report.is_clean(), "seed {seed}: {report}");
+    }
+}
+
 #[test]
 fn whoever_is_called_may_ask_its_own_child_before_it_answers() {
     let calls = Scenario::of(vec![0, 1])
