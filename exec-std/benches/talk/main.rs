@@ -4,7 +4,8 @@
 //! ratio. Every part runs in a process of its own, this binary again with `part NAME`.
 //!
 //! Arguments: `--json` prints one object for each row, `--only WORD` runs the groups whose names contain the word, `--long`
-//! keeps the slow reader for a minute; `alone NAME COUNT` does the work of a group and nothing else, for a profiler.
+//! keeps the slow reader for a minute; `alone NAME COUNT` does the work of a group and nothing else, for a profiler. It exits
+//! with 1 when a goal is missed, which a busy machine may do.
 
 use std::process::ExitCode;
 

@@ -9,7 +9,7 @@
 //!
 //! Arguments: `--long` runs the failing tree 1000 times instead of 100, `--json` prints one object for each row,
 //! `--only WORD` runs the groups whose names contain the word; `alone spawn COUNT` spawns so many batches and does nothing else,
-//! for a profiler.
+//! for a profiler. It exits with 1 when a goal is missed, which a busy machine may do.
 
 use std::process::ExitCode;
 
