@@ -64,7 +64,7 @@ impl Actor {
 
     /// Opens a nursery, runs `body` in it, and returns when the body has ended and every child is gone.
     ///
-    /// An error of the body, or of a child that nobody awaited, cancels the rest.
+    /// An error of the body, or of a child, whether anybody waits for it or not, cancels the rest.
     ///
     /// # Errors
     /// - [`Raised::Group`]: all failures of the body and of the children.
