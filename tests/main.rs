@@ -33,6 +33,7 @@ mod orphans;
 mod output;
 mod peers;
 mod scarce;
+mod scoped;
 mod segments;
 mod shells;
 mod signals;
@@ -79,6 +80,7 @@ const MODULES: &[harness::Module] = &[
     output::MODULE,
     peers::MODULE,
     scarce::MODULE,
+    scoped::MODULE,
     segments::MODULE,
     shells::MODULE,
     signals::MODULE,

@@ -1,5 +1,5 @@
 //! A pool: tasks in actors of their own, at most so many at the same time, the next as soon as one is done, each result
-//! typed; a task that dies takes nothing with it but itself.
+//! typed; a task that dies takes nothing with it but itself. The threads that wait for them stand in a scope.
 //!
 //! `cargo run --release -p windrow-std --example pool`
 
@@ -38,11 +38,12 @@ fn main() -> std::io::Result<ExitCode> {
             }
             Ok((sum, failed))
         };
-        let (sum, failed) = std::thread::scope(|threads| {
-            let at_work: Vec<_> = (0..ROOM).map(|_| threads.spawn(work)).collect();
+        // What cancels the actor, or any of these threads, cancels them all.
+        let (sum, failed) = actor.threads(|threads| {
+            let at_work = (0..ROOM).map(|_| threads.spawn(work)).collect::<Result<Vec<_>, _>>()?;
             at_work.into_iter().try_fold((0, 0), |(sum, failed), thread| {
-                let (more, others) = thread.join().map_err(|_| "a thread of the pool panicked")??;
-                Ok::<_, Raised>((sum + more, failed + others))
+                let (more, others) = thread.join()?;
+                Ok((sum + more, failed + others))
             })
         })?;
         println!("sum {sum}, {failed} failed");

@@ -2,13 +2,16 @@
 //!
 //! A nursery's block does not end while a child of it is alive. A blocking call of ours is a checkpoint: it ends early,
 //! with [`Raised::Cancelled`], when what it stands in is cancelled.
+//!
+//! What a thread stands in is the innermost body that it is in: of a nursery, of a context, of a call that it serves, of one of
+//! our [threads](Actor::threads). A thread that `std` alone started is in none of them: it stands in the scope of the main task.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ActorId, Cause, Kind, Link, Reason, Refused, ScopeId, TaskId};
+use windrow_core::{ActorId, Cause, Kind, Link, Reason, Refused, ScopeId};
 
 use crate::board::Board;
 use crate::dialogue::Dialogue;
@@ -27,7 +30,6 @@ pub struct Actor {
     name: Arc<str>,
     levels: u8,
     pub(crate) shared: Arc<[Segment]>,
-    task: TaskId,
     board: Arc<Board>,
     desk: Arc<dyn Desk>,
 }
@@ -41,7 +43,7 @@ impl Actor {
         board: Arc<Board>,
         desk: Arc<dyn Desk>,
     ) -> Self {
-        Self { id, name: name.into(), levels, shared: shared.into(), task: TaskId::MAIN, board, desk }
+        Self { id, name: name.into(), levels, shared: shared.into(), board, desk }
     }
 
     /// Gives the actor's id.
@@ -230,10 +232,6 @@ impl Actor {
     pub(crate) fn cancelled_now(&self) -> Option<Cause> {
         let facts = self.board.look();
         self.cancelled_by(&facts).or_else(|| facts.over.then(|| self.gone()))
-    }
-
-    pub(crate) fn task(&self) -> TaskId {
-        self.task
     }
 
     pub(crate) fn desk(&self) -> &dyn Desk {

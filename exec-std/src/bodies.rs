@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use windrow_core::{Cause, End, Reason, ScopeId};
+use windrow_core::{Cause, End, Reason, ScopeId, TaskId};
 
 use crate::actor::Actor;
 use crate::board::{Facts, Failed, ScopeFacts};
@@ -89,8 +89,13 @@ impl Actor {
             }
             (Some(End::Cancelled(cause)), _) => Err(Raised::Cancelled(cause)),
             (_, Ok(value)) => Ok(value),
-            (_, Err(cause)) => Err(Raised::Cancelled(cause.unwrap_or_else(|| self.gone()))),
+            (_, Err(cause)) => Err(self.passed_on(cause)),
         }
+    }
+
+    /// Says what a body raises that gave no value: the cancellation that it passed on, or its failure's, which the scope has.
+    pub(crate) fn passed_on(&self, cause: Option<Cause>) -> Raised {
+        Raised::Cancelled(cause.unwrap_or_else(|| self.gone()))
     }
 
     /// Ends the main task with what the user's entry returned.
@@ -107,7 +112,7 @@ impl Actor {
                 Vec::new()
             }
         };
-        self.tell(|shell| shell.task_ended(self.task(), value));
+        self.tell(|shell| shell.main_ended(value));
     }
 
     /// Tells a scope what its body failed with. A cancellation is none: it is given back, for whoever cancelled absorbs it.
@@ -132,7 +137,7 @@ impl Actor {
     pub(crate) fn cancelled_by(&self, facts: &Facts) -> Option<Cause> {
         match BODIES.with_borrow(|bodies| bodies.last().copied()) {
             Some(scope) => facts.scopes.get(&scope).and_then(|scope| scope.cancelled),
-            None => facts.tasks.get(&self.task()).copied().flatten(),
+            None => facts.tasks.get(&TaskId::MAIN).copied().flatten(),
         }
     }
 

@@ -45,6 +45,27 @@
 //! }
 //! ```
 //!
+//! # Threads that hear
+//!
+//! A thread that waits for actors is started in a scope: [`Actor::threads`] is `std::thread::scope` whose threads hear what cancels
+//! the scope, and whose failures go to it. So no deadline is lost on a thread:
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # use windrow_std::{Actor, Order, Raised, Scope};
+//! /// Has both by then, or neither.
+//! fn both(actor: &Actor) -> Result<(Vec<u8>, Vec<u8>), Raised> {
+//!     actor.threads_with(Scope::default().timeout(Duration::from_secs(5)), |threads| {
+//!         let fetch = |what| actor.nursery(|nursery| nursery.spawn(Order::entry("fetch", what))?.wait_gone());
+//!         let hay = threads.spawn(move || fetch("hay"))?;
+//!         let straw = fetch("straw")?;
+//!         Ok((hay.join()?.value.unwrap_or_default(), straw.value.unwrap_or_default()))
+//!     })
+//! }
+//! ```
+//!
+//! A thread that `std` alone starts stands in no such scope, and hears only of the cancellation of the whole actor.
+//!
 //! # Actors that talk
 //!
 //! What others may call is an [`Endpoint`]: a name and the types of all that travels, known to both sides. Nothing else of an
@@ -169,6 +190,7 @@ mod program;
 mod reading;
 mod rehearsal;
 mod sandwich;
+mod scoped;
 mod segment;
 mod serve;
 pub mod shell;
@@ -196,6 +218,7 @@ pub use pending::Pending;
 pub use portal::Portal;
 pub use program::Program;
 pub use sandwich::Sandwich;
+pub use scoped::{Thread, Threads};
 pub use serve::Serving;
 
 pub use stream::{Ahead, Stream};

@@ -89,7 +89,8 @@ impl Portal {
         Pending::new(self, begun, until, reader).result()
     }
 
-    /// Calls an endpoint and returns at once. The call belongs to the scope that this thread is in.
+    /// Calls an endpoint and returns at once. The call belongs to the scope that this thread stands in: that of
+    /// the main task, if it is none of our [threads](Actor::threads).
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.

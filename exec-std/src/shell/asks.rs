@@ -60,7 +60,7 @@ impl<R: Reactor> Asks for Shell<R> {
         self.tell(Input::Failed { scope, error });
     }
 
-    fn task_ended(&mut self, task: TaskId, value: Vec<u8>) {
+    fn main_ended(&mut self, value: Vec<u8>) {
         let value = match within_a_message(value) {
             Err(raised) if self.parent.is_some() => {
                 self.failed(ScopeId::ROOT, Failed::Here { panicked: false, text: raised.to_string() });
@@ -70,10 +70,18 @@ impl<R: Reactor> Asks for Shell<R> {
             value => value.unwrap_or_default(),
         };
         let payload = self.payloads.put(value);
-        self.tell(Input::TaskEnded { task, payload });
-        self.board.write(|facts| {
-            facts.tasks.remove(&task);
-        });
+        self.end_task(TaskId::MAIN, payload);
+    }
+
+    fn start_task(&mut self, scope: ScopeId) -> Result<TaskId, Refused> {
+        let task = TaskId(self.last_task + 1);
+        self.ask(Input::StartTask { task, scope })?;
+        self.last_task += 1;
+        Ok(task)
+    }
+
+    fn task_ended(&mut self, task: TaskId) {
+        self.end_task(task, Payload::default());
     }
 
     fn expose(&mut self, service: &Service) -> Result<(), Refused> {
@@ -215,6 +223,14 @@ impl<R: Reactor> Shell<R> {
             None => Ok(()),
             Some(refused) => Err(refused),
         }
+    }
+
+    /// A task ended. Whoever waits for one is woken.
+    fn end_task(&mut self, task: TaskId, payload: Payload) {
+        self.tell(Input::TaskEnded { task, payload });
+        self.board.write(|facts| {
+            facts.tasks.remove(&task);
+        });
     }
 
     /// Checks that bytes fit into a frame, and the frame into the channel's send buffer.

@@ -76,7 +76,11 @@ pub(crate) trait Asks: Meets + Lends {
     fn cancel(&mut self, scope: ScopeId);
     fn cancel_child(&mut self, child: ActorId);
     fn failed(&mut self, scope: ScopeId, failed: Failed);
-    fn task_ended(&mut self, task: TaskId, value: Vec<u8>);
+    /// The main task ended, and returned this.
+    fn main_ended(&mut self, value: Vec<u8>);
+    fn start_task(&mut self, scope: ScopeId) -> Result<TaskId, Refused>;
+    /// Another task ended.
+    fn task_ended(&mut self, task: TaskId);
     fn expose(&mut self, service: &Service) -> Result<(), Refused>;
     /// Lets others call an endpoint whose calls are taken up by hand.
     fn listen(&mut self, name: &str) -> Result<NameId, Refused>;

@@ -35,7 +35,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use windrow_core::{ActorId, Config, Input, Instant, Life, Link, Machine, NameId, Outcome, ScopeId};
+use windrow_core::{ActorId, Config, Input, Instant, Life, Link, Machine, NameId, Outcome, ScopeId, TaskId};
 use zeroize::Zeroizing;
 
 pub use desk::Shared;
@@ -119,6 +119,7 @@ pub struct Shell<R> {
     /// Children that have exited while their output is open, and when that is a leak.
     leaks: VecDeque<(Instant, ActorId)>,
     last_scope: u32,
+    last_task: u32,
     last_order: u32,
     /// What the parent sent behind the spec.
     brief: Zeroizing<Vec<u8>>,
@@ -208,6 +209,7 @@ impl<R: Reactor> Shell<R> {
             unwatched: Vec::new(),
             leaks: VecDeque::new(),
             last_scope: ScopeId::ROOT.0,
+            last_task: TaskId::MAIN.0,
             last_order: 0,
             brief: Zeroizing::default(),
             run: false,
