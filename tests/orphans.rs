@@ -134,6 +134,7 @@ fn asks_the_root(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
 
 fn a_killed_root_ends_every_question_about_names(bed: &Bed) {
     let base = bed.path(".").display().to_string();
+    let mut killed = Vec::new();
     // A child of the root; one that has dialled it; and one that dials it now.
     for (place, entry, known) in
         [(0, "asks-the-root", "known"), (1, "between", "known"), (2, "between", "unknown")]
@@ -152,10 +153,12 @@ fn a_killed_root_ends_every_question_about_names(bed: &Bed) {
             assert!(told, "place {place}, question {question}: {}", String::from_utf8_lossy(&heard));
             watch::exited(child, PROMPT);
             assert!(begin.elapsed() < PROMPT, "place {place}, question {question}");
-            running.finish();
-            watch::collect_all(PROMPT);
+            killed.push(running);
         }
     }
+    // Guardians take their time, all at once.
+    killed.into_iter().for_each(|running| drop(running.finish()));
+    watch::collect_all(PROMPT);
 }
 
 fn a_root_that_stands_still_has_not_said_that_nobody_is_there(bed: &Bed) {
