@@ -45,6 +45,7 @@ mod terminals;
 mod threads;
 mod traced;
 mod twins;
+mod unheard;
 mod victims;
 
 use std::process::ExitCode;
@@ -92,6 +93,7 @@ const MODULES: &[harness::Module] = &[
     threads::MODULE,
     traced::MODULE,
     twins::MODULE,
+    unheard::MODULE,
     victims::MODULE,
 ];
 

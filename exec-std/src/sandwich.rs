@@ -58,6 +58,8 @@ impl Sandwich {
 
     fn divide(own_group: bool) -> io::Result<()> {
         set_child_subreaper(Some(getpid()))?;
+        // Where it is ignored, as whoever started this process may have had it, no status of a child is kept.
+        sys::set_default(Signal::CHILD.as_raw());
         let outer = getpid();
         // Before the fork, so that there is no moment in which the tree stands and a signal kills the outer half.
         let signals = Signals::install()?;

@@ -209,8 +209,8 @@ pub(crate) fn reset_dispositions() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
-/// All-zero is the default disposition in the kernel's layout on every architecture.
-fn set_default(signal: c_int) {
+/// Sets one disposition to its default. All-zero is that in the kernel's layout on every architecture.
+pub(crate) fn set_default(signal: c_int) {
     let default = [0_u64; 4];
     // SAFETY: the action is at least as long as the kernel's, and a default action runs no code of ours.
     unsafe {
