@@ -96,10 +96,10 @@ fn row_51_cascade_of_sixty_four(bed: &Bed) {
 }
 
 /// The leaves hear neither the cancel nor SIGTERM: what that takes can be told beforehand. A machine that gives its time to
-/// others adds to it, so one of three attempts has to keep to it.
+/// others adds to it, so one of five attempts has to keep to it.
 fn cascade(bed: &Bed, breadth: u32, depth: u32) {
-    let kept = (0..3).any(|_| cascade_once(bed, breadth, depth) <= 100.0);
-    assert!(kept, "{breadth} by {depth}: three times more than 100 ms longer than expected");
+    let kept = (0..5).any(|_| cascade_once(bed, breadth, depth) <= 100.0);
+    assert!(kept, "{breadth} by {depth}: five times more than 100 ms longer than expected");
 }
 
 /// Gives by how many milliseconds it took longer than its rungs do.
