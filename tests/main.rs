@@ -19,6 +19,7 @@ mod crowds;
 mod deadlines;
 mod deaths;
 mod ends;
+mod examples;
 mod frames;
 mod harness;
 mod inputs;
@@ -68,6 +69,7 @@ const MODULES: &[harness::Module] = &[
     deadlines::MODULE,
     deaths::MODULE,
     ends::MODULE,
+    examples::MODULE,
     frames::MODULE,
     inputs::MODULE,
     late::MODULE,

@@ -110,6 +110,11 @@ impl Bed {
         self.launch(runner::windrow(), args)
     }
 
+    /// Prepares a run of an example.
+    pub(crate) fn example(&self, name: &str) -> Launch {
+        self.launch(runner::example(name), [""; 0])
+    }
+
     /// Prepares what `windrow run` is by the shell of the case.
     pub(crate) fn windrow_run<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Launch {
         let mut words = self.windrow_run_words().into_iter();

@@ -9,8 +9,11 @@ use super::{Broken, Case, Module, broken, cases_of, skip};
 
 pub(super) fn run(modules: &'static [Module], table: &'static [Broken]) -> ExitCode {
     let arguments = Arguments::from_args();
+    let is_asked_for =
+        |case: &&Case| arguments.filter.as_ref().is_none_or(|filter| case.name.contains(filter));
+    let with_examples = cases_of(modules).filter(is_asked_for).any(|case| case.name.starts_with(EXAMPLE));
     if !arguments.list
-        && let Err(error) = make_programs()
+        && let Err(error) = make_programs(with_examples)
     {
         eprintln!("error: the programs that the cases start can't be built\ncaused by: {error}");
         return ExitCode::FAILURE;
@@ -41,14 +44,17 @@ pub(super) fn is_windrow() -> bool {
     Path::new(&own).file_name().is_some_and(|name| name == WINDROW)
 }
 
-/// Gives the place of the program `windrow`: beside the directory of this one.
+/// How the cases are called that run an example.
+const EXAMPLE: &str = "example_";
+
+/// Gives the place of the program `windrow`.
 pub(super) fn windrow() -> PathBuf {
     beside(WINDROW)
 }
 
-/// Gives the place of the example of `windrow-smol`.
-pub(super) fn example() -> PathBuf {
-    beside("examples/tree")
+/// Gives the place of an example.
+pub(super) fn example(name: &str) -> PathBuf {
+    beside("examples").join(name)
 }
 
 fn beside(name: &str) -> PathBuf {
@@ -56,10 +62,11 @@ fn beside(name: &str) -> PathBuf {
     own.ancestors().nth(2).map_or_else(|| PathBuf::from(name), |profile| profile.join(name))
 }
 
-/// Lets cargo bring both programs up to date, if cargo started this one; otherwise only if one is not there.
-fn make_programs() -> Result<(), String> {
+/// Lets cargo bring the programs up to date, if cargo started this one; otherwise only if one is not there. The one example
+/// that is `windrow run` by another shell is always needed.
+fn make_programs(with_examples: bool) -> Result<(), String> {
     let place = windrow();
-    let all_there = || place.exists() && example().exists();
+    let all_there = || place.exists() && example("tree").exists();
     let cargo = match std::env::var_os("CARGO") {
         Some(cargo) => cargo,
         None if all_there() => return Ok(()),
@@ -68,8 +75,9 @@ fn make_programs() -> Result<(), String> {
     let profile = place.parent().and_then(Path::file_name).unwrap_or_default();
     let target = place.ancestors().nth(2).unwrap_or(Path::new("target"));
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "-p", "windrow-std", "--bin", "windrow"]);
-    command.args(["-p", "windrow-smol", "--example", "tree", "--target-dir"]).arg(target);
+    command.args(["build", "--quiet", "-p", "windrow-std", "--bin", "windrow", "-p", "windrow-smol"]);
+    command.args(if with_examples { &["--examples"][..] } else { &["--example", "tree"] });
+    command.arg("--target-dir").arg(target);
     if profile == "release" {
         command.arg("--release");
     }

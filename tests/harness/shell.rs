@@ -84,6 +84,6 @@ pub(crate) fn run_watched<T: Send + 'static>(
 pub(super) fn windrow_run() -> Vec<OsString> {
     match Shell::of_case() {
         Shell::Std => vec![runner::windrow().into(), "run".into()],
-        Shell::Smol => vec![runner::example().into()],
+        Shell::Smol => vec![runner::example("tree").into()],
     }
 }
