@@ -155,15 +155,21 @@ fn row_38_death_of_a_forked_child_before_ready(bed: &Bed) {
     die_in_boot(bed, "fork", "hello");
 }
 
+/// The start of two programs and the death of one, which take some ten milliseconds, and more on a busy machine: one of three runs
+/// is within it. The boot's deadline, which nobody should have waited for, is ten times as far.
+const PROMPT: Duration = Duration::from_secs(1);
+
 fn die_in_boot(bed: &Bed, backend: &str, stage: &str) {
     for (death, exit) in
         [("exit=0", "Code(0)"), ("exit=3", "Code(3)"), ("kill=9", "Signal(9)"), ("kill=6", "Signal(6)")]
     {
-        let ended = doomed_by(bed, backend, &format!("{stage} {death}")).finish();
-        assert_told(&ended, &format!("BootDied({exit})"));
-        assert!(ended.out.contains("the last words of the child"), "{ended}");
-        // Long before the boot's deadline, which is ten seconds off.
-        assert!(ended.took < Duration::from_secs(5), "{ended}");
+        let dies_promptly = |_| {
+            let ended = doomed_by(bed, backend, &format!("{stage} {death}")).finish();
+            assert_told(&ended, &format!("BootDied({exit})"));
+            assert!(ended.out.contains("the last words of the child"), "{ended}");
+            ended.took < PROMPT
+        };
+        assert!((0..3).any(dies_promptly), "the death of {stage} {death} is not told at once");
     }
 }
 

@@ -212,16 +212,16 @@ fn row_35_parent_dies_above_one_that_is_deaf(bed: &Bed) {
 }
 
 fn any_one_of_a_forked_tree_is_killed(bed: &Bed) {
-    kill_each(bed, "fork", 1);
+    kill_each(bed, "fork");
 }
 
 fn any_one_of_an_executed_tree_is_killed(bed: &Bed) {
-    kill_each(bed, "exec", 4);
+    kill_each(bed, "exec");
 }
 
-/// Kills one process after the other of a tree of 15 actors, each time of a new one. `step` leaves some out.
-fn kill_each(bed: &Bed, backend: &str, step: usize) {
-    for number in (0..=22_usize).step_by(step) {
+/// Kills one process after the other of a tree of 15 actors, each time of a new one.
+fn kill_each(bed: &Bed, backend: &str) {
+    for number in 0..=22_usize {
         let (running, pids) = tree(bed, backend);
         let all: Vec<_> = pids.iter().map(|pid| watch::open(*pid)).collect();
         let victim = number.checked_sub(1).map_or(running.pid(), |index| pids[index]);

@@ -103,7 +103,7 @@ fn drip(actor: &str, above: UnixStream, pause: Duration) -> ! {
 }
 
 /// `listening-root BOOT_MS`: a root with a child that speaks as it is told, which calls another child until the first is gone.
-/// It says how often, and by how much memory it has grown meanwhile, in MiB.
+/// It says how often, and how many MiB more it has come to have in memory meanwhile, and to have mapped.
 fn listening_root(words: &[String]) -> u8 {
     let [boot] = words else { return 125 };
     let boot = Duration::from_millis(boot.parse().expect("a number"));
@@ -112,7 +112,7 @@ fn listening_root(words: &[String]) -> u8 {
         actor.nursery(|nursery| {
             let other = nursery.spawn(Order::service("desk"))?.portal();
             other.call(ECHO, &String::new())?;
-            let before = mapped();
+            let before = [peak("VmHWM"), peak("VmPeak")];
             let speaker = nursery.spawn(Order::entry("at-once", "whole").backend(Backend::Exec))?;
             let mut calls = 0;
             // So that the other cases have the processor too.
@@ -120,7 +120,8 @@ fn listening_root(words: &[String]) -> u8 {
             while speaker.end().is_none() && other.call(ECHO, &String::new()).is_ok() && rest().is_ok() {
                 calls += 1;
             }
-            println!("calls: {calls}, grown: {}", (mapped() - before) >> 10);
+            println!("calls: {calls}, grown: {}", (peak("VmHWM") - before[0]) >> 10);
+            println!("mapped: {}", (peak("VmPeak") - before[1]) >> 10);
             println!("value: {:?}", speaker.end().and_then(|end| end.value).map(String::from_utf8));
             nursery.cancel();
             Ok(Vec::new())
@@ -128,10 +129,10 @@ fn listening_root(words: &[String]) -> u8 {
     })
 }
 
-/// Gives how much memory this process has ever had mapped at once, in KiB.
-fn mapped() -> u64 {
+/// Gives the most that this process has ever had of some memory, in KiB.
+fn peak(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("its status");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmPeak:")).expect("a peak");
+    let peak = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("a peak");
     peak.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
@@ -182,7 +183,9 @@ fn row_46_no_length_that_is_none_is_taken(bed: &Bed) {
         let ended = listen(bed, "10000", &format!("{stage} length={length}"), &closed);
         assert!(ended.out.contains("failure: Protocol"), "{stage} {length}: {ended}");
         closed.hear(1);
-        assert!(number(&ended, "grown") < 1024, "{stage} {length}: {ended}");
+        assert!(number(&ended, "grown") < 4, "{stage} {length}: {ended}");
+        // What is asked for and never touched is seen here alone; a thread's heap is some hundred.
+        assert!(number(&ended, "mapped") < 1024, "{stage} {length}: {ended}");
         ended.expect(1);
     }
 }

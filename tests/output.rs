@@ -121,9 +121,10 @@ fn row_17_leak_is_told_before_the_end<D: Drive>(bed: &Bed) {
     let heard = watched.recv().expect("a watcher").join().expect("all notices");
     let (words, times): (Vec<_>, Vec<_>) = heard.into_iter().unzip();
     assert_eq!(words, ["exited", "leaks", "killed", "went"]);
-    // Whoever hears late of the exit thinks that the leak came soon after.
+    // After 200 ms. Whoever hears late of the exit thinks that the leak came soon after; on a busy machine the leak itself is late.
     let after = times[1] - times[0];
-    assert!(after > Duration::from_millis(150), "the leak is told {after:?} after the exit");
+    let due = Duration::from_millis(150)..Duration::from_millis(2200);
+    assert!(due.contains(&after), "the leak is told {after:?} after the exit");
 }
 
 fn row_18_many_spawns_at_once_with_capture<D: Drive>(bed: &Bed) {

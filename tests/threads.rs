@@ -9,7 +9,7 @@ use windrow_std::unix::stdio::Sink;
 use windrow_std::{Actor, Backend, Drive, Order, Raised};
 
 use crate::harness::acts::be_root;
-use crate::harness::{Bed, Module, by_each, driven, program};
+use crate::harness::{Bed, Module, by_each, driven, program, soon};
 
 pub(crate) const MODULE: Module = Module {
     by_each: by_each![
@@ -55,7 +55,8 @@ fn refused_root(_: &[String]) -> u8 {
 }
 
 fn row_24_exec_with_every_lock_held(bed: &Bed) {
-    spawn_with_locks_held(bed, "inside", "exec", 200);
+    // A thousand times, by the two shells together.
+    spawn_with_locks_held(bed, "inside", "exec", 500);
 }
 
 fn row_24_root_with_threads_gets_a_clean_template(bed: &Bed) {
@@ -64,7 +65,8 @@ fn row_24_root_with_threads_gets_a_clean_template(bed: &Bed) {
 }
 
 fn spawn_with_locks_held(bed: &Bed, when: &str, backend: &str, count: u32) {
-    let ended = bed.start(bed.act("locked-root", &[when, backend, &count.to_string()])).finish();
+    let ended =
+        bed.start(bed.act("locked-root", &[when, backend, &count.to_string()])).finish_within(3 * soon());
     ended.expect(0);
     // The threads that hold the locks leave a busy machine no time: a child may be slow to exit, and be hurried.
     assert!(ended.out.contains("end: Well\nleft: 0,"), "{ended}");
