@@ -1,5 +1,8 @@
 //! Fuzz targets as plain functions: bytes in, a panic with the whole story out.
 //!
+//! `cargo +stable fuzz run -s none cascade` runs the one there is, with `cargo-fuzz` from the registry; `cargo test` replays
+//! its corpus.
+//!
 //! The rule: whatever the bytes are, a tree ends as it should. The first bytes choose the tree, what the environment may
 //! do, and the nets; the rest are the choices of the run, a stream for each source of them, so that a byte that changes
 //! moves no other. It knows nothing of the engine that makes the bytes.
