@@ -3,11 +3,11 @@
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use windrow_core::{Kind, Limits, Reason};
-use windrow_std::{Actor, Drive, Endpoint, Order, Raised, Scope, Service};
+use windrow_core::{End, Event, Kind, Limits, Reason};
+use windrow_std::{Actor, Blocking, Drive, Endpoint, Notice, Order, Raised, Scope, Service};
 
 use crate::calls::{ECHO, FAIL, failure, well};
-use crate::harness::{Bed, Module, driven, soon};
+use crate::harness::{Bed, Module, cases, driven, program, soon};
 
 pub(crate) const MODULE: Module = Module {
     driven: driven![
@@ -26,7 +26,9 @@ pub(crate) const MODULE: Module = Module {
         as_many_threads_run_as_may,
         a_thread_of_std_stands_in_no_scope,
     ],
+    cases: cases![deaf_threads_are_named_and_left_behind],
     services: &[pasture],
+    acts: &[("deaf-threads", deaf_threads)],
     ..Module::EMPTY
 };
 
@@ -343,4 +345,37 @@ fn a_thread_of_std_stands_in_no_scope<D: Drive>(bed: &Bed) {
             Ok(())
         })
     });
+}
+
+/// `deaf-threads`: a root that is cancelled while two of its threads hear nothing. It prints who was left behind.
+fn deaf_threads(_: &[String]) -> u8 {
+    let (way, ways) = channel();
+    let root = |actor: &Actor| {
+        actor.threads(|threads| {
+            for _ in 0..2 {
+                threads.spawn::<()>(|| {
+                    loop {
+                        std::thread::park();
+                    }
+                })?;
+            }
+            actor.cancel();
+            Ok(())
+        })
+    };
+    let ended = program().run_watched::<Blocking, _>(root, move |notices| drop(way.send(notices)));
+    for notice in ways.recv().expect("a way").try_iter() {
+        if let Notice::Event(Event::Abandoned(task)) = notice {
+            println!("{task} is left behind");
+        }
+    }
+    let end = ended.expect("a loop that can go on").outcome.end;
+    u8::from(!matches!(end, End::Cancelled(_)))
+}
+
+/// The actor ends in its time all the same, and says without whom.
+fn deaf_threads_are_named_and_left_behind(bed: &Bed) {
+    let ended = bed.start(bed.act("deaf-threads", &[])).finish_within(soon());
+    ended.expect(0);
+    assert_eq!(ended.out, "t0 is left behind\nt1 is left behind\nt2 is left behind\n", "{ended}");
 }

@@ -243,7 +243,7 @@ impl<R: Reactor> Shell<R> {
                 self.board.write_child(id, |child| child.gone = true);
             }
             // An actor that is not the root has no watcher.
-            Event::Abandoned(_) => self.say_abandoned(),
+            Event::Abandoned(task) => self.say_abandoned(task),
             _ => {}
         }
         self.notices.send(Notice::Event(event));

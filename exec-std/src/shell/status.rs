@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use windrow_core::{ActorId, Instant, Link, Message, On, Span, Status, Why};
+use windrow_core::{ActorId, Instant, Link, Message, On, Span, Status, TaskId, Why};
 
 use super::reactor::Reactor;
 use super::{Shell, now};
@@ -83,9 +83,10 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Says whose user code is still at work when the actor goes on to its end without it.
-    pub(super) fn say_abandoned(&self) {
+    pub(super) fn say_abandoned(&self, task: TaskId) {
         let (name, id) = (&self.name, self.machine.actor());
-        say(format!("{name} ({id}): its code did not end in time, and is left behind\n"));
+        let what = if task == TaskId::MAIN { String::from("code") } else { format!("thread {task}") };
+        say(format!("{name} ({id}): its {what} did not end in time, and is left behind\n"));
     }
 }
 
