@@ -80,6 +80,12 @@ fn a_thread_brings_back_its_value<D: Drive>(bed: &Bed) {
             counting.into_iter().map(|thread| thread.join()).collect::<Result<Vec<_>, _>>()
         })?;
         assert_eq!(lengths, [4, 3]);
+        // A thread may start others, beside it.
+        let beside = actor.threads(|threads| {
+            let threads = *threads;
+            threads.spawn(move || threads.spawn(|| Ok(7))?.join())?.join()
+        })?;
+        assert_eq!(beside, 7);
         Ok(())
     });
 }
