@@ -1,5 +1,7 @@
 //! The program `windrow` as a user meets it: arguments, exit statuses, what stands on which output.
 
+use std::time::Duration;
+
 use rustix::process::Signal;
 use windrow_std::unix::process::Exit;
 
@@ -263,10 +265,12 @@ fn a_hang_that_is_sought_is_found_or_missed(bed: &Bed) {
 
 /// The tables stand in the repository as they are printed.
 fn every_hang_that_is_sought_is_found(bed: &Bed) {
-    let hunt = bed.breakable(["hunt", "--defect", "all"]).finish();
+    // Seconds of work for a debug build, and others work beside it.
+    let patient = Duration::from_secs(45);
+    let hunt = bed.breakable(["hunt", "--defect", "all"]).start().finish_within(patient);
     hunt.expect(1);
     assert_eq!(hunt.out, include_str!("../core/tests/snapshots/defects.md"), "{hunt}");
-    let nets = bed.breakable(["hunt", "--defect", "all", "--without", "each"]).finish();
+    let nets = bed.breakable(["hunt", "--defect", "all", "--without", "each"]).start().finish_within(patient);
     nets.expect(1);
     assert_eq!(nets.out, include_str!("../core/tests/snapshots/nets.md"), "{nets}");
 }

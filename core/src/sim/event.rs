@@ -89,4 +89,6 @@ pub(super) struct Wire {
     pub(super) child_end: bool,
     /// Nothing arrives below any more, and nobody below hears of that.
     pub(super) severed: bool,
+    /// It is no channel any more: nothing that is said below leaves.
+    pub(super) broken: bool,
 }

@@ -104,9 +104,8 @@ impl World<'_> {
 
     fn wire_key(&self, key: &mut Key, names: &[u64], node: usize) {
         let wire = self.wires[node];
-        key.number(
-            u64::from(wire.parent_end) | u64::from(wire.child_end) << 1 | u64::from(wire.severed) << 2,
-        );
+        let bits = [wire.parent_end, wire.child_end, wire.severed, wire.broken];
+        key.number((0..).zip(bits).map(|(place, bit)| u64::from(bit) << place).sum());
         key.number(self.orders[node].map_or(0, |template| names[template]));
         key.data(&self.pipes.get(&node));
         key.until(wire.down);

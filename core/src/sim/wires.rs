@@ -19,7 +19,7 @@ impl World<'_> {
     /// Makes the channel to a child, both ends of it.
     pub(super) fn open_wire(&mut self, low: usize) {
         self.wires[low] =
-            Wire { parent_end: true, child_end: true, severed: false, down: self.now, up: self.now };
+            Wire { parent_end: true, child_end: true, down: self.now, up: self.now, ..Wire::default() };
     }
 
     /// Gives the place whose channel to its parent a link is, and whether the link leads down it.
@@ -61,6 +61,10 @@ impl World<'_> {
     pub(super) fn flush(&mut self, node: usize, link: Link) {
         if let Link::Peer(_) = link {
             return self.flush_peer(node, link);
+        }
+        if self.wires[node].broken {
+            // Who sends is told, whatever it would have heard later.
+            return self.at(self.now, Event::Fact { node, fact: Input::LinkLost { link } });
         }
         let reads = self
             .scenario
@@ -147,6 +151,7 @@ impl World<'_> {
 
     /// Breaks a channel in the middle: both sides hear of it.
     pub(super) fn break_wire(&mut self, low: usize) {
+        self.wires[low].broken = true;
         for down in [false, true] {
             self.cut(low, down);
         }
