@@ -110,8 +110,8 @@
 //!
 //! A call ends with its answer, its deadline ([`Portal::call_within`]), its scope or its peer, whichever is first. A
 //! [`Context`] links a body here with the code there: a failure of either cancels the other. In it a [`Stream`] carries items
-//! both ways, of the types that the endpoint's [`Dialogue`] names; who sends waits while the other end has no room, so a slow reader slows its writer and nobody else. A
-//! [`Broadcast`] gives one stream to many receivers.
+//! both ways, of the types that the endpoint's [`Dialogue`] names; who sends waits while the other end has no room, so a slow
+//! reader slows its writer and nobody else. A [`Broadcast`] gives one stream to many receivers.
 //!
 //! Actors that are neither parent nor child find each other by name, in a tree that has a directory ([`Program::run_dir`]):
 //! [`Actor::register`], [`Actor::wait_for`], [`Actor::find`]. The examples `request`, `streaming`, `pool`, `discovery` and
