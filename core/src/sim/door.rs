@@ -52,8 +52,7 @@ impl World<'_> {
 
     /// Tells whether a connection through the door is open.
     pub(super) fn is_there(&self, node: usize, peer: PeerId) -> bool {
-        let peers = self.actors[node].iter().flat_map(|actor| actor.machine.state().peers.keys());
-        peers.into_iter().any(|known| *known == peer)
+        self.actors[node].as_ref().is_some_and(|actor| actor.machine.state().peers.contains_key(&peer))
     }
 }
 

@@ -111,6 +111,11 @@ impl Channel {
         self.link.queue(head, bytes).map_err(drop)
     }
 
+    /// Makes it one of those to flush at the end of the turn, and tells whether it was none yet.
+    pub(crate) fn mark_dirty(&mut self) -> bool {
+        !std::mem::replace(&mut self.dirty, true)
+    }
+
     /// Tells whether enough waits to be sent that one more write costs little for each byte.
     pub(crate) fn is_worth_a_write(&self) -> bool {
         self.link.waiting() >= WORTH

@@ -82,7 +82,7 @@ impl<R: Reactor> Shell<R> {
         let bound = send_bound(self.machine.limits());
         let Some(channel) = self.channel(to) else { return };
         let queued = channel.queue(message, &bytes, bound);
-        let leaves = !may_wait || channel.is_worth_a_write();
+        let fresh = (!may_wait || channel.is_worth_a_write()) && channel.mark_dirty();
         match message {
             // A key may stand in it.
             Message::Spec { .. } => drop(Zeroizing::new(bytes)),
@@ -91,15 +91,14 @@ impl<R: Reactor> Shell<R> {
         if queued.is_err() {
             self.facts.push_back(Input::LinkLost { link: to });
         }
-        if leaves {
-            self.let_leave(to);
+        if fresh {
+            self.unflushed.push(to);
         }
     }
 
     /// Has what waits on a channel sent at the end of the turn.
     pub(super) fn let_leave(&mut self, link: Link) {
-        let Some(channel) = self.channel(link) else { return };
-        if !std::mem::replace(&mut channel.dirty, true) {
+        if self.channel(link).is_some_and(Channel::mark_dirty) {
             self.unflushed.push(link);
         }
     }
