@@ -229,8 +229,11 @@ fn become_command(words: &[String]) -> u8 {
     127
 }
 
-/// A user whose processes are counted: root's are not.
-const NOBODY: &str = "--reuid=65534";
+/// A user whose processes are counted (root's are not), and of whom there is one for each case: two
+/// cases of one user would take each other's places.
+fn user_of_this_case() -> String {
+    format!("--reuid={}", 10_000 + std::process::id() % 50_000)
+}
 
 fn row_75_no_more_processes(bed: &Bed) {
     let gate = bed.gate("up");
@@ -239,16 +242,17 @@ fn row_75_no_more_processes(bed: &Bed) {
     run[0] = copy_of(bed, &run[0], "windrow").into();
     let mut limited = bed.act("limited", &["nproc", "20"]);
     limited[0] = copy_of(bed, &limited[0], "tests").into();
-    let as_nobody = |words: Vec<OsString>| {
-        bed.launch("setpriv", [NOBODY, "--clear-groups", "--"].map(OsString::from)).args(words)
+    let user = user_of_this_case();
+    let as_user = |words: Vec<OsString>| {
+        bed.launch("setpriv", [&*user, "--clear-groups", "--"].map(OsString::from)).args(words)
     };
     // With the other processes of this user the tree, which alone would be allowed, is too much.
     let script =
         format!("for n in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1000 & done; echo u >{}; wait", gate.path());
-    let others = as_nobody(["sh", "-c", &script].map(Into::into).into()).start();
+    let others = as_user(["sh", "-c", &script].map(Into::into).into()).start();
     gate.hear(2);
     let words = ["--breadth", "14", "--depth", "1", "--json"].map(OsString::from);
-    let ended = as_nobody(limited.into_iter().chain(run).chain(words).collect()).finish();
+    let ended = as_user(limited.into_iter().chain(run).chain(words).collect()).finish();
     for stamp in watch::below(others.pid()) {
         watch::signal(stamp.pid, Signal::KILL);
     }
