@@ -33,7 +33,7 @@ thread_local! {
 #[derive(Debug)]
 pub struct Shared<R> {
     /// Gone when the actor is.
-    shell: Mutex<Option<Shell<R>>>,
+    shell: Mutex<Option<Box<Shell<R>>>>,
     board: Arc<Board>,
     servers: Arc<Servers>,
     /// The driver wants the lock.
@@ -133,7 +133,7 @@ impl dyn Desk + '_ {
 impl<R: Reactor> Shared<R> {
     /// Puts a shell where threads can share it.
     #[must_use]
-    pub fn new(shell: Shell<R>) -> Self {
+    pub fn new(shell: Box<Shell<R>>) -> Self {
         let (board, servers) = (shell.board(), Arc::clone(&shell.servers));
         Self { shell: Mutex::new(Some(shell)), board, servers, wanted: AtomicBool::new(false) }
     }
@@ -185,7 +185,7 @@ impl<R: Reactor> Shared<R> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Shell<R>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Shell<R>>>> {
         self.shell.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -199,7 +199,7 @@ impl<R: Reactor> Desk for Shared<R> {
         let mut guard = self.lock();
         let Some(shell) = guard.as_mut() else { return };
         shell.settle(now());
-        ask(shell);
+        ask(&mut **shell);
         shell.end_ask(now());
         let mut awaited = AWAITED.take();
         shell.hand_touched(&mut awaited);

@@ -164,12 +164,12 @@ impl<R: Reactor> Shell<R> {
     ///
     /// # Errors
     /// The system's, and limits that break a rule.
-    pub fn new(config: Config, reactor: R, channel: Option<std::os::fd::OwnedFd>) -> io::Result<Self> {
+    pub fn new(config: Config, reactor: R, channel: Option<std::os::fd::OwnedFd>) -> io::Result<Box<Self>> {
         Self::with(config, reactor, channel, Some(Signals::install()?), Company::new()?)
     }
 
     /// Makes the shell of a child that a template has just forked.
-    pub(crate) fn born(config: Config, reactor: R, channel: std::os::fd::OwnedFd) -> io::Result<Self> {
+    pub(crate) fn born(config: Config, reactor: R, channel: std::os::fd::OwnedFd) -> io::Result<Box<Self>> {
         Self::with(config, reactor, Some(channel), Some(Signals::install_in_newborn()?), Company::new()?)
     }
 
@@ -179,10 +179,10 @@ impl<R: Reactor> Shell<R> {
         channel: Option<std::os::fd::OwnedFd>,
         signals: Option<Signals>,
         company: Company,
-    ) -> io::Result<Self> {
+    ) -> io::Result<Box<Self>> {
         config.defects = broken::defects(config.defects)?;
         let machine = Machine::new(config).map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad))?;
-        let mut shell = Self {
+        let mut shell = Box::new(Self {
             machine,
             recorder: None,
             reactor,
@@ -223,7 +223,7 @@ impl<R: Reactor> Shell<R> {
             servers: Arc::default(),
             last_call: 0,
             peers: Peers::default(),
-        };
+        });
         shell.watch_own(channel)?;
         Ok(shell)
     }

@@ -72,7 +72,7 @@ impl Company {
 
 impl<R: Reactor> Shell<R> {
     /// Makes the shell of an actor that is a thread.
-    pub(crate) fn aboard(berth: Berth, reactor: R) -> io::Result<Self> {
+    pub(crate) fn aboard(berth: Berth, reactor: R) -> io::Result<Box<Self>> {
         let Berth { id, channel, company, .. } = berth;
         Self::with(Config::child(id), reactor, Some(channel), None, company)
     }
