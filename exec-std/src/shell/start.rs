@@ -72,6 +72,8 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
+    /// Its frame is large, and whoever has no children should not touch the pages of it.
+    #[inline(never)]
     pub(super) fn start(&mut self, id: ActorId, spec: Spec, kill_after: Duration) {
         let Some((order, brief)) = self.orders.remove(&spec.id.0) else {
             return self.not_started(id, AGAIN);
