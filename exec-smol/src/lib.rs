@@ -26,7 +26,7 @@ use windrow_std::Drive;
 use windrow_std::shell::Ready;
 
 pub use reactor::SmolReactor;
-pub use windrow_std as shell;
+pub use windrow_std;
 
 /// The loop on smol.
 ///

@@ -159,7 +159,7 @@
 //! Actors may also be threads of their parent's process ([`Backend::Thread`]): the cheapest, and the least apart. Nobody can
 //! kill a thread, so one that does not end in time is given up by name, and goes on until its process ends.
 //!
-//! What decides stands in [`core`]; a shell for another loop is [`shell`]; what both need of the system is [`unix`].
+//! What decides stands in [`windrow_core`]; a shell for another loop is [`shell`]; what both need of the system is [`unix`].
 mod actor;
 mod adopter;
 mod answers;
@@ -224,7 +224,7 @@ pub use serve::Serving;
 pub use stream::{Ahead, Stream};
 pub use unix::segment::{NamedSegment, Segment};
 pub use unix::stdio::{Sink, Source};
-pub use windrow_core as core;
+pub use windrow_core;
 pub use windrow_core::{ActorId, Cause, End, Exit, Kind, Limits, Outcome, Reason, Tally, Times};
 
 /// The program on the first page compiles.

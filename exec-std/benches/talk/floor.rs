@@ -5,8 +5,8 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use polling::{Event, Events, Poller};
-use windrow_std::core::wire::{HEAD_MAX, PREFIX, encode};
-use windrow_std::core::{Answer, Message, NameId, Payload, Side as End, Word};
+use windrow_core::wire::{HEAD_MAX, PREFIX, encode};
+use windrow_core::{Answer, Message, NameId, Payload, Side as End, Word};
 use windrow_std::unix::sys::{self, Kin, Side};
 
 use crate::program::ECHO;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, epoll, poll};
 use rustix::process::Signal;
-use windrow_std::core::wire::{HEAD_MAX, decode, encode};
-use windrow_std::core::{ActorId, Limits, Message, Payload, VERSIONS};
+use windrow_core::wire::{HEAD_MAX, decode, encode};
+use windrow_core::{ActorId, Limits, Message, Payload, VERSIONS};
 use windrow_std::unix::link::{Filled, Link};
 use windrow_std::unix::process::Process;
 use windrow_std::unix::template::{Answer, Request, Role, Template};

@@ -1,7 +1,7 @@
 //! Whether a tree can be at all, before anything of it is: levels, processes, descriptors.
 
-use crate::core::{LEVELS_MAX, Limits};
 use rustix::process::{Resource, getrlimit};
+use windrow_core::{LEVELS_MAX, Limits};
 
 use super::Refusal;
 

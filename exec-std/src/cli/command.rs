@@ -2,10 +2,10 @@
 
 use std::io::IsTerminal;
 
-use crate::core::{End, Exit, Kind};
 use crate::shell::Ended;
 use crate::unix::stdio::Source;
 use crate::{Actor, Drive, Order, Sandwich};
+use windrow_core::{End, Exit, Kind};
 
 use super::view::{self, View};
 use super::{Refusal, Run, say, tree};

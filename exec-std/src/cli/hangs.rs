@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::core::sim::{HANGS, Hang, Reach, Scenario};
-use crate::core::{Defect, Place};
+use windrow_core::sim::{HANGS, Hang, Reach, Scenario};
+use windrow_core::{Defect, Place};
 
 use super::Refusal;
 

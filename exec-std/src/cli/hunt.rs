@@ -7,9 +7,9 @@ use std::io::{self, Write};
 use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::core::sim::{Choices, Diagnosis, Exploration, HANGS, Nets, Plan, diagnose, roam, run};
 use clap::Args;
 use serde::Serialize;
+use windrow_core::sim::{Choices, Diagnosis, Exploration, HANGS, Nets, Plan, diagnose, roam, run};
 
 use super::cores::share_out;
 use super::trials::{Catch, Trials, in_every_tree, in_their_worlds, without_each};

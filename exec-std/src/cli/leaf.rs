@@ -4,11 +4,11 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use crate::core::{End, Outcome};
 use crate::{Actor, Raised};
 use clap::ValueEnum;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
+use windrow_core::{End, Outcome};
 
 /// What a leaf does once all are up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]

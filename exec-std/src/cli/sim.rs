@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::core::LEVELS_MAX;
-use crate::core::sim::{Choices, Conduct, Scenario, diagnose, record};
 use clap::Args;
+use windrow_core::LEVELS_MAX;
+use windrow_core::sim::{Choices, Conduct, Scenario, diagnose, record};
 
 use super::{Refusal, hangs};
 

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::Failure;
-use crate::core::End;
 use crate::shell::Ended;
 use serde::Serialize;
+use windrow_core::End;
 
 use super::leaf::Leaf;
 use super::say;

@@ -3,8 +3,8 @@
 //! The rule: a search that does not find what is there is itself broken, so a hang that is not found is told and counts as
 //! a failure of the hunt.
 
-use crate::core::sim::{Ablation, Claim, Diagnosis, Hang, Nets, Trial};
 use serde::Serialize;
+use windrow_core::sim::{Ablation, Claim, Diagnosis, Hang, Nets, Trial};
 
 use super::cores::share_out;
 use super::{hangs, say};

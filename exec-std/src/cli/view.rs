@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 
 use crate::Notice;
-use crate::core::{ActorId, Event};
+use windrow_core::{ActorId, Event};
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
