@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use windrow_core::wire::{FRAME_MAX, HEAD_MAX, PREFIX, decode, encode};
@@ -12,6 +12,7 @@ use super::intern::{NAME_MAX, TEXT_MAX};
 use super::peers::Peers;
 use super::reactor::{Interest, Reactor, Token};
 use super::records::Child;
+use super::watch::Watch;
 use crate::unix::link::{Filled, Flushed, Link, SEND_BOUND};
 use crate::unix::peer::Place;
 use crate::unix::segment::Segment;
@@ -48,7 +49,8 @@ pub(super) fn send_bound(limits: &Limits) -> usize {
 #[derive(Debug)]
 pub(crate) struct Channel {
     link: Link,
-    pub(crate) token: Token,
+    /// By which it tells that something is there, as long as something may come.
+    token: Option<Token>,
     /// Somebody waits for the send buffer to be empty.
     pub(crate) flush_asked: bool,
     /// It is in the list of channels to flush at the end of the turn.
@@ -56,7 +58,6 @@ pub(crate) struct Channel {
     watches_write: bool,
     /// A thread that waits for what comes on it reads it.
     lent: bool,
-    ended: bool,
     /// Somebody was told to wait until less waits to be sent.
     congested: bool,
     /// Whom the card was made out to that the far end has shown: nobody else may greet.
@@ -81,12 +82,11 @@ impl Channel {
     pub(crate) fn new(link: Link, token: Token) -> Self {
         Self {
             link,
-            token,
+            token: Some(token),
             flush_asked: false,
             dirty: false,
             watches_write: false,
             lent: false,
-            ended: false,
             congested: false,
             card: None,
             place: None,
@@ -145,57 +145,56 @@ impl Channel {
     }
 
     /// Sends what the socket takes, and asks for room if that was not all. Gives whether all is sent.
-    pub(crate) fn flush(&mut self, reactor: &mut impl Reactor) -> io::Result<Flushed> {
+    pub(crate) fn flush(&mut self, watch: &mut Watch<impl Reactor>) -> io::Result<Flushed> {
         let flushed = self.link.flush()?;
         let wants = flushed == Flushed::Blocked;
-        if wants != self.watches_write && !self.ended {
+        if wants != self.watches_write {
             self.watches_write = wants;
-            self.rewatch(reactor)?;
+            self.rewatch(watch)?;
         }
         Ok(flushed)
     }
 
-    fn rewatch(&self, reactor: &mut impl Reactor) -> io::Result<()> {
+    fn rewatch(&self, watch: &mut Watch<impl Reactor>) -> io::Result<()> {
+        let Some(token) = self.token else { return Ok(()) };
         let interest = Interest { read: !self.lent, write: self.watches_write };
-        reactor.rewatch(self.link.as_fd(), self.token, interest)
+        watch.change(&self.link, token, interest)
     }
 
     /// Leaves the reading to the calling thread, and gives it what to wait for. Nothing if somebody else reads already, or
     /// there is nothing to come.
-    pub(crate) fn lend(&mut self, reactor: &mut impl Reactor) -> Option<Arc<OwnedFd>> {
-        if self.lent || self.ended || !reactor.lends() {
+    pub(crate) fn lend(&mut self, watch: &mut Watch<impl Reactor>) -> Option<Arc<OwnedFd>> {
+        if self.lent || self.token.is_none() || !watch.lends() {
             return None;
         }
         self.lent = true;
-        if self.rewatch(reactor).is_err() {
-            self.take_back(reactor);
+        if self.rewatch(watch).is_err() {
+            self.take_back(watch);
             return None;
         }
         Some(self.link.socket())
     }
 
     /// Leaves the reading to the loop again.
-    pub(crate) fn take_back(&mut self, reactor: &mut impl Reactor) {
+    pub(crate) fn take_back(&mut self, watch: &mut Watch<impl Reactor>) {
         self.lent = false;
-        if !self.ended {
-            // It is watched for something, so there is room to say for what.
-            let _ = self.rewatch(reactor);
-        }
+        // It is watched for something, so there is room to say for what.
+        let _ = self.rewatch(watch);
     }
 
     /// Tells whether somebody other than the loop reads it, and something may come.
     pub(crate) fn is_lent(&self) -> bool {
-        self.lent && !self.ended
+        self.lent && self.token.is_some()
     }
 
     /// Reads what is there and gives each message to `take`. With `all` it does not stop at this turn's share.
     pub(crate) fn read(
         &mut self,
-        reactor: &mut impl Reactor,
+        watch: &mut Watch<impl Reactor>,
         all: bool,
         mut take: impl FnMut(Message, &[u8]),
     ) -> Read {
-        if self.ended {
+        if self.token.is_none() {
             return Read::Taken;
         }
         for _ in 0..if all { FILLS * FILLS } else { FILLS } {
@@ -206,7 +205,7 @@ impl Channel {
                     Ok(Some(Ok((message, bytes)))) => {
                         if let Message::Hello { actor, .. } = message {
                             if self.card.is_some_and(|card| card != actor) {
-                                return self.end(reactor, Read::Garbled);
+                                return self.end(watch, Read::Garbled);
                             }
                             take(message, bytes);
                             self.place = None;
@@ -215,7 +214,7 @@ impl Channel {
                             take(message, bytes);
                         }
                     }
-                    Ok(Some(Err(_))) | Err(_) => return self.end(reactor, Read::Garbled),
+                    Ok(Some(Err(_))) | Err(_) => return self.end(watch, Read::Garbled),
                 }
             }
             match filled {
@@ -223,26 +222,29 @@ impl Channel {
                 Ok(Filled::Bytes(_)) if !all && self.link.took_all() => return Read::Taken,
                 Ok(Filled::Bytes(_) | Filled::Full) => {}
                 Ok(Filled::WouldBlock) => return Read::Taken,
-                Ok(Filled::Eof) | Err(_) => return self.end(reactor, Read::Ended),
+                Ok(Filled::Eof) | Err(_) => return self.end(watch, Read::Ended),
             }
         }
         Read::Taken
     }
 
     /// An ended descriptor stays readable for ever, so it is watched no more.
-    fn end(&mut self, reactor: &mut impl Reactor, how: Read) -> Read {
-        self.ended = true;
-        reactor.unwatch(self.link.as_fd(), self.token);
+    fn end(&mut self, watch: &mut Watch<impl Reactor>, how: Read) -> Read {
+        self.unwatch(watch);
         how
     }
 
-    pub(crate) fn close(mut self, reactor: &mut impl Reactor) {
+    pub(crate) fn close(mut self, watch: &mut Watch<impl Reactor>) {
         // The last word, if there was one: as much as goes at once.
         let _ = self.link.flush();
-        if !self.ended {
-            reactor.unwatch(self.link.as_fd(), self.token);
-        }
+        self.unwatch(watch);
         self.link.close();
+    }
+
+    fn unwatch(&mut self, watch: &mut Watch<impl Reactor>) {
+        if let Some(token) = self.token.take() {
+            watch.remove(&self.link, token);
+        }
     }
 }
 
@@ -284,7 +286,7 @@ mod tests {
         let length = u32::try_from(frame.len()).unwrap().to_le_bytes();
         theirs.write_all(&[&length, frame].concat()).unwrap();
         let mut count = 0;
-        let read = channel.read(&mut PollingReactor::default(), false, |_, _| count += 1);
+        let read = channel.read(&mut Watch::new(PollingReactor::default()), false, |_, _| count += 1);
         (read, count)
     }
 

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::fd::AsFd;
 
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 use windrow_core::{ActorId, Census, Input, Signal};
@@ -13,8 +12,7 @@ use windrow_core::{ActorId, Census, Input, Signal};
 use super::Shell;
 use super::body::signal_process;
 use super::reactor::{Reactor, Token};
-use super::records::watch;
-use super::sources::{Source, Sources};
+use super::watch::{Source, Watch};
 use crate::broken::{Defect, broken};
 use crate::unix::process::Process;
 use crate::unix::procfs::{Scan, Stat};
@@ -100,16 +98,9 @@ impl Domains {
     }
 
     /// Collects an orphan that has exited, so that its owner is looked at again.
-    pub(crate) fn collect(
-        &mut self,
-        pid: i32,
-        token: Token,
-        reactor: &mut impl Reactor,
-        sources: &mut Sources,
-    ) {
+    pub(crate) fn collect(&mut self, pid: i32, token: Token, watch: &mut Watch<impl Reactor>) {
         let Some(mut orphan) = self.orphans.remove(&pid) else { return };
-        reactor.unwatch(orphan.process.as_fd(), token);
-        sources.remove(token);
+        watch.remove(&orphan.process, token);
         // What can't be collected (a tracer holds it) is dead all the same.
         let _ = orphan.process.collect();
         let found = match orphan.owner {
@@ -145,12 +136,11 @@ impl Domains {
         pid: i32,
         owner: Option<ActorId>,
         is_actor: bool,
-        reactor: &mut impl Reactor,
-        sources: &mut Sources,
+        watch: &mut Watch<impl Reactor>,
     ) -> io::Result<()> {
         let Some(number) = Pid::from_raw(pid) else { return Ok(()) };
         let process = Process::new(pid, pidfd_open(number, PidfdFlags::empty())?);
-        watch(&process, Source::Orphan(pid), reactor, sources)?;
+        watch.add(&process, Source::Orphan(pid))?;
         if let Some(owner) = owner {
             let mut below = Vec::new();
             let _ = self.scan.descendants(pid, 4096, &mut below);
@@ -267,8 +257,7 @@ impl<R: Reactor> Shell<R> {
             if owed && owner.is_none() {
                 continue;
             }
-            let (reactor, sources) = (&mut self.reactor, &mut self.sources);
-            whole &= self.domains.adopt(pid, owner, is_actor, reactor, sources).is_ok();
+            whole &= self.domains.adopt(pid, owner, is_actor, &mut self.watch).is_ok();
         }
         whole
     }

@@ -9,7 +9,7 @@ use super::channel::{Read, channel_of};
 use super::desk::Ordered;
 use super::reactor::{Reactor, Ready};
 use super::records::{Captured, Child};
-use super::sources::Source;
+use super::watch::Source;
 use super::{Shell, meets, now, talk};
 use crate::board::Failed;
 use crate::broken::{Defect, broken};
@@ -22,7 +22,7 @@ const LEAK: Duration = Duration::from_millis(200);
 
 impl<R: Reactor> Shell<R> {
     pub(super) fn take(&mut self, ready: Ready) -> io::Result<()> {
-        match self.sources.get(ready.token) {
+        match self.watch.source(ready) {
             // It was closed by an earlier one of the same batch.
             None => {}
             Some(Source::Signals) => self.take_signals()?,
@@ -37,8 +37,7 @@ impl<R: Reactor> Shell<R> {
             Some(Source::Template) => self.take_answers(),
             Some(Source::TemplateExit) => self.take_release(ready.token),
             Some(Source::Orphan(pid)) => {
-                let (reactor, sources) = (&mut self.reactor, &mut self.sources);
-                self.domains.collect(pid, ready.token, reactor, sources);
+                self.domains.collect(pid, ready.token, &mut self.watch);
                 self.clear_after(pid);
             }
         }
@@ -80,7 +79,7 @@ impl<R: Reactor> Shell<R> {
         };
         let (facts, names, payloads, brief) =
             (&mut self.facts, &mut self.names, &mut self.payloads, &mut self.brief);
-        let read = channel.read(&mut self.reactor, all, |mut message, bytes| {
+        let read = channel.read(&mut self.watch, all, |mut message, bytes| {
             match &mut message {
                 Message::Census(census) => census.name = names.intern(&String::from_utf8_lossy(bytes)),
                 Message::Spec { .. } => *brief = bytes.to_vec().into(),
@@ -113,9 +112,7 @@ impl<R: Reactor> Shell<R> {
         let Some(body) = &child.body else { return };
         let peeked = body.peek();
         if let (Some(token), Some(process)) = (child.exit.take(), body.process()) {
-            use std::os::fd::AsFd;
-            self.reactor.unwatch(process.as_fd(), token);
-            self.sources.remove(token);
+            self.watch.remove(process, token);
         }
         match peeked {
             Ok(Some(exit)) => self.exited(id, exit),
@@ -127,7 +124,7 @@ impl<R: Reactor> Shell<R> {
     fn exited(&mut self, child: ActorId, exit: Exit) {
         if let Some(record) = self.children.get_mut(&child) {
             record.seen = true;
-            if record.drain(&mut self.reactor, &mut self.sources) {
+            if record.drain(&mut self.watch) {
                 record.may_leak = true;
                 self.leaks.push_back((now().after(LEAK), child));
             }
@@ -153,7 +150,7 @@ impl<R: Reactor> Shell<R> {
             // One that was buried since then is told of already.
             let Some(child) = self.children.get_mut(&id) else { continue };
             child.may_leak = false;
-            if child.drain(&mut self.reactor, &mut self.sources) {
+            if child.drain(&mut self.watch) {
                 self.notices.send(Notice::Leaks { actor: id });
             }
         }
@@ -164,9 +161,9 @@ impl<R: Reactor> Shell<R> {
             return;
         };
         if broken(Defect::StdioPipeFull) && self.machine.life().is_teardown() {
-            return captured.unwatch(&mut self.reactor, &mut self.sources);
+            return captured.unwatch(&mut self.watch);
         }
-        captured.drain(&mut self.reactor, &mut self.sources);
+        captured.drain(&mut self.watch);
     }
 
     fn take_release(&mut self, token: usize) {
@@ -177,7 +174,7 @@ impl<R: Reactor> Shell<R> {
                 self.replace_template();
             }
         }
-        if self.maker.collect(token, &mut self.reactor, &mut self.sources) {
+        if self.maker.collect(token, &mut self.watch) {
             self.facts.push_back(Input::Released);
         }
     }
@@ -223,7 +220,7 @@ impl<R: Reactor> Shell<R> {
             return;
         };
         channel.dirty = false;
-        let flushed = channel.flush(&mut self.reactor);
+        let flushed = channel.flush(&mut self.watch);
         if channel.eases() {
             self.uncongest(link);
         }
@@ -256,7 +253,7 @@ impl<R: Reactor> Shell<R> {
         while let Some(link) = self.unflushed.pop() {
             self.flush(link);
         }
-        self.maker.flush(&mut self.reactor);
+        self.maker.flush(&mut self.watch);
         if self.maker.wants_receive() {
             self.take_answers();
         }

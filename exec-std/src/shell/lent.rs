@@ -25,7 +25,7 @@ pub(crate) trait Lends {
 impl<R: Reactor> Lends for Shell<R> {
     fn lend(&mut self, link: Link) -> Option<Arc<OwnedFd>> {
         let channel = channel_of(link, &mut self.parent, &mut self.children, &mut self.peers)?;
-        channel.lend(&mut self.reactor)
+        channel.lend(&mut self.watch)
     }
 
     fn read_lent(&mut self, link: Link, enough: &mut dyn FnMut() -> bool) -> bool {
@@ -40,7 +40,7 @@ impl<R: Reactor> Lends for Shell<R> {
 
     fn take_back(&mut self, link: Link) {
         if let Some(channel) = channel_of(link, &mut self.parent, &mut self.children, &mut self.peers) {
-            channel.take_back(&mut self.reactor);
+            channel.take_back(&mut self.watch);
         }
     }
 }

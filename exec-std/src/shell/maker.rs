@@ -11,8 +11,7 @@ use rustix::process::Signal;
 use windrow_core::ActorId;
 
 use super::reactor::{Interest, Reactor, Token};
-use super::records::watch;
-use super::sources::{Source, Sources};
+use super::watch::{Source, Watch};
 use crate::unix::process::Process;
 use crate::unix::rundir::RunDir;
 use crate::unix::template::{Answer, Template};
@@ -45,17 +44,11 @@ struct Serving {
 
 impl Maker {
     /// Takes a template into service.
-    pub(crate) fn set(
-        &mut self,
-        mut template: Template,
-        reactor: &mut impl Reactor,
-        sources: &mut Sources,
-    ) -> io::Result<()> {
-        let watched = watch(&template, Source::Template, reactor, sources).and_then(|answers| {
-            let exit = watch(&*template.process(), Source::TemplateExit, reactor, sources);
+    pub(crate) fn set(&mut self, mut template: Template, watch: &mut Watch<impl Reactor>) -> io::Result<()> {
+        let watched = watch.add(&template, Source::Template).and_then(|answers| {
+            let exit = watch.add(&*template.process(), Source::TemplateExit);
             if exit.is_err() {
-                reactor.unwatch(template.as_fd(), answers);
-                sources.remove(answers);
+                watch.remove(&template, answers);
             }
             Ok((answers, exit?))
         });
@@ -92,12 +85,12 @@ impl Maker {
         present.chain(self.leaving.iter().map(|(template, _)| template.pid()))
     }
 
-    pub(crate) fn flush(&mut self, reactor: &mut impl Reactor) {
+    pub(crate) fn flush(&mut self, watch: &mut Watch<impl Reactor>) {
         let Some(Serving { template, answers, .. }) = self.template.as_mut() else { return };
         template.flush();
         let wants = template.wants_write();
         let interest = Interest { read: true, write: wants };
-        if wants != self.watches_write && reactor.rewatch(template.as_fd(), *answers, interest).is_ok() {
+        if wants != self.watches_write && watch.change(&*template, *answers, interest).is_ok() {
             self.watches_write = wants;
         }
     }
@@ -109,17 +102,16 @@ impl Maker {
     }
 
     /// Lets the template go: it ends with its last child. Gives whether its exit is awaited.
-    pub(crate) fn release(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) -> bool {
+    pub(crate) fn release(&mut self, watch: &mut Watch<impl Reactor>) -> bool {
         self.released = true;
-        self.retire(reactor, sources);
+        self.retire(watch);
         !self.leaving.is_empty()
     }
 
     /// Takes the template out of service and awaits its exit.
-    pub(crate) fn retire(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) {
+    pub(crate) fn retire(&mut self, watch: &mut Watch<impl Reactor>) {
         let Some(Serving { mut template, answers, exit, .. }) = self.template.take() else { return };
-        reactor.unwatch(template.as_fd(), answers);
-        sources.remove(answers);
+        watch.remove(&template, answers);
         template.close();
         self.leaving.push((template, exit));
     }
@@ -142,16 +134,10 @@ impl Maker {
     }
 
     /// Collects a template that has exited. Gives whether that was the last one and the machine waits for it.
-    pub(crate) fn collect(
-        &mut self,
-        token: Token,
-        reactor: &mut impl Reactor,
-        sources: &mut Sources,
-    ) -> bool {
+    pub(crate) fn collect(&mut self, token: Token, watch: &mut Watch<impl Reactor>) -> bool {
         let Some(at) = self.leaving.iter().position(|(_, exit)| *exit == token) else { return false };
         let (mut template, token) = self.leaving.swap_remove(at);
-        reactor.unwatch(template.process().as_fd(), token);
-        sources.remove(token);
+        watch.remove(&*template.process(), token);
         collect(template.process());
         self.released && self.leaving.is_empty()
     }

@@ -22,12 +22,12 @@ mod reactor;
 mod record;
 mod records;
 mod slots;
-mod sources;
 mod start;
 mod status;
 mod talk;
 mod threads;
 mod wards;
+mod watch;
 mod wreck;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -66,13 +66,13 @@ use maker::Maker;
 pub(crate) use meets::Meets;
 use peers::Peers;
 pub(crate) use peers::ROOT;
-use records::{Child, watch};
+use records::Child;
 use slots::Slots;
-use sources::{Source, Sources};
 use start::Briefed;
 pub(crate) use status::hear_out;
 use threads::Company;
 pub(crate) use threads::{Alive, Berth, Crew};
+use watch::{Source, Watch};
 pub(crate) use wreck::Wreck;
 
 /// How many rounds of facts that outputs answer at once one turn takes, before the tick has its turn.
@@ -86,8 +86,7 @@ const RETRY: Duration = Duration::from_millis(20);
 pub struct Shell<R> {
     machine: Machine,
     recorder: Option<Recorder>,
-    reactor: R,
-    sources: Sources,
+    watch: Watch<R>,
     /// The process's, which its main actor hears.
     signals: Option<Signals>,
     company: Company,
@@ -185,8 +184,7 @@ impl<R: Reactor> Shell<R> {
         let mut shell = Box::new(Self {
             machine,
             recorder: None,
-            reactor,
-            sources: Sources::default(),
+            watch: Watch::new(reactor),
             signals,
             company,
             board: Arc::default(),
@@ -230,13 +228,13 @@ impl<R: Reactor> Shell<R> {
 
     fn watch_own(&mut self, channel: Option<std::os::fd::OwnedFd>) -> io::Result<()> {
         if let Some(signals) = &self.signals {
-            watch(signals, Source::Signals, &mut self.reactor, &mut self.sources)?;
+            self.watch.add(signals, Source::Signals)?;
         }
-        watch(&*self.company.mail, Source::Mail, &mut self.reactor, &mut self.sources)?;
+        self.watch.add(&*self.company.mail, Source::Mail)?;
         if let Some(fd) = channel {
             let mut link = crate::unix::link::Link::new(fd);
             link.let_pass();
-            let token = watch(&link, Source::Parent, &mut self.reactor, &mut self.sources)?;
+            let token = self.watch.add(&link, Source::Parent)?;
             self.parent = Some(Channel::new(link, token));
         }
         Ok(())
@@ -269,7 +267,7 @@ impl<R: Reactor> Shell<R> {
         }
         self.flush_all();
         self.settle(now);
-        self.sources.end_batch();
+        self.watch.end_batch();
         if let Some(outcome) = self.outcome.take() {
             return Ok(Turn::Done(self.end(outcome)));
         }

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd;
 
 use rustix::io::Errno;
 use windrow_core::{ActorId, Input, Link, Obstacle, Payload, PeerId};
@@ -13,8 +12,7 @@ use super::Shell;
 use super::channel::Channel;
 use super::directory::Tree;
 use super::reactor::{Reactor, Token};
-use super::records::watch;
-use super::sources::Source;
+use super::watch::{Source, Watch};
 use crate::notice::Notice;
 use crate::unix::peer::{Arrival, DialError, Greeted, Guest, Listener, dial};
 use crate::unix::token::Door;
@@ -43,17 +41,16 @@ pub(crate) struct Peers {
 #[derive(Debug)]
 struct Entrance {
     listener: Listener,
-    token: Token,
     door: Door,
     /// The loop looks whether somebody comes.
-    watched: bool,
+    token: Option<Token>,
 }
 
 impl Entrance {
     /// Looks at the door no more, for nobody can be let in now; who waits outside would be told of for ever.
-    fn shut(&mut self, reactor: &mut impl Reactor) {
-        if std::mem::take(&mut self.watched) {
-            reactor.unwatch(self.listener.as_fd(), self.token);
+    fn shut(&mut self, watch: &mut Watch<impl Reactor>) {
+        if let Some(token) = self.token.take() {
+            watch.remove(&self.listener, token);
         }
     }
 }
@@ -62,7 +59,7 @@ impl Peers {
     /// Tells whether something is to be tried again: somebody's door was full, or nobody is let in by our own although there
     /// is room at it, for the system had none.
     pub(super) fn wants_retry(&self) -> bool {
-        let short = |entrance: &Entrance| !entrance.watched && entrance.listener.wants_read();
+        let short = |entrance: &Entrance| entrance.token.is_none() && entrance.listener.wants_read();
         !self.busy.is_empty() || self.entrance.as_ref().is_some_and(short)
     }
 }
@@ -71,7 +68,7 @@ impl<R: Reactor> Shell<R> {
     /// Ends this actor's part of the tree's directory, and tells why that is still there then.
     pub(super) fn leave_tree(&mut self) {
         if let Some(mut entrance) = self.peers.entrance.take() {
-            entrance.shut(&mut self.reactor);
+            entrance.shut(&mut self.watch);
         }
         if let Some(why) = self.peers.tree.take().and_then(Tree::close) {
             self.notices.send(Notice::Kept { why });
@@ -105,7 +102,7 @@ impl<R: Reactor> Shell<R> {
         let Some(tree) = &mut self.peers.tree else { return Err(DialError::Absent) };
         let card = tree.key.card(self.machine.actor().0, address)?;
         let link = dial(tree.dir()?, address, &card)?;
-        let token = watch(&link, Source::Peer(peer), &mut self.reactor, &mut self.sources)?;
+        let token = self.watch.add(&link, Source::Peer(peer))?;
         self.peers.channels.insert(peer, Channel::new(link, token));
         Ok(())
     }
@@ -119,8 +116,8 @@ impl<R: Reactor> Shell<R> {
                 Ok(Arrival::Guest(guest)) => {
                     self.peers.last += 1;
                     let peer = PeerId(self.peers.last);
-                    let watched = watch(&guest, Source::Peer(peer), &mut self.reactor, &mut self.sources);
-                    let Ok(token) = watched else { return entrance.shut(&mut self.reactor) };
+                    let watched = self.watch.add(&guest, Source::Peer(peer));
+                    let Ok(token) = watched else { return entrance.shut(&mut self.watch) };
                     self.peers.guests.insert(peer, (guest, token));
                     self.facts.push_back(Input::PeerJoined { peer });
                 }
@@ -136,7 +133,7 @@ impl<R: Reactor> Shell<R> {
 
     fn shut_door(&mut self) {
         if let Some(entrance) = &mut self.peers.entrance {
-            entrance.shut(&mut self.reactor);
+            entrance.shut(&mut self.watch);
         }
     }
 
@@ -151,20 +148,19 @@ impl<R: Reactor> Shell<R> {
 
     fn forget_guest(&mut self, peer: PeerId) {
         if let Some((guest, token)) = self.peers.guests.remove(&peer) {
-            self.reactor.unwatch(guest.as_fd(), token);
-            self.sources.remove(token);
+            self.watch.remove(&guest, token);
         }
     }
 
     /// Looks at the door again, once somebody has left it, or there may be room in the system.
     fn look_at_door(&mut self) {
-        let Some(entrance) = self.peers.entrance.as_mut().filter(|entrance| !entrance.watched) else {
+        let Some(entrance) = self.peers.entrance.as_mut().filter(|entrance| entrance.token.is_none()) else {
             return;
         };
         if entrance.listener.wants_read()
-            && self.reactor.watch(entrance.listener.as_fd(), entrance.token).is_ok()
+            && let Ok(token) = self.watch.add(&entrance.listener, Source::Door)
         {
-            entrance.watched = true;
+            entrance.token = Some(token);
             self.take_arrivals();
         }
     }
@@ -185,8 +181,7 @@ impl<R: Reactor> Shell<R> {
                 self.take_link(link, false);
             }
             Greeted::Refused(_, guest) => {
-                self.reactor.unwatch(guest.as_fd(), token);
-                self.sources.remove(token);
+                self.watch.remove(&guest, token);
                 self.facts.push_back(Input::Garbled { link });
             }
         }
@@ -209,9 +204,8 @@ impl<R: Reactor> Shell<R> {
         let address = if me == tree.root { String::from(ROOT) } else { me.to_string() };
         if self.peers.entrance.is_none() {
             let listener = Listener::bind(tree.dir()?, &address, room)?;
-            let token = self.sources.insert(Source::Door);
             let door = Door::new(&address);
-            self.peers.entrance = Some(Entrance { listener, token, door, watched: false });
+            self.peers.entrance = Some(Entrance { listener, door, token: None });
             self.look_at_door();
         }
         Ok(address)

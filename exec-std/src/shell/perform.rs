@@ -162,8 +162,7 @@ impl<R: Reactor> Shell<R> {
                 // Who waits for room there waits for nothing.
                 self.uncongest(link);
             }
-            self.sources.remove(channel.token);
-            channel.close(&mut self.reactor);
+            channel.close(&mut self.watch);
         }
     }
 
@@ -201,18 +200,14 @@ impl<R: Reactor> Shell<R> {
     }
 
     fn forget_exit(&mut self, body: Option<Body>, token: Option<usize>) {
-        use std::os::fd::AsFd;
-        if let Some(token) = token {
-            if let Some(process) = body.as_ref().and_then(Body::process) {
-                self.reactor.unwatch(process.as_fd(), token);
-            }
-            self.sources.remove(token);
+        if let Some((process, token)) = body.as_ref().and_then(Body::process).zip(token) {
+            self.watch.remove(process, token);
         }
     }
 
     /// Lets the guardian go, and reports it gone when its process is collected.
     fn release(&mut self) {
-        if !self.maker.release(&mut self.reactor, &mut self.sources) {
+        if !self.maker.release(&mut self.watch) {
             self.facts.push_back(Input::Released);
         }
     }
@@ -251,7 +246,7 @@ impl<R: Reactor> Shell<R> {
     /// Forgets a child that is gone, and says what its output came to.
     fn bury(&mut self, id: ActorId) {
         let Some(mut child) = self.children.remove(&id) else { return };
-        let output = child.last_output(&mut self.reactor, &mut self.sources);
+        let output = child.last_output(&mut self.watch);
         self.domains.forget(id);
         if child.may_leak && output.leaked {
             self.notices.send(Notice::Leaks { actor: id });

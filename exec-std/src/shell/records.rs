@@ -1,7 +1,6 @@
 //! What the shell holds for one child: its channel, its body, its output.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -9,7 +8,7 @@ use zeroize::Zeroizing;
 use super::body::Body;
 use super::channel::Channel;
 use super::reactor::{Reactor, Token};
-use super::sources::{Source, Sources};
+use super::watch::{Source, Watch};
 use crate::board::Output;
 use crate::broken::{Defect, broken};
 use crate::order::{Any, Order};
@@ -66,17 +65,17 @@ impl Child {
     }
 
     /// Empties its pipes as far as they go, and tells whether one is still open.
-    pub(crate) fn drain(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) -> bool {
+    pub(crate) fn drain(&mut self, watch: &mut Watch<impl Reactor>) -> bool {
         let captured = [&mut self.stdout, &mut self.stderr].into_iter().flatten();
         captured.fold(false, |open, captured| {
-            captured.drain(reactor, sources);
+            captured.drain(watch);
             open | captured.pump.is_open()
         })
     }
 
     /// Takes what is left of its output, and says what it came to. A pipe that is still open is held by something that it
     /// left behind: that delays nothing.
-    pub(crate) fn last_output(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) -> Output {
+    pub(crate) fn last_output(&mut self, watch: &mut Watch<impl Reactor>) -> Output {
         let mut output = Output::default();
         for (captured, tail) in
             [(&mut self.stdout, &mut output.stdout), (&mut self.stderr, &mut output.stderr)]
@@ -86,7 +85,7 @@ impl Child {
             output.leaked |= captured.pump.is_open();
             output.lost += captured.pump.lost();
             *tail = captured.pump.tail();
-            captured.close(reactor, sources);
+            captured.close(watch);
         }
         output
     }
@@ -101,50 +100,27 @@ pub(crate) struct Captured {
 
 impl Captured {
     /// One that can't be watched would fill its pipe and block the child, so it is an error.
-    pub(crate) fn watch(
-        pump: Pump,
-        source: Source,
-        reactor: &mut impl Reactor,
-        sources: &mut Sources,
-    ) -> io::Result<Self> {
-        let token = pump.as_fd().map(|fd| watch(fd, source, reactor, sources)).transpose()?;
+    pub(crate) fn watch(pump: Pump, source: Source, watch: &mut Watch<impl Reactor>) -> io::Result<Self> {
+        let token = pump.as_fd().map(|fd| watch.add(fd, source)).transpose()?;
         Ok(Self { pump, token })
     }
 
     /// Empties the pipe a share at a time, whatever state the machine is in.
-    pub(crate) fn drain(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) {
+    pub(crate) fn drain(&mut self, watch: &mut Watch<impl Reactor>) {
         if self.pump.drain(SHARE) == Drained::Eof && !broken(Defect::WakeupEofSpin) {
-            self.close(reactor, sources);
+            self.close(watch);
         }
     }
 
-    fn close(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) {
-        self.unwatch(reactor, sources);
+    fn close(&mut self, watch: &mut Watch<impl Reactor>) {
+        self.unwatch(watch);
         self.pump.close();
     }
 
     /// Leaves the pipe as it is, and looks at it no more.
-    pub(crate) fn unwatch(&mut self, reactor: &mut impl Reactor, sources: &mut Sources) {
-        if let Some(token) = self.token.take() {
-            if let Some(fd) = self.pump.as_fd() {
-                reactor.unwatch(fd, token);
-            }
-            sources.remove(token);
+    pub(crate) fn unwatch(&mut self, watch: &mut Watch<impl Reactor>) {
+        if let Some((fd, token)) = self.pump.as_fd().zip(self.token.take()) {
+            watch.remove(fd, token);
         }
     }
-}
-
-/// Watches a descriptor, and gives the token by which it tells.
-pub(crate) fn watch(
-    fd: impl AsFd,
-    source: Source,
-    reactor: &mut impl Reactor,
-    sources: &mut Sources,
-) -> io::Result<Token> {
-    let token = sources.insert(source);
-    let watched = reactor.watch(fd.as_fd(), token);
-    if watched.is_err() {
-        sources.remove(token);
-    }
-    watched.map(|()| token)
 }

@@ -15,9 +15,9 @@ use super::desk::Asked;
 use super::directory::Tree;
 use super::intern::clip;
 use super::reactor::Reactor;
-use super::records::{Captured, Child, watch};
-use super::sources::Source;
+use super::records::{Captured, Child};
 use super::wards::{Make, Making};
+use super::watch::Source;
 use crate::board::ChildFacts;
 use crate::brief::Brief;
 use crate::endpoint::too_long;
@@ -165,9 +165,8 @@ impl<R: Reactor> Shell<R> {
             stdio::Source::Null => Some(self.null.copy()?),
             other => other.open()?,
         };
-        let (reactor, sources) = (&mut self.reactor, &mut self.sources);
         let mut capture = |pump: Option<Pump>, source| {
-            pump.map(|pump| Captured::watch(pump, source, reactor, sources)).transpose()
+            pump.map(|pump| Captured::watch(pump, source, &mut self.watch)).transpose()
         };
         let (stdout, pump) = order.stdout.open()?;
         child.stdout = capture(pump, Source::ChildOut(id))?;
@@ -178,7 +177,7 @@ impl<R: Reactor> Shell<R> {
 
     fn open_channel(&mut self, id: ActorId, child: &mut Child) -> io::Result<OwnedFd> {
         let (link, theirs) = Link::pair()?;
-        let token = watch(&link, Source::ChildLink(id), &mut self.reactor, &mut self.sources)?;
+        let token = self.watch.add(&link, Source::ChildLink(id))?;
         child.channel = Some(Channel::new(link, token));
         Ok(theirs)
     }
@@ -192,7 +191,7 @@ impl<R: Reactor> Shell<R> {
             start: stamp.map_or(0, |stamp| stamp.start),
         };
         self.record_started(id, process.pid());
-        let token = watch(&process, Source::ChildExit(id), &mut self.reactor, &mut self.sources).ok();
+        let token = self.watch.add(&process, Source::ChildExit(id)).ok();
         let Some(child) = self.children.get_mut(&id) else { return };
         (child.body, child.exit) = (Some(Body::Process(process)), token);
         if token.is_none() {
@@ -216,20 +215,20 @@ impl<R: Reactor> Shell<R> {
     /// The template is dead: a new one guards the living. What it had not answered it has done, or not.
     pub(super) fn replace_template(&mut self) {
         let dead = self.maker.template().map(|template| template.pid());
-        self.maker.retire(&mut self.reactor, &mut self.sources);
+        self.maker.retire(&mut self.watch);
         self.find_unanswered(dead);
         // Without a new one children are made by exec, and nobody guards them: a worse tree, but a tree.
         let Ok(mut template) = Template::reexec() else { return };
         for (id, process, kill_after) in self.guarded() {
             template.guard(id.0, process, kill_after);
         }
-        let _ = self.maker.set(template, &mut self.reactor, &mut self.sources);
+        let _ = self.maker.set(template, &mut self.watch);
         self.house();
     }
 
     /// Takes the template into service that was made when the actor was still one thread.
     pub(crate) fn set_template(&mut self, template: Template) -> io::Result<()> {
-        self.maker.set(template, &mut self.reactor, &mut self.sources)
+        self.maker.set(template, &mut self.watch)
     }
 }
 
