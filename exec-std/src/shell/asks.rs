@@ -62,7 +62,7 @@ impl<R: Reactor> Asks for Shell<R> {
 
     fn main_ended(&mut self, value: Vec<u8>) {
         let value = match within_a_message(value) {
-            Err(raised) if self.parent.is_some() => {
+            Err(raised) if self.channels.has(Link::Parent) => {
                 self.failed(ScopeId::ROOT, Failed::Here { panicked: false, text: raised.to_string() });
                 Vec::new()
             }

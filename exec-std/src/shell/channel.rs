@@ -1,6 +1,5 @@
 //! One channel as the shell holds it: a framed link, its token, and what is still owed on it.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -9,9 +8,7 @@ use windrow_core::wire::{FRAME_MAX, HEAD_MAX, PREFIX, decode, encode};
 use windrow_core::{ActorId, Limits, Message};
 
 use super::intern::{NAME_MAX, TEXT_MAX};
-use super::peers::Peers;
 use super::reactor::{Interest, Reactor, Token};
-use super::records::Child;
 use super::watch::Watch;
 use crate::unix::link::{Filled, Flushed, Link, SEND_BOUND};
 use crate::unix::peer::Place;
@@ -45,7 +42,7 @@ pub(super) fn send_bound(limits: &Limits) -> usize {
     SEND_BOUND.saturating_add(errors).saturating_add(words).saturating_add(names)
 }
 
-/// A channel to the parent or to a child.
+/// A channel to another actor.
 #[derive(Debug)]
 pub(crate) struct Channel {
     link: Link,
@@ -54,7 +51,7 @@ pub(crate) struct Channel {
     /// Somebody waits for the send buffer to be empty.
     pub(crate) flush_asked: bool,
     /// It is in the list of channels to flush at the end of the turn.
-    pub(crate) dirty: bool,
+    dirty: bool,
     watches_write: bool,
     /// A thread that waits for what comes on it reads it.
     lent: bool,
@@ -146,6 +143,7 @@ impl Channel {
 
     /// Sends what the socket takes, and asks for room if that was not all. Gives whether all is sent.
     pub(crate) fn flush(&mut self, watch: &mut Watch<impl Reactor>) -> io::Result<Flushed> {
+        self.dirty = false;
         let flushed = self.link.flush()?;
         let wants = flushed == Flushed::Blocked;
         if wants != self.watches_write {
@@ -245,21 +243,6 @@ impl Channel {
         if let Some(token) = self.token.take() {
             watch.remove(&self.link, token);
         }
-    }
-}
-
-/// Finds the channel that a link names, among those of a shell whose other parts are borrowed.
-pub(crate) fn channel_of<'a>(
-    link: windrow_core::Link,
-    parent: &'a mut Option<Channel>,
-    children: &'a mut BTreeMap<ActorId, Child>,
-    peers: &'a mut Peers,
-) -> Option<&'a mut Channel> {
-    match link {
-        windrow_core::Link::Parent => parent.as_mut(),
-        windrow_core::Link::Child(id) => children.get_mut(&id)?.channel.as_mut(),
-        windrow_core::Link::Peer(id) => peers.channels.get_mut(&id),
-        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use windrow_core::{ActorId, Census, Error, Exit, Input, Instant, Kind, Link, Message, Signal};
 
-use super::channel::{Read, channel_of};
+use super::channel::Read;
 use super::desk::Ordered;
 use super::reactor::{Reactor, Ready};
 use super::records::{Captured, Child};
@@ -74,9 +74,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Reads a channel and turns every message into a fact.
     fn read(&mut self, link: Link, all: bool) {
-        let Some(channel) = channel_of(link, &mut self.parent, &mut self.children, &mut self.peers) else {
-            return;
-        };
+        let Some(channel) = self.channels.get(link) else { return };
         let (facts, names, payloads, brief) =
             (&mut self.facts, &mut self.names, &mut self.payloads, &mut self.brief);
         let read = channel.read(&mut self.watch, all, |mut message, bytes| {
@@ -216,41 +214,27 @@ impl<R: Reactor> Shell<R> {
     }
 
     pub(super) fn flush(&mut self, link: Link) {
-        let Some(channel) = channel_of(link, &mut self.parent, &mut self.children, &mut self.peers) else {
-            return;
-        };
-        channel.dirty = false;
+        let Some(channel) = self.channels.get(link) else { return };
         let flushed = channel.flush(&mut self.watch);
-        if channel.eases() {
-            self.uncongest(link);
-        }
-        let Some(channel) = channel_of(link, &mut self.parent, &mut self.children, &mut self.peers) else {
-            return;
-        };
-        match flushed {
-            Ok(Flushed::Done) => {
-                if std::mem::take(&mut channel.flush_asked) {
-                    self.facts.push_back(Input::Flushed { link });
-                }
-            }
-            Ok(Flushed::Blocked) => {}
+        let eases = channel.eases();
+        let asked = !matches!(flushed, Ok(Flushed::Blocked)) && std::mem::take(&mut channel.flush_asked);
+        let fact = match flushed {
+            Ok(Flushed::Done) => asked.then_some(Input::Flushed { link }),
+            Ok(Flushed::Blocked) => None,
             // What the far side sent before it went is still read; the end of that is the loss.
-            Ok(Flushed::Lost) => {
-                if std::mem::take(&mut channel.flush_asked) {
-                    self.facts.push_back(Input::LinkLost { link });
-                }
-            }
+            Ok(Flushed::Lost) => asked.then_some(Input::LinkLost { link }),
             // It can't be watched for room, or nothing can be sent: nobody else would ever tell.
-            Err(_) => {
-                channel.flush_asked = false;
-                self.facts.push_back(Input::LinkLost { link });
-            }
+            Err(_) => Some(Input::LinkLost { link }),
+        };
+        self.facts.extend(fact);
+        if eases {
+            self.uncongest(link);
         }
     }
 
     /// Sends all that was queued in this turn, once for each channel.
     pub(super) fn flush_all(&mut self) {
-        while let Some(link) = self.unflushed.pop() {
+        while let Some(link) = self.channels.next_unflushed() {
             self.flush(link);
         }
         self.maker.flush(&mut self.watch);

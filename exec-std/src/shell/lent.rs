@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use windrow_core::Link;
 
-use super::channel::channel_of;
 use super::reactor::Reactor;
 use super::{Shell, now};
 
@@ -24,14 +23,13 @@ pub(crate) trait Lends {
 
 impl<R: Reactor> Lends for Shell<R> {
     fn lend(&mut self, link: Link) -> Option<Arc<OwnedFd>> {
-        let channel = channel_of(link, &mut self.parent, &mut self.children, &mut self.peers)?;
-        channel.lend(&mut self.watch)
+        self.channels.get(link)?.lend(&mut self.watch)
     }
 
     fn read_lent(&mut self, link: Link, enough: &mut dyn FnMut() -> bool) -> bool {
         self.take_link(link, false);
         self.settle(now());
-        let done = enough() || !self.channel(link).is_some_and(|channel| channel.is_lent());
+        let done = enough() || !self.channels.get(link).is_some_and(|channel| channel.is_lent());
         if done {
             self.take_back(link);
         }
@@ -39,7 +37,7 @@ impl<R: Reactor> Lends for Shell<R> {
     }
 
     fn take_back(&mut self, link: Link) {
-        if let Some(channel) = channel_of(link, &mut self.parent, &mut self.children, &mut self.peers) {
+        if let Some(channel) = self.channels.get(link) {
             channel.take_back(&mut self.watch);
         }
     }

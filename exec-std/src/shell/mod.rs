@@ -6,6 +6,7 @@
 mod asks;
 mod body;
 mod channel;
+mod channels;
 mod desk;
 mod directory;
 mod domain;
@@ -57,6 +58,7 @@ use crate::talk::Slot;
 use crate::unix::signals::Signals;
 use crate::unix::stdio::Null;
 use channel::Channel;
+use channels::Channels;
 use desk::Ordered;
 pub(crate) use desk::{Asks, Desk, Held};
 pub(crate) use directory::Tree;
@@ -100,7 +102,7 @@ pub struct Shell<R> {
     maker: Maker,
     /// What children read whose input is nothing.
     null: Null,
-    parent: Option<Channel>,
+    channels: Channels,
     children: BTreeMap<ActorId, Child>,
     domains: Domains,
     /// Orders on their way through the machine, by the number of their spec.
@@ -111,8 +113,6 @@ pub struct Shell<R> {
     asleep: Option<Option<Instant>>,
     /// Facts that outputs answered at once.
     facts: VecDeque<Input>,
-    /// Channels that something was queued on in this turn.
-    unflushed: Vec<Link>,
     /// Children of whose exit, or whose collection, no descriptor tells: there was none to be had, or somebody traces them.
     unwatched: Vec<ActorId>,
     /// Children that have exited while their output is open, and when that is a leak.
@@ -196,14 +196,13 @@ impl<R: Reactor> Shell<R> {
             backend: Backend::default(),
             maker: Maker::default(),
             null: Null::default(),
-            parent: None,
+            channels: Channels::default(),
             children: BTreeMap::new(),
             domains: Domains::default(),
             orders: BTreeMap::new(),
             ordered: Vec::new(),
             asleep: None,
             facts: VecDeque::new(),
-            unflushed: Vec::new(),
             unwatched: Vec::new(),
             leaks: VecDeque::new(),
             last_scope: ScopeId::ROOT.0,
@@ -235,7 +234,7 @@ impl<R: Reactor> Shell<R> {
             let mut link = crate::unix::link::Link::new(fd);
             link.let_pass();
             let token = self.watch.add(&link, Source::Parent)?;
-            self.parent = Some(Channel::new(link, token));
+            self.channels.open(Link::Parent, Channel::new(link, token));
         }
         Ok(())
     }

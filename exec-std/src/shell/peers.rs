@@ -28,7 +28,6 @@ const ARRIVALS: usize = 256;
 pub(crate) struct Peers {
     pub(super) tree: Option<Tree>,
     entrance: Option<Entrance>,
-    pub(super) channels: BTreeMap<PeerId, Channel>,
     /// Those who have not shown a card yet.
     guests: BTreeMap<PeerId, (Guest, Token)>,
     /// Where those stand at whose doors too many wait.
@@ -103,7 +102,7 @@ impl<R: Reactor> Shell<R> {
         let card = tree.key.card(self.machine.actor().0, address)?;
         let link = dial(tree.dir()?, address, &card)?;
         let token = self.watch.add(&link, Source::Peer(peer))?;
-        self.peers.channels.insert(peer, Channel::new(link, token));
+        self.channels.open(Link::Peer(peer), Channel::new(link, token));
         Ok(())
     }
 
@@ -176,7 +175,7 @@ impl<R: Reactor> Shell<R> {
             Greeted::NotYet(guest) => drop(self.peers.guests.insert(peer, (guest, token))),
             Greeted::Admitted(id, admitted, place) => {
                 let channel = Channel::of_bearer(admitted, token, ActorId(id), Some(place));
-                self.peers.channels.insert(peer, channel);
+                self.channels.open(link, channel);
                 // What came with the card is here already, and is told of by nobody.
                 self.take_link(link, false);
             }
@@ -187,12 +186,11 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    /// Closes the connection to a peer, whatever it has shown.
-    pub(super) fn close_peer(&mut self, peer: PeerId) -> Option<Channel> {
+    /// Forgets a peer, whatever it has shown.
+    pub(super) fn forget_peer(&mut self, peer: PeerId) {
         self.forget_guest(peer);
         self.peers.busy.remove(&peer);
         self.board.write(|facts| facts.reached.correct(Ok(Link::Peer(peer)), Err(Obstacle::Lost)));
-        self.peers.channels.remove(&peer)
     }
 
     /// Puts the actor where others can dial it, and gives its address.

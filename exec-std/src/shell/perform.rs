@@ -5,11 +5,11 @@ use windrow_core::{
 };
 use zeroize::Zeroizing;
 
+use super::Shell;
 use super::body::Body;
-use super::channel::{channel_of, send_bound};
+use super::channel::send_bound;
 use super::intern::clip_text;
 use super::reactor::Reactor;
-use super::{Channel, Shell};
 use crate::broken::{Defect, broken};
 use crate::failure::Failure;
 use crate::notice::Notice;
@@ -80,9 +80,7 @@ impl<R: Reactor> Shell<R> {
             clip_text(&mut bytes);
         }
         let bound = send_bound(self.machine.limits());
-        let Some(channel) = self.channel(to) else { return };
-        let queued = channel.queue(message, &bytes, bound);
-        let fresh = (!may_wait || channel.is_worth_a_write()) && channel.mark_dirty();
+        let queued = self.channels.queue(to, message, &bytes, bound, may_wait);
         match message {
             // A key may stand in it.
             Message::Spec { .. } => drop(Zeroizing::new(bytes)),
@@ -90,16 +88,6 @@ impl<R: Reactor> Shell<R> {
         }
         if queued.is_err() {
             self.facts.push_back(Input::LinkLost { link: to });
-        }
-        if fresh {
-            self.unflushed.push(to);
-        }
-    }
-
-    /// Has what waits on a channel sent at the end of the turn.
-    pub(super) fn let_leave(&mut self, link: Link) {
-        if self.channel(link).is_some_and(Channel::mark_dirty) {
-            self.unflushed.push(link);
         }
     }
 
@@ -132,38 +120,30 @@ impl<R: Reactor> Shell<R> {
     fn brief_of(&mut self, to: Link) -> Vec<u8> {
         let Link::Child(id) = to else { return Vec::new() };
         let Some(child) = self.children.get_mut(&id) else { return Vec::new() };
-        if let Some(channel) = &mut child.channel {
+        if let Some(channel) = self.channels.get(to) {
             channel.pass(&std::mem::take(&mut child.shared));
         }
         std::mem::take(&mut *child.brief)
     }
 
-    pub(super) fn channel(&mut self, link: Link) -> Option<&mut Channel> {
-        channel_of(link, &mut self.parent, &mut self.children, &mut self.peers)
-    }
-
     fn ask_flush(&mut self, link: Link) {
-        let Some(channel) = self.channel(link) else {
+        let Some(channel) = self.channels.get(link) else {
             return self.facts.push_back(Input::LinkLost { link });
         };
         channel.flush_asked = true;
-        self.let_leave(link);
+        self.channels.let_leave(link);
     }
 
     fn close(&mut self, link: Link) {
-        let channel = match link {
-            Link::Parent => self.parent.take(),
-            Link::Child(id) => self.children.get_mut(&id).and_then(|child| child.channel.take()),
-            Link::Peer(peer) => self.close_peer(peer),
-            _ => None,
-        };
-        if let Some(mut channel) = channel {
-            if channel.is_congested() {
-                // Who waits for room there waits for nothing.
-                self.uncongest(link);
-            }
-            channel.close(&mut self.watch);
+        if let Link::Peer(peer) = link {
+            self.forget_peer(peer);
         }
+        let Some(mut channel) = self.channels.remove(link) else { return };
+        if channel.is_congested() {
+            // Who waits for room there waits for nothing.
+            self.uncongest(link);
+        }
+        channel.close(&mut self.watch);
     }
 
     /// Signals all that a child is. Its group is pinned by its pid, which is not yet reaped. A child that has no group of

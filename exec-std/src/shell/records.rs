@@ -1,4 +1,4 @@
-//! What the shell holds for one child: its channel, its body, its output.
+//! What the shell holds for one child: its body and its output.
 
 use std::io;
 use std::time::Duration;
@@ -6,7 +6,6 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::body::Body;
-use super::channel::Channel;
 use super::reactor::{Reactor, Token};
 use super::watch::{Source, Watch};
 use crate::board::Output;
@@ -22,7 +21,6 @@ const SHARE: usize = 256 << 10;
 #[derive(Debug)]
 pub(crate) struct Child {
     pub(crate) name: String,
-    pub(crate) channel: Option<Channel>,
     /// Its process or thread, from its start to its reaping.
     pub(crate) body: Option<Body>,
     /// The token of its pidfd, while its exit is awaited.
@@ -49,7 +47,6 @@ impl Child {
     pub(crate) fn new(order: &Order<Any>, brief: Zeroizing<Vec<u8>>, kill_after: Duration) -> Self {
         Self {
             name: order.name.clone(),
-            channel: None,
             body: None,
             exit: None,
             stdout: None,

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use windrow_core::{ActorId, Input, Instant, Role, ScopeId, Spec, SpecId, Stamp};
+use windrow_core::{ActorId, Input, Instant, Link, Role, ScopeId, Spec, SpecId, Stamp};
 use zeroize::Zeroizing;
 
 use super::Shell;
@@ -24,7 +24,7 @@ use crate::endpoint::too_long;
 use crate::failure::Raised;
 use crate::ids::fresh_id;
 use crate::order::{Any, Order, Ours};
-use crate::unix::link::Link;
+use crate::unix::link;
 use crate::unix::process::Process;
 use crate::unix::procfs;
 use crate::unix::segment::Segment;
@@ -111,7 +111,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Gives what segments came with it, once.
     pub(crate) fn take_shared(&mut self) -> Vec<Segment> {
-        self.parent.as_mut().map(Channel::take_passed).unwrap_or_default()
+        self.channels.get(Link::Parent).map(Channel::take_passed).unwrap_or_default()
     }
 
     fn try_start(
@@ -149,7 +149,7 @@ impl<R: Reactor> Shell<R> {
         }
         let what = match order.what {
             Any::Ours(_) => {
-                let channel = self.open_channel(id, child)?;
+                let channel = self.open_channel(id)?;
                 match role {
                     Role::Thread => Start::Thread(channel),
                     _ => Start::Process(Make::Actor { channel, warm }),
@@ -175,17 +175,18 @@ impl<R: Reactor> Shell<R> {
         Ok([stdin, stdout, stderr])
     }
 
-    fn open_channel(&mut self, id: ActorId, child: &mut Child) -> io::Result<OwnedFd> {
-        let (link, theirs) = Link::pair()?;
+    fn open_channel(&mut self, id: ActorId) -> io::Result<OwnedFd> {
+        let (link, theirs) = link::Link::pair()?;
         let token = self.watch.add(&link, Source::ChildLink(id))?;
-        child.channel = Some(Channel::new(link, token));
+        self.channels.open(Link::Child(id), Channel::new(link, token));
         Ok(theirs)
     }
 
     /// A process exists: from here on its exit is awaited.
     pub(super) fn started(&mut self, id: ActorId, process: Process) {
         // Ancestors tell a dead child's leavings by it. A root has none, and a look into `/proc` is slow.
-        let stamp = self.parent.is_some().then(|| procfs::Stamp::of(process.pid()).ok().flatten()).flatten();
+        let has_parent = self.channels.has(Link::Parent);
+        let stamp = has_parent.then(|| procfs::Stamp::of(process.pid()).ok().flatten()).flatten();
         let stamp = Stamp {
             pid: u32::try_from(process.pid()).unwrap_or(0),
             start: stamp.map_or(0, |stamp| stamp.start),

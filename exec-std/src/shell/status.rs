@@ -63,7 +63,7 @@ impl<R: Reactor> Shell<R> {
             }
             if let (Some((id, child)), Why::Child(phase)) = (child, wait.why)
                 && phase.is_asked()
-                && child.channel.is_some()
+                && self.channels.has(Link::Child(id))
                 && asked.len() < NAMED
             {
                 asked.push((id.0, child.name.clone()));

@@ -47,7 +47,7 @@ impl<R: Reactor> Shell<R> {
             Output::Credited { context, items } => {
                 self.note_talk(context, |talk| talk.credit = talk.credit.saturating_add(items));
                 // The far end may have taken all that left before.
-                self.let_leave(context.link);
+                self.channels.let_leave(context.link);
             }
             Output::StreamEnded { context } => self.note_talk(context, |talk| talk.ended = true),
             Output::ContextError { context, error } => {
@@ -115,7 +115,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Tells users whether a channel's send buffer is so long that they should wait before they add to it.
     pub(super) fn is_congested(&mut self, link: Link) -> bool {
-        let Some(channel) = self.channel(link) else { return false };
+        let Some(channel) = self.channels.get(link) else { return false };
         let congested = channel.is_congested();
         if congested {
             self.board.look().congested.insert(link);
