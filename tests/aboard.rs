@@ -8,7 +8,7 @@ use windrow_core::{End, Kind};
 use windrow_std::shell::Ended;
 use windrow_std::unix::{procfs, stdio::Sink};
 use windrow_std::{
-    Actor, Backend, Drive, Endpoint, First, FromCaller, Handle, Nursery, Order, Raised, Service, ToCaller,
+    Actor, Backend, Child, Drive, Endpoint, First, FromCaller, Nursery, Order, Raised, Service, ToCaller,
 };
 
 use crate::harness::gate::{knock, wait_at};
@@ -68,7 +68,7 @@ fn thread(entry: &str, args: impl Into<Vec<u8>>) -> Order {
     Order::entry(entry, args).backend(Backend::Thread)
 }
 
-fn served(nursery: &Nursery<'_>, backend: Backend) -> Result<Handle, Raised> {
+fn served(nursery: &Nursery<'_>, backend: Backend) -> Result<Child, Raised> {
     nursery.spawn(Order::service("post").backend(backend))
 }
 

@@ -236,7 +236,7 @@ fn children_with_their_statuses(actor: &Actor) -> Result<(), Raised> {
     if actor.levels() > 1 {
         return ended;
     }
-    match (ended, children.first().and_then(windrow_std::Handle::end)) {
+    match (ended, children.first().and_then(windrow_std::Child::end)) {
         (Err(Raised::Group(failures)), Some(end)) => {
             let kinds: Vec<_> = failures.iter().map(|failure| failure.kind).collect();
             assert_eq!((kinds, end.exit), (vec![Kind::Died(Exit::Code(41))], Some(Exit::Code(41))));

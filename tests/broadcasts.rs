@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use windrow_core::Kind;
-use windrow_std::{Broadcast, Drive, Heard, Raised, Scope, Subscription};
+use windrow_std::{Broadcast, Delivery, Drive, Raised, Scope, Subscription};
 
 use crate::calls::well;
 use crate::harness::{Bed, Module, driven};
@@ -26,8 +26,8 @@ fn hear(receiver: Subscription<u32>) -> (Vec<u32>, u64, Option<Raised>) {
     let (mut items, mut missed, mut ended) = (Vec::new(), 0, None);
     for heard in receiver {
         match heard {
-            Ok(Heard::Item(item)) => items.push(item),
-            Ok(Heard::Missed(count)) => missed += count,
+            Ok(Delivery::Item(item)) => items.push(item),
+            Ok(Delivery::Missed(count)) => missed += count,
             Err(raised) => ended = Some(raised),
         }
     }
@@ -50,9 +50,9 @@ fn a_broadcast_waits_for_nobody_and_ends_for_everybody<D: Drive>(bed: &Bed) {
         assert!(items.is_sorted() && items.ends_with(&[8]), "{items:?}");
         assert!(ended.is_some(), "the source failed");
         // Who read nothing meanwhile is told what it missed, has the last four, and the same end.
-        assert_eq!(slow.recv(), Ok(Some(Heard::Missed(5))));
+        assert_eq!(slow.recv(), Ok(Some(Delivery::Missed(5))));
         for item in 5..9 {
-            assert_eq!(slow.recv(), Ok(Some(Heard::Item(item))));
+            assert_eq!(slow.recv(), Ok(Some(Delivery::Item(item))));
         }
         assert_eq!(slow.recv().err(), ended);
         Ok(())
@@ -113,12 +113,12 @@ fn a_receiver_waits_no_longer_than_it_wants_to<D: Drive>(bed: &Bed) {
         assert!(begin.elapsed() >= SHORT);
         // It has missed nothing by it.
         source.send(&1)?;
-        assert_eq!(receiver.recv_timeout(Duration::ZERO), Ok(Some(Heard::Item(1))));
+        assert_eq!(receiver.recv_timeout(Duration::ZERO), Ok(Some(Delivery::Item(1))));
         let item = std::thread::scope(|threads| {
             let waiting = threads.spawn(|| receiver.recv_timeout(Duration::MAX));
             source.send(&2).map(|()| waiting.join().expect("a thread that ends"))
         });
-        assert_eq!(item, Ok(Ok(Some(Heard::Item(2)))));
+        assert_eq!(item, Ok(Ok(Some(Delivery::Item(2)))));
         drop(source);
         assert_eq!(receiver.recv_timeout(SHORT), Ok(None));
         Ok(Vec::new())
@@ -133,7 +133,7 @@ fn a_receiver_that_waits_is_cancelled<D: Drive>(bed: &Bed) {
         let cancelled = actor.nursery_with(short, |_| receiver.recv());
         assert_eq!(cancelled, Err(Raised::TimedOut));
         source.send(&1)?;
-        assert_eq!(receiver.recv(), Ok(Some(Heard::Item(1))));
+        assert_eq!(receiver.recv(), Ok(Some(Delivery::Item(1))));
         Ok(Vec::new())
     }));
 }

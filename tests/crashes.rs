@@ -97,7 +97,7 @@ fn crash_inside(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
 fn with_child<D: Drive>(
     bed: &Bed,
     order: Order,
-    body: impl FnOnce(&windrow_std::Handle) -> Result<(), Raised> + Send + 'static,
+    body: impl FnOnce(&windrow_std::Child) -> Result<(), Raised> + Send + 'static,
 ) -> Ended<Vec<u8>> {
     bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
         actor.nursery(|nursery| {
@@ -142,7 +142,7 @@ fn row_76_every_crash_of_a_body_is_told_apart<D: Drive>(bed: &Bed) {
 
 fn row_76_every_crash_of_a_call_is_told_apart<D: Drive>(bed: &Bed) {
     let call = |how: &'static str| {
-        let crash = move |child: &windrow_std::Handle| child.portal().call(CRASH, &how.to_owned());
+        let crash = move |child: &windrow_std::Child| child.portal().call(CRASH, &how.to_owned());
         with_child::<D>(bed, Order::service("crasher"), crash)
     };
     for how in PANICS {

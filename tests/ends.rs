@@ -8,7 +8,7 @@ use windrow_core::{End, Exit, Kind};
 use windrow_std::order::Any;
 use windrow_std::unix::process::{self, Process};
 use windrow_std::unix::{exec, stdio};
-use windrow_std::{Actor, Backend, Drive, Handle, Order, Raised};
+use windrow_std::{Actor, Backend, Child, Drive, Order, Raised};
 
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
@@ -57,7 +57,7 @@ fn leaving_root(words: &[String]) -> u8 {
             let backend = |number| if number % 2 == 0 { Backend::Fork } else { Backend::Exec };
             let spawn = |number| nursery.spawn(Order::entry("stay", up.clone()).backend(backend(number)));
             let children = (0..4).map(spawn).collect::<Result<Vec<_>, _>>()?;
-            children.iter().try_for_each(Handle::ready)?;
+            children.iter().try_for_each(Child::ready)?;
             match how.as_str() {
                 "exit" => std::process::exit(9),
                 "abort" => std::process::abort(),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use windrow_std::unix::procfs;
-use windrow_std::{Actor, Handle, Order};
+use windrow_std::{Actor, Child, Order};
 
 use crate::boot::doomed;
 use crate::harness::acts::be_root;
@@ -128,7 +128,7 @@ fn telling_root(words: &[String]) -> u8 {
         actor.nursery(|nursery| {
             let spawn = |_| nursery.spawn(Order::entry("stay", up.clone()));
             let children = (0..CHILDREN).map(spawn).collect::<Result<Vec<_>, _>>()?;
-            children.iter().try_for_each(Handle::ready)?;
+            children.iter().try_for_each(Child::ready)?;
             // The children knock before it is known here that they are ready.
             knock(up, "r");
             let cancelled = actor.sleep_forever();

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 use rustix::process::{Signal, getpid};
 use windrow_core::{End, Exit, Kind, Reason};
 use windrow_std::{
-    Actor, Ahead, Broadcast, Drive, Endpoint, FromCaller, Order, Portal, Raised, Service, Serving, ToCaller,
+    Actor, Broadcast, Drive, Endpoint, FromCaller, Order, Portal, Raised, Service, Serving, ToCaller, Window,
 };
 
 use crate::calls::{BUSY, DEAF, ECHO, HOLD, PID, WAIT, with_desk};
@@ -49,7 +49,7 @@ pub(crate) const WAYS: &[Way] = &[
     },
     // Its body has ended, and the far end has not.
     |_, desk| desk.context(HOLD, &1, |context| context.begun().map(drop)),
-    |_, desk| desk.context(HOLD, &2, |context| context.stream_with(Ahead::last(8))?.recv().map(drop)),
+    |_, desk| desk.context(HOLD, &2, |context| context.stream_with(Window::last(8))?.recv().map(drop)),
     |actor, desk| {
         desk.context(HOLD, &2, |context| {
             let (source, mut stream) = (Broadcast::<u32>::new(actor, 4), context.stream()?);

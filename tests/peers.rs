@@ -9,7 +9,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use windrow_core::{End, Kind, Limits, Times};
 use windrow_std::unix::procfs;
-use windrow_std::{Actor, Drive, Handle, Nursery, Order, Program, Raised};
+use windrow_std::{Actor, Child, Drive, Nursery, Order, Program, Raised};
 
 use crate::calls::{BUSY, NAME, PID};
 use crate::harness::{Bed, Module, driven, soon, watch};
@@ -46,7 +46,7 @@ fn program(bed: &Bed) -> Program {
     bed.program().run_dir(bed.path("."))
 }
 
-fn desk(nursery: &Nursery<'_>) -> Result<(Handle, i32), Raised> {
+fn desk(nursery: &Nursery<'_>) -> Result<(Child, i32), Raised> {
     let desk = nursery.spawn(Order::service("desk"))?;
     desk.portal().call(NAME, &String::from("victim"))?;
     let pid = desk.portal().call(PID, &())?;
@@ -133,8 +133,8 @@ fn waiter(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
 fn with_stopped<D: Drive>(
     bed: &Bed,
     entry: &'static str,
-    meanwhile: fn(&Handle, i32) -> Result<(), Raised>,
-    after: fn(&Nursery<'_>, &Handle) -> Result<(), Raised>,
+    meanwhile: fn(&Child, i32) -> Result<(), Raised>,
+    after: fn(&Nursery<'_>, &Child) -> Result<(), Raised>,
 ) {
     let ended = bed.run::<D>(&program(bed), move |actor: &Actor| {
         actor.nursery(|nursery| {
@@ -190,7 +190,7 @@ fn sleepy(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
 
 /// The greeting and the end come in one reading.
 fn a_sibling_that_greets_and_is_killed_at_once_ends_the_dial<D: Drive>(bed: &Bed) {
-    let greet_and_die = |victim: &Handle, pid| {
+    let greet_and_die = |victim: &Child, pid| {
         let mut sleepy = None;
         watch::observe("a dialler that stands still", || {
             let found = watch::named(std::process::id().cast_signed(), "sleepy");
@@ -241,7 +241,7 @@ fn patient(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
 fn with_desk<D: Drive>(
     bed: &Bed,
     program: &Program,
-    body: impl FnOnce(&Actor, &Nursery<'_>, &Handle, i32, PathBuf) -> Result<(), Raised> + Send + 'static,
+    body: impl FnOnce(&Actor, &Nursery<'_>, &Child, i32, PathBuf) -> Result<(), Raised> + Send + 'static,
 ) {
     let base = bed.path(".");
     let ended = bed.run::<D>(program, move |actor: &Actor| {
@@ -317,7 +317,7 @@ fn row_75_without_descriptors_nobody_is_let_in_for_a_while<D: Drive>(bed: &Bed) 
 }
 
 /// Sees that the desk's loop goes on, a turn at least for each call.
-fn goes_on(bell: &Handle) -> Result<(), Raised> {
+fn goes_on(bell: &Child) -> Result<(), Raised> {
     (0..10).try_for_each(|_| bell.portal().call(PID, &()).map(drop))
 }
 

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 use windrow_core::End;
-use windrow_std::{Actor, Backend, Handle, Order, Raised};
+use windrow_std::{Actor, Backend, Child, Order, Raised};
 
 use crate::harness::gate::{knock, wait_at};
 use crate::harness::shell::{self, DRIVE, Shell};
@@ -83,7 +83,7 @@ fn tree_by(words: &[String]) -> u8 {
 fn grow(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
     actor.nursery(|nursery| {
         let spawn = |_| nursery.spawn(Order::entry("twig", args));
-        let children = (0..BREADTH).map(spawn).collect::<Result<Vec<Handle>, _>>()?;
+        let children = (0..BREADTH).map(spawn).collect::<Result<Vec<Child>, _>>()?;
         children.iter().try_for_each(|child| child.wait_gone().map(drop))?;
         Ok(Vec::new())
     })

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use windrow_core::{End, Kind};
 use windrow_std::{
-    Actor, Ahead, Drive, Endpoint, First, FromCaller, Order, Portal, Raised, Service, ToCaller,
+    Actor, Drive, Endpoint, First, FromCaller, Order, Portal, Raised, Service, ToCaller, Window,
 };
 
 use crate::harness::{Bed, Module, driven};
@@ -260,7 +260,7 @@ fn what_was_sent_comes_though_its_writer_is_silent<D: Drive>(bed: &Bed) {
     with_mill::<D>(bed, |_, mill| {
         for (ahead, items) in [(1, 3), (2, 5), (3, 7), (8, 13), (15, 40), (64, 64), (64, 200)] {
             mill.context(DRIP, &items, |context| {
-                let stream = context.stream_with(Ahead::items(ahead))?;
+                let stream = context.stream_with(Window::items(ahead))?;
                 let came = stream.take(items as usize).collect::<Result<Vec<_>, _>>()?;
                 assert_eq!(came, (0..items).collect::<Vec<_>>(), "{ahead} ahead");
                 context.cancel();
@@ -274,7 +274,7 @@ fn what_was_sent_comes_though_its_writer_is_silent<D: Drive>(bed: &Bed) {
 fn a_lossy_stream_keeps_the_last_items_and_counts_the_rest<D: Drive>(bed: &Bed) {
     with_mill::<D>(bed, |_, mill| {
         mill.context(COUNT, &1000, |context| {
-            let mut stream = context.stream_with(Ahead::last(8))?;
+            let mut stream = context.stream_with(Window::last(8))?;
             // It never waits for us, so it is done while we have read nothing.
             context.result()?;
             let last = stream.by_ref().collect::<Result<Vec<_>, _>>()?;
@@ -288,7 +288,7 @@ fn a_lossy_stream_keeps_the_last_items_and_counts_the_rest<D: Drive>(bed: &Bed) 
 fn what_a_lossy_reader_has_taken_gives_way_to_nothing<D: Drive>(bed: &Bed) {
     with_mill::<D>(bed, |_, mill| {
         mill.context(SPRING, &(), |context| {
-            let mut stream = context.stream_with(Ahead::last(8))?;
+            let mut stream = context.stream_with(Window::last(8))?;
             mill.call(POUR, &8)?;
             assert_eq!(stream.recv()?, Some(0));
             // There is room for one of these; three give way to the others.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdGetfdFlags, Signal, kill_process, pidfd_getfd};
 use windrow_std::unix::procfs;
-use windrow_std::{Actor, Handle, Order, Raised};
+use windrow_std::{Actor, Child, Order, Raised};
 
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
@@ -90,7 +90,7 @@ fn eager_root(words: &[String]) -> u8 {
         actor.nursery(|nursery| {
             let spawn = |_: u32| nursery.spawn(Order::entry("stay", up.clone()));
             let children = (0..count).map(spawn).collect::<Result<Vec<_>, _>>()?;
-            children.iter().try_for_each(Handle::ready)?;
+            children.iter().try_for_each(Child::ready)?;
             actor.cancel();
             actor.sleep_forever().map(|()| Vec::new())
         })

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, getpid, pidfd_send_signal};
 use windrow_core::{End, Exit, Kind, Limits, Reason, Times};
 use windrow_std::unix::procfs;
-use windrow_std::{Actor, Backend, Drive, Endpoint, Handle, Nursery, Order, Pending, Portal, Raised, Scope};
+use windrow_std::{Actor, Backend, Child, Drive, Endpoint, Nursery, Order, Pending, Portal, Raised, Scope};
 
 use crate::boot::BOOT;
 use crate::calls::{BUSY, ECHO, HOLD, PID, WAIT, desk};
@@ -170,7 +170,7 @@ const AWAITS: &[Awaits] = &[
 /// So many of them, the first, have an end of their own when the child is up.
 const OVER_WHEN_UP: usize = 4;
 
-fn ordered_by(nursery: &Nursery<'_>, gate: &str, ordered: &dyn Fn()) -> Result<Handle, Raised> {
+fn ordered_by(nursery: &Nursery<'_>, gate: &str, ordered: &dyn Fn()) -> Result<Child, Raised> {
     let child = nursery.spawn(Order::entry("stay", gate))?;
     ordered();
     Ok(child)

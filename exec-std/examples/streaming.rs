@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use windrow_std::{Broadcast, Endpoint, First, FromCaller, Heard, Order, Program, Service, ToCaller};
+use windrow_std::{Broadcast, Delivery, Endpoint, First, FromCaller, Order, Program, Service, ToCaller};
 
 /// It says how it is, and answers each word with another.
 type Shouting = (First<String>, FromCaller<String>, ToCaller<String>);
@@ -55,8 +55,8 @@ fn main() -> std::io::Result<ExitCode> {
             for (place, receiver) in receivers.into_iter().enumerate() {
                 for heard in receiver {
                     match heard? {
-                        Heard::Item(number) => println!("receiver {place} heard {number}"),
-                        Heard::Missed(count) => println!("receiver {place} missed {count}"),
+                        Delivery::Item(number) => println!("receiver {place} heard {number}"),
+                        Delivery::Missed(count) => println!("receiver {place} missed {count}"),
                     }
                 }
             }

@@ -28,10 +28,10 @@ pub struct Broadcast<T> {
     types: PhantomData<fn(T)>,
 }
 
-/// What a receiver of a broadcast is given.
+/// What a receiver of a broadcast is given: an item, or the news that it was too slow for some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "an item came or was missed")]
-pub enum Heard<T> {
+pub enum Delivery<T> {
     /// An item.
     Item(T),
     /// So many items were missed; the next one is the oldest that was kept.
@@ -206,7 +206,7 @@ impl<T: DeserializeOwned> Subscription<T> {
     /// # Errors
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
     /// - [`Raised::Group`], or another cancellation: the failure of the source, after the items before it.
-    pub fn recv(&mut self) -> Result<Option<Heard<T>>, Raised> {
+    pub fn recv(&mut self) -> Result<Option<Delivery<T>>, Raised> {
         self.recv_until(None)
     }
 
@@ -215,30 +215,30 @@ impl<T: DeserializeOwned> Subscription<T> {
     /// # Errors
     /// The same as [`recv`](Self::recv), and
     /// - [`Raised::TimedOut`]: no item came in time.
-    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Heard<T>>, Raised> {
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Delivery<T>>, Raised> {
         self.recv_until(Instant::now().checked_add(timeout))
     }
 
-    fn recv_until(&mut self, until: Option<Instant>) -> Result<Option<Heard<T>>, Raised> {
+    fn recv_until(&mut self, until: Option<Instant>) -> Result<Option<Delivery<T>>, Raised> {
         let Source { actor, ring: _, slot, capacity: _ } = &*self.source;
         let found = actor.wait_at(slot, None, until, |_| self.source.ring().find(self.had));
         match found.unwrap_or_else(|| Err(actor.unfound()))? {
             Found::End => Ok(None),
             Found::Missed(missed) => {
                 self.had += missed;
-                Ok(Some(Heard::Missed(missed)))
+                Ok(Some(Delivery::Missed(missed)))
             }
             Found::Item(bytes) => {
                 self.had += 1;
                 let item = decode(&bytes).map_err(|error| actor.misspoken(Link::Parent, &error))?;
-                Ok(Some(Heard::Item(item)))
+                Ok(Some(Delivery::Item(item)))
             }
         }
     }
 }
 
 impl<T: DeserializeOwned> Iterator for Subscription<T> {
-    type Item = Result<Heard<T>, Raised>;
+    type Item = Result<Delivery<T>, Raised>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.over {

@@ -16,7 +16,7 @@ use crate::dialogue::Dialogue;
 use crate::endpoint::{decode, encode, keep_buffer, spare_buffer};
 use crate::failure::Raised;
 use crate::shell::Held;
-use crate::stream::{Ahead, Stream};
+use crate::stream::{Stream, Window};
 use crate::talk::{Over, Slot, Talk};
 
 /// One end of a context, whoever holds it.
@@ -62,12 +62,12 @@ impl<'a> ContextEnd<'a> {
         }
     }
 
-    pub(crate) fn stream<Out, In>(&self, ahead: Ahead) -> Result<Stream<'a, Out, In>, Raised>
+    pub(crate) fn stream<Out, In>(&self, window: Window) -> Result<Stream<'a, Out, In>, Raised>
     where
         Out: Serialize,
         In: DeserializeOwned,
     {
-        Stream::open(self.clone(), ahead)
+        Stream::open(self.clone(), window)
     }
 
     pub(crate) fn cancel(&self) {
@@ -124,19 +124,19 @@ impl<'a, R: DeserializeOwned, D: Dialogue> Context<'a, R, D> {
     /// - [`Raised::Group`]: the far end's failure itself.
     /// - [`Raised::Error`]: the stream was opened before.
     pub fn stream(&self) -> Result<Stream<'a, D::FromCaller, D::ToCaller>, Raised> {
-        self.stream_with(Ahead::default())
+        self.stream_with(Window::default())
     }
 
-    /// Opens the stream with a say in how much is taken ahead. See [`stream`](Self::stream).
+    /// Opens the stream with a window of its own in place of the default one. See [`stream`](Self::stream).
     ///
     /// # Errors
     /// The same.
-    pub fn stream_with(&self, ahead: Ahead) -> Result<Stream<'a, D::FromCaller, D::ToCaller>, Raised> {
+    pub fn stream_with(&self, window: Window) -> Result<Stream<'a, D::FromCaller, D::ToCaller>, Raised> {
         self.wait(|talk| match talk.begun {
             Some(_) => Some(Ok(())),
             None => self.ended(talk).map(|ended| ended.map_or(Ok(()), Err)),
         })?;
-        self.end.stream(ahead)
+        self.end.stream(window)
     }
 
     /// Waits for the result.

@@ -202,7 +202,7 @@ pub mod unix;
 
 pub use actor::Actor;
 pub use board::Output;
-pub use broadcast::{Broadcast, Heard, Subscription};
+pub use broadcast::{Broadcast, Delivery, Subscription};
 pub use context::Context;
 pub use dialogue::{Dialogue, First, FromCaller, Never, ToCaller};
 pub use drive::{Blocking, Drive};
@@ -212,7 +212,7 @@ pub use entry::Returned;
 pub use failure::{Failure, Raised};
 pub use listen::{Call, Listener};
 pub use notice::Notice;
-pub use nursery::{Attempt, ChildEnd, Handle, Job, Nursery, Scope};
+pub use nursery::{Attempt, Child, ChildEnd, Job, Nursery, Scope};
 pub use order::{Backend, Order, UnknownBackend};
 pub use pending::Pending;
 pub use portal::Portal;
@@ -221,7 +221,7 @@ pub use sandwich::Sandwich;
 pub use scoped::{Thread, Threads};
 pub use serve::Serving;
 
-pub use stream::{Ahead, Stream};
+pub use stream::{Stream, Window};
 pub use unix::segment::{NamedSegment, Segment};
 pub use unix::stdio::{Sink, Source};
 pub use windrow_core;

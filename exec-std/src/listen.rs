@@ -15,7 +15,7 @@ use crate::context::ContextEnd;
 use crate::dialogue::Dialogue;
 use crate::endpoint::{bad, decode, encode};
 use crate::failure::Raised;
-use crate::stream::{Ahead, Stream};
+use crate::stream::{Stream, Window};
 use crate::talk::Slot;
 
 /// The calls of one endpoint, to be taken up by hand.
@@ -103,17 +103,17 @@ impl<R, D: Dialogue> Call<R, D> {
     /// # Errors
     /// The same as [`Serving::stream`](crate::Serving::stream).
     pub fn stream(&self) -> Result<Stream<'_, D::ToCaller, D::FromCaller>, Raised> {
-        self.stream_with(Ahead::default())
+        self.stream_with(Window::default())
     }
 
-    /// Opens the stream with a say in how much is taken ahead. See [`stream`](Self::stream).
+    /// Opens the stream with a window of its own in place of the default one. See [`stream`](Self::stream).
     ///
     /// # Errors
     /// The same.
-    pub fn stream_with(&self, ahead: Ahead) -> Result<Stream<'_, D::ToCaller, D::FromCaller>, Raised> {
+    pub fn stream_with(&self, window: Window) -> Result<Stream<'_, D::ToCaller, D::FromCaller>, Raised> {
         let end = self.end();
         end.begin_unsaid::<D>()?;
-        end.stream(ahead)
+        end.stream(window)
     }
 }
 

@@ -56,14 +56,14 @@ impl<'a> Nursery<'a> {
     ///
     /// # Errors
     /// The cancellation of the nursery, or why the order was refused: a file or a directory that is missing, too.
-    pub fn spawn(&self, order: impl Into<Order<Any>>) -> Result<Handle, Raised> {
+    pub fn spawn(&self, order: impl Into<Order<Any>>) -> Result<Child, Raised> {
         let scope = self.scope;
         let mut order = Box::new(order.into());
         order.find()?;
         let (reply, answer) = channel();
         self.actor.tell(|shell| shell.order_child((scope, order, reply)));
         let id = self.actor.answered(answer.recv().unwrap_or(Ok(Err(Refused::Ended)))?)?;
-        Ok(Handle::new(self.actor.clone(), id))
+        Ok(Child::new(self.actor.clone(), id))
     }
 
     /// Runs a task of the program in an actor of its own, which ends with it. It returns at once; the result is waited for
@@ -86,13 +86,14 @@ impl<'a> Nursery<'a> {
     }
 }
 
-/// A handle on one child. What is known of a child is kept for as long as it is there, or a handle on it is.
+/// A child in a nursery, as its parent holds it. Clones are the same child. Dropping them all neither cancels nor waits: the
+/// nursery does.
 #[derive(Clone, Debug)]
-pub struct Handle {
+pub struct Child {
     hold: Arc<Hold>,
 }
 
-/// What all handles on one child share.
+/// What all clones share. What is known of a child is kept for as long as it is there, or one of them is.
 #[derive(Debug)]
 struct Hold {
     id: ActorId,
@@ -108,7 +109,7 @@ impl Drop for Hold {
 /// A task that runs in an actor of its own.
 #[derive(Debug)]
 pub struct Job<R> {
-    child: Handle,
+    child: Child,
     result: PhantomData<fn() -> R>,
 }
 
@@ -124,9 +125,9 @@ impl<R: DeserializeOwned> Job<R> {
         decode(&bytes).map_err(|error| bad(Kind::Protocol, self.child.id(), &error))
     }
 
-    /// Gives the handle on its actor.
+    /// Gives the child that runs it.
     #[must_use]
-    pub fn actor(&self) -> &Handle {
+    pub fn actor(&self) -> &Child {
         &self.child
     }
 }
@@ -149,7 +150,7 @@ impl ChildEnd {
     }
 }
 
-impl Handle {
+impl Child {
     pub(crate) fn new(actor: Actor, id: ActorId) -> Self {
         Self { hold: Arc::new(Hold { id, actor }) }
     }

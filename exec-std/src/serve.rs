@@ -20,7 +20,7 @@ use crate::endpoint::Handler;
 use crate::failure::{Failure, Raised};
 use crate::reading::Reader;
 use crate::shell::{Alive, Asks};
-use crate::stream::{Ahead, Stream};
+use crate::stream::{Stream, Window};
 use crate::talk::Slot;
 use crate::unix::waker::Waker;
 
@@ -332,16 +332,16 @@ impl<'a, D: Dialogue> Serving<'a, D> {
     /// - [`Raised::Cancelled`]: the call is cancelled.
     /// - [`Raised::Error`]: the stream was opened before, or the first value was not told.
     pub fn stream(&self) -> Result<Stream<'a, D::ToCaller, D::FromCaller>, Raised> {
-        self.stream_with(Ahead::default())
+        self.stream_with(Window::default())
     }
 
-    /// Opens the stream with a say in how much is taken ahead. See [`stream`](Self::stream).
+    /// Opens the stream with a window of its own in place of the default one. See [`stream`](Self::stream).
     ///
     /// # Errors
     /// The same.
-    pub fn stream_with(&self, ahead: Ahead) -> Result<Stream<'a, D::ToCaller, D::FromCaller>, Raised> {
+    pub fn stream_with(&self, window: Window) -> Result<Stream<'a, D::ToCaller, D::FromCaller>, Raised> {
         self.end.begin_unsaid::<D>()?;
-        self.end.stream(ahead)
+        self.end.stream(window)
     }
 }
 

@@ -16,21 +16,33 @@ use crate::failure::Raised;
 use crate::shell::Held;
 use crate::talk::{Items, Over, Talk};
 
-/// How many items a stream takes ahead of its reader.
+/// How many items one end of a stream takes ahead of its reader, and what gives way when there are more. The default is up to 128
+/// items, for which the sender waits.
+///
+/// ```no_run
+/// # use windrow_std::{Context, Raised, ToCaller, Window};
+/// /// Follows a temperature, of which only the latest matters.
+/// fn follow(context: &Context<'_, f64, ToCaller<f64>>) -> Result<(), Raised> {
+///     for degrees in context.stream_with(Window::last(1))? {
+///         println!("{} °C", degrees?);
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ahead {
+pub struct Window {
     items: u32,
     lossy: bool,
 }
 
-impl Default for Ahead {
+impl Default for Window {
     fn default() -> Self {
         Self { items: 128, lossy: false }
     }
 }
 
-impl Ahead {
-    /// Takes so many items ahead, within the actor's limit; then the sender waits.
+impl Window {
+    /// Takes so many items ahead; then the sender waits. More than [`Limits::window`](crate::Limits::window) are not taken.
     #[must_use]
     pub fn items(items: u32) -> Self {
         Self { items, lossy: false }
@@ -62,9 +74,9 @@ pub struct Stream<'a, Out, In> {
 }
 
 impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
-    pub(crate) fn open(end: ContextEnd<'a>, ahead: Ahead) -> Result<Self, Raised> {
+    pub(crate) fn open(end: ContextEnd<'a>, window: Window) -> Result<Self, Raised> {
         let ContextEnd { actor, id, ref slot } = end;
-        let opened = actor.said(|shell| shell.open_stream(id, ahead.items, ahead.lossy));
+        let opened = actor.said(|shell| shell.open_stream(id, window.items, window.lossy));
         let opened = opened.unwrap_or(Err(Refused::Ended));
         // One whose far end has returned meanwhile is a stream that has ended.
         let returned = matches!(slot.look().over, Some(Over::Returned(_) | Over::Taken));
@@ -73,9 +85,9 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
             actor.answered(opened)?;
         }
         slot.look().opened = true;
-        let tell_after = (ahead.items / 4).max(1);
+        let tell_after = (window.items / 4).max(1);
         let fetched = Items::default();
-        let (lossy, types) = (ahead.lossy, PhantomData);
+        let (lossy, types) = (window.lossy, PhantomData);
         Ok(Self { end, fetched, lossy, taken: 0, tell_after, finished: over, types })
     }
 

@@ -13,7 +13,7 @@ use rustix::process::{
 };
 use windrow_core::sim::Conduct;
 use windrow_std::order::{Any, Command};
-use windrow_std::{Actor, Backend, Endpoint, Handle, Nursery, Order, Raised, Scope, Service, Sink};
+use windrow_std::{Actor, Backend, Child, Endpoint, Nursery, Order, Raised, Scope, Service, Sink};
 
 use super::stage::{Stage, deafen};
 use crate::harness::{program, shell, watch};
@@ -88,7 +88,7 @@ impl Part<'_> {
         }
     }
 
-    fn spawn_all(&self, nursery: &Nursery<'_>, children: &[usize]) -> Result<Vec<Handle>, Raised> {
+    fn spawn_all(&self, nursery: &Nursery<'_>, children: &[usize]) -> Result<Vec<Child>, Raised> {
         let spoilt = matches!(self.conduct, Conduct::TemplateDies | Conduct::TemplateStops);
         let template = spoilt.then(|| only_template(getpid().as_raw_pid()));
         if let Some(template) = template {
@@ -111,7 +111,7 @@ impl Part<'_> {
     }
 
     /// What the main task does once its first children are ordered.
-    fn body(&self, nursery: Option<&Nursery<'_>>, children: &[Handle]) -> Result<(), Raised> {
+    fn body(&self, nursery: Option<&Nursery<'_>>, children: &[Child]) -> Result<(), Raised> {
         let is_inner = !children.is_empty();
         match self.conduct {
             Conduct::Return | Conduct::Linger => self.work(),
@@ -161,7 +161,7 @@ impl Part<'_> {
     }
 
     /// Calls a child from outside the nursery, so that the call outlives it, and waits for the answer and for nothing else.
-    fn call(&self, child: &Handle) {
+    fn call(&self, child: &Child) {
         let portal = child.portal();
         std::thread::scope(|scope| drop(scope.spawn(move || portal.call(CALL, &())).join()));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use windrow_std::{Handle, Order, Pending, Portal, Raised};
+use windrow_std::{Child, Order, Pending, Portal, Raised};
 
 use crate::part::{self, Samples, median};
 use crate::program::{Block, KEEP, KEEPER, MANY, MEMORY, RELEASE, memory, run_with};
@@ -53,7 +53,7 @@ fn cancelled(portal: &Portal, calls: Vec<Call<'_>>) -> Result<(), Raised> {
 }
 
 /// Opens so many calls, ends them, and gives the memory that both ends held in between.
-fn open_and_close(child: &Handle, count: u32, name: &str, end: End) -> Result<(u64, u64), Raised> {
+fn open_and_close(child: &Child, count: u32, name: &str, end: End) -> Result<(u64, u64), Raised> {
     let portal = child.portal();
     let start = Instant::now();
     let release = portal.start(RELEASE, &count)?;

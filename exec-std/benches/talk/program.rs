@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use windrow_std::{Actor, Endpoint, FromCaller, Handle, Limits, Order, Program, Raised, Service, ToCaller};
+use windrow_std::{Actor, Child, Endpoint, FromCaller, Limits, Order, Program, Raised, Service, ToCaller};
 
 /// The one service.
 pub(crate) const TALK: &str = "talk";
@@ -106,14 +106,14 @@ pub(crate) fn memory() -> u64 {
 }
 
 /// Runs `body` in a root that has one child to talk to.
-pub(crate) fn run(body: impl FnOnce(&Actor, &Handle) -> Result<(), Raised> + Send + 'static) {
+pub(crate) fn run(body: impl FnOnce(&Actor, &Child) -> Result<(), Raised> + Send + 'static) {
     run_with(|| Order::service(TALK), body);
 }
 
 /// Runs `body` in a root that has one child of this kind.
 pub(crate) fn run_with(
     order: fn() -> Order,
-    body: impl FnOnce(&Actor, &Handle) -> Result<(), Raised> + Send + 'static,
+    body: impl FnOnce(&Actor, &Child) -> Result<(), Raised> + Send + 'static,
 ) {
     let ended = program().run(move |actor| {
         actor.nursery(|nursery| {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use windrow_std::{Handle, Raised, Stream};
+use windrow_std::{Child, Raised, Stream};
 
 use crate::part::{self, Samples, median, tell};
 use crate::program::{Block, MEMORY, SOURCE, memory, run, timed};
@@ -51,7 +51,7 @@ pub(crate) fn part(seconds: usize) {
 }
 
 /// Opens a stream whose writer has more to say than anybody takes.
-fn with_slow(child: &Handle, body: impl FnOnce(&mut Source<'_>) -> Result<(), Raised>) -> Result<(), Raised> {
+fn with_slow(child: &Child, body: impl FnOnce(&mut Source<'_>) -> Result<(), Raised>) -> Result<(), Raised> {
     child.portal().context(SOURCE, &(), |context| {
         let mut slow = context.stream()?;
         slow.send(&u32::MAX)?;

@@ -1,6 +1,6 @@
 //! Items of a kibibyte one way, from a child to its parent.
 
-use windrow_std::{Handle, Raised, Stream};
+use windrow_std::{Child, Raised, Stream};
 
 use crate::floor::Far;
 use crate::pairs;
@@ -34,7 +34,7 @@ pub(crate) fn alone(items: usize) {
 }
 
 pub(crate) fn with_source(
-    child: &Handle,
+    child: &Child,
     body: impl FnOnce(&mut Stream<'_, u32, Block<1024>>) -> Result<(), Raised>,
 ) -> Result<(), Raised> {
     child.portal().context(SOURCE, &(), |context| {

@@ -3,7 +3,7 @@
 use std::alloc::System;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use windrow_std::{Actor, Broadcast, Endpoint, FromCaller, Handle, Heard, Raised, Service, ToCaller};
+use windrow_std::{Actor, Broadcast, Child, Delivery, Endpoint, FromCaller, Raised, Service, ToCaller};
 
 /// Counts for the whole process.
 #[global_allocator]
@@ -44,12 +44,12 @@ fn count() -> u64 {
     (stats.allocations + stats.reallocations) as u64
 }
 
-pub(crate) fn call(_: &Actor, child: &Handle) -> Result<(), Raised> {
+pub(crate) fn call(_: &Actor, child: &Child) -> Result<(), Raised> {
     let portal = child.portal();
     counted(child, || portal.call(ECHO, &[[7; 32]; 2]).map(drop))
 }
 
-pub(crate) fn items(_: &Actor, child: &Handle) -> Result<(), Raised> {
+pub(crate) fn items(_: &Actor, child: &Child) -> Result<(), Raised> {
     child.portal().context(MIRROR, &(), |context| {
         let mut stream = context.stream()?;
         // In bursts, so that many items are on their way at once: a quarter of a window, for room is told of by the half, and
@@ -67,25 +67,25 @@ pub(crate) fn items(_: &Actor, child: &Handle) -> Result<(), Raised> {
 }
 
 /// One source and three receivers, of which one lags behind.
-pub(crate) fn broadcast(actor: &Actor, child: &Handle) -> Result<(), Raised> {
+pub(crate) fn broadcast(actor: &Actor, child: &Child) -> Result<(), Raised> {
     let source = Broadcast::<Block>::new(actor, 8);
     let (mut first, mut second, mut late) = (source.subscribe(), source.subscribe(), source.subscribe());
     counted(child, || {
         for item in 0..16 {
             source.send(&[[item; 32]; 2])?;
-            assert_eq!(first.recv()?, Some(Heard::Item([[item; 32]; 2])));
-            assert_eq!(second.recv()?, Some(Heard::Item([[item; 32]; 2])));
+            assert_eq!(first.recv()?, Some(Delivery::Item([[item; 32]; 2])));
+            assert_eq!(second.recv()?, Some(Delivery::Item([[item; 32]; 2])));
         }
-        assert_eq!(late.recv()?, Some(Heard::Missed(8)));
+        assert_eq!(late.recv()?, Some(Delivery::Missed(8)));
         (8..16).try_for_each(|item| {
-            assert_eq!(late.recv()?, Some(Heard::Item([[item; 32]; 2])));
+            assert_eq!(late.recv()?, Some(Delivery::Item([[item; 32]; 2])));
             Ok(())
         })
     })
 }
 
 /// Goes there and back until neither process has allocated for a whole round of that.
-fn counted(child: &Handle, mut trip: impl FnMut() -> Result<(), Raised>) -> Result<(), Raised> {
+fn counted(child: &Child, mut trip: impl FnMut() -> Result<(), Raised>) -> Result<(), Raised> {
     let portal = child.portal();
     let mut last = (0, 0);
     for _ in 0..ROUNDS {

@@ -1,6 +1,6 @@
 //! Children that came and went: what is left of each in whoever made it, which is nothing.
 
-use windrow_std::{Actor, Endpoint, Handle, Order, Raised, Sink};
+use windrow_std::{Actor, Child, Endpoint, Order, Raised, Sink};
 
 use crate::allocations::held;
 
@@ -14,7 +14,7 @@ const JOBS: usize = 1000;
 /// What two looks may differ by: the names of the last that were there, and tables that have their size by now.
 const NOISE: u64 = 512 << 10;
 
-pub(crate) fn jobs(actor: &Actor, _: &Handle) -> Result<(), Raised> {
+pub(crate) fn jobs(actor: &Actor, _: &Child) -> Result<(), Raised> {
     actor.nursery(|nursery| {
         let job = || {
             assert_eq!(nursery.run_in_actor(FILL, &LENGTH)?.result()?.len(), LENGTH);
@@ -28,7 +28,7 @@ pub(crate) fn jobs(actor: &Actor, _: &Handle) -> Result<(), Raised> {
 }
 
 /// Who lets go before the end keeps nothing either, whatever was written.
-pub(crate) fn commands(actor: &Actor, _: &Handle) -> Result<(), Raised> {
+pub(crate) fn commands(actor: &Actor, _: &Child) -> Result<(), Raised> {
     let script = format!("printf '%0{LENGTH}d' 7; printf '%0{LENGTH}d' 7 >&2");
     let capture = || Sink::Capture { tail: 2 * LENGTH };
     actor.nursery(|nursery| {

@@ -1,6 +1,6 @@
 //! Calls that are taken up by hand: many at once, each answered when its time has come.
 
-use windrow_std::{Actor, Endpoint, Handle, Listener, Portal, Raised, Service};
+use windrow_std::{Actor, Child, Endpoint, Listener, Portal, Raised, Service};
 
 const DOUBLE: Endpoint<u32, u32> = Endpoint::new("double");
 /// Is there once the child listens.
@@ -16,7 +16,7 @@ fn listen(actor: &Actor) -> Result<Listener<u32, u32>, Raised> {
 }
 
 /// Gives a portal to a child that listens.
-fn portal_to(child: &Handle) -> Portal {
+fn portal_to(child: &Child) -> Portal {
     let portal = child.portal();
     while portal.call(HERE, &()).is_err() {}
     portal
@@ -38,7 +38,7 @@ pub(crate) fn keep(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
     actor.sleep_forever().map(|()| Vec::new())
 }
 
-pub(crate) fn calls(_: &Actor, child: &Handle) -> Result<(), Raised> {
+pub(crate) fn calls(_: &Actor, child: &Child) -> Result<(), Raised> {
     let portal = portal_to(child);
     let pending = (0..MANY).map(|number| portal.start(DOUBLE, &number)).collect::<Result<Vec<_>, _>>()?;
     for (number, pending) in (0..MANY).zip(pending) {
@@ -53,7 +53,7 @@ pub(crate) fn drop_one(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
     actor.sleep_forever().map(|()| Vec::new())
 }
 
-pub(crate) fn let_go(_: &Actor, child: &Handle) -> Result<(), Raised> {
+pub(crate) fn let_go(_: &Actor, child: &Child) -> Result<(), Raised> {
     match portal_to(child).call(DOUBLE, &1) {
         Err(Raised::Group(failures)) if failures[0].text.contains("let go of") => Ok(()),
         other => Err(Raised::Error(format!("{other:?}"))),
@@ -77,7 +77,7 @@ pub(crate) fn await_cancel(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
     actor.sleep_forever().map(|()| Vec::new())
 }
 
-pub(crate) fn cancelled(_: &Actor, child: &Handle) -> Result<(), Raised> {
+pub(crate) fn cancelled(_: &Actor, child: &Child) -> Result<(), Raised> {
     let portal = portal_to(child);
     portal.context(DOUBLE, &1, |context| {
         context.begun()?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use windrow_std::{Actor, Blocking, Handle, Limits, Order, Program, Raised, Service};
+use windrow_std::{Actor, Blocking, Child, Limits, Order, Program, Raised, Service};
 
 mod allocations;
 mod jobs;
@@ -19,7 +19,7 @@ mod slow;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A case: what its child is, and what its root does.
-type Case = (&'static str, fn() -> Order, fn(&Actor, &Handle) -> Result<(), Raised>);
+type Case = (&'static str, fn() -> Order, fn(&Actor, &Child) -> Result<(), Raised>);
 
 const CASES: &[Case] = &[
     ("a_call_allocates_nothing", served, allocations::call),
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run(order: Order, body: fn(&Actor, &Handle) -> Result<(), Raised>) -> ExitCode {
+fn run(order: Order, body: fn(&Actor, &Child) -> Result<(), Raised>) -> ExitCode {
     let ended = program().run(move |actor| {
         actor.nursery(|nursery| {
             let child = nursery.spawn(order)?;

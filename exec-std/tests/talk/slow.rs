@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use windrow_std::{Actor, Endpoint, Handle, Raised, Service, ToCaller};
+use windrow_std::{Actor, Child, Endpoint, Raised, Service, ToCaller};
 
 use crate::allocations::held;
 
@@ -27,7 +27,7 @@ pub(crate) fn serve(service: Service) -> Service {
     })
 }
 
-pub(crate) fn reader(_: &Actor, child: &Handle) -> Result<(), Raised> {
+pub(crate) fn reader(_: &Actor, child: &Child) -> Result<(), Raised> {
     child.portal().context(FLOOD, &(), |slow| {
         let mut unread = slow.stream()?;
         child.portal().context(FLOOD, &(), |fast| {
