@@ -16,8 +16,8 @@ use windrow_core::{Kind, Link};
 use crate::actor::Actor;
 use crate::endpoint::{decode, encode};
 use crate::failure::{Failure, Raised};
+use crate::slot::Slot;
 use crate::stream::Stream;
-use crate::talk::Slot;
 
 /// A source that many can subscribe to.
 ///

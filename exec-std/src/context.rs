@@ -16,8 +16,8 @@ use crate::dialogue::Dialogue;
 use crate::endpoint::{decode, encode, keep_buffer, spare_buffer};
 use crate::failure::Raised;
 use crate::shell::Held;
+use crate::slot::{Over, Slot, Talk};
 use crate::stream::{Stream, Window};
-use crate::talk::{Over, Slot, Talk};
 
 /// One end of a context, whoever holds it.
 #[derive(Clone, Debug)]

@@ -18,7 +18,7 @@ use crate::dialogue::Dialogue;
 use crate::failure::{Failure, Raised};
 use crate::serve::Serving;
 use crate::shell::NAME_MAX;
-use crate::talk::KEPT;
+use crate::slot::KEPT;
 
 /// The name of something callable, with the types of all that travels: its arguments, its result, and the [`Dialogue`] between
 /// them, which a plain call has none of.

@@ -171,6 +171,7 @@ mod broken;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod context;
+mod crew;
 mod dialogue;
 mod drive;
 mod ended;
@@ -194,10 +195,9 @@ mod scoped;
 mod segment;
 mod serve;
 pub mod shell;
+mod slot;
 mod stream;
 mod sweep;
-mod talk;
-mod threads;
 pub mod unix;
 
 pub use actor::Actor;

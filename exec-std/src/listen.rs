@@ -15,8 +15,8 @@ use crate::context::ContextEnd;
 use crate::dialogue::Dialogue;
 use crate::endpoint::{bad, decode, encode};
 use crate::failure::Raised;
+use crate::slot::Slot;
 use crate::stream::{Stream, Window};
-use crate::talk::Slot;
 
 /// The calls of one endpoint, to be taken up by hand.
 ///

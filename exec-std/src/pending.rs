@@ -13,7 +13,7 @@ use crate::endpoint::{decode, keep_buffer};
 use crate::failure::{Failure, Raised};
 use crate::portal::{Begun, Portal};
 use crate::reading::Reader;
-use crate::talk::{Over, Slot};
+use crate::slot::{Over, Slot};
 
 /// A call that is under way. Many can be, from one thread; each costs what is remembered of it, and no thread.
 ///

@@ -19,7 +19,7 @@ use crate::nursery::Scope;
 use crate::pending::Pending;
 use crate::reading::Reader;
 use crate::shell::{Asks, Held};
-use crate::talk::Slot;
+use crate::slot::Slot;
 
 /// A call that was sent, and where its user waits.
 pub(crate) type Begun = (ContextId, Arc<Slot>);

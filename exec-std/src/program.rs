@@ -17,6 +17,7 @@ use windrow_core::{ActorId, Config, Kind, Limits};
 use crate::actor::Actor;
 use crate::adopter::Adopter;
 use crate::brief::Brief;
+use crate::crew::ThreadCrew;
 use crate::drive::{Blocking, Drive};
 use crate::ended::Ended;
 use crate::endpoint::{Endpoint, Service, bad, decode, encode};
@@ -28,7 +29,6 @@ use crate::notice::Notice;
 use crate::order::Backend;
 use crate::rehearsal::rehearse;
 use crate::shell::{Alive, Asks, Meets, Recorder, Shared, Shell, Tree, Wreck};
-use crate::threads::Threads;
 use crate::unix::exec::{ACTOR_VARIABLE, take_channel};
 use crate::unix::template::{self, Newborn, Role, StartError, Template};
 
@@ -230,7 +230,7 @@ impl Program {
         _adopter = self.adopts.then(Adopter::begin).transpose()?;
         let notices = shared.drive(|shell| {
             shell.set_template(template)?;
-            shell.set_crew(Threads::<D>::new(self));
+            shell.set_crew(ThreadCrew::<D>::new(self));
             if let Some(base) = &self.run_dir {
                 shell.open_house(Tree::create(base, shell.machine().actor())?)?;
             }
@@ -305,7 +305,7 @@ impl Program {
         alive: Option<Arc<Alive>>,
     ) -> io::Result<()> {
         let brief: Brief<'_> = postcard::from_bytes(brief).map_err(io::Error::other)?;
-        let crew = Threads::<D>::new(self);
+        let crew = ThreadCrew::<D>::new(self);
         let entry =
             self.entries.iter().find(|(name, _)| *name == brief.entry).map(|(_, entry)| Arc::clone(entry));
         let service = self.services.iter().find(|service| service.name() == brief.entry);

@@ -15,7 +15,7 @@ use windrow_core::Link;
 use crate::actor::Actor;
 use crate::failure::Raised;
 use crate::shell::Desk;
-use crate::talk::{Slot, Talk};
+use crate::slot::{Slot, Talk};
 use crate::unix::waker::Waker;
 
 thread_local! {

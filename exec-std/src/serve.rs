@@ -20,8 +20,8 @@ use crate::endpoint::Handler;
 use crate::failure::{Failure, Raised};
 use crate::reading::Reader;
 use crate::shell::{Alive, Asks};
+use crate::slot::Slot;
 use crate::stream::{Stream, Window};
-use crate::talk::Slot;
 use crate::unix::waker::Waker;
 
 /// How long a thread stays that has nothing to do.

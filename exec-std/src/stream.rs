@@ -14,7 +14,7 @@ use crate::context::ContextEnd;
 use crate::endpoint::{encode, keep_buffer, spare_buffer};
 use crate::failure::Raised;
 use crate::shell::Held;
-use crate::talk::{Items, Over, Talk};
+use crate::slot::{Items, Over, Talk};
 
 /// How many items one end of a stream takes ahead of its reader, and what gives way when there are more. The default is up to 128
 /// items, for which the sender waits.

@@ -15,7 +15,7 @@ use crate::board::Failed;
 use crate::endpoint::{Service, too_long};
 use crate::failure::{Raised, counted};
 use crate::serve::Offer;
-use crate::talk::Slot;
+use crate::slot::Slot;
 
 /// How many bytes may travel behind a word.
 pub(super) const BYTES_MAX: usize = FRAME_MAX - HEAD_MAX;

@@ -22,7 +22,7 @@ use crate::endpoint::Service;
 use crate::failure::Raised;
 use crate::order::{Any, Order};
 use crate::serve::Servers;
-use crate::talk::Slot;
+use crate::slot::Slot;
 
 thread_local! {
     /// Room for the slots that this thread is to wake, used again.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use windrow_core::{ActorId, Census, Error, Exit, Input, Instant, Kind, Link, Message, Signal};
 
 use super::channel::Read;
+use super::child::{Captured, Child};
 use super::desk::Ordered;
 use super::reactor::{Reactor, Ready};
-use super::records::{Captured, Child};
 use super::watch::Source;
-use super::{Shell, meets, now, talk};
+use super::{Shell, contexts, meets, now};
 use crate::board::Failed;
 use crate::broken::{Defect, broken};
 use crate::notice::Notice;
@@ -87,7 +87,7 @@ impl<R: Reactor> Shell<R> {
                 | Message::Find { .. }
                 | Message::Found { .. }
                 | Message::Stale { .. } => meets::keep(&mut message, bytes, names, payloads),
-                Message::Context { word, .. } => talk::keep(word, bytes, names, payloads),
+                Message::Context { word, .. } => contexts::keep(word, bytes, names, payloads),
                 message => {
                     if let Some(payload) = message.payload_mut() {
                         *payload = payloads.put(bytes);

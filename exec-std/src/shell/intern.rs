@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use windrow_core::{ActorId, NameId, Payload};
 
-use crate::talk::KEPT;
+use crate::slot::KEPT;
 
 /// The longest name, in bytes; a longer one is cut at a character.
 pub const NAME_MAX: usize = 64;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 
 use windrow_core::{ContextId, Link, ScopeId};
 
-use crate::talk::Slot;
+use crate::slot::Slot;
 
 /// How many slots are kept for another use.
 const SPARE: usize = 16;

@@ -8,7 +8,7 @@ use super::Shell;
 use super::intern::{Names, Payloads};
 use super::reactor::Reactor;
 use crate::serve::Offer;
-use crate::talk::{Over, Slot, Talk};
+use crate::slot::{Over, Slot, Talk};
 
 /// Keeps the bytes behind a word for the machine's number. A call's begin with the endpoint's name, which is looked up and
 /// never remembered: a stranger may call anything.

@@ -14,12 +14,12 @@ use crate::program::Program;
 use crate::shell::{Berth, Crew, Reactor, Shared, Shell};
 
 /// Starts the threads of one program, by one kind of loop.
-pub(crate) struct Threads<D> {
+pub(crate) struct ThreadCrew<D> {
     program: Program,
     drive: PhantomData<fn() -> D>,
 }
 
-impl<D: Drive> Threads<D> {
+impl<D: Drive> ThreadCrew<D> {
     pub(crate) fn new(program: &Program) -> Arc<Self> {
         Arc::new(Self { program: program.clone(), drive: PhantomData })
     }
@@ -43,7 +43,7 @@ impl<D: Drive> Threads<D> {
     }
 }
 
-impl<D: Drive> Crew for Threads<D> {
+impl<D: Drive> Crew for ThreadCrew<D> {
     fn start(self: Arc<Self>, berth: Berth) -> io::Result<JoinHandle<()>> {
         let alive = Arc::clone(&berth.alive);
         std::thread::Builder::new().name(berth.name.replace('\0', " ")).spawn(move || {
@@ -63,8 +63,8 @@ impl<R: Reactor> Drop for Closes<'_, R> {
     }
 }
 
-impl<D> fmt::Debug for Threads<D> {
+impl<D> fmt::Debug for ThreadCrew<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Threads").field("program", &self.program).finish_non_exhaustive()
+        f.debug_struct("ThreadCrew").field("program", &self.program).finish_non_exhaustive()
     }
 }
