@@ -27,10 +27,10 @@ impl<R: Reactor> Asks for Shell<R> {
         shield: bool,
         timeout: Option<Duration>,
     ) -> Result<ScopeId, Refused> {
-        let (now, scope) = (now(), ScopeId(self.last_scope + 1));
+        let (now, scope) = (now(), ScopeId(self.last.scope + 1));
         let deadline = timeout.map(|timeout| now.after(timeout));
         self.ask(Input::OpenScope { scope, parent, shield, deadline })?;
-        self.last_scope += 1;
+        self.last.scope += 1;
         self.board.look().scopes.insert(scope, Default::default());
         Ok(scope)
     }
@@ -74,9 +74,9 @@ impl<R: Reactor> Asks for Shell<R> {
     }
 
     fn start_task(&mut self, scope: ScopeId) -> Result<TaskId, Refused> {
-        let task = TaskId(self.last_task + 1);
+        let task = TaskId(self.last.task + 1);
         self.ask(Input::StartTask { task, scope })?;
-        self.last_task += 1;
+        self.last.task += 1;
         Ok(task)
     }
 
@@ -131,20 +131,20 @@ impl<R: Reactor> Asks for Shell<R> {
         timeout: Option<Duration>,
     ) -> Result<(ContextId, Arc<Slot>), Held> {
         self.check_room(link, bytes)?;
-        let context = ContextId::caller(link, self.last_call + 1);
+        let context = ContextId::caller(link, self.last.call + 1);
         let deadline = timeout.map(|timeout| now().after(timeout));
         let payload = self.payloads.put(std::mem::take(bytes));
         // What is called stands in the bytes.
         let call = Input::Call { context, scope, linked, endpoint: NameId(0), payload, deadline };
         self.ask_with(payload, bytes, call)?;
-        self.last_call += 1;
+        self.last.call += 1;
         Ok((context, self.slots.open(context, scope)))
     }
 
     fn accept(&mut self, context: ContextId) -> Result<(ScopeId, Arc<Slot>), Refused> {
-        let scope = ScopeId(self.last_scope + 1);
+        let scope = ScopeId(self.last.scope + 1);
         self.ask(Input::Accept { context, scope, parent: ScopeId::ROOT })?;
-        self.last_scope += 1;
+        self.last.scope += 1;
         self.board.look().scopes.insert(scope, Default::default());
         Ok((scope, self.slots.open(context, scope)))
     }

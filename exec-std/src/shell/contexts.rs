@@ -8,7 +8,7 @@ use super::Shell;
 use super::intern::{Names, Payloads};
 use super::reactor::Reactor;
 use crate::serve::Offer;
-use crate::slot::{Over, Slot, Talk};
+use crate::slot::Over;
 
 /// Keeps the bytes behind a word for the machine's number. A call's begin with the endpoint's name, which is looked up and
 /// never remembered: a stranger may call anything.
@@ -34,27 +34,27 @@ impl<R: Reactor> Shell<R> {
             Output::Withdrawn { context } => self.withdraw(context),
             Output::Begun { context, payload } => {
                 let bytes = self.payloads.take(payload);
-                self.note_talk(context, |talk| talk.begun = Some(bytes));
+                self.slots.write(context, |talk| talk.begun = Some(bytes));
             }
             Output::Item { context, payload } => {
                 let bytes = self.payloads.take(payload);
-                self.note_talk(context, |talk| talk.items.push(&bytes));
+                self.slots.write(context, |talk| talk.items.push(&bytes));
                 self.payloads.recycle(bytes);
             }
-            Output::DropOldest { context } => self.note_talk(context, |talk| {
+            Output::DropOldest { context } => self.slots.write(context, |talk| {
                 talk.dropped += u64::from(talk.items.pop().is_some());
             }),
             Output::Credited { context, items } => {
-                self.note_talk(context, |talk| talk.credit = talk.credit.saturating_add(items));
+                self.slots.write(context, |talk| talk.credit = talk.credit.saturating_add(items));
                 // The far end may have taken all that left before.
                 self.channels.let_leave(context.link);
             }
-            Output::StreamEnded { context } => self.note_talk(context, |talk| talk.ended = true),
+            Output::StreamEnded { context } => self.slots.write(context, |talk| talk.ended = true),
             Output::ContextError { context, error } => {
                 let text = self.payloads.take(error.payload);
                 let failure = self.failure(error, text);
                 let room = self.machine.limits().errors;
-                self.note_talk(context, |talk| talk.fail(failure, room));
+                self.slots.write(context, |talk| talk.fail(failure, room));
             }
             Output::Ended { context, ending } => self.end_talk(context, ending),
             Output::Discard(payload) => {
@@ -97,20 +97,12 @@ impl<R: Reactor> Shell<R> {
             Ending::Lost(exit) => Over::Lost(exit),
             _ => Over::Unanswered,
         };
-        self.note_talk(context, |talk| {
+        self.slots.write(context, |talk| {
             // Whoever takes the answer must leave the reader of the stream its end.
             talk.ended |= matches!(over, Over::Returned(_));
             talk.over = Some(over);
         });
         self.slots.close(context);
-    }
-
-    /// Writes into a context's slot, and remembers to wake whoever waits there.
-    fn note_talk(&mut self, context: ContextId, note: impl FnOnce(&mut Talk)) {
-        let Some(slot) = self.slots.get(context) else { return };
-        if slot.write(note) {
-            self.touched.push(Arc::clone(slot));
-        }
     }
 
     /// Tells users whether a channel's send buffer is so long that they should wait before they add to it.
@@ -127,15 +119,5 @@ impl<R: Reactor> Shell<R> {
         self.board.write(|facts| {
             facts.congested.remove(&link);
         });
-    }
-
-    /// Hands over the slots of those who wait for what was written. `awaited` is empty, and its room is used again.
-    pub(super) fn hand_touched(&mut self, awaited: &mut Vec<Arc<Slot>>) {
-        for scope in self.cancelled.drain(..) {
-            self.touched.extend(self.slots.concerned(scope));
-        }
-        if !self.touched.is_empty() {
-            std::mem::swap(&mut self.touched, awaited);
-        }
     }
 }

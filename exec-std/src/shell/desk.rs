@@ -154,7 +154,7 @@ impl<R: Reactor> Shared<R> {
         self.wanted.store(false, Ordering::Relaxed);
         let turned = guard.as_mut().map(|shell| {
             let turned = turn(shell);
-            shell.hand_touched(awaited);
+            shell.slots.hand_over(awaited);
             turned
         });
         drop(guard);
@@ -202,7 +202,7 @@ impl<R: Reactor> Desk for Shared<R> {
         ask(&mut **shell);
         shell.end_ask(now());
         let mut awaited = AWAITED.take();
-        shell.hand_touched(&mut awaited);
+        shell.slots.hand_over(&mut awaited);
         drop(guard);
         self.publish(&mut awaited);
         AWAITED.set(awaited);

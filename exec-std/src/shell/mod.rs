@@ -54,7 +54,6 @@ use crate::failure::Failure;
 use crate::notice::Notices;
 use crate::order::Backend;
 use crate::serve::Servers;
-use crate::slot::Slot;
 use crate::unix::signals::Signals;
 use crate::unix::stdio::Null;
 use channel::Channel;
@@ -117,9 +116,7 @@ pub struct Shell<R> {
     unwatched: Vec<ActorId>,
     /// Children that have exited while their output is open, and when that is a leak.
     leaks: VecDeque<(Instant, ActorId)>,
-    last_scope: u32,
-    last_task: u32,
-    last_order: u32,
+    last: Last,
     /// What the parent sent behind the spec.
     brief: Zeroizing<Vec<u8>>,
     run: bool,
@@ -128,14 +125,24 @@ pub struct Shell<R> {
     outcome: Option<Outcome>,
     /// The contexts that this actor's users hold.
     slots: Slots,
-    /// Those of them whose users are to be woken.
-    touched: Vec<Arc<Slot>>,
-    /// The scopes that this turn has cancelled.
-    cancelled: Vec<ScopeId>,
     handlers: BTreeMap<NameId, Arc<dyn Handler>>,
     servers: Arc<Servers>,
-    last_call: u32,
     peers: Peers,
+}
+
+/// The last number that was given to one of each kind of what users open.
+#[derive(Debug)]
+struct Last {
+    scope: u32,
+    task: u32,
+    order: u32,
+    call: u32,
+}
+
+impl Default for Last {
+    fn default() -> Self {
+        Self { scope: ScopeId::ROOT.0, task: TaskId::MAIN.0, order: 0, call: 0 }
+    }
 }
 
 /// Where a shell's turn left the actor.
@@ -205,20 +212,15 @@ impl<R: Reactor> Shell<R> {
             facts: VecDeque::new(),
             unwatched: Vec::new(),
             leaks: VecDeque::new(),
-            last_scope: ScopeId::ROOT.0,
-            last_task: TaskId::MAIN.0,
-            last_order: 0,
+            last: Last::default(),
             brief: Zeroizing::default(),
             run: false,
             raised: Vec::new(),
             status: status::Collected::default(),
             outcome: None,
             slots: Slots::default(),
-            touched: Vec::new(),
-            cancelled: Vec::new(),
             handlers: BTreeMap::new(),
             servers: Arc::default(),
-            last_call: 0,
             peers: Peers::default(),
         });
         shell.watch_own(channel)?;

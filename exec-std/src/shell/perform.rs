@@ -28,13 +28,13 @@ impl<R: Reactor> Shell<R> {
             Output::Run => self.run = true,
             Output::CancelTask { task, cause } => {
                 // A task that is in no other scope stands in the root's.
-                self.cancelled.push(ScopeId::ROOT);
+                self.slots.cancel(ScopeId::ROOT);
                 self.board.write(|facts| {
                     facts.tasks.insert(task, Some(cause));
                 });
             }
             Output::CancelBody { scope, cause } => {
-                self.cancelled.push(scope);
+                self.slots.cancel(scope);
                 self.board.write(|facts| facts.scopes.entry(scope).or_default().cancelled = Some(cause));
             }
             Output::Raise { scope, error } => {

@@ -1,4 +1,4 @@
-//! The slots of the contexts that this actor's users hold.
+//! The slots of the contexts that this actor's users hold, and who of them is to be woken.
 //!
 //! The rule: a cancellation wakes who waits in the cancelled scope, and nobody else but those few who wait at a slot of
 //! another scope than the one they stand in. A slot that nobody holds any more is used again, so that a call costs no
@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 
 use windrow_core::{ContextId, Link, ScopeId};
 
-use crate::slot::Slot;
+use crate::slot::{Slot, Talk};
 
 /// How many slots are kept for another use.
 const SPARE: usize = 16;
@@ -26,6 +26,10 @@ pub(crate) struct Slots {
     others: BTreeMap<usize, Weak<Slot>>,
     /// How many of those there may be before the ones that are gone are looked for.
     room: usize,
+    /// Those whose users are to be woken, since something came.
+    touched: Vec<Arc<Slot>>,
+    /// The scopes whose users are to be woken, since they are cancelled.
+    cancelled: Vec<ScopeId>,
 }
 
 impl Slots {
@@ -53,6 +57,30 @@ impl Slots {
         self.open.get(&context).map(|(_, slot)| slot)
     }
 
+    /// Writes down what came for a context, and remembers to wake whoever waits for it.
+    pub(crate) fn write(&mut self, context: ContextId, note: impl FnOnce(&mut Talk)) {
+        let Some((_, slot)) = self.open.get(&context) else { return };
+        if slot.write(note) {
+            self.touched.push(Arc::clone(slot));
+        }
+    }
+
+    /// Remembers to wake whoever waits in a scope that is cancelled.
+    pub(crate) fn cancel(&mut self, scope: ScopeId) {
+        self.cancelled.push(scope);
+    }
+
+    /// Hands over the slots of those who are to be woken. `awaited` is empty, and its room is used again.
+    pub(crate) fn hand_over(&mut self, awaited: &mut Vec<Arc<Slot>>) {
+        let mut cancelled = std::mem::take(&mut self.cancelled);
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.extend(cancelled.drain(..).flat_map(|scope| self.concerned(scope)));
+        if !touched.is_empty() {
+            std::mem::swap(&mut touched, awaited);
+        }
+        (self.touched, self.cancelled) = (touched, cancelled);
+    }
+
     /// Has whoever waits at a slot woken with every scope that is cancelled.
     pub(crate) fn watch(&mut self, slot: &Arc<Slot>) {
         if self.others.len() >= self.room {
@@ -63,7 +91,7 @@ impl Slots {
     }
 
     /// Gives the slots at which somebody may wait whom the cancellation of a scope concerns.
-    pub(crate) fn concerned(&self, scope: ScopeId) -> impl Iterator<Item = Arc<Slot>> + '_ {
+    fn concerned(&self, scope: ScopeId) -> impl Iterator<Item = Arc<Slot>> + '_ {
         let first = ContextId::caller(Link::Parent, 0);
         let own = self.of_scope.range((scope, first)..).take_while(move |(of, _)| *of == scope);
         let own = own.filter_map(|(_, context)| self.get(*context).cloned());

@@ -52,8 +52,8 @@ impl<R: Reactor> Shell<R> {
         let role = order.role(self.backend);
         let brief = self.brief_for(&order)?;
         let child = fresh_id();
-        self.last_order += 1;
-        let id = SpecId(self.last_order);
+        self.last.order += 1;
+        let id = SpecId(self.last.order);
         let name = self.names.intern(&order.name);
         let spec = Spec { id, name, role, levels: order.levels(), times: order.times };
         self.orders.insert(id.0, (order, brief));
