@@ -1,30 +1,13 @@
-//! Contexts in the shell: the bytes of words, the slots of users, the threads that serve.
+//! Contexts in the shell: what comes for them, at the slots of their users or for the threads that serve.
 
 use std::sync::Arc;
 
-use windrow_core::{Answer, ContextId, Ending, Link, NameId, Output, Payload, Word};
+use windrow_core::{Answer, ContextId, Ending, Link, NameId, Output, Payload};
 
 use super::Shell;
-use super::intern::{Names, Payloads};
 use super::reactor::Reactor;
 use crate::serve::Offer;
 use crate::slot::Over;
-
-/// Keeps the bytes behind a word for the machine's number. A call's begin with the endpoint's name, which is looked up and
-/// never remembered: a stranger may call anything.
-pub(super) fn keep(word: &mut Word, bytes: &[u8], names: &Names, payloads: &mut Payloads) {
-    let mut bytes = bytes;
-    if let Word::Call { endpoint, .. } = word {
-        let named =
-            bytes.split_first().and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)));
-        let (name, args) = named.unwrap_or_default();
-        *endpoint = names.known(name);
-        bytes = args;
-    }
-    if let Some(payload) = word.payload_mut() {
-        *payload = payloads.put_copy(bytes);
-    }
-}
 
 impl<R: Reactor> Shell<R> {
     /// Does what an output about a context says.

@@ -10,7 +10,7 @@ use super::child::{Captured, Child};
 use super::desk::Ordered;
 use super::reactor::{Reactor, Ready};
 use super::watch::Source;
-use super::{Shell, contexts, meets, now};
+use super::{Shell, now, words};
 use crate::board::Failed;
 use crate::broken::{Defect, broken};
 use crate::notice::Notice;
@@ -78,21 +78,9 @@ impl<R: Reactor> Shell<R> {
         let (facts, names, payloads, brief) =
             (&mut self.facts, &mut self.names, &mut self.payloads, &mut self.brief);
         let read = channel.read(&mut self.watch, all, |mut message, bytes| {
-            match &mut message {
-                Message::Census(census) => census.name = names.intern(&String::from_utf8_lossy(bytes)),
+            match message {
                 Message::Spec { .. } => *brief = bytes.to_vec().into(),
-                Message::Register { .. }
-                | Message::Registered { .. }
-                | Message::Unregister { .. }
-                | Message::Find { .. }
-                | Message::Found { .. }
-                | Message::Stale { .. } => meets::keep(&mut message, bytes, names, payloads),
-                Message::Context { word, .. } => contexts::keep(word, bytes, names, payloads),
-                message => {
-                    if let Some(payload) = message.payload_mut() {
-                        *payload = payloads.put(bytes);
-                    }
-                }
+                _ => words::keep(&mut message, bytes, names, payloads),
             }
             facts.push_back(Input::Received { link, message });
         });
@@ -205,10 +193,10 @@ impl<R: Reactor> Shell<R> {
         self.domains.note(child, census);
         let actor = census.actor;
         self.notices.send(if census.came {
-            self.called.came(actor, census.name);
+            self.names.came(actor, census.name);
             Notice::Came { actor, parent: census.parent, name: self.names.name(census.name).to_owned() }
         } else {
-            self.called.went(actor);
+            self.names.went(actor);
             Notice::Went { actor }
         });
     }

@@ -15,7 +15,10 @@ const NAMES_MAX: usize = 1 << 16;
 /// How many it remembers before it looks for some to forget.
 const NAMES_FEW: usize = 1 << 10;
 
-/// Names by number. A number is never given again, and the empty name is never forgotten.
+/// How many actors that are gone keep their names.
+const GONE: usize = 4096;
+
+/// Names by number, and whose they are. A number is never given again, and the empty name is never forgotten.
 #[derive(Debug)]
 pub(crate) struct Names {
     by_id: BTreeMap<NameId, Box<str>>,
@@ -23,11 +26,21 @@ pub(crate) struct Names {
     last: u32,
     /// So many are to be looked through again.
     crowd: usize,
+    /// What actors are called: those that are there, and the last of those that were, for errors about them come later.
+    by_actor: BTreeMap<ActorId, NameId>,
+    gone: VecDeque<ActorId>,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self { by_id: BTreeMap::new(), by_name: BTreeMap::new(), last: 0, crowd: NAMES_FEW }
+        Self {
+            by_id: BTreeMap::new(),
+            by_name: BTreeMap::new(),
+            last: 0,
+            crowd: NAMES_FEW,
+            by_actor: BTreeMap::new(),
+            gone: VecDeque::new(),
+        }
     }
 }
 
@@ -52,8 +65,9 @@ impl Names {
         self.by_id.len() >= self.crowd
     }
 
-    /// Forgets all others than these.
-    pub(crate) fn keep(&mut self, meant: &BTreeSet<NameId>) {
+    /// Forgets all others than these, and those of actors.
+    pub(crate) fn keep(&mut self, others: impl Iterator<Item = NameId>) {
+        let meant: BTreeSet<NameId> = others.chain(self.by_actor.values().copied()).collect();
         self.by_id.retain(|id, _| meant.contains(id));
         self.by_name.retain(|_, id| meant.contains(id));
         // So that a look costs no more than what has come since the last.
@@ -68,6 +82,22 @@ impl Names {
 
     pub(crate) fn name(&self, id: NameId) -> &str {
         self.by_id.get(&id).map_or("", |name| name)
+    }
+
+    pub(crate) fn came(&mut self, actor: ActorId, name: NameId) {
+        self.by_actor.insert(actor, name);
+    }
+
+    pub(crate) fn went(&mut self, actor: ActorId) {
+        self.gone.push_back(actor);
+        if self.gone.len() > GONE {
+            self.gone.pop_front().map(|actor| self.by_actor.remove(&actor));
+        }
+    }
+
+    /// Gives the name of an actor that is remembered; any other's is the empty one.
+    pub(crate) fn of(&self, actor: ActorId) -> &str {
+        self.by_actor.get(&actor).map_or("", |name| self.name(*name))
     }
 }
 
@@ -92,38 +122,6 @@ pub(super) fn clip_text(text: &mut Vec<u8>) {
     let end = (most - 3..=most).rev().find(begins).unwrap_or(most);
     text.truncate(end);
     text.extend_from_slice(note.as_bytes());
-}
-
-/// What actors are called: those that are there, and the last of those that were, for errors about them come later.
-#[derive(Debug, Default)]
-pub(crate) struct Called {
-    by_actor: BTreeMap<ActorId, NameId>,
-    gone: VecDeque<ActorId>,
-}
-
-/// How many of the gone keep their names.
-const GONE: usize = 4096;
-
-impl Called {
-    pub(crate) fn came(&mut self, actor: ActorId, name: NameId) {
-        self.by_actor.insert(actor, name);
-    }
-
-    pub(crate) fn went(&mut self, actor: ActorId) {
-        self.gone.push_back(actor);
-        if self.gone.len() > GONE {
-            self.gone.pop_front().map(|actor| self.by_actor.remove(&actor));
-        }
-    }
-
-    /// Lists what they are called.
-    pub(crate) fn names(&self) -> impl Iterator<Item = NameId> + '_ {
-        self.by_actor.values().copied()
-    }
-
-    pub(crate) fn name(&self, actor: ActorId) -> NameId {
-        self.by_actor.get(&actor).copied().unwrap_or_default()
-    }
 }
 
 /// Texts by number, each taken once. Zero is no text.

@@ -4,61 +4,19 @@
 
 use std::io;
 
-use windrow_core::{ActorId, Input, Link, Message, Output, PeerId, Refused};
+use windrow_core::{ActorId, Input, Link, Output, PeerId, Refused};
 
 use super::Shell;
 use super::directory::Tree;
-use super::intern::{Names, Payloads};
 use super::reactor::Reactor;
 use crate::board::{Answered, Named};
 use crate::unix::rundir::RunDir;
 
-/// Splits a name from the address behind it.
-fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let named = bytes.split_first().and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)));
-    named.unwrap_or_default()
-}
-
-/// Keeps the texts behind a message about a name. One that is only spoken of is looked up and never remembered, for anybody
-/// may speak of any.
-pub(super) fn keep(message: &mut Message, bytes: &[u8], names: &mut Names, payloads: &mut Payloads) {
-    match message {
-        Message::Register { name, payload, .. } | Message::Found { name, payload, .. } => {
-            let (text, address) = split(bytes);
-            *name = names.intern(&String::from_utf8_lossy(text));
-            *payload = payloads.put_copy(address);
-        }
-        Message::Find { name, wait: true, .. } => *name = names.intern(&String::from_utf8_lossy(bytes)),
-        Message::Registered { name, .. }
-        | Message::Unregister { name }
-        | Message::Find { name, .. }
-        | Message::Stale { name, .. } => *name = names.known(bytes),
-        _ => {}
-    }
-}
-
 impl<R: Reactor> Shell<R> {
-    /// Gives the bytes that travel behind a message about a name, or `None` if it is about something else.
-    pub(super) fn words_about_name(&mut self, message: &Message) -> Option<Vec<u8>> {
-        let (name, address) = match *message {
-            Message::Register { name, payload, .. } => (name, Some(self.payloads.take(payload))),
-            Message::Found { name, payload, .. } => (name, Some(self.payloads.copy(payload))),
-            Message::Registered { name, .. }
-            | Message::Unregister { name }
-            | Message::Find { name, .. }
-            | Message::Stale { name, .. } => (name, None),
-            _ => return None,
-        };
-        let name = self.names.name(name).as_bytes();
-        let Some(address) = address else { return Some(name.to_vec()) };
-        let length = u8::try_from(name.len()).unwrap_or(0);
-        Some([&[length], name, &address].concat())
-    }
-
     /// Forgets the names that mean nothing any more, once there are many. No fact may wait, for it may mean one.
     pub(super) fn forget_names(&mut self) {
         if self.names.are_many() {
-            self.names.keep(&self.machine.names().chain(self.called.names()).collect());
+            self.names.keep(self.machine.names());
         }
     }
 

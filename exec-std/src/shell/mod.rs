@@ -29,6 +29,7 @@ mod start;
 mod status;
 mod wards;
 mod watch;
+mod words;
 mod wreck;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -65,7 +66,7 @@ use desk::Ordered;
 pub(crate) use desk::{Asks, Desk, Held};
 pub(crate) use directory::Tree;
 use domain::Domains;
-use intern::{Called, Names, Payloads};
+use intern::{Names, Payloads};
 use maker::Maker;
 pub(crate) use meets::Meets;
 use peers::Peers;
@@ -94,7 +95,6 @@ pub struct Shell<R> {
     board: Arc<Board>,
     notices: Notices,
     names: Names,
-    called: Called,
     payloads: Payloads,
     name: String,
     backend: Backend,
@@ -197,7 +197,6 @@ impl<R: Reactor> Shell<R> {
             board: Arc::default(),
             notices: Notices::default(),
             names: Names::default(),
-            called: Called::default(),
             payloads: Payloads::default(),
             name: String::from("root"),
             backend: Backend::default(),

@@ -5,11 +5,11 @@ use windrow_core::{
 };
 use zeroize::Zeroizing;
 
-use super::Shell;
 use super::body::Body;
 use super::channel::send_bound;
 use super::intern::clip_text;
 use super::reactor::Reactor;
+use super::{Shell, words};
 use crate::broken::{Defect, broken};
 use crate::failure::Failure;
 use crate::notice::Notice;
@@ -69,12 +69,8 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn send(&mut self, to: Link, mut message: Message, may_wait: bool) {
         let mut bytes = match message {
             Message::Spec { .. } => self.brief_of(to),
-            Message::Census(census) => self.names.name(census.name).as_bytes().to_vec(),
             Message::Error(error) => self.words_of(&error),
-            _ => match self.words_about_name(&message) {
-                Some(words) => words,
-                None => message.payload_mut().map(|payload| self.payloads.take(*payload)).unwrap_or_default(),
-            },
+            _ => words::behind(&mut message, &self.names, &mut self.payloads),
         };
         if tells_error(&message) {
             clip_text(&mut bytes);
@@ -94,7 +90,7 @@ impl<R: Reactor> Shell<R> {
     /// Makes a failure of an error as a user meets it.
     pub(super) fn failure(&self, error: Error, text: Vec<u8>) -> Failure {
         let own = error.origin == self.machine.actor();
-        let name = if own { &self.name } else { self.names.name(self.called.name(error.origin)) };
+        let name = if own { &self.name } else { self.names.of(error.origin) };
         Failure::new(error, name, text)
     }
 
@@ -204,7 +200,7 @@ impl<R: Reactor> Shell<R> {
             }
             Event::Gone(id) => {
                 self.bury(id);
-                self.called.went(id);
+                self.names.went(id);
                 return self.notices.send(Notice::Went { actor: id });
             }
             Event::Leaked(id) => {

@@ -61,7 +61,7 @@ impl<R: Reactor> Shell<R> {
         self.board.look().children.insert(child, facts);
         match self.give(now, Input::Spawn { child, scope, spec }) {
             None => {
-                self.called.came(child, name);
+                self.names.came(child, name);
                 Ok(Ok(child))
             }
             Some(refused) => {
