@@ -43,7 +43,7 @@ impl<R: Reactor> Asks for Shell<R> {
         if self.is_made_elsewhere(&ordered.1) {
             self.take_order(now(), ordered);
         } else {
-            self.ordered.push(ordered);
+            self.orders.waiting.push(ordered);
         }
     }
 

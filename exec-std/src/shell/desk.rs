@@ -216,7 +216,7 @@ impl<R: Reactor> Shell<R> {
         self.flush_all();
         self.settle(now);
         let Some(asleep) = self.asleep else { return };
-        let busy = !self.ordered.is_empty() || self.outcome.is_some() || self.watch.is_behind();
+        let busy = !self.orders.waiting.is_empty() || self.said.outcome.is_some() || self.watch.is_behind();
         let sooner = self.timeout(now).is_some_and(|left| asleep.is_none_or(|until| now.after(left) < until));
         if busy || sooner {
             self.asleep = None;

@@ -103,7 +103,7 @@ impl<R: Reactor> Shell<R> {
         match peeked {
             Ok(Some(exit)) => self.exited(id, exit),
             // Somebody traces it: it has exited, and can't be collected. Looking again later does not spin.
-            Ok(None) | Err(_) => self.unwatched.push(id),
+            Ok(None) | Err(_) => self.looks.unwatched.push(id),
         }
     }
 
@@ -112,27 +112,27 @@ impl<R: Reactor> Shell<R> {
             record.seen = true;
             if record.drain(&mut self.watch) {
                 record.may_leak = true;
-                self.leaks.push_back((now().after(LEAK), child));
+                self.looks.leaks.push_back((now().after(LEAK), child));
             }
         }
         self.facts.push_back(Input::Exited { child, exit });
     }
 
     pub(super) fn look_at_unwatched(&mut self) {
-        for id in std::mem::take(&mut self.unwatched) {
+        for id in std::mem::take(&mut self.looks.unwatched) {
             let Some(child) = self.children.get_mut(&id) else { continue };
             let Some(body) = &child.body else { continue };
             match body.peek() {
                 Ok(Some(_)) if child.seen => self.reap(id),
                 Ok(Some(exit)) => self.exited(id, exit),
-                Ok(None) | Err(_) => self.unwatched.push(id),
+                Ok(None) | Err(_) => self.looks.unwatched.push(id),
             }
         }
     }
 
     /// Tells of those whose output something else has held open for too long.
     pub(super) fn look_at_leaks(&mut self, now: Instant) {
-        while let Some((_, id)) = self.leaks.pop_front_if(|(at, _)| *at <= now) {
+        while let Some((_, id)) = self.looks.leaks.pop_front_if(|(at, _)| *at <= now) {
             // One that was buried since then is told of already.
             let Some(child) = self.children.get_mut(&id) else { continue };
             child.may_leak = false;
@@ -167,7 +167,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Makes the children that threads have ordered.
     pub(super) fn take_orders(&mut self, now: Instant) {
-        for ordered in std::mem::take(&mut self.ordered) {
+        for ordered in std::mem::take(&mut self.orders.waiting) {
             self.settle(now);
             self.take_order(now, ordered);
         }

@@ -62,7 +62,6 @@ use channels::Channels;
 use child::Child;
 use company::Company;
 pub(crate) use company::{Alive, Berth, Crew};
-use desk::Ordered;
 pub(crate) use desk::{Asks, Desk, Held};
 pub(crate) use directory::Tree;
 use domain::Domains;
@@ -72,7 +71,7 @@ pub(crate) use meets::Meets;
 use peers::Peers;
 pub(crate) use peers::ROOT;
 use slots::Slots;
-use start::Briefed;
+use start::Orders;
 pub(crate) use status::hear_out;
 use watch::{Source, Watch};
 pub(crate) use wreck::Wreck;
@@ -86,48 +85,69 @@ const RETRY: Duration = Duration::from_millis(20);
 /// One actor's shell.
 #[derive(Debug)]
 pub struct Shell<R> {
+    // What decides, what it is told and what it has said.
     machine: Machine,
     recorder: Option<Recorder>,
+    /// Facts that outputs answered at once.
+    facts: VecDeque<Input>,
+    said: Said,
+
+    // Who this actor is.
+    name: String,
+    backend: Backend,
+    /// What the parent sent behind the spec.
+    brief: Zeroizing<Vec<u8>>,
+
+    // What its loop waits for.
     watch: Watch<R>,
     /// The process's, which its main actor hears.
     signals: Option<Signals>,
-    company: Company,
-    board: Arc<Board>,
-    notices: Notices,
-    names: Names,
-    payloads: Payloads,
-    name: String,
-    backend: Backend,
-    maker: Maker,
-    /// What children read whose input is nothing.
-    null: Null,
-    channels: Channels,
-    children: BTreeMap<ActorId, Child>,
-    domains: Domains,
-    /// Orders on their way through the machine, by the number of their spec.
-    orders: BTreeMap<u32, Briefed>,
-    /// Orders that wait for the driver, who alone makes processes.
-    ordered: Vec<Ordered>,
+    looks: Looks,
     /// Until when the driver means to wait, while it does; `None` in it is until something is ready.
     asleep: Option<Option<Instant>>,
-    /// Facts that outputs answered at once.
-    facts: VecDeque<Input>,
-    /// Children of whose exit, or whose collection, no descriptor tells: there was none to be had, or somebody traces them.
-    unwatched: Vec<ActorId>,
-    /// Children that have exited while their output is open, and when that is a leak.
-    leaks: VecDeque<(Instant, ActorId)>,
-    last: Last,
-    /// What the parent sent behind the spec.
-    brief: Zeroizing<Vec<u8>>,
-    run: bool,
-    raised: Vec<Failure>,
-    status: status::Collected,
-    outcome: Option<Outcome>,
-    /// The contexts that this actor's users hold.
+
+    // Its children, and who makes them.
+    orders: Orders,
+    children: BTreeMap<ActorId, Child>,
+    domains: Domains,
+    maker: Maker,
+    company: Company,
+    /// What children read whose input is nothing.
+    null: Null,
+
+    // What it says to others of the tree.
+    channels: Channels,
+    peers: Peers,
+    names: Names,
+    payloads: Payloads,
+
+    // What its users hold, hear and serve.
+    board: Arc<Board>,
+    /// The contexts that they hold.
     slots: Slots,
     handlers: BTreeMap<NameId, Arc<dyn Handler>>,
     servers: Arc<Servers>,
-    peers: Peers,
+    last: Last,
+    notices: Notices,
+    status: status::Collected,
+}
+
+/// What is looked at again, since no descriptor tells of it.
+#[derive(Debug, Default)]
+struct Looks {
+    /// Children of whose exit, or whose collection, nothing tells: there was none to be had, or somebody traces them.
+    unwatched: Vec<ActorId>,
+    /// Children that have exited while their output is open, and when that is a leak.
+    leaks: VecDeque<(Instant, ActorId)>,
+}
+
+/// What the machine has said of the actor itself, until its loop or its user is told.
+#[derive(Debug, Default)]
+struct Said {
+    /// The main task is to be started.
+    run: bool,
+    raised: Vec<Failure>,
+    outcome: Option<Outcome>,
 }
 
 /// The last number that was given to one of each kind of what users open.
@@ -135,13 +155,12 @@ pub struct Shell<R> {
 struct Last {
     scope: u32,
     task: u32,
-    order: u32,
     call: u32,
 }
 
 impl Default for Last {
     fn default() -> Self {
-        Self { scope: ScopeId::ROOT.0, task: TaskId::MAIN.0, order: 0, call: 0 }
+        Self { scope: ScopeId::ROOT.0, task: TaskId::MAIN.0, call: 0 }
     }
 }
 
@@ -191,36 +210,32 @@ impl<R: Reactor> Shell<R> {
         let mut shell = Box::new(Self {
             machine,
             recorder: None,
-            watch: Watch::new(reactor),
-            signals,
-            company,
-            board: Arc::default(),
-            notices: Notices::default(),
-            names: Names::default(),
-            payloads: Payloads::default(),
+            facts: VecDeque::new(),
+            said: Said::default(),
             name: String::from("root"),
             backend: Backend::default(),
-            maker: Maker::default(),
-            null: Null::default(),
-            channels: Channels::default(),
+            brief: Zeroizing::default(),
+            watch: Watch::new(reactor),
+            signals,
+            looks: Looks::default(),
+            asleep: None,
+            orders: Orders::default(),
             children: BTreeMap::new(),
             domains: Domains::default(),
-            orders: BTreeMap::new(),
-            ordered: Vec::new(),
-            asleep: None,
-            facts: VecDeque::new(),
-            unwatched: Vec::new(),
-            leaks: VecDeque::new(),
-            last: Last::default(),
-            brief: Zeroizing::default(),
-            run: false,
-            raised: Vec::new(),
-            status: status::Collected::default(),
-            outcome: None,
+            maker: Maker::default(),
+            company,
+            null: Null::default(),
+            channels: Channels::default(),
+            peers: Peers::default(),
+            names: Names::default(),
+            payloads: Payloads::default(),
+            board: Arc::default(),
             slots: Slots::default(),
             handlers: BTreeMap::new(),
             servers: Arc::default(),
-            peers: Peers::default(),
+            last: Last::default(),
+            notices: Notices::default(),
+            status: status::Collected::default(),
         });
         shell.watch_own(channel)?;
         Ok(shell)
@@ -268,20 +283,20 @@ impl<R: Reactor> Shell<R> {
         self.flush_all();
         self.settle(now);
         self.watch.end_batch();
-        if let Some(outcome) = self.outcome.take() {
+        if let Some(outcome) = self.said.outcome.take() {
             return Ok(Turn::Done(self.end(outcome)));
         }
-        Ok(if std::mem::take(&mut self.run) { Turn::Run } else { Turn::On })
+        Ok(if std::mem::take(&mut self.said.run) { Turn::Run } else { Turn::On })
     }
 
     /// Says how long the loop may wait: `None` is until something is ready.
     #[must_use]
     pub fn timeout(&self, now: Instant) -> Option<Duration> {
         let due = self.machine.poll_timeout().map(|due| due.since(now));
-        let looks = !self.unwatched.is_empty() || self.domains.is_blind() || self.maker.wants_receive();
+        let looks = !self.looks.unwatched.is_empty() || self.domains.is_blind() || self.maker.wants_receive();
         let retry = (looks || self.peers.wants_retry()).then_some(RETRY);
-        let leak = self.leaks.front().map(|(at, _)| at.since(now));
-        let busy = !self.facts.is_empty() || !self.ordered.is_empty() || self.outcome.is_some();
+        let leak = self.looks.leaks.front().map(|(at, _)| at.since(now));
+        let busy = !self.facts.is_empty() || !self.orders.waiting.is_empty() || self.said.outcome.is_some();
         let at_once = (busy || self.is_unbegun()).then_some(Duration::ZERO);
         [due, retry, leak, at_once].into_iter().flatten().min()
     }
@@ -359,8 +374,9 @@ impl<R: Reactor> Shell<R> {
         }
         self.let_go();
         let took = now().since(outcome.began);
-        Ended { outcome, value: None, failures: std::mem::take(&mut self.raised), took }
+        Ended { outcome, value: None, failures: std::mem::take(&mut self.said.raised), took }
     }
+
     /// Tells all threads of the actor that nothing will ever change again, and lets go of what others see of it.
     fn let_go(&mut self) {
         self.board.write(|facts| facts.over = true);

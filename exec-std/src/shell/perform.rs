@@ -25,7 +25,7 @@ impl<R: Reactor> Shell<R> {
             Output::Signal { child, signal } => self.signal(child, signal),
             Output::Sweep { child } => self.domains.sweep(child),
             Output::Reap { child } => self.reap(child),
-            Output::Run => self.run = true,
+            Output::Run => self.said.run = true,
             Output::CancelTask { task, cause } => {
                 // A task that is in no other scope stands in the root's.
                 self.slots.cancel(ScopeId::ROOT);
@@ -41,7 +41,7 @@ impl<R: Reactor> Shell<R> {
                 let text = self.words_of(&error);
                 let failure = self.failure(error, text);
                 if scope == ScopeId::ROOT {
-                    self.raised.push(failure);
+                    self.said.raised.push(failure);
                 } else {
                     self.board.write(|facts| facts.scopes.entry(scope).or_default().raised.push(failure));
                 }
@@ -60,7 +60,7 @@ impl<R: Reactor> Shell<R> {
             Output::Clear => self.clear(),
             Output::Release => self.release(),
             Output::Report(event) => self.report(event),
-            Output::Done(outcome) => self.outcome = Some(outcome),
+            Output::Done(outcome) => self.said.outcome = Some(outcome),
             // Of a newer machine's this shell may know nothing; its own deadline then moves it on.
             meeting => self.perform_meeting(meeting),
         }
@@ -170,8 +170,8 @@ impl<R: Reactor> Shell<R> {
             self.forget_exit(body, token);
             self.collected(id);
             self.facts.push_back(Input::Reaped { child: id });
-        } else if !self.unwatched.contains(&id) {
-            self.unwatched.push(id);
+        } else if !self.looks.unwatched.contains(&id) {
+            self.looks.unwatched.push(id);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Starting a child: its channel and its outputs first, so that nothing about it can come before it is expected.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::asks::BYTES_MAX;
 use super::body::Body;
 use super::channel::Channel;
 use super::child::{Captured, Child};
-use super::desk::Asked;
+use super::desk::{Asked, Ordered};
 use super::directory::Tree;
 use super::intern::clip;
 use super::reactor::Reactor;
@@ -31,8 +32,18 @@ use crate::unix::segment::Segment;
 use crate::unix::stdio::{self, Pump};
 use crate::unix::template::{Answer, Template};
 
+/// Orders of children, from a user's word to the machine's.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    /// Those that wait for the driver, who alone makes processes.
+    pub(super) waiting: Vec<Ordered>,
+    /// Those on their way through the machine, by the number of their spec.
+    asked: BTreeMap<u32, Briefed>,
+    last: u32,
+}
+
 /// An order, and what is to travel behind its spec.
-pub(super) type Briefed = (Box<Order<Any>>, Zeroizing<Vec<u8>>);
+type Briefed = (Box<Order<Any>>, Zeroizing<Vec<u8>>);
 
 /// The error of a spawn that nobody can do: `EAGAIN`, because it may be tried again.
 pub(super) const AGAIN: i32 = 11;
@@ -52,11 +63,11 @@ impl<R: Reactor> Shell<R> {
         let role = order.role(self.backend);
         let brief = self.brief_for(&order)?;
         let child = fresh_id();
-        self.last.order += 1;
-        let id = SpecId(self.last.order);
+        self.orders.last += 1;
+        let id = SpecId(self.orders.last);
         let name = self.names.intern(&order.name);
         let spec = Spec { id, name, role, levels: order.levels(), times: order.times };
-        self.orders.insert(id.0, (order, brief));
+        self.orders.asked.insert(id.0, (order, brief));
         let facts = ChildFacts::new(scope, role == Role::Command);
         self.board.look().children.insert(child, facts);
         match self.give(now, Input::Spawn { child, scope, spec }) {
@@ -65,7 +76,7 @@ impl<R: Reactor> Shell<R> {
                 Ok(Ok(child))
             }
             Some(refused) => {
-                self.orders.remove(&id.0);
+                self.orders.asked.remove(&id.0);
                 self.board.look().children.remove(&child);
                 Ok(Err(refused))
             }
@@ -75,7 +86,7 @@ impl<R: Reactor> Shell<R> {
     /// Its frame is large, and whoever has no children should not touch the pages of it.
     #[inline(never)]
     pub(super) fn start(&mut self, id: ActorId, spec: Spec, kill_after: Duration) {
-        let Some((order, brief)) = self.orders.remove(&spec.id.0) else {
+        let Some((order, brief)) = self.orders.asked.remove(&spec.id.0) else {
             return self.not_started(id, AGAIN);
         };
         if let Err(error) = self.try_start(id, *order, brief, kill_after) {
@@ -197,7 +208,7 @@ impl<R: Reactor> Shell<R> {
         (child.body, child.exit) = (Some(Body::Process(process)), token);
         if token.is_none() {
             // It is there, whatever could not be had for it.
-            self.unwatched.push(id);
+            self.looks.unwatched.push(id);
         }
         self.facts.push_back(Input::Started { child: id, stamp });
     }
