@@ -139,35 +139,41 @@ impl Slot {
         reader: impl FnOnce() -> Option<Reader<'a>>,
         mut found: impl FnMut(&mut Talk) -> Option<T>,
     ) -> Option<T> {
-        let mut value = found(&mut self.look());
-        if value.is_none()
-            && let Some(mut reader) = reader()
-        {
-            while value.is_none() {
-                {
-                    let mut talk = self.look();
-                    value = found(&mut talk);
-                    if value.is_some() {
-                        break;
-                    }
-                    talk.reader = Some(reader.waker());
+        // A statement of its own, so that the lock goes with it.
+        let value = found(&mut self.look());
+        value.or_else(|| self.read(reader()?, until, &mut found)).or_else(|| self.wait(until, found))
+    }
+
+    /// Reads a channel until `found` finds something, or there is no sense in reading on, or the time is over.
+    fn read<T>(
+        &self,
+        mut reader: Reader<'_>,
+        until: Option<Instant>,
+        found: &mut impl FnMut(&mut Talk) -> Option<T>,
+    ) -> Option<T> {
+        loop {
+            {
+                let mut talk = self.look();
+                if let Some(value) = found(&mut talk) {
+                    return Some(value);
                 }
-                let is_there = reader.wait(until);
-                self.look().reader = None;
-                let mut enough = || {
+                talk.reader = Some(reader.waker());
+            }
+            let is_there = reader.wait(until);
+            self.look().reader = None;
+            if is_there {
+                let mut value = None;
+                let goes_on = reader.read(|| {
                     value = found(&mut self.look());
                     value.is_some()
-                };
-                let is_over = match is_there {
-                    true => !reader.read(&mut enough),
-                    false => until.is_some_and(|until| Instant::now() >= until),
-                };
-                if is_over {
-                    break;
+                });
+                if !goes_on {
+                    return value;
                 }
+            } else if until.is_some_and(|until| Instant::now() >= until) {
+                return None;
             }
         }
-        value.or_else(|| self.wait(until, found))
     }
 
     /// Writes down what came. Gives whether somebody is to be woken for it, once for all that is written until then.
