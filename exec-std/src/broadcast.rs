@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{Kind, Link};
+use windrow_core::Kind;
 
 use crate::actor::Actor;
-use crate::endpoint::{decode, encode};
+use crate::endpoint::{bad, decode, encode};
 use crate::failure::{Failure, Raised};
 use crate::slot::Slot;
 use crate::stream::Stream;
@@ -230,7 +230,7 @@ impl<T: DeserializeOwned> Subscription<T> {
             }
             Found::Item(bytes) => {
                 self.had += 1;
-                let item = decode(&bytes).map_err(|error| actor.misspoken(Link::Parent, &error))?;
+                let item = decode(&bytes).map_err(|error| bad(Kind::Protocol, actor.id(), &error))?;
                 Ok(Some(Delivery::Item(item)))
             }
         }

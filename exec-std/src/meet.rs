@@ -139,7 +139,7 @@ impl Actor {
         }
     }
 
-    /// Gives the channel to the root. The root itself needs none.
+    /// Gives the channel to the root.
     fn registrar(&self) -> Result<Link, Raised> {
         let told = self.said(|shell| Some((shell.root()?, shell.far(Link::Parent)))).flatten();
         let Some((root, parent)) = told else {
@@ -147,7 +147,10 @@ impl Actor {
                 "this tree has no directory in which its actors could meet: see Program::run_dir".into()
             );
         };
-        if root == self.id() || root == parent {
+        if root == self.id() {
+            return Ok(NO_CHANNEL);
+        }
+        if root == parent {
             return Ok(Link::Parent);
         }
         self.reach(root, ROOT)?.map_err(|obstacle| {
@@ -181,6 +184,9 @@ impl Actor {
         answer.unwrap_or_else(|| Err(Raised::Cancelled(self.gone())))
     }
 }
+
+/// What stands for a channel where the root asks itself: its machine looks at none.
+const NO_CHANNEL: Link = Link::Parent;
 
 /// A longer name would be cut, and mean another.
 fn check(name: &str) -> Result<(), Raised> {
