@@ -23,7 +23,10 @@ use crate::portal::Portal;
 use crate::shell::{Asks, Desk, Held};
 use crate::unix::segment::Segment;
 
-/// A handle on the actor that this thread belongs to.
+/// The actor that this thread belongs to: what its code asks and waits for.
+///
+/// The main task is given one, and so is whoever serves a call; clones are the same actor, and may go to other threads. Every
+/// call that waits is a checkpoint: once what the calling thread stands in is cancelled it returns [`Raised::Cancelled`].
 #[derive(Clone, Debug)]
 pub struct Actor {
     id: ActorId,
@@ -66,7 +69,20 @@ impl Actor {
 
     /// Opens a nursery, runs `body` in it, and returns when the body has ended and every child is gone.
     ///
-    /// An error of the body, or of a child, whether anybody waits for it or not, cancels the rest.
+    /// An error of the body, or of a child, whether anybody waits for it or not, cancels the rest. What the body returns is the
+    /// nursery's result, unless somebody failed:
+    ///
+    /// ```no_run
+    /// # use windrow_std::{Actor, Order, Raised};
+    /// /// Has two fields mown at the same time, or neither.
+    /// fn mow(actor: &Actor) -> Result<(), Raised> {
+    ///     actor.nursery(|nursery| {
+    ///         nursery.spawn(Order::entry("mow", "east"))?;
+    ///         nursery.spawn(Order::entry("mow", "west"))?;
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
     ///
     /// # Errors
     /// - [`Raised::Group`]: all failures of the body and of the children.

@@ -21,6 +21,31 @@ use crate::stream::Stream;
 
 /// A source that many can subscribe to.
 ///
+/// ```no_run
+/// # use windrow_std::{Actor, Broadcast, Delivery, Raised};
+/// /// Tells every field hand the weather; who is slow hears the latest.
+/// fn announce(actor: &Actor, forecasts: Vec<String>) -> Result<(), Raised> {
+///     let weather = Broadcast::new(actor, 8);
+///     actor.threads(|threads| {
+///         for hand in 0..3 {
+///             let mut heard = weather.subscribe();
+///             threads.spawn(move || {
+///                 while let Some(delivery) = heard.recv()? {
+///                     match delivery {
+///                         Delivery::Item(forecast) => println!("hand {hand}: {forecast}"),
+///                         Delivery::Missed(count) => println!("hand {hand} was busy for {count} forecasts"),
+///                     }
+///                 }
+///                 Ok(())
+///             })?;
+///         }
+///         forecasts.iter().try_for_each(|forecast| weather.send(forecast))?;
+///         drop(weather);
+///         Ok(())
+///     })
+/// }
+/// ```
+///
 /// Dropping it ends it, and a panic that drops it is its failure.
 #[derive(Debug)]
 pub struct Broadcast<T> {

@@ -89,7 +89,9 @@ impl<'a> ContextEnd<'a> {
     }
 }
 
-/// One end of a context, in the hands of the body that opened it.
+/// The caller's end of a context, in the hands of the body that [opened](crate::Portal::context) it: what the far end says in
+/// the order in which it may say it, its first value ([`begun`](Self::begun)), items ([`stream`](Self::stream)), the
+/// [`result`](Self::result). None of them has to be taken.
 #[derive(Debug)]
 pub struct Context<'a, R, D = ()> {
     end: ContextEnd<'a>,

@@ -16,7 +16,17 @@ use crate::failure::{Failure, Raised};
 use crate::order::{Any, Order};
 use crate::portal::Portal;
 
-/// How a nursery is opened.
+/// How a nursery, a context or a scope of threads is opened: without a deadline and without a shield, unless told.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use windrow_std::{Actor, Order, Raised, Scope};
+/// /// Puts the tools away even while all else is cancelled, but takes no longer than a second.
+/// fn tidy(actor: &Actor) -> Result<(), Raised> {
+///     let scope = Scope::default().shield().timeout(Duration::from_secs(1));
+///     actor.nursery_with(scope, |nursery| nursery.spawn(Order::entry("tidy", "")).map(drop))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Scope {
@@ -25,14 +35,14 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Shields the nursery from cancellations from outside, until the actor's own deadline.
+    /// Shields what is in it from cancellations from outside, until the actor's own deadline.
     #[must_use]
     pub fn shield(mut self) -> Self {
         self.shield = true;
         self
     }
 
-    /// Cancels the nursery after this time.
+    /// Cancels it after this time, counted from its opening.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -40,7 +50,8 @@ impl Scope {
     }
 }
 
-/// A scope that owns child actors.
+/// A scope that owns child actors: it ends when all of them are gone, and the failure of one cancels the others. Opened by
+/// [`Actor::nursery`].
 #[derive(Debug)]
 pub struct Nursery<'a> {
     actor: &'a Actor,
@@ -52,7 +63,7 @@ impl<'a> Nursery<'a> {
         Self { actor, scope }
     }
 
-    /// Spawns a child and returns at once.
+    /// Spawns a child and returns at once; the child boots meanwhile, and a call to it waits for that.
     ///
     /// # Errors
     /// The cancellation of the nursery, or why the order was refused: a file or a directory that is missing, too.
@@ -80,7 +91,7 @@ impl<'a> Nursery<'a> {
         Ok(Job { child, result: PhantomData })
     }
 
-    /// Cancels the nursery: all its children and its body.
+    /// Cancels the nursery: all its children and its body. A body that asks for that and then returns a value ends well.
     pub fn cancel(&self) {
         self.actor.tell(|shell| shell.cancel(self.scope));
     }

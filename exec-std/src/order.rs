@@ -90,6 +90,15 @@ impl std::error::Error for UnknownBackend {}
 
 /// What a child is to be: an actor of this program, or a command (`Order<Command>`). An [`Order<Any>`] is either.
 ///
+/// ```no_run
+/// # use windrow_std::{Actor, Order, Raised, Sink};
+/// /// Sorts what this process reads, by the system's own program.
+/// fn sorted(actor: &Actor) -> Result<Vec<u8>, Raised> {
+///     let order = Order::command("sort", ["--unique"]).env("LC_ALL", "C").stdout(Sink::Capture { tail: 1 << 20 });
+///     actor.nursery(|nursery| Ok(nursery.spawn(order)?.wait_gone()?.output.stdout))
+/// }
+/// ```
+///
 /// Each takes what it can heed. A command is not made by a backend, and an actor has the environment of its parent:
 ///
 /// ```compile_fail,E0599
@@ -97,7 +106,7 @@ impl std::error::Error for UnknownBackend {}
 /// let order = Order::entry("mower", "").env("SCYTHE", "sharp");
 /// ```
 #[derive(Debug)]
-pub struct Order<K = Ours> {
+pub struct Order<K = Entry> {
     pub(crate) name: String,
     pub(crate) what: K,
     pub(crate) times: Option<Times>,
@@ -108,7 +117,7 @@ pub struct Order<K = Ours> {
 
 /// An entry of this program, for an actor to run: what [`Order::entry`] and [`Order::service`] order.
 #[derive(Debug)]
-pub struct Ours {
+pub struct Entry {
     pub(crate) entry: String,
     pub(crate) args: Vec<u8>,
     pub(crate) backend: Option<Backend>,
@@ -121,33 +130,34 @@ pub struct Ours {
 #[allow(clippy::exhaustive_enums, reason = "a child is an actor of ours, or a stranger")]
 pub enum Any {
     /// An actor.
-    Ours(Ours),
+    Entry(Entry),
     /// A command.
     Command(Box<Command>),
 }
 
 impl Order {
-    /// Orders an actor: the named entry of this program, with `args` for it to read.
+    /// Orders an actor: the [entry](crate::Program::entry) of this name, with `args` for it to read, as many bytes as a message
+    /// holds. Its name is the entry's, unless [told](Self::name).
     #[must_use]
     pub fn entry(entry: impl Into<String>, args: impl Into<Vec<u8>>) -> Self {
         let (entry, args) = (entry.into(), args.into());
-        Self::new(entry.clone(), Ours { entry, args, backend: None, levels: None, shared: Vec::new() })
+        Self::new(entry.clone(), Entry { entry, args, backend: None, levels: None, shared: Vec::new() })
     }
 
-    /// Orders an actor that serves: the named service of this program.
+    /// Orders an actor that serves: the [service](crate::Program::service) of this name.
     #[must_use]
     pub fn service(service: impl Into<String>) -> Self {
         Self::entry(service, [])
     }
 
-    /// Makes it by this backend instead of the nursery's.
+    /// Makes it by this backend instead of the [program's](crate::Program::backend).
     #[must_use]
     pub fn backend(mut self, backend: Backend) -> Self {
         self.what.backend = Some(backend);
         self
     }
 
-    /// Allows this many generations below it, instead of one less than its parent has.
+    /// Allows this many generations below it, instead of one less than its parent has. With 0 it opens no nursery.
     #[must_use]
     pub fn levels(mut self, levels: u8) -> Self {
         self.what.levels = Some(levels);
@@ -164,7 +174,8 @@ impl Order {
 }
 
 impl Order<Command> {
-    /// Orders any command. It is asked to end with SIGINT.
+    /// Orders any command, looked for in `PATH` as a shell does; its name is the program's, unless [told](Self::name). It is
+    /// asked to end by SIGINT, then by SIGTERM, and then killed.
     #[must_use]
     pub fn command<A: Into<OsString>>(
         program: impl Into<OsString>,
@@ -239,14 +250,14 @@ impl<K> Order<K> {
         self
     }
 
-    /// Says where its standard output goes.
+    /// Says where its standard output goes: where the parent's does, unless told.
     #[must_use]
     pub fn stdout(mut self, stdout: Sink) -> Self {
         self.stdout = stdout;
         self
     }
 
-    /// Says where its standard error goes.
+    /// Says where its standard error goes: where the parent's does, unless told.
     #[must_use]
     pub fn stderr(mut self, stderr: Sink) -> Self {
         self.stderr = stderr;
@@ -261,7 +272,7 @@ impl<K> Order<K> {
 
 impl From<Order> for Order<Any> {
     fn from(order: Order) -> Self {
-        order.of(Any::Ours)
+        order.of(Any::Entry)
     }
 }
 
@@ -316,28 +327,28 @@ impl Order<Any> {
 
     pub(crate) fn levels(&self) -> Option<u8> {
         match &self.what {
-            Any::Ours(ours) => ours.levels,
+            Any::Entry(ours) => ours.levels,
             Any::Command(_) => None,
         }
     }
 
     pub(crate) fn shared(&self) -> &[Segment] {
         match &self.what {
-            Any::Ours(ours) => &ours.shared,
+            Any::Entry(ours) => &ours.shared,
             Any::Command(_) => &[],
         }
     }
 
     /// Tells whether a template is to make it, if it names no backend of its own.
     pub(crate) fn is_forked(&self, backend: Backend) -> bool {
-        matches!(&self.what, Any::Ours(ours) if ours.backend.unwrap_or(backend) == Backend::Fork)
+        matches!(&self.what, Any::Entry(ours) if ours.backend.unwrap_or(backend) == Backend::Fork)
     }
 
     /// Tells what it will be, if it names no backend of its own.
     pub(crate) fn role(&self, backend: Backend) -> Role {
         match &self.what {
             Any::Command(_) => Role::Command,
-            Any::Ours(ours) => match ours.backend.unwrap_or(backend) {
+            Any::Entry(ours) => match ours.backend.unwrap_or(backend) {
                 Backend::Thread => Role::Thread,
                 Backend::Fork | Backend::Exec => Role::Actor,
             },

@@ -24,7 +24,10 @@ use crate::slot::Slot;
 /// A call that was sent, and where its user waits.
 pub(crate) type Begun = (ContextId, Arc<Slot>);
 
-/// A handle on another actor, to call what it exposes.
+/// The way to another actor, to call what it exposes: a child's ([`Child::portal`](crate::Child::portal)), the parent's
+/// ([`Actor::parent`]), or that of whoever has a name ([`Actor::wait_for`], [`Actor::find`]).
+///
+/// It keeps nobody alive. A call to an actor that is gone is an error that says so.
 #[derive(Clone, Debug)]
 pub struct Portal {
     actor: Actor,

@@ -24,7 +24,7 @@ use crate::brief::Brief;
 use crate::endpoint::too_long;
 use crate::failure::Raised;
 use crate::ids::fresh_id;
-use crate::order::{Any, Order, Ours};
+use crate::order::{Any, Entry, Order};
 use crate::unix::link;
 use crate::unix::process::Process;
 use crate::unix::procfs;
@@ -102,7 +102,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Writes down what travels behind the spec; nothing for a command.
     fn brief_for(&self, order: &Order<Any>) -> Result<Zeroizing<Vec<u8>>, Raised> {
-        let Any::Ours(Ours { entry, args, shared, .. }) = &order.what else {
+        let Any::Entry(Entry { entry, args, shared, .. }) = &order.what else {
             return Ok(Zeroizing::default());
         };
         let name = clip(&order.name);
@@ -159,7 +159,7 @@ impl<R: Reactor> Shell<R> {
             self.record_starting(id, clip(&order.name))?;
         }
         let what = match order.what {
-            Any::Ours(_) => {
+            Any::Entry(_) => {
                 let channel = self.open_channel(id)?;
                 match role {
                     Role::Thread => Start::Thread(channel),
