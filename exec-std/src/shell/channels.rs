@@ -9,22 +9,23 @@ use super::channel::Channel;
 /// The open channels of one actor.
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
-    open: BTreeMap<Link, Channel>,
+    /// In boxes: a channel is large, and a node of a map has room for eleven.
+    open: BTreeMap<Link, Box<Channel>>,
     /// Those that something was queued on in this turn.
     unflushed: Vec<Link>,
 }
 
 impl Channels {
     pub(crate) fn open(&mut self, link: Link, channel: Channel) {
-        self.open.insert(link, channel);
+        self.open.insert(link, Box::new(channel));
     }
 
     pub(crate) fn remove(&mut self, link: Link) -> Option<Channel> {
-        self.open.remove(&link)
+        self.open.remove(&link).map(|channel| *channel)
     }
 
     pub(crate) fn get(&mut self, link: Link) -> Option<&mut Channel> {
-        self.open.get_mut(&link)
+        self.open.get_mut(&link).map(Box::as_mut)
     }
 
     pub(crate) fn has(&self, link: Link) -> bool {
