@@ -28,6 +28,7 @@ mod leavings;
 mod long;
 mod loops;
 mod losses;
+mod memory;
 mod names;
 mod offers;
 mod orphans;
@@ -77,6 +78,7 @@ const MODULES: &[harness::Module] = &[
     long::MODULE,
     loops::MODULE,
     losses::MODULE,
+    memory::MODULE,
     names::MODULE,
     offers::MODULE,
     orphans::MODULE,

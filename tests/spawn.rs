@@ -222,7 +222,7 @@ fn crowded(words: &[String]) -> u8 {
     become_command(words)
 }
 
-fn become_command(words: &[String]) -> u8 {
+pub(crate) fn become_command(words: &[String]) -> u8 {
     use std::os::unix::process::CommandExt;
     let [program, args @ ..] = words else { return 125 };
     eprintln!("error: {}", std::process::Command::new(program).args(args).exec());

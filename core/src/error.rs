@@ -19,6 +19,8 @@ pub enum Exit {
     Signal(i32),
     /// Somebody else collected the status. Never success.
     Unknown,
+    /// The kernel killed it, with SIGKILL, for want of memory: as far as a count tells that its group keeps.
+    Oom,
 }
 
 impl Exit {
@@ -35,6 +37,7 @@ impl fmt::Display for Exit {
             Self::Code(code) => write!(f, "exit status {code}"),
             Self::Signal(signal) => write!(f, "killed by signal {signal}"),
             Self::Unknown => f.write_str("an exit status that somebody else collected"),
+            Self::Oom => f.write_str("killed by the kernel for want of memory"),
         }
     }
 }

@@ -31,6 +31,7 @@ fn kinds() -> Vec<Kind> {
         Kind::Died(Exit::Code(i32::MIN)),
         Kind::BootDied(Exit::Signal(i32::MAX)),
         Kind::Died(Exit::Unknown),
+        Kind::Died(Exit::Oom),
         Kind::BootTimeout,
         Kind::NotStarted(i32::MIN),
         Kind::Mismatch([u16::MAX; 4]),

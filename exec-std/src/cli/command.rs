@@ -54,6 +54,10 @@ fn code(name: &str, exit: Option<Exit>, ended: &Ended) -> Result<u8, Refusal> {
     }
     match exit {
         Some(Exit::Code(code)) => Ok(u8::try_from(code & 0xff).unwrap_or(OURS)),
+        Some(exit @ Exit::Oom) => {
+            say(format_args!("error: `{name}` was {exit}"));
+            Ok(128 + 9)
+        }
         Some(Exit::Signal(signal)) => Ok(u8::try_from(128 + signal).unwrap_or(OURS)),
         Some(_) => Err(Refusal::new(format!("the status of `{name}` was collected by somebody else"), OURS)),
         None => Err(not_started(name, ended)),

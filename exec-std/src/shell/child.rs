@@ -33,6 +33,8 @@ pub(crate) struct Child {
     pub(crate) shared: Vec<Segment>,
     /// The guardian's span.
     pub(crate) kill_after: Duration,
+    /// We have sent it SIGKILL, so nobody else need have.
+    pub(crate) killed: bool,
     /// Its exit was seen.
     pub(crate) seen: bool,
     /// It has exited while its output was open, and that is not told as a leak yet.
@@ -54,6 +56,7 @@ impl Child {
             brief,
             shared: order.shared().to_vec(),
             kill_after,
+            killed: false,
             seen: false,
             may_leak: false,
             at_terminal: order.is_at_terminal(),

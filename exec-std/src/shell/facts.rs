@@ -108,6 +108,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     fn exited(&mut self, child: ActorId, exit: Exit) {
+        let exit = if self.was_for_memory(child, exit) { Exit::Oom } else { exit };
         if let Some(record) = self.children.get_mut(&child) {
             record.seen = true;
             if record.drain(&mut self.watch) {
@@ -116,6 +117,15 @@ impl<R: Reactor> Shell<R> {
             }
         }
         self.facts.push_back(Input::Exited { child, exit });
+    }
+
+    /// Tells whether it was the kernel's SIGKILL, and not ours or anybody's, as far as can be known.
+    fn was_for_memory(&mut self, id: ActorId, exit: Exit) -> bool {
+        let kill = Exit::Signal(Signal::Kill.number());
+        let unasked = self.children.get(&id).filter(|child| exit == kill && !child.killed);
+        let process = unasked.and_then(|child| child.body.as_ref()?.process());
+        let toll = self.toll.get_mut().and_then(Option::as_mut);
+        process.zip(toll).is_some_and(|(process, toll)| toll.takes(process.pid()))
     }
 
     pub(super) fn look_at_unwatched(&mut self) {

@@ -32,6 +32,7 @@ mod watch;
 mod words;
 mod wreck;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
@@ -55,6 +56,7 @@ use crate::failure::Failure;
 use crate::notice::Notices;
 use crate::order::Backend;
 use crate::serve::Servers;
+use crate::unix::memory::Toll;
 use crate::unix::signals::Signals;
 use crate::unix::stdio::Null;
 use channel::Channel;
@@ -114,6 +116,8 @@ pub struct Shell<R> {
     company: Company,
     /// What children read whose input is nothing.
     null: Null,
+    /// Of what they may have died; read before there is one.
+    toll: OnceCell<Option<Toll>>,
 
     // What it says to others of the tree.
     channels: Channels,
@@ -225,6 +229,7 @@ impl<R: Reactor> Shell<R> {
             maker: Maker::default(),
             company,
             null: Null::default(),
+            toll: OnceCell::new(),
             channels: Channels::default(),
             peers: Peers::default(),
             names: Names::default(),

@@ -148,6 +148,7 @@ impl<R: Reactor> Shell<R> {
         self.domains.signal(id, signal);
         let Some(child) = self.children.get_mut(&id) else { return };
         let already = signal == Signal::Int && std::mem::take(&mut child.interrupted);
+        child.killed |= signal == Signal::Kill;
         let Some(body) = &child.body else { return };
         if body.ignores(signal) {
             self.facts.push_back(Input::Ignored { child: id, signal });

@@ -18,6 +18,7 @@ use super::reactor::Reactor;
 use super::start::AGAIN;
 use crate::order::{Any, Order};
 use crate::unix::exec::{self, ACTOR_VARIABLE, Command};
+use crate::unix::memory::Toll;
 use crate::unix::process::Process;
 use crate::unix::template::Request;
 
@@ -62,6 +63,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Has a process made: here, or by the main actor. `None` means that the answer comes later.
     pub(super) fn make(&mut self, making: Making) -> io::Result<Option<Process>> {
+        self.toll.get_or_init(Toll::read);
         let Some(main) = &self.company.main else { return self.make_here(making) };
         main.post(Letter::Make(Box::new(making), Arc::clone(&self.company.mail)));
         Ok(None)

@@ -1,6 +1,7 @@
 //! The Unix primitives that every shell uses.
 pub mod exec;
 pub mod link;
+pub(crate) mod memory;
 pub mod peer;
 mod prelude;
 pub mod process;
