@@ -18,6 +18,7 @@ mod crashes;
 mod crowds;
 mod deadlines;
 mod deaths;
+mod denied;
 mod ends;
 mod examples;
 mod frames;
@@ -69,6 +70,7 @@ const MODULES: &[harness::Module] = &[
     crowds::MODULE,
     deadlines::MODULE,
     deaths::MODULE,
+    denied::MODULE,
     ends::MODULE,
     examples::MODULE,
     frames::MODULE,

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
@@ -187,23 +187,28 @@ impl Server {
     }
 
     fn answer(&mut self, packet: Packet, pidfd: Option<&OwnedFd>) -> io::Result<()> {
-        let sent = match (self.unsent.is_empty(), pidfd) {
-            (false, _) => Err(Errno::AGAIN),
-            (true, None) => packet::send(self.socket.as_fd(), packet, &[]),
-            (true, Some(pidfd)) => packet::send(self.socket.as_fd(), packet, &[pidfd.as_fd()]),
-        };
-        match sent {
-            Ok(()) => {}
-            // Without the descriptor the actor opens its own: the child is the actor's, so the pid is pinned.
-            Err(Errno::AGAIN) => {
-                self.unsent.push_back((packet, pidfd.and_then(|pidfd| pidfd.try_clone().ok())));
-                self.guardian.watch(self.socket.as_fd(), EventFlags::OUT)?;
-            }
-            Err(Errno::TOOMANYREFS) if pidfd.is_some() => return self.answer(packet, None),
-            // The actor has gone; its pidfd will say so.
-            Err(_) => {}
+        if !self.unsent.is_empty() || !self.send(packet, pidfd.map(AsFd::as_fd))? {
+            self.unsent.push_back((packet, pidfd.and_then(|pidfd| pidfd.try_clone().ok())));
+            self.guardian.watch(self.socket.as_fd(), EventFlags::OUT)?;
         }
         Ok(())
+    }
+
+    /// Sends an answer, if there is room for it now.
+    ///
+    /// Without the descriptor the actor opens its own: the child is the actor's, so the pid is pinned. A template that
+    /// can't even say that is as good as dead, and had better be: then the actor looks for what was made.
+    fn send(&self, packet: Packet, pidfd: Option<BorrowedFd<'_>>) -> io::Result<bool> {
+        match packet::send(self.socket.as_fd(), packet, pidfd.as_slice()) {
+            Ok(()) => Ok(true),
+            Err(Errno::AGAIN) => Ok(false),
+            Err(Errno::TOOMANYREFS | Errno::NOMEM | Errno::NOBUFS) if pidfd.is_some() => {
+                self.send(packet, None)
+            }
+            Err(error @ (Errno::NOMEM | Errno::NOBUFS)) => Err(error.into()),
+            // The actor has gone; its pidfd will say so.
+            Err(_) => Ok(true),
+        }
     }
 
     fn send_unsent(&mut self) -> io::Result<()> {
@@ -211,8 +216,7 @@ impl Server {
             return Ok(());
         }
         while let Some((packet, pidfd)) = self.unsent.front() {
-            let fds = pidfd.as_ref().map(AsFd::as_fd);
-            if packet::send(self.socket.as_fd(), *packet, fds.as_slice()) == Err(Errno::AGAIN) {
+            if !self.send(*packet, pidfd.as_ref().map(AsFd::as_fd))? {
                 return Ok(());
             }
             self.unsent.pop_front();
