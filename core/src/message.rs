@@ -134,7 +134,7 @@ pub enum Message {
         /// The receiver's number for the question.
         request: u32,
     },
-    /// To the registrar: the question is given up.
+    /// To the registrar: the question is given up. A find that waits is answered then, like one that does not.
     Forget {
         /// The sender's number for it.
         request: u32,

@@ -75,7 +75,7 @@ impl State {
 
     /// Lists the waits for the registrar; none is left when a teardown has begun.
     fn name_waits(&self) -> impl Iterator<Item = Wait> + '_ {
-        let asked = self.registry.asked.iter().map(|(question, asked)| (*question, asked.since));
+        let asked = self.registry.open().map(|(question, asked)| (question, asked.since));
         let own = self.registry.waiting.iter().filter(|waiting| waiting.by.is_none());
         let own = own.map(|waiting| (Question::Find(waiting.request), waiting.since));
         asked.chain(own).map(|(question, since)| Wait {

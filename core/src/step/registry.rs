@@ -1,12 +1,13 @@
 //! What is asked about names, and what the registrar answers. The registrar is the root.
 //!
 //! The registrar's own questions are answered like anybody's, only without a channel. Whoever else asks keeps a record,
-//! so that an answer that never comes is an answer too. In a teardown no question is open, on either side.
+//! so that an answer that never comes is an answer too. In a teardown no question is open, on either side. What asks who has
+//! a name is answered once also if it was given up: until then it counts, and others are said when it is.
 
 use super::Step;
 use super::asks::{check, check_running};
 use crate::deadlines::Timer;
-use crate::registry::{Asked, Entry, Waiting};
+use crate::registry::{Asked, Entry, Progress, Waiting};
 use crate::state::State;
 use crate::{ActorId, Claim, Input, Link, Message, NameId, Output, Payload, Question, Refused, Stray};
 
@@ -38,7 +39,7 @@ fn refuse_question(state: &State, link: Link, question: Question) -> Result<(), 
             check(request > state.registry.last_request, Refused::StaleId)?;
         }
     }
-    let open = state.registry.asked.len();
+    let open = state.registry.open().count();
     check(open < usize::try_from(state.limits.finds).unwrap_or(usize::MAX), Refused::Full)
 }
 
@@ -56,8 +57,7 @@ impl Step<'_> {
         if self.state.is_registrar() {
             self.claimed(None, name, actor, payload);
         } else {
-            self.send(link, Message::Register { name, actor, payload });
-            self.asked(Question::Claim(name), link, true);
+            self.question(Question::Claim(name), link, Message::Register { name, actor, payload });
         }
     }
 
@@ -74,8 +74,7 @@ impl Step<'_> {
         if self.state.is_registrar() {
             self.sought(None, request, name, wait);
         } else {
-            self.send(link, Message::Find { request, name, wait });
-            self.asked(Question::Find(request), link, !wait);
+            self.question(Question::Find(request), link, Message::Find { request, name, wait });
         }
     }
 
@@ -84,17 +83,28 @@ impl Step<'_> {
         if self.state.is_registrar() {
             self.listed(None, request);
         } else {
-            self.send(link, Message::List { request });
-            self.asked(Question::List(request), link, true);
+            self.question(Question::List(request), link, Message::List { request });
         }
     }
 
     pub(super) fn forget(&mut self, request: u32) {
         self.forgotten(None, request);
         for question in [Question::Find(request), Question::List(request)] {
-            if let Some(asked) = self.resolve(question) {
-                self.send(asked.link, Message::Forget { request });
-            }
+            self.unask(question);
+        }
+    }
+
+    /// Gives a question up, and says so if it was said and is not answered by then.
+    fn unask(&mut self, question: Question) {
+        let asked = self.state.registry.asked.get(&question).copied();
+        self.give_up(question);
+        if let (
+            Some(Asked { link, progress: Progress::Said, .. }),
+            Question::Find(request) | Question::List(request),
+        ) = (asked, question)
+            && self.state.is_open(link)
+        {
+            self.send(link, Message::Forget { request });
         }
     }
 
@@ -106,22 +116,63 @@ impl Step<'_> {
         }
     }
 
-    /// Keeps a question until it is answered; all but a find that waits are answered within a deadline.
-    fn asked(&mut self, question: Question, link: Link, soon: bool) {
-        let now = self.state.now;
-        self.state.registry.asked.insert(question, Asked { link, since: now });
-        let until = soon.then(|| now.after(self.state.limits.times.ack));
-        self.state.deadlines.set(Timer::Question(question), until);
+    /// Asks, or will once there is room for the answer, and keeps the question until it is answered; all but a find that waits
+    /// are answered within a deadline.
+    fn question(&mut self, question: Question, link: Link, message: Message) {
+        let (now, times, finds) = (self.state.now, self.state.limits.times, self.state.limits.finds);
+        let progress = if self.state.registry.may_say(question, link, finds) {
+            self.send(link, message);
+            Progress::Said
+        } else {
+            Progress::Held(message)
+        };
+        self.state.registry.asked.insert(question, Asked { link, since: now, progress });
+        let waits = matches!(message, Message::Find { wait: true, .. });
+        self.state.deadlines.set(Timer::Question(question), (!waits).then(|| now.after(times.ack)));
     }
 
+    /// Says what waited for room on a channel, as far as there is some now.
+    fn say_held(&mut self, link: Link) {
+        let held = self.state.registry.asked.iter().filter(|(_, asked)| asked.link == link);
+        let held = held.filter_map(|(question, asked)| match asked.progress {
+            Progress::Held(message) => Some((*question, message)),
+            Progress::Said | Progress::GivenUp => None,
+        });
+        for (question, message) in held.collect::<alloc::vec::Vec<_>>() {
+            if self.state.registry.may_say(question, link, self.state.limits.finds)
+                && let Some(asked) = self.state.registry.asked.get_mut(&question)
+            {
+                asked.progress = Progress::Said;
+                self.send(link, message);
+            }
+        }
+    }
+
+    /// Takes a question that is answered, for whoever still asks it.
     fn resolve(&mut self, question: Question) -> Option<Asked> {
         self.state.deadlines.forget(Timer::Question(question));
-        self.state.registry.asked.remove(&question)
+        let asked = self.state.registry.asked.remove(&question)?;
+        self.say_held(asked.link);
+        Some(asked).filter(Asked::is_open)
+    }
+
+    /// Nobody asks a question any more. If an answer will come that nobody can mistake for another's, it counts until then.
+    fn give_up(&mut self, question: Question) {
+        self.state.deadlines.forget(Timer::Question(question));
+        let asked = self.state.registry.asked.get_mut(&question);
+        match asked.filter(|asked| !matches!(asked.progress, Progress::Held(_))) {
+            Some(asked) if !matches!(question, Question::Claim(_)) => asked.progress = Progress::GivenUp,
+            _ => drop(self.state.registry.asked.remove(&question)),
+        }
     }
 
     /// Answers a question that nobody else will answer.
     pub(super) fn question_over(&mut self, question: Question) {
-        self.resolve(question);
+        self.give_up(question);
+        self.say_over(question);
+    }
+
+    fn say_over(&mut self, question: Question) {
         match question {
             Question::Claim(name) => self.emit(Output::Registered { name, claim: Claim::Unanswered }),
             Question::Find(request) | Question::List(request) => self.emit(Output::Unheard { request }),
@@ -173,13 +224,13 @@ impl Step<'_> {
     fn found(&mut self, link: Link, request: u32) -> bool {
         let (find, list) = (Question::Find(request), Question::List(request));
         if self.is_asked(find, link) {
-            self.resolve(find);
-            return true;
+            return self.resolve(find).is_some();
         }
         if self.is_asked(list, link) {
+            let wanted = self.state.registry.asked.get(&list).is_some_and(Asked::is_open);
             let until = self.state.now.after(self.state.limits.times.ack);
-            self.state.deadlines.set(Timer::Question(list), Some(until));
-            return true;
+            self.state.deadlines.set(Timer::Question(list), wanted.then_some(until));
+            return wanted;
         }
         if request > self.state.registry.last_request {
             self.stray(Stray::Link(link));
@@ -188,11 +239,12 @@ impl Step<'_> {
     }
 
     fn found_no_more(&mut self, link: Link, request: u32) {
-        let open = [Question::Find(request), Question::List(request)];
-        match open.into_iter().find(|question| self.is_asked(*question, link)) {
+        let asked = [Question::Find(request), Question::List(request)];
+        match asked.into_iter().find(|question| self.is_asked(*question, link)) {
             Some(question) => {
-                self.resolve(question);
-                self.emit(Output::NotFound { request });
+                if self.resolve(question).is_some() {
+                    self.emit(Output::NotFound { request });
+                }
             }
             None if request > self.state.registry.last_request => self.stray(Stray::Link(link)),
             None => {}
@@ -200,7 +252,8 @@ impl Step<'_> {
     }
 
     fn is_asked(&self, question: Question, link: Link) -> bool {
-        self.state.registry.asked.get(&question).is_some_and(|asked| asked.link == link)
+        let asked = self.state.registry.asked.get(&question).filter(|asked| asked.link == link);
+        asked.is_some_and(|asked| !matches!(asked.progress, Progress::Held(_)))
     }
 
     /// A channel is gone: the names that came by it go, and no question stays open on it.
@@ -210,17 +263,15 @@ impl Step<'_> {
         registry.waiting.retain(|waiting| waiting.by != by);
         let gone: alloc::vec::Vec<_> =
             registry.names.iter().filter(|(_, entry)| entry.by == by).map(|(name, _)| *name).collect();
-        let open: alloc::vec::Vec<_> = registry
-            .asked
-            .iter()
-            .filter(|(_, asked)| asked.link == link)
-            .map(|(question, _)| *question)
-            .collect();
+        let over: alloc::vec::Vec<_> =
+            registry.open().filter(|(_, asked)| asked.link == link).map(|(question, _)| question).collect();
+        registry.asked.retain(|_, asked| asked.link != link);
         for name in gone {
             self.take_name(name);
         }
-        for question in open {
-            self.question_over(question);
+        for question in over {
+            self.state.deadlines.forget(Timer::Question(question));
+            self.say_over(question);
         }
     }
 
@@ -229,14 +280,12 @@ impl Step<'_> {
         for waiting in core::mem::take(&mut self.state.registry.waiting) {
             self.say_not_found(waiting.by, waiting.request);
         }
-        while let Some((question, asked)) = self.state.registry.asked.iter().next().map(|(q, a)| (*q, *a)) {
-            if let (Question::Find(request) | Question::List(request), true) =
-                (question, self.state.is_open(asked.link))
-            {
-                self.send(asked.link, Message::Forget { request });
-            }
-            self.question_over(question);
+        let open: alloc::vec::Vec<_> = self.state.registry.open().map(|(question, _)| question).collect();
+        for question in open {
+            self.unask(question);
+            self.say_over(question);
         }
+        self.state.registry.asked.clear();
     }
 }
 
@@ -305,8 +354,13 @@ impl Step<'_> {
         self.say_not_found(by, request);
     }
 
+    /// A find is given up. One that came by a channel is answered all the same, so that whoever asked can count.
     fn forgotten(&mut self, by: Option<Link>, request: u32) {
+        let before = self.state.registry.waiting.len();
         self.state.registry.waiting.retain(|find| (find.by, find.request) != (by, request));
+        if by.is_some() && self.state.registry.waiting.len() < before {
+            self.say_not_found(by, request);
+        }
     }
 
     fn say_found(&mut self, by: Option<Link>, request: u32, name: NameId) {

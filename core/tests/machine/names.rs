@@ -156,10 +156,17 @@ fn who_waits_is_told_in_order() {
 
 #[test]
 fn who_is_gone_or_gave_up_is_told_nothing() {
-    for input in [peer(Message::Forget { request: 3 }), Input::LinkLost { link: PEER }] {
+    let forget = peer(Message::Forget { request: 3 });
+    for (input, answer) in
+        [(forget, not_found(PEER, 3)), (Input::LinkLost { link: PEER }, Output::Close { link: PEER })]
+    {
         let mut story = joined();
         story.give(peer(find(3, true)));
-        story.give(input);
+        assert_eq!(story.give(input), [answer], "it is answered once, and by nothing else");
+        assert_eq!(
+            story.give(forget).iter().filter(|output| matches!(output, Output::Send { .. })).count(),
+            0
+        );
         let outputs = story.give(said(ACTOR, register(ACTOR, NAME, ADDRESS)));
         assert_eq!(outputs, [registered(CHILD, Claim::Granted)], "{input:?}");
     }
@@ -266,6 +273,73 @@ fn no_question_outlives_its_channel_or_its_asker() {
         assert_eq!(outputs[..2], [forget, Output::Unheard { request: 1 }]);
         assert_eq!(story.machine.life(), Life::Cancelling);
     }
+}
+
+/// However many are asked and given up, no more are said than a registrar that stands still may be asked at once; and what is
+/// asked meanwhile is said as soon as it answers.
+#[test]
+fn questions_that_are_given_up_count_until_they_are_answered() {
+    let up = |message| vec![send(Link::Parent, message)];
+    let forget = |request| up(Message::Forget { request });
+    assert_eq!(limits().finds, 2);
+    for wait in [false, true] {
+        let mut story = child();
+        for request in [1, 2] {
+            assert_eq!(story.give(ask(request, wait)), up(find(request, wait)));
+            assert_eq!(story.give(Input::Forget { request }), forget(request));
+        }
+        for request in 3..100 {
+            assert_eq!(story.give(ask(request, wait)), [], "it is not said");
+            assert_eq!(story.give(Input::Forget { request }), [], "nor that it is given up");
+        }
+        assert_eq!([story.give(ask(100, wait)), story.give(ask(101, wait))], [[], []]);
+        assert_eq!(story.machine.handle(story.now, ask(102, wait)), Err(Refused::Full), "two are all");
+        assert_eq!(story.give(told(Message::NotFound { request: 1 })), up(find(100, wait)));
+        let late = told(Message::Found { request: 2, name: NAME, actor: ACTOR, payload: ADDRESS });
+        let said = [send(Link::Parent, find(101, wait)), Output::Discard(ADDRESS)];
+        assert_eq!(story.give(late), said, "nobody is told, but that there is room");
+        let answer = told(Message::NotFound { request: 101 });
+        assert_eq!(story.give(answer), [Output::NotFound { request: 101 }]);
+    }
+}
+
+#[test]
+fn a_question_that_is_not_said_has_its_deadline_and_goes_with_its_channel_or_its_asker() {
+    let held = || {
+        let mut story = child();
+        for request in [1, 2] {
+            story.give(ask(request, true));
+            story.give(Input::Forget { request });
+        }
+        assert_eq!(story.give(ask(3, false)), []);
+        story
+    };
+    let unheard = Output::Unheard { request: 3 };
+    let mut story = held();
+    assert!(story.machine.waits().any(|wait| wait.on == On::Question(Question::Find(3))));
+    assert_eq!(story.machine.waits().filter(|wait| matches!(wait.on, On::Question(_))).count(), 1);
+    assert_eq!(story.wait(), [unheard]);
+    assert_eq!(story.machine.poll_timeout(), None);
+    assert_eq!(story.give(told(Message::NotFound { request: 1 })), [], "nothing is said for it any more");
+    assert_eq!(held().give(Input::LinkLost { link: Link::Parent })[1], unheard);
+    let outputs = held().give(Input::Cancel { scope: ScopeId::ROOT });
+    assert_eq!(outputs[0], unheard, "what was not said is not forgotten aloud");
+}
+
+/// A list may be as long as there are names, so that one at a time is all that there is room for.
+#[test]
+fn one_list_is_said_at_a_time() {
+    let list = |request| Input::List { link: Link::Parent, request };
+    let said = |request| [send(Link::Parent, Message::List { request })];
+    let mut story = child();
+    assert_eq!(story.give(list(1)), said(1));
+    story.give(Input::Forget { request: 1 });
+    assert_eq!(story.give(list(2)), []);
+    assert_eq!(story.give(ask(3, false)).len(), 1, "a find is short");
+    let entry = told(Message::Found { request: 1, name: NAME, actor: ACTOR, payload: ADDRESS });
+    assert_eq!(story.give(entry), [Output::Discard(ADDRESS)], "more may come");
+    assert_eq!(story.give(told(Message::NotFound { request: 1 })), said(2));
+    assert_eq!(story.give(told(Message::NotFound { request: 2 })), [Output::NotFound { request: 2 }]);
 }
 
 #[test]
