@@ -23,6 +23,7 @@ mod ends;
 mod examples;
 mod frames;
 mod harness;
+mod hasty;
 mod inputs;
 mod late;
 mod leavings;
@@ -74,6 +75,7 @@ const MODULES: &[harness::Module] = &[
     ends::MODULE,
     examples::MODULE,
     frames::MODULE,
+    hasty::MODULE,
     inputs::MODULE,
     late::MODULE,
     leavings::MODULE,

@@ -80,8 +80,17 @@ fn a_killed_parent_ends_every_kind_of_wait(bed: &Bed) {
 /// A question about names that its root is stopped over.
 type Question = fn(&Actor) -> Result<(), Raised>;
 
+/// So many of them, the first, wait for as long as it takes.
+const PATIENT: usize = 2;
+
 const QUESTIONS: &[Question] = &[
     |actor| actor.wait_for("nobody").map(drop),
+    // There is no answer to this, but before long no room either.
+    |actor| {
+        loop {
+            actor.unregister("nobody")?;
+        }
+    },
     |actor| actor.find("nobody").map(drop),
     |actor| actor.names().map(drop),
     |actor| actor.register("nobody"),
@@ -163,8 +172,7 @@ fn a_killed_root_ends_every_question_about_names(bed: &Bed) {
 
 fn a_root_that_stands_still_has_not_said_that_nobody_is_there(bed: &Bed) {
     let base = bed.path(".").display().to_string();
-    // All but the one that waits for as long as it takes.
-    for question in 1..QUESTIONS.len() {
+    for question in PATIENT..QUESTIONS.len() {
         let gate = |name| bed.gate(&format!("{name}-{question}"));
         let (up, heard) = (gate("up"), gate("heard"));
         let args = [up.path(), heard.path(), &question.to_string(), "known"].join("\n");

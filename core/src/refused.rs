@@ -60,7 +60,9 @@ impl fmt::Display for Refused {
             Self::StaleId => f.write_str("the id was given before"),
             Self::TooDeep => f.write_str("no generation may stand so deep: raise the root's levels"),
             Self::TooSlow => f.write_str("the child's spans don't fit into its parent's teardown bound"),
-            Self::Full => f.write_str("a limit on children, scopes, tasks or contexts is reached"),
+            Self::Full => {
+                f.write_str("a limit on children, scopes, tasks, contexts, peers or questions is reached")
+            }
             Self::ClosedLink => f.write_str("no channel to that actor is open"),
             Self::ClosedContext => f.write_str("the context is over, or has not begun"),
             Self::ClosedStream => f.write_str("the stream was opened before, or has ended"),

@@ -4,7 +4,7 @@
 //! and lives no longer than its holder's channel to the root; whoever is found is connected before they are given out.
 
 use rustix::io::Errno;
-use windrow_core::{ActorId, Claim, Link, Obstacle, Refused};
+use windrow_core::{ActorId, Claim, Link, Obstacle};
 
 use crate::actor::Actor;
 use crate::answers::Answers;
@@ -27,8 +27,12 @@ impl Actor {
     pub fn register(&self, name: &str) -> Result<(), Raised> {
         check(name)?;
         let link = self.registrar()?;
-        let told = self.said(|shell| shell.register(link, name)).unwrap_or(Ok(Err(Refused::Ended)));
-        let number = self.answered(told?)?;
+        let number = loop {
+            let told = self.said(|shell| shell.register(link, name)).transpose()?;
+            if let Some(number) = self.unheld(link, told)? {
+                break number;
+            }
+        };
         match self.answer(number, |facts| &mut facts.claims)? {
             Claim::Granted => Ok(()),
             Claim::Taken(holder) => Err(format!("the name `{name}` is taken, by {holder}").into()),
@@ -45,7 +49,12 @@ impl Actor {
     pub fn unregister(&self, name: &str) -> Result<(), Raised> {
         check(name)?;
         let link = self.registrar()?;
-        self.ask(|shell| shell.unregister(link, name))
+        loop {
+            let said = self.said(|shell| shell.unregister(link, name));
+            if self.unheld(link, said)?.is_some() {
+                return Ok(());
+            }
+        }
     }
 
     /// Finds who has a name, and gives a portal to them; `None` if nobody has it.

@@ -7,6 +7,7 @@ use std::io;
 use windrow_core::{ActorId, Input, Link, Output, PeerId, Refused};
 
 use super::Shell;
+use super::desk::Held;
 use super::directory::Tree;
 use super::reactor::Reactor;
 use crate::board::{Answered, Named};
@@ -60,8 +61,8 @@ pub(crate) trait Meets {
     /// Dials an actor, and gives the number of the answer.
     fn dial(&mut self, actor: ActorId, address: &str) -> Result<u32, Refused>;
     /// Claims a name, and gives the number of the answer.
-    fn register(&mut self, link: Link, name: &str) -> io::Result<Result<u32, Refused>>;
-    fn unregister(&mut self, link: Link, name: &str) -> Result<(), Refused>;
+    fn register(&mut self, link: Link, name: &str) -> io::Result<Result<u32, Held>>;
+    fn unregister(&mut self, link: Link, name: &str) -> Result<(), Held>;
     fn find(&mut self, link: Link, name: &str, wait: bool) -> Result<u32, Refused>;
     fn list(&mut self, link: Link) -> Result<u32, Refused>;
     fn forget(&mut self, request: u32);
@@ -105,8 +106,11 @@ impl<R: Reactor> Meets for Shell<R> {
         }
     }
 
-    fn register(&mut self, link: Link, name: &str) -> io::Result<Result<u32, Refused>> {
+    fn register(&mut self, link: Link, name: &str) -> io::Result<Result<u32, Held>> {
         let address = self.address()?;
+        if self.is_congested(link) {
+            return Ok(Err(Held::Congested));
+        }
         let name = self.names.intern(name);
         let payload = self.payloads.put(address);
         let number = self.board.write(|facts| facts.claims.ask(name));
@@ -119,14 +123,17 @@ impl<R: Reactor> Meets for Shell<R> {
             Ok(()) | Err(Refused::Pending) => Ok(number),
             Err(refused) => {
                 self.board.write(|facts| facts.claims.forget(number));
-                Err(refused)
+                Err(refused.into())
             }
         })
     }
 
-    fn unregister(&mut self, link: Link, name: &str) -> Result<(), Refused> {
+    fn unregister(&mut self, link: Link, name: &str) -> Result<(), Held> {
+        if self.is_congested(link) {
+            return Err(Held::Congested);
+        }
         let name = self.names.intern(name);
-        self.ask(Input::Unregister { link, name })
+        Ok(self.ask(Input::Unregister { link, name })?)
     }
 
     fn find(&mut self, link: Link, name: &str, wait: bool) -> Result<u32, Refused> {
