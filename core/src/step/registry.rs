@@ -241,13 +241,9 @@ impl Step<'_> {
     fn found_no_more(&mut self, link: Link, request: u32) {
         let asked = [Question::Find(request), Question::List(request)];
         match asked.into_iter().find(|question| self.is_asked(*question, link)) {
-            Some(question) => {
-                if self.resolve(question).is_some() {
-                    self.emit(Output::NotFound { request });
-                }
-            }
+            Some(question) if self.resolve(question).is_some() => self.emit(Output::NotFound { request }),
             None if request > self.state.registry.last_request => self.stray(Stray::Link(link)),
-            None => {}
+            _ => {}
         }
     }
 
