@@ -217,13 +217,12 @@ impl<'k> ser::Serializer for &'k mut Key {
 
     fn serialize_struct_variant(
         self,
-        _: &'static str,
+        name: &'static str,
         index: u32,
-        _: &'static str,
-        _: usize,
+        variant: &'static str,
+        length: usize,
     ) -> Result<Self, Self::Error> {
-        self.number(u64::from(index));
-        Ok(self)
+        self.serialize_tuple_variant(name, index, variant, length)
     }
 }
 
