@@ -268,18 +268,32 @@ impl Board {
             if let Some(value) = found(&mut facts) {
                 return Some(value);
             }
-            if facts.over {
+            if facts.over || is_past(until) {
                 return None;
             }
-            facts = match until {
-                None => self.changed.wait(facts).unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.checked_duration_since(Instant::now())?;
-                    self.changed.wait_timeout(facts, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+            facts = wait_on(&self.changed, facts, until);
         }
     }
+}
+
+/// Waits until something changes, or the time is over, or for no reason.
+pub(crate) fn wait_on<'a, T>(
+    changed: &Condvar,
+    guard: MutexGuard<'a, T>,
+    until: Option<Instant>,
+) -> MutexGuard<'a, T> {
+    match until {
+        None => changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
+        Some(until) => {
+            let left = until.saturating_duration_since(Instant::now());
+            changed.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0
+        }
+    }
+}
+
+/// Tells whether a time is over; none never is.
+pub(crate) fn is_past(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| Instant::now() >= until)
 }
 
 #[cfg(test)]

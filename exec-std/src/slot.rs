@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use windrow_core::{ActorId, Cause, Exit, ScopeId};
 
+use crate::board::{is_past, wait_on};
 use crate::failure::{Failure, Raised, counted};
 use crate::reading::Reader;
 use crate::unix::waker::Waker;
@@ -116,17 +117,9 @@ impl Slot {
                 return Some(value);
             }
             talk.waiting += 1;
-            talk = match until {
-                None => self.changed.wait(talk).unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    let (waited, _) =
-                        self.changed.wait_timeout(talk, left).unwrap_or_else(PoisonError::into_inner);
-                    waited
-                }
-            };
+            talk = wait_on(&self.changed, talk, until);
             talk.waiting -= 1;
-            if until.is_some_and(|until| Instant::now() >= until) {
+            if is_past(until) {
                 return found(&mut talk);
             }
         }
@@ -170,7 +163,7 @@ impl Slot {
                 if !goes_on {
                     return value;
                 }
-            } else if until.is_some_and(|until| Instant::now() >= until) {
+            } else if is_past(until) {
                 return None;
             }
         }
