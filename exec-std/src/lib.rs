@@ -194,6 +194,7 @@ mod sandwich;
 mod scoped;
 mod segment;
 mod serve;
+mod servers;
 pub mod shell;
 mod slot;
 mod stream;

@@ -14,7 +14,7 @@ use super::{Shell, now};
 use crate::board::Failed;
 use crate::endpoint::{Service, too_long};
 use crate::failure::{Raised, counted};
-use crate::serve::Offer;
+use crate::servers::Offer;
 use crate::slot::Slot;
 
 /// How many bytes may travel behind a word.

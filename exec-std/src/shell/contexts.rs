@@ -6,7 +6,7 @@ use windrow_core::{Answer, ContextId, Ending, Link, NameId, Output, Payload};
 
 use super::Shell;
 use super::reactor::Reactor;
-use crate::serve::Offer;
+use crate::servers::Offer;
 use crate::slot::Over;
 
 impl<R: Reactor> Shell<R> {

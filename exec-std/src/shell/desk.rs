@@ -21,7 +21,7 @@ use crate::board::{Board, Failed};
 use crate::endpoint::Service;
 use crate::failure::Raised;
 use crate::order::{Any, Order};
-use crate::serve::Servers;
+use crate::servers::Servers;
 use crate::slot::Slot;
 
 thread_local! {

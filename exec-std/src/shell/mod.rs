@@ -55,7 +55,7 @@ use crate::endpoint::Handler;
 use crate::failure::Failure;
 use crate::notice::Notices;
 use crate::order::Backend;
-use crate::serve::Servers;
+use crate::servers::Servers;
 use crate::unix::memory::Toll;
 use crate::unix::signals::Signals;
 use crate::unix::stdio::Null;
