@@ -213,7 +213,7 @@ pub use entry::Returned;
 pub use failure::{Failure, Raised};
 pub use listen::{Call, Listener};
 pub use notice::Notice;
-pub use nursery::{Attempt, Child, ChildEnd, Job, Nursery, Scope};
+pub use nursery::{Attempt, Child, ChildEnd, Nursery, Scope, Task};
 pub use order::{Backend, Order, UnknownBackend};
 pub use pending::Pending;
 pub use portal::Portal;

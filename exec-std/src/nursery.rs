@@ -78,7 +78,7 @@ impl<'a> Nursery<'a> {
     }
 
     /// Runs a task of the program in an actor of its own, which ends with it. It returns at once; the result is waited for
-    /// with [`Job::result`].
+    /// with [`Task::result`].
     ///
     /// # Errors
     /// The same as [`spawn`](Self::spawn), and arguments that can't be sent.
@@ -86,9 +86,9 @@ impl<'a> Nursery<'a> {
         &self,
         task: Endpoint<A, R>,
         args: &A,
-    ) -> Result<Job<R>, Raised> {
+    ) -> Result<Task<R>, Raised> {
         let child = self.spawn(Order::entry(task.name(), encode(args, Vec::new())?))?;
-        Ok(Job { child, result: PhantomData })
+        Ok(Task { child, result: PhantomData })
     }
 
     /// Cancels the nursery: all its children and its body. A body that asks for that and then returns a value ends well.
@@ -119,12 +119,12 @@ impl Drop for Hold {
 
 /// A task that runs in an actor of its own.
 #[derive(Debug)]
-pub struct Job<R> {
+pub struct Task<R> {
     child: Child,
     result: PhantomData<fn() -> R>,
 }
 
-impl<R: DeserializeOwned> Job<R> {
+impl<R: DeserializeOwned> Task<R> {
     /// Waits for the result; with it the actor is gone.
     ///
     /// # Errors
@@ -138,7 +138,7 @@ impl<R: DeserializeOwned> Job<R> {
 
     /// Gives the child that runs it.
     #[must_use]
-    pub fn actor(&self) -> &Child {
+    pub fn child(&self) -> &Child {
         &self.child
     }
 }
