@@ -85,7 +85,7 @@ pub(crate) fn desk() -> Service {
                 one[0].text = "long".repeat(1000);
                 Err(Raised::Group(one.into_iter().cycle().take(count).collect()))
             }
-            other => Err(Raised::Error(format!("{other:?}"))),
+            other => Err(Raised::from(format!("{other:?}"))),
         })
         .on(PID, |_, ()| Ok(rustix::process::getpid().as_raw_nonzero().get()))
         // Begins, opens its stream, and takes nothing.

@@ -144,7 +144,7 @@ fn weary(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
     actor.cancel();
     match actor.sleep_forever() {
         Err(Raised::Cancelled(cause)) if cause.canceller == actor.id() => Err(Raised::Cancelled(cause)),
-        other => Err(Raised::Error(format!("{other:?}"))),
+        other => Err(Raised::from(format!("{other:?}"))),
     }
 }
 

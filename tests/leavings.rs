@@ -105,7 +105,7 @@ fn missing(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
         {
             Ok(Vec::new())
         }
-        ended => Err(Raised::Error(format!("{ended:?}"))),
+        ended => Err(Raised::from(format!("{ended:?}"))),
     }
 }
 

@@ -11,6 +11,7 @@ mod broadcasts;
 mod broken;
 mod calls;
 mod cancels;
+mod causes;
 mod cli;
 mod commands;
 mod contexts;
@@ -64,6 +65,7 @@ const MODULES: &[harness::Module] = &[
     broken::MODULE,
     calls::MODULE,
     cancels::MODULE,
+    causes::MODULE,
     cli::MODULE,
     commands::MODULE,
     contexts::MODULE,

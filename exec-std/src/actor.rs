@@ -202,7 +202,7 @@ impl Actor {
                 // What closed it may have cancelled this body, which is then all that it is to fail with.
                 match self.cancelled_now().filter(|_| closed) {
                     Some(cause) => Err(Raised::Cancelled(cause)),
-                    None => Err(Raised::Error(refused.to_string())),
+                    None => Err(Raised::from(refused.to_string())),
                 }
             }
         }

@@ -120,12 +120,12 @@ impl Actor {
         match raised {
             Raised::Cancelled(cause) => return Some(cause),
             raised @ (Raised::Error(_) | Raised::TimedOut) => {
-                let text = raised.to_string();
+                let text = raised.words();
                 self.tell(|shell| shell.failed(scope, Failed::Here { panicked: false, text }));
             }
             Raised::Group(failures) => {
                 for failure in failures {
-                    let failed = Failed::Below { error: failure.error, text: failure.text };
+                    let failed = Failed::Below { error: failure.error, text: failure.into_words() };
                     self.tell(|shell| shell.failed(scope, failed));
                 }
             }

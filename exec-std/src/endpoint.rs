@@ -211,8 +211,7 @@ pub(crate) fn keep_buffer(mut buffer: Vec<u8>) {
 
 /// Encodes a value behind what `bytes` hold.
 pub(crate) fn encode<T: Serialize>(value: &T, bytes: Vec<u8>) -> Result<Vec<u8>, Raised> {
-    postcard::to_extend(value, bytes)
-        .map_err(|error| Raised::Error(format!("a value can't be sent: {error}")))
+    postcard::to_extend(value, bytes).map_err(|error| Raised::from(format!("a value can't be sent: {error}")))
 }
 
 /// Decodes a value that takes all of `bytes`.
@@ -230,5 +229,5 @@ pub(crate) fn bad(kind: Kind, actor: ActorId, error: &postcard::Error) -> Raised
 
 /// Says that so many bytes are no message.
 pub(crate) fn too_long(length: usize) -> Raised {
-    Raised::Error(format!("{length} bytes are more than one message holds: send them as a stream"))
+    Raised::from(format!("{length} bytes are more than one message holds: send them as a stream"))
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use windrow_core::{ActorId, Cause, Error, Kind, Payload};
 
+use crate::chain::{Chain, links};
+
 /// One failure and the way it took.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -16,6 +18,8 @@ pub struct Failure {
     pub name: String,
     /// What user code, or a dead child's last output, said about it.
     pub text: String,
+    /// What user code said that this was caused by.
+    pub cause: Option<Box<Chain>>,
     /// The actors that passed it on, nearest to the origin first.
     pub path: Vec<ActorId>,
     /// Who had cancelled what it happened in, if somebody had.
@@ -25,11 +29,15 @@ pub struct Failure {
 
 impl Failure {
     pub(crate) fn new(error: Error, name: &str, text: Vec<u8>) -> Self {
+        let text = String::from_utf8_lossy(&text);
+        let chain = if error.kind == Kind::Failed { Chain::decode(&text) } else { text.into_owned().into() };
+        let (text, cause) = chain.into_parts();
         Self {
             kind: error.kind,
             origin: error.origin,
             name: name.to_owned(),
-            text: String::from_utf8_lossy(&text).into_owned(),
+            text,
+            cause,
             path: error.path.hops().to_vec(),
             canceller: error.canceller,
             error,
@@ -38,6 +46,11 @@ impl Failure {
 }
 
 impl Failure {
+    /// Gives what it says as it travels, with all that it was caused by.
+    pub(crate) fn into_words(self) -> String {
+        if self.cause.is_none() { self.text } else { Chain::new(self.text, self.cause).encode() }
+    }
+
     /// Makes the failure of an actor as it is seen from here.
     pub(crate) fn of(kind: Kind, origin: ActorId, text: impl Into<String>) -> Self {
         Self::new(Error::new(kind, origin, Payload(0)), "", text.into().into_bytes())
@@ -62,10 +75,10 @@ pub(crate) fn counted(mut failures: Vec<Failure>, room: usize, lost: u32, by: Ac
 
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, origin, name, text, path, canceller, error: _ } = self;
+        let Self { kind, origin, name, text, cause, path, canceller, error: _ } = self;
         let mut debug = f.debug_struct("Failure");
         debug.field("kind", kind).field("origin", origin).field("name", name).field("text", text);
-        debug.field("path", path).field("canceller", canceller).finish()
+        debug.field("cause", cause).field("path", path).field("canceller", canceller).finish()
     }
 }
 
@@ -82,7 +95,11 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
 
 /// What ends a task, or a nursery, before its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,8 +107,8 @@ impl std::error::Error for Failure {}
 pub enum Raised {
     /// It was cancelled: not an error. Let it pass up to whoever cancelled.
     Cancelled(Cause),
-    /// User code failed, with these words.
-    Error(String),
+    /// User code failed, with these words. [`Raised::of`] makes it of any error.
+    Error(Chain),
     /// Failures from below, or from the far end of a call: at least one.
     Group(Vec<Failure>),
     /// The time is over that a call of ours was given, or a scope of ours.
@@ -99,6 +116,29 @@ pub enum Raised {
 }
 
 impl Raised {
+    /// Makes it of any error, with the words of all that caused it: `.map_err(Raised::of)?`.
+    ///
+    /// What is a `Raised` already stays what it is; and a cancellation stays one, whatever was wrapped around it on its way.
+    pub fn of(error: impl Into<Box<dyn std::error::Error>>) -> Self {
+        let error = match error.into().downcast::<Self>() {
+            Ok(raised) => return *raised,
+            Err(error) => error,
+        };
+        let cancelled = links(&*error).find_map(|link| match link.downcast_ref() {
+            Some(Self::Cancelled(cause)) => Some(Self::Cancelled(*cause)),
+            _ => None,
+        });
+        cancelled.unwrap_or_else(|| Self::Error(Chain::of(&*error)))
+    }
+
+    /// Gives what it says as it travels.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Error(chain) => chain.encode(),
+            other => other.to_string(),
+        }
+    }
+
     /// Tells whether this is a cancellation, which is no error.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
@@ -110,7 +150,7 @@ impl fmt::Display for Raised {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cancelled(cause) => write!(f, "cancelled: {cause}"),
-            Self::Error(text) => f.write_str(text),
+            Self::Error(chain) => chain.fmt(f),
             Self::TimedOut => f.write_str("timed out"),
             // A group of one collapses.
             Self::Group(failures) if failures.len() == 1 => failures[0].fmt(f),
@@ -125,22 +165,43 @@ impl fmt::Display for Raised {
     }
 }
 
-impl std::error::Error for Raised {}
+impl std::error::Error for Raised {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Error(chain) => chain.source(),
+            Self::Group(failures) if failures.len() == 1 => failures[0].source(),
+            Self::Group(_) | Self::Cancelled(_) | Self::TimedOut => None,
+        }
+    }
+}
 
 impl From<&str> for Raised {
     fn from(text: &str) -> Self {
-        Self::Error(text.to_owned())
+        Self::from(text.to_owned())
     }
 }
 
 impl From<String> for Raised {
     fn from(text: String) -> Self {
-        Self::Error(text)
+        Self::Error(text.into())
     }
 }
 
 impl From<std::io::Error> for Raised {
     fn from(error: std::io::Error) -> Self {
-        Self::Error(error.to_string())
+        Self::of(error)
+    }
+}
+
+impl From<Box<dyn std::error::Error>> for Raised {
+    fn from(error: Box<dyn std::error::Error>) -> Self {
+        Self::of(error)
+    }
+}
+
+impl From<Box<dyn std::error::Error + Send + Sync>> for Raised {
+    fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        let error: Box<dyn std::error::Error> = error;
+        Self::of(error)
     }
 }

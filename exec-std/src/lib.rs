@@ -168,6 +168,7 @@ mod bodies;
 mod brief;
 mod broadcast;
 mod broken;
+mod chain;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod context;
@@ -204,6 +205,7 @@ pub mod unix;
 pub use actor::Actor;
 pub use board::Output;
 pub use broadcast::{Broadcast, Delivery, Subscription};
+pub use chain::Chain;
 pub use context::Context;
 pub use dialogue::{Dialogue, First, FromCaller, Never, ToCaller};
 pub use drive::{Blocking, Drive};

@@ -151,7 +151,7 @@ impl<R, D> Call<R, D> {
 impl<R, D> Drop for Call<R, D> {
     fn drop(&mut self) {
         if !self.over {
-            self.answer(Err(Raised::Error(String::from("the call was let go of"))));
+            self.answer(Err(Raised::from(String::from("the call was let go of"))));
         }
     }
 }

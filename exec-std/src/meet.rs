@@ -74,7 +74,7 @@ impl Actor {
     pub fn wait_for(&self, name: &str) -> Result<Portal, Raised> {
         self.look_up(name, true)?.ok_or_else(|| {
             let why = "the root is ending, or as many wait for names as may";
-            Raised::Error(format!("nobody is waited for who is called `{name}`: {why}"))
+            Raised::from(format!("nobody is waited for who is called `{name}`: {why}"))
         })
     }
 
@@ -163,7 +163,7 @@ impl Actor {
             return Ok(Link::Parent);
         }
         self.reach(root, ROOT)?.map_err(|obstacle| {
-            Raised::Error(format!("the root can't be reached: {obstacle}{}", hint(obstacle)))
+            Raised::from(format!("the root can't be reached: {obstacle}{}", hint(obstacle)))
         })
     }
 

@@ -287,7 +287,7 @@ impl Order<Any> {
     pub(crate) fn find(&mut self) -> Result<(), Raised> {
         let name = &self.name;
         let missing = |what: &str, path: &Path, error: io::Error| {
-            Raised::Error(format!("`{name}` can't {what} {}: {error}", path.display()))
+            Raised::from(format!("`{name}` can't {what} {}: {error}", path.display()))
         };
         if let Any::Command(command) = &self.what
             && let Some(path) = &command.directory
@@ -310,7 +310,7 @@ impl Order<Any> {
             return Err(Raised::from(why));
         }
         if shared > MANY {
-            return Err(Raised::Error(format!("{shared} segments do not go with one order: {MANY} do")));
+            return Err(Raised::from(format!("{shared} segments do not go with one order: {MANY} do")));
         }
         Ok(())
     }

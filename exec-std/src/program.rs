@@ -328,7 +328,7 @@ impl Program {
                 actor.answered(exposed)?;
                 actor.sleep_forever().map(|()| Vec::new())
             }
-            (None, None) => Err(Raised::Error(format!("this program has no entry and no service `{name}`"))),
+            (None, None) => Err(Raised::from(format!("this program has no entry and no service `{name}`"))),
         })
     }
 }
@@ -355,7 +355,7 @@ enum Next {
 
 /// Says that not all came that was shared.
 fn missing(shared: usize) -> Raised {
-    Raised::Error(format!(
+    Raised::from(format!(
         "not all of the {shared} segments came that were shared: were there descriptors for them?"
     ))
 }

@@ -51,11 +51,11 @@ impl Actor {
     fn directory(&self) -> Result<RunDir, Raised> {
         self.said(|shell| shell.directory()).unwrap_or(Ok(None))?.ok_or_else(|| {
             let hint = "see Program::run_dir, or share the segment with a child without a name: Order::share";
-            Raised::Error(format!("this tree has no directory in which a segment could have a name: {hint}"))
+            Raised::from(format!("this tree has no directory in which a segment could have a name: {hint}"))
         })
     }
 }
 
 fn nameless(name: &str, error: &io::Error) -> Raised {
-    Raised::Error(format!("there is no segment of the name `{name}`: {error}"))
+    Raised::from(format!("there is no segment of the name `{name}`: {error}"))
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::Failure;
+use crate::chain::links;
 use crate::shell::Ended;
 use serde::Serialize;
 use windrow_core::End;
@@ -69,7 +70,7 @@ impl Summary {
 
     pub(crate) fn tell(&self, json: bool, failures: &[Failure]) -> io::Result<()> {
         for failure in failures {
-            say(format_args!("  {failure}"));
+            say(format_args!("{}", told(failure)));
         }
         if json {
             return self.print();
@@ -94,7 +95,29 @@ impl Summary {
     }
 }
 
+/// A failure, and a line for each link of what caused it.
+fn told(failure: &Failure) -> String {
+    let causes = links(failure).skip(1);
+    causes.fold(format!("  {failure}"), |told, cause| format!("{told}\n    caused by: {cause}"))
+}
+
 fn millis(span: Duration) -> f64 {
     // Microseconds are more than anybody reads.
     (span.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Chain;
+    use windrow_core::{ActorId, Kind};
+
+    #[test]
+    fn each_cause_has_a_line() {
+        let mut failure = Failure::of(Kind::Failed, ActorId(7), "no hay");
+        assert_eq!(told(&failure), format!("  {} failed: no hay", ActorId(7)));
+        failure.cause = Some(Box::new(Chain::from(vec![String::from("no rake"), String::from("no barn")])));
+        let causes = "    caused by: no rake\n    caused by: no barn";
+        assert_eq!(told(&failure), format!("  {} failed: no hay\n{causes}", ActorId(7)));
+    }
 }

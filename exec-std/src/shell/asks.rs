@@ -63,7 +63,7 @@ impl<R: Reactor> Asks for Shell<R> {
     fn main_ended(&mut self, value: Vec<u8>) {
         let value = match within_a_message(value) {
             Err(raised) if self.channels.has(Link::Parent) => {
-                self.failed(ScopeId::ROOT, Failed::Here { panicked: false, text: raised.to_string() });
+                self.failed(ScopeId::ROOT, Failed::Here { panicked: false, text: raised.words() });
                 Vec::new()
             }
             // A root's goes nowhere.
@@ -261,10 +261,12 @@ impl<R: Reactor> Shell<R> {
                 let room = usize::from(self.machine.limits().errors);
                 counted(failures, room, 0, self.machine.actor())
                     .into_iter()
-                    .map(|failure| self.error_of(Failed::Below { error: failure.error, text: failure.text }))
+                    .map(|failure| {
+                        self.error_of(Failed::Below { error: failure.error, text: failure.into_words() })
+                    })
                     .collect()
             }
-            raised => vec![self.error_of(Failed::Here { panicked: false, text: raised.to_string() })],
+            raised => vec![self.error_of(Failed::Here { panicked: false, text: raised.words() })],
         }
     }
 

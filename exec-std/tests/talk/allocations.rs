@@ -97,5 +97,5 @@ fn counted(child: &Child, mut trip: impl FnMut() -> Result<(), Raised>) -> Resul
         }
     }
     let (here, there) = last;
-    Err(Raised::Error(format!("{TRIPS} trips allocated {here} times here, {there} times there")))
+    Err(Raised::from(format!("{TRIPS} trips allocated {here} times here, {there} times there")))
 }

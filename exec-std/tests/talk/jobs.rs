@@ -45,5 +45,5 @@ pub(crate) fn commands(actor: &Actor, _: &Child) -> Result<(), Raised> {
 
 fn grown(before: u64) -> Result<(), Raised> {
     let grown = held().saturating_sub(before);
-    if grown > NOISE { Err(Raised::Error(format!("{grown} bytes stayed"))) } else { Ok(()) }
+    if grown > NOISE { Err(Raised::from(format!("{grown} bytes stayed"))) } else { Ok(()) }
 }

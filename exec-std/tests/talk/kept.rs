@@ -32,7 +32,7 @@ pub(crate) fn keep(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
         call.finish(if threads <= 3 {
             Ok(2 * number)
         } else {
-            Err(Raised::Error(format!("{threads} threads")))
+            Err(Raised::from(format!("{threads} threads")))
         });
     }
     actor.sleep_forever().map(|()| Vec::new())
@@ -56,7 +56,7 @@ pub(crate) fn drop_one(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
 pub(crate) fn let_go(_: &Actor, child: &Child) -> Result<(), Raised> {
     match portal_to(child).call(DOUBLE, &1) {
         Err(Raised::Group(failures)) if failures[0].text.contains("let go of") => Ok(()),
-        other => Err(Raised::Error(format!("{other:?}"))),
+        other => Err(Raised::from(format!("{other:?}"))),
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn reader(_: &Actor, child: &Child) -> Result<(), Raised> {
             let grown = after.0.saturating_sub(before.0).max(after.1.saturating_sub(before.1));
             assert!(items * 1024 > 4 * NOISE, "only {items} items passed");
             if grown > NOISE {
-                return Err(Raised::Error(format!("{items} items passed and {grown} bytes stayed")));
+                return Err(Raised::from(format!("{items} items passed and {grown} bytes stayed")));
             }
             Ok(())
         })?;
