@@ -195,6 +195,11 @@ fn check_leaf(
         "failed" => {
             assert_eq!(count("errors") + count("cancelled"), leaves, "{ended}");
             assert!(count("errors") > 0, "{ended}");
+            let failures = summary["failures"].as_array().expect("a list of failures");
+            let is_told = |one: &serde_json::Value| {
+                !one["name"].is_null() && (one["kind"] == "Failed" || !one["kind"]["Died"].is_null())
+            };
+            assert!(!failures.is_empty() && failures.iter().all(is_told), "{ended}");
         }
         "cancelled" => assert_eq!((count("errors"), count("cancelled")), (0, leaves), "{ended}"),
         _ => assert_eq!((count("errors"), count("cancelled")), (0, 0), "{ended}"),

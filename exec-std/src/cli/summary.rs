@@ -7,7 +7,7 @@ use crate::Failure;
 use crate::chain::links;
 use crate::shell::Ended;
 use serde::Serialize;
-use windrow_core::End;
+use windrow_core::{End, Kind};
 
 use super::leaf::Leaf;
 use super::say;
@@ -28,8 +28,26 @@ pub(crate) struct Summary {
     cascade_ms: f64,
     expected_ms: f64,
     bound_ms: f64,
+    failures: Vec<Told>,
     #[serde(skip)]
     asked_for: bool,
+}
+
+/// A failure, as the summary has it.
+#[derive(Debug, Serialize)]
+struct Told {
+    name: String,
+    kind: Kind,
+    text: String,
+    caused_by: Vec<String>,
+}
+
+impl Told {
+    fn of(failure: &Failure) -> Self {
+        let Failure { name, kind, text, .. } = failure;
+        let caused_by = links(failure).skip(1).map(ToString::to_string).collect();
+        Self { name: name.clone(), kind: *kind, text: text.clone(), caused_by }
+    }
 }
 
 impl Summary {
@@ -55,6 +73,7 @@ impl Summary {
             cascade_ms: millis(took),
             expected_ms: millis(tally.spent),
             bound_ms: millis(outcome.bound),
+            failures: ended.failures.iter().map(Told::of).collect(),
             asked_for: leaf.is_asked_for(outcome) && up.is_some(),
         }
     }
@@ -110,7 +129,7 @@ fn millis(span: Duration) -> f64 {
 mod tests {
     use super::*;
     use crate::Chain;
-    use windrow_core::{ActorId, Kind};
+    use windrow_core::ActorId;
 
     #[test]
     fn each_cause_has_a_line() {
