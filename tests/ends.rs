@@ -1,10 +1,9 @@
-//! Ends: of a root that leaves in a way of its own, of a thousand children at once, of processes that are not ours.
+//! Ends: of a root that leaves in a way of its own, of processes that are not ours.
 
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use windrow_core::{End, Exit, Kind};
+use windrow_core::{End, Kind};
 use windrow_std::order::Any;
 use windrow_std::unix::process::{self, Process};
 use windrow_std::unix::{exec, stdio};
@@ -27,12 +26,10 @@ pub(crate) const MODULE: Module = Module {
     driven: driven![
         row_1_root_panics_with_children_live,
         row_1_root_fails_with_children_live,
-        row_2_a_thousand_commands_exit_at_once,
-        row_2_a_thousand_actors_return_at_once,
         a_child_that_may_fail_cancels_nobody,
         a_failure_is_seen_before_its_child_is_gone,
     ],
-    entries: &[("stay", stay), ("echo-at-gate", echo_at_gate), ("refuse", refuse)],
+    entries: &[("stay", stay), ("refuse", refuse)],
     acts: &[
         ("leaving-root", leaving_root),
         ("reuse-root", reuse_root),
@@ -119,72 +116,6 @@ fn leave_by<D: Drive>(bed: &Bed, kind: Kind, leave: fn(&Actor) -> Result<Vec<u8>
     let tally = ended.outcome.tally;
     assert_eq!((tally.actors, tally.reaped, tally.left, tally.cancelled), (4, 4, 0, 4), "{ended:?}");
     assert_eq!(tally.escalations, 0, "{ended:?}");
-}
-
-/// How many children the rows about many have.
-const MANY: usize = 1000;
-
-fn row_2_a_thousand_commands_exit_at_once<D: Drive>(bed: &Bed) {
-    let (up, go) = (bed.gate("up"), bed.gate("go"));
-    // The first failure cancels the rest: SIGINT then ends the wait, and is not to change the status.
-    let script = format!("trap : INT TERM; echo >{}; read x <{}; exit $0", up.path(), go.path());
-    let (sender, ends) = channel();
-    let root = move |actor: &Actor| {
-        let mut children = Vec::new();
-        let _ = actor.nursery(|nursery| {
-            for number in 0..MANY {
-                let order = Order::command("sh", ["-c", &script, &(number % 256).to_string()]);
-                children.push(nursery.spawn(order)?);
-            }
-            up.hear(MANY);
-            go.open(MANY);
-            children.iter().try_for_each(|child| child.wait_gone().map(drop))
-        });
-        let _ = sender
-            .send(children.iter().map(|child| child.end().and_then(|end| end.exit)).collect::<Vec<_>>());
-        Ok(Vec::new())
-    };
-    let mut limits = windrow_core::Limits::default();
-    // On a busy machine a thousand shells take their time to exit.
-    limits.times.stop = Duration::from_secs(20);
-    let ended = bed.run::<D>(&bed.program().levels(1).limits(limits), root);
-    let ends = ends.recv().expect("a thousand ends");
-    let expected = |number: usize| Some(Exit::Code(i32::try_from(number % 256).unwrap_or(-1)));
-    let wrong: Vec<_> = (0..MANY).zip(&ends).filter(|(number, end)| **end != expected(*number)).collect();
-    assert_eq!((ends.len(), wrong), (MANY, vec![]));
-    assert_eq!((ended.outcome.tally.reaped, ended.outcome.tally.left), (1000, 0), "{:?}", ended.outcome);
-}
-
-fn echo_at_gate(_: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
-    let words = String::from_utf8_lossy(args).into_owned();
-    let [up, go, word] = words.split('\n').collect::<Vec<_>>()[..] else { return Err("no words".into()) };
-    knock(up, "u");
-    wait_at(go);
-    Ok(word.as_bytes().to_vec())
-}
-
-fn row_2_a_thousand_actors_return_at_once<D: Drive>(bed: &Bed) {
-    let (up, go) = (bed.gate("up"), bed.gate("go"));
-    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
-        actor.nursery(|nursery| {
-            let spawn = |number| {
-                nursery.spawn(Order::entry("echo-at-gate", format!("{}\n{}\n{number}", up.path(), go.path())))
-            };
-            let children = (0..MANY).map(spawn).collect::<Result<Vec<_>, _>>()?;
-            up.hear(MANY);
-            go.open(MANY);
-            for (number, child) in children.iter().enumerate() {
-                let end = child.wait_gone()?;
-                assert_eq!(
-                    (end.exit, end.value),
-                    (Some(Exit::Code(0)), Some(number.to_string().into_bytes()))
-                );
-            }
-            Ok(Vec::new())
-        })
-    });
-    assert_eq!((ended.failures.len(), ended.outcome.end), (0, End::Well), "{ended:?}");
-    assert_eq!((ended.outcome.tally.reaped, ended.outcome.tally.left), (1000, 0), "{:?}", ended.outcome);
 }
 
 /// A process that is nobody's but the case's, and that any signal ends.

@@ -47,6 +47,7 @@ mod streams;
 mod swept;
 mod templates;
 mod terminals;
+mod thousands;
 mod threads;
 mod traced;
 mod twins;
@@ -100,6 +101,7 @@ const MODULES: &[harness::Module] = &[
     swept::MODULE,
     templates::MODULE,
     terminals::MODULE,
+    thousands::MODULE,
     threads::MODULE,
     traced::MODULE,
     twins::MODULE,

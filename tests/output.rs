@@ -127,18 +127,25 @@ fn row_17_leak_is_told_before_the_end<D: Drive>(bed: &Bed) {
     assert!(due.contains(&after), "the leak is told {after:?} after the exit");
 }
 
+/// How often as long as all spawns take one after the other, from the first to the last, one may take beside all the others.
+const CROWDED: u32 = 4;
+
 fn row_18_many_spawns_at_once_with_capture<D: Drive>(bed: &Bed) {
     let (up, go) = (bed.gate("up"), bed.gate("go"));
     let script = format!("echo u >{}; read x <{}; echo $0", up.path(), go.path());
     let root = move |actor: &Actor| {
+        let begin = Instant::now();
+        actor.nursery(|nursery| (0..64).try_for_each(|_| nursery.spawn(captured("", "alone"))?.ready()))?;
+        let alone = begin.elapsed();
         actor.nursery(|nursery| {
             let spawn = |thread: u32| {
                 let (script, order) = (&script, move |number: u32| (thread * 8 + number).to_string());
                 move || -> Result<Vec<_>, Raised> {
                     let spawn = |name: String| {
-                        let order =
-                            Order::command("sh", ["-c", script, &name]).stdout(CAPTURE).stderr(CAPTURE);
-                        Ok((nursery.spawn(order)?, name))
+                        let begin = Instant::now();
+                        let child = nursery.spawn(captured(script, &name))?;
+                        child.ready()?;
+                        Ok((child, name, begin.elapsed()))
                     };
                     (0..8).map(|number| spawn(order(number))).collect()
                 }
@@ -156,7 +163,9 @@ fn row_18_many_spawns_at_once_with_capture<D: Drive>(bed: &Bed) {
             up.hear(2 * 64);
             assert_own_pipes_only();
             go.open(64);
-            for (child, name) in children {
+            let slowest = children.iter().map(|(_, _, took)| *took).max();
+            assert!(slowest < Some(alone * CROWDED), "one took {slowest:?}, and all in a line {alone:?}");
+            for (child, name, _) in children {
                 let end = child.wait_gone()?;
                 assert_eq!(String::from_utf8_lossy(&end.output.stdout).trim(), name);
                 assert!(!end.output.leaked, "{name} is said to have left its pipe open");
@@ -166,6 +175,10 @@ fn row_18_many_spawns_at_once_with_capture<D: Drive>(bed: &Bed) {
     };
     let ended = bed.run::<D>(&bed.program().levels(1), root);
     assert_eq!(ended.failures, []);
+}
+
+fn captured(script: &str, name: &str) -> Order<Command> {
+    Order::command("sh", ["-c", script, name]).stdout(CAPTURE).stderr(CAPTURE)
 }
 
 /// Says that each command below has three descriptors, and no pipe of another.
