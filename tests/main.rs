@@ -20,6 +20,7 @@ mod crowds;
 mod deadlines;
 mod deaths;
 mod denied;
+mod doors;
 mod ends;
 mod examples;
 mod frames;
@@ -75,6 +76,7 @@ const MODULES: &[harness::Module] = &[
     deadlines::MODULE,
     deaths::MODULE,
     denied::MODULE,
+    doors::MODULE,
     ends::MODULE,
     examples::MODULE,
     frames::MODULE,

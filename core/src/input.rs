@@ -363,4 +363,11 @@ pub enum Input {
         /// Its name.
         endpoint: NameId,
     },
+
+    // A fact of channels, again.
+    /// Somebody who joined has shown to be of this tree: no stranger takes their place.
+    PeerShown {
+        /// Which one.
+        peer: PeerId,
+    },
 }

@@ -15,8 +15,10 @@ use crate::{ActorId, Channel, Instant, PeerId, Versions};
 pub(crate) enum Way {
     /// This actor dialled, and greets first.
     Dialled,
-    /// The far side dialled, and must greet first.
+    /// The far side dialled, and must greet first. It has shown to be of the tree.
     Joined,
+    /// The far side dialled, and has shown nothing yet: whoever comes next may take its place.
+    Knocked,
 }
 
 /// One connection.
@@ -39,7 +41,7 @@ impl PeerRecord {
     pub(crate) fn precedence(&self, id: PeerId, me: ActorId, other: ActorId) -> (ActorId, Reverse<PeerId>) {
         let dialler = match self.way {
             Way::Dialled => me,
-            Way::Joined => other,
+            Way::Joined | Way::Knocked => other,
         };
         (dialler, Reverse(id))
     }

@@ -16,6 +16,7 @@ impl World<'_> {
     /// Somebody comes who is no actor of the tree, says so, and leaves a little later or never.
     pub(super) fn join_peer(&mut self, node: usize, leaves: bool) -> Result<(), Violation> {
         let Some(peer) = self.come(node)? else { return Ok(()) };
+        self.give(node, Input::PeerShown { peer })?.ok();
         self.give(node, hello(peer))?.ok();
         if leaves {
             let what = format_args!("the peer of {} leaves after", id(node));
@@ -26,7 +27,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// So many come at once. Each is silent, or speaks a little later, or too late.
+    /// So many come at once. Each is silent, or shows to be of the tree, and speaks a little later, or too late.
     pub(super) fn knock(&mut self, node: usize, many: u16) -> Result<(), Violation> {
         let patience = self.scenario.limits.times.ack;
         for _ in 0..many {
@@ -36,6 +37,9 @@ impl World<'_> {
                 1 => Duration::from_millis(5),
                 _ => patience * 2,
             };
+            if self.is_there(node, peer) {
+                self.give(node, Input::PeerShown { peer })?.ok();
+            }
             self.name_choice(format_args!("{peer} of {} speaks after {}", id(node), Span(after)));
             self.at(self.now.after(after), Event::Fact { node, fact: hello(peer) });
         }

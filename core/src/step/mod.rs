@@ -138,6 +138,7 @@ impl Step<'_> {
             Input::LinkLost { link } => self.link_lost(link),
             Input::Flushed { link } => self.flushed(link),
             Input::PeerJoined { peer } => self.peer_joined(peer),
+            Input::PeerShown { peer } => self.peer_shown(peer),
             Input::PeerDialled { peer } => self.peer_dialled(peer),
             Input::PeerFailed { peer, errno } => self.peer_failed(peer, errno),
             Input::Tick => self.tick(),

@@ -1,7 +1,8 @@
 //! How connections to other actors come about, and how they end.
 //!
-//! Who dials greets first. Until both have greeted there is a deadline, and after that no wait before the teardown. Of
-//! two connections between the same two actors one stays (see [`PeerRecord::precedence`]); the other is closed by
+//! Who dials greets first. Until both have greeted there is a deadline, and after that no wait before the teardown. Who comes
+//! when as many stand at the door as may takes the place of whoever has stood there longest without having shown anything; only
+//! who has shown to be of the tree keeps others out. Of two connections between the same two actors one stays (see [`PeerRecord::precedence`]); the other is closed by
 //! whoever sees both first, without a greeting.
 
 use core::time::Duration;
@@ -48,7 +49,7 @@ impl State {
         greeted >= usize::try_from(self.limits.peers).unwrap_or(usize::MAX)
     }
 
-    fn is_full_of_strangers(&self) -> bool {
+    fn is_door_full(&self) -> bool {
         let ungreeted = self.peers.values().filter(|peer| peer.actor.is_none()).count();
         ungreeted >= usize::try_from(self.limits.half_open).unwrap_or(usize::MAX)
     }
@@ -89,13 +90,30 @@ impl Step<'_> {
             return self.stray(Stray::Link(Link::Peer(id)));
         }
         self.state.last_peer = id;
-        let obstacle = match (self.state.life.is_teardown(), self.state.is_full_of_strangers()) {
-            (true, _) => Obstacle::Ending,
-            (_, true) => Obstacle::Full,
-            _ => return self.keep_peer(id, Channel::Opening, Way::Joined, None),
-        };
+        let obstacle = if self.state.life.is_teardown() { Obstacle::Ending } else { Obstacle::Full };
+        if obstacle == Obstacle::Full && self.makes_room() {
+            return self.keep_peer(id, Channel::Opening, Way::Knocked, None);
+        }
         self.emit(Output::Close { link: Link::Peer(id) });
         self.report(Event::TurnedAway(id, obstacle));
+    }
+
+    /// Makes room at the door for one more, and tells whether there is any.
+    fn makes_room(&mut self) -> bool {
+        if self.state.is_door_full() {
+            let mut peers = self.state.peers.iter();
+            let knocked = peers.find(|(_, peer)| peer.way == Way::Knocked).map(|(id, _)| *id);
+            let Some(longest) = knocked else { return false };
+            self.drop_peer(longest, Obstacle::Full);
+        }
+        true
+    }
+
+    pub(super) fn peer_shown(&mut self, id: PeerId) {
+        match self.state.peers.get_mut(&id).filter(|peer| peer.way == Way::Knocked) {
+            Some(peer) => peer.way = Way::Joined,
+            None => self.stray(Stray::Link(Link::Peer(id))),
+        }
     }
 
     fn keep_peer(&mut self, id: PeerId, channel: Channel, way: Way, actor: Option<ActorId>) {
@@ -145,7 +163,7 @@ impl Step<'_> {
 
     fn greeted_by_peer(&mut self, id: PeerId, peer: &PeerRecord, versions: Versions, actor: ActorId) {
         if VERSIONS.common(versions).is_none() {
-            if peer.way == Way::Joined {
+            if peer.way != Way::Dialled {
                 // So that its dialler can name both sides.
                 self.greet(Link::Peer(id));
             }
@@ -157,7 +175,7 @@ impl Step<'_> {
                 self.open_peer(id);
                 self.emit(Output::Reached { actor, link: Link::Peer(id) });
             }
-            Way::Joined => self.admit(id, peer, actor),
+            Way::Joined | Way::Knocked => self.admit(id, peer, actor),
         }
     }
 
@@ -180,7 +198,7 @@ impl Step<'_> {
             return self.drop_peer(id, Obstacle::Full);
         }
         if let Some(peer) = self.state.peers.get_mut(&id) {
-            peer.actor = Some(actor);
+            (peer.way, peer.actor) = (Way::Joined, Some(actor));
         }
         self.greet(Link::Peer(id));
         self.open_peer(id);

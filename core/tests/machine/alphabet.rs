@@ -84,6 +84,7 @@ fn peer_facts() -> Vec<Input> {
     let heard = |peer, message| Input::Received { link: Link::Peer(peer), message };
     vec![
         Input::PeerJoined { peer: JOINED },
+        Input::PeerShown { peer: JOINED },
         Input::LinkLost { link: Link::Peer(JOINED) },
         Input::Flushed { link: Link::Peer(JOINED) },
         heard(JOINED, hello(FAR)),

@@ -1,7 +1,7 @@
 //! Peers that mean no good, or do not know what they do: each loses its own channel, and nobody else does.
 
 use windrow_core::{
-    Channel, Input, Life, Message, Obstacle, Output, Payload, PeerId, Until, VERSIONS, Versions,
+    Channel, Event, Input, Life, Message, Obstacle, Output, Payload, PeerId, Stray, Until, VERSIONS, Versions,
 };
 
 use super::peers::{
@@ -85,10 +85,39 @@ fn a_second_greeting_and_words_out_of_place_close_an_open_peer() {
     }
 }
 
+/// Whatever a stranger says that shows nothing, it holds no place that somebody else wants; and nobody goes before then.
+#[test]
+fn who_has_shown_nothing_makes_room_for_who_comes() {
+    let mut story = Story::up();
+    assert_eq!(limits().half_open, 1);
+    assert_eq!(story.give(Input::PeerJoined { peer: ONE }), [], "nobody else comes");
+    for (last, next) in [(ONE, TWO), (TWO, PeerId(3)), (PeerId(3), PeerId(4))] {
+        assert_eq!(
+            story.give(Input::PeerJoined { peer: next }),
+            [close(last), turned_away(last, Obstacle::Full)]
+        );
+        assert_eq!(peer_wait(&story, last), None);
+    }
+    assert_eq!(story.give(Input::PeerShown { peer: PeerId(4) }), []);
+    let five = PeerId(5);
+    assert_eq!(
+        story.give(Input::PeerJoined { peer: five }),
+        [close(five), turned_away(five, Obstacle::Full)]
+    );
+    assert_eq!(story.give(heard(PeerId(4), hello(FAR))), [greeting(PeerId(4))]);
+    assert_eq!(story.give(Input::PeerJoined { peer: PeerId(6) }), [], "who has greeted stands there no more");
+    assert_eq!(story.wait(), [close(PeerId(6)), turned_away(PeerId(6), Obstacle::Deadline)]);
+    for gone in [five, PeerId(6), PeerId(4)] {
+        let stray = Output::Report(Event::Stray(Stray::Link(link(gone))));
+        assert_eq!(story.give(Input::PeerShown { peer: gone }), [stray], "{gone}");
+    }
+}
+
 #[test]
 fn only_so_many_may_be_connected_without_a_greeting() {
     let mut story = Story::up();
     story.give(Input::PeerJoined { peer: ONE });
+    assert_eq!(story.give(Input::PeerShown { peer: ONE }), []);
     assert_eq!(limits().half_open, 1);
     assert_eq!(story.give(Input::PeerJoined { peer: TWO }), [close(TWO), turned_away(TWO, Obstacle::Full)]);
     story.give(heard(ONE, hello(FAR)));

@@ -8,11 +8,11 @@ use std::io;
 use rustix::io::Errno;
 use windrow_core::{ActorId, Input, Link, Obstacle, Payload, PeerId};
 
-use super::Shell;
 use super::channel::Channel;
 use super::directory::Tree;
 use super::reactor::{Reactor, Token};
 use super::watch::{Source, Watch};
+use super::{Shell, now};
 use crate::notice::Notice;
 use crate::unix::peer::{Arrival, DialError, Greeted, Guest, Listener, dial};
 use crate::unix::token::Door;
@@ -106,43 +106,40 @@ impl<R: Reactor> Shell<R> {
         Ok(())
     }
 
-    /// Lets in those who stand at the door, as many as there is room for. Each is the machine's to keep or to send away from
-    /// its first moment. Whoever is silent makes room for who comes: a dialler shows its card as soon as it is connected.
+    /// Lets in those who stand outside. Each is the machine's to keep or to send away from its first moment; so what all have
+    /// shown until then is looked at before another comes.
     pub(super) fn take_arrivals(&mut self) {
+        for peer in self.peers.guests.keys().copied().collect::<Vec<_>>() {
+            self.take_peer(peer, false);
+        }
         for _ in 0..ARRIVALS {
-            let Some(entrance) = &mut self.peers.entrance else { return };
-            match entrance.listener.accept() {
-                Ok(Arrival::Guest(guest)) => {
-                    self.peers.last += 1;
-                    let peer = PeerId(self.peers.last);
-                    let watched = self.watch.add(&guest, Source::Peer(peer));
-                    let Ok(token) = watched else { return entrance.shut(&mut self.watch) };
-                    self.peers.guests.insert(peer, (guest, token));
-                    self.facts.push_back(Input::PeerJoined { peer });
-                }
-                Ok(Arrival::Stranger { .. }) => {}
+            let Some(entrance) = &self.peers.entrance else { return };
+            let goes_on = match entrance.listener.accept() {
+                Ok(Arrival::Guest(guest)) => self.take_guest(guest).is_ok(),
+                Ok(Arrival::Stranger { .. }) => true,
                 Ok(Arrival::Nobody) => return,
-                Ok(Arrival::Full) if self.send_away_silent() => {}
-                Ok(Arrival::Full) | Err(_) => return self.shut_door(),
+                Ok(Arrival::Full) | Err(_) => false,
+            };
+            if !goes_on {
+                break;
             }
         }
-        // The others have their turn; it is looked again soon.
-        self.shut_door();
-    }
-
-    fn shut_door(&mut self) {
+        // Those who are still outside have their turn: it is looked again soon.
         if let Some(entrance) = &mut self.peers.entrance {
             entrance.shut(&mut self.watch);
         }
     }
 
-    /// Sends the one away who has stood at the door longest and said nothing, if there is one.
-    fn send_away_silent(&mut self) -> bool {
-        let silent = self.peers.guests.iter().find(|(_, (guest, _))| guest.is_silent());
-        let Some(peer) = silent.map(|(peer, _)| *peer) else { return false };
-        self.forget_guest(peer);
-        self.facts.push_back(Input::Garbled { link: Link::Peer(peer) });
-        true
+    /// Takes somebody in, and looks at the card: a dialler shows it as soon as it is connected.
+    fn take_guest(&mut self, guest: Guest) -> io::Result<()> {
+        self.peers.last += 1;
+        let peer = PeerId(self.peers.last);
+        let token = self.watch.add(&guest, Source::Peer(peer))?;
+        self.peers.guests.insert(peer, (guest, token));
+        self.facts.push_back(Input::PeerJoined { peer });
+        self.take_peer(peer, false);
+        self.give_facts(now());
+        Ok(())
     }
 
     fn forget_guest(&mut self, peer: PeerId) {
@@ -174,6 +171,7 @@ impl<R: Reactor> Shell<R> {
         match guest.greet(&tree.key, &mut entrance.door) {
             Greeted::NotYet(guest) => drop(self.peers.guests.insert(peer, (guest, token))),
             Greeted::Admitted(id, admitted, place) => {
+                self.facts.push_back(Input::PeerShown { peer });
                 let channel = Channel::of_bearer(admitted, token, ActorId(id), Some(place));
                 self.channels.open(link, channel);
                 // What came with the card is here already, and is told of by nobody.
@@ -196,7 +194,7 @@ impl<R: Reactor> Shell<R> {
     /// Puts the actor where others can dial it, and gives its address.
     pub(super) fn address(&mut self) -> io::Result<String> {
         let me = self.machine.actor();
-        // As many may stand at the door as the machine takes: nobody honest is sent away, but waits outside.
+        // As many may stand at the door with a card as the machine takes: nobody who has one is sent away, but waits outside.
         let room = usize::try_from(self.machine.limits().half_open).unwrap_or(usize::MAX);
         let tree = self.peers.tree.as_mut().ok_or(io::ErrorKind::Unsupported)?;
         let address = if me == tree.root { String::from(ROOT) } else { me.to_string() };

@@ -2,17 +2,18 @@
 //!
 //! The rule: a name is used through the descriptor of the directory, so that no link is followed and no path
 //! is too long. Whoever connects is of our user, or gone at once; and nobody is talked to before they have
-//! shown a card. How many may stand at the door is bounded, and who comes when it is full waits outside. Nothing here waits.
+//! shown a card. How many may stand at the door who have shown one is bounded, and who comes when it is full of them waits
+//! outside. Nothing here waits.
 //!
-//! It does not know how long somebody may take to show a card, nor what is said after it.
+//! It does not know how long somebody may take to show a card, nor how many may stand there without one, nor what is said
+//! after it.
 
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, fstat, openat, renameat_with, unlinkat};
 use rustix::io::Errno;
 use rustix::net::{
@@ -33,13 +34,14 @@ const BACKLOG: i32 = 128;
 pub struct Listener {
     socket: OwnedFd,
     _name: Name,
-    /// Everybody who stands at the door holds a clone.
+    /// Everybody who stands at the door and has shown a card holds a clone.
     waiting: Arc<()>,
     bound: usize,
 }
 
 impl Listener {
-    /// Listens under a name in the run directory; at most `bound` may stand at the door at the same time.
+    /// Listens under a name in the run directory; at most `bound` who have shown a card may stand at the door at the same
+    /// time.
     ///
     /// # Errors
     ///
@@ -85,11 +87,7 @@ impl Listener {
             return Ok(Arrival::Stranger { pid: peer.pid(), uid: peer.uid() });
         }
         let link = Link::new(super::stdio::above_stdio(socket)?);
-        Ok(Arrival::Guest(Guest {
-            link,
-            pid: peer.pid(),
-            place: Place { _waiting: Arc::clone(&self.waiting) },
-        }))
+        Ok(Arrival::Guest(Guest { link, pid: peer.pid(), waiting: Arc::downgrade(&self.waiting) }))
     }
 }
 
@@ -114,7 +112,7 @@ pub enum Arrival {
     },
     /// Nobody now.
     Nobody,
-    /// Nobody was let to the door, because as many stand there as may.
+    /// Nobody was let to the door, because as many stand there with a card as may.
     Full,
 }
 
@@ -123,13 +121,13 @@ pub enum Arrival {
 pub struct Guest {
     link: Link,
     pid: i32,
-    place: Place,
+    waiting: Weak<()>,
 }
 
-/// A place at the door. To drop it makes room for somebody else.
+/// The place at the door of somebody who has shown a card. To drop it makes room for somebody else.
 #[derive(Debug)]
 pub struct Place {
-    _waiting: Arc<()>,
+    _waiting: Option<Arc<()>>,
 }
 
 impl Guest {
@@ -137,13 +135,6 @@ impl Guest {
     #[must_use]
     pub const fn pid(&self) -> i32 {
         self.pid
-    }
-
-    /// Says whether nothing of theirs waits to be looked at.
-    #[must_use]
-    pub fn is_silent(&self) -> bool {
-        let mut look = [PollFd::new(&self.link, PollFlags::IN)];
-        poll(&mut look, Some(&Timespec::default())) == Ok(0)
     }
 
     /// Looks at what has come, when the socket is readable, and lets them in if it is a card that is good.
@@ -156,7 +147,7 @@ impl Guest {
             Err(_) => return Greeted::Refused(Refusal::Malformed, self),
         };
         match door.admit(key, card, self.pid) {
-            Ok(id) => Greeted::Admitted(id, self.link, self.place),
+            Ok(id) => Greeted::Admitted(id, self.link, Place { _waiting: self.waiting.upgrade() }),
             Err(refusal) => Greeted::Refused(refusal, self),
         }
     }

@@ -228,16 +228,23 @@ fn nobody_listens_in_several_ways() {
 fn as_many_as_may_stand_at_the_door() {
     let scratch = Scratch::new();
     let (dir, listener, key, mut door) = made(&scratch);
-    let card = key.card(1, "door").unwrap();
-    let links: Vec<_> = (0..6).map(|_| dial(&dir, "door", &card).unwrap()).collect();
-    let mut guests: Vec<_> = (0..4).map(|_| guest(&listener)).collect();
+    let dialled = || dial(&dir, "door", &key.card(1, "door").unwrap()).unwrap();
+    let links: Vec<_> = (0..8).map(|_| dialled()).collect();
+    // Who has shown none keeps nobody out.
+    let mut guests: Vec<_> = (0..6).map(|_| guest(&listener)).collect();
+    let admitted = |guest| match greeted(guest, &key, &mut door) {
+        Greeted::Admitted(1, link, place) => (link, place),
+        greeted => panic!("{greeted:?}"),
+    };
+    let mut bearers: Vec<_> = guests.drain(..4).map(admitted).collect();
     assert!(!listener.wants_read());
     assert!(matches!(listener.accept().unwrap(), Arrival::Full));
-    assert!(matches!(greeted(guests.pop().unwrap(), &key, &mut door), Greeted::Admitted(1, ..)));
-    drop(guests.pop());
-    assert!(listener.wants_read());
-    guests.extend((0..2).map(|_| guest(&listener)));
     drop(guests);
+    assert!(!listener.wants_read());
+    drop(bearers.pop());
+    assert!(listener.wants_read());
+    drop([guest(&listener), guest(&listener)]);
+    let card = key.card(1, "door").unwrap();
     assert!(matches!(listener.accept().unwrap(), Arrival::Nobody));
     // More than the kernel keeps: told at once, and nobody waits.
     let mut waiting = Vec::new();

@@ -7,14 +7,7 @@ use super::*;
 fn guest() -> (Guest, OwnedFd) {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
-    (
-        Guest {
-            link: Link::new(ours),
-            pid: std::process::id().cast_signed(),
-            place: Place { _waiting: Arc::new(()) },
-        },
-        theirs,
-    )
+    (Guest { link: Link::new(ours), pid: std::process::id().cast_signed(), waiting: Weak::new() }, theirs)
 }
 
 fn framed(body: &[u8]) -> Vec<u8> {
