@@ -47,6 +47,8 @@ pub(crate) const WAYS: &[Way] = &[
         let waiting = desk.start(WAIT, &())?;
         actor.nursery(|_| waiting.result().map(drop))
     },
+    // On a thread of its own, for which another waits.
+    |actor, desk| actor.threads(|threads| threads.spawn(|| desk.call(WAIT, &()).map(drop))?.join()),
     // Its body has ended, and the far end has not.
     |_, desk| desk.context(HOLD, &1, |context| context.begun().map(drop)),
     |_, desk| desk.context(HOLD, &2, |context| context.stream_with(Window::last(8))?.recv().map(drop)),
