@@ -239,6 +239,16 @@ fn nothing_else_is_callable<D: Drive>(bed: &Bed) {
         }
         let failed = failure(desk.call(NUMBERS, &(u64::MAX, 0)).expect_err("arguments of another kind"));
         assert_eq!(failed.kind, Kind::BadArguments);
+        // What would decode all the same, and mean something else.
+        const BYTES: Endpoint<Vec<u8>, String> = Endpoint::new("echo");
+        const BYTES_BACK: Endpoint<String, Vec<u8>> = Endpoint::new("echo");
+        let args = failure(desk.call(BYTES, &b"hay".to_vec()).expect_err("arguments of another type"));
+        let result =
+            failure(desk.call(BYTES_BACK, &String::from("hay")).expect_err("a result of another type"));
+        for failed in [args, result] {
+            assert_eq!(failed.kind, Kind::BadArguments);
+            assert!(failed.text.contains("has other types where it is served"), "{failed}");
+        }
         // A root has nobody above it.
         assert!(actor.parent().call(ECHO, &String::new()).is_err());
         Ok(())

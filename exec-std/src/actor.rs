@@ -163,7 +163,7 @@ impl Actor {
         D: Dialogue,
     {
         let name = self.ask(|shell| shell.listen(endpoint.name()))?;
-        Ok(Listener::new(self.clone(), name))
+        Ok(Listener::new(self.clone(), name, endpoint.types()))
     }
 
     /// Gives a portal to the actor that made this one. A root has none, and calls through it say so.

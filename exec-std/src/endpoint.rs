@@ -1,11 +1,14 @@
 //! What an actor lets others call: typed names, and the code behind them.
 //!
 //! The rule: an endpoint is called by its name, and nothing else is callable. Arguments and results are serde's, in
-//! postcard; what does not decode is a typed error of its caller, never a panic of the callee.
+//! postcard; what does not decode is a typed error of its caller, never a panic of the callee. And what decodes by chance is
+//! one as well: a call says for which types it is.
 
+use std::any::type_name;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -96,6 +99,39 @@ impl<A, R, D> Endpoint<A, R, D> {
     pub const fn name(&self) -> &'static str {
         self.name
     }
+
+    /// Tells its types from those of another constant of the same name. All actors of a tree are one program, in which a type
+    /// is called the same everywhere.
+    pub(crate) fn types(&self) -> Types {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(type_name::<(A, R, D)>().as_bytes());
+        let [a, b, c, d, ..] = hasher.finish().to_le_bytes();
+        Types([a, b, c, d])
+    }
+}
+
+/// What travels before the arguments of a call: for which types it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Types([u8; 4]);
+
+impl Types {
+    /// Begins the arguments of a call.
+    pub(crate) fn put(self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.0);
+    }
+
+    /// Gives the arguments of a call that is for these types.
+    pub(crate) fn args<A: DeserializeOwned>(self, callee: ActorId, bytes: &[u8]) -> Result<A, Raised> {
+        match bytes.split_first_chunk() {
+            Some((types, args)) if *types == self.0 => {
+                decode(args).map_err(|error| bad(Kind::BadArguments, callee, &error))
+            }
+            _ => {
+                let why = "the endpoint has other types where it is served than where it is called";
+                Err(Raised::Group(vec![Failure::of(Kind::BadArguments, callee, why)]))
+            }
+        }
+    }
 }
 
 impl<A, R, D> Clone for Endpoint<A, R, D> {
@@ -138,7 +174,8 @@ impl Service {
         R: Serialize + 'static,
         D: Dialogue,
     {
-        self.handlers.insert(endpoint.name, Arc::new(Typed { handler, types: PhantomData }));
+        let typed = Typed { handler, called: endpoint.types(), types: PhantomData };
+        self.handlers.insert(endpoint.name, Arc::new(typed));
         self
     }
 
@@ -167,6 +204,7 @@ pub(crate) trait Handler: Send + Sync + fmt::Debug {
 
 struct Typed<F, A, R, D> {
     handler: F,
+    called: Types,
     types: PhantomData<fn(A, D) -> R>,
 }
 
@@ -184,7 +222,7 @@ where
     D: Dialogue,
 {
     fn serve(&self, end: ContextEnd<'_>, mut bytes: Vec<u8>) -> Result<Vec<u8>, Raised> {
-        let args = decode(&bytes).map_err(|error| bad(Kind::BadArguments, end.actor.id(), &error))?;
+        let args = self.called.args(end.actor.id(), &bytes)?;
         let result = (self.handler)(&Serving::new(end), args)?;
         bytes.clear();
         encode(&result, bytes)

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{Cause, ContextId, Kind, NameId, Refused, ScopeId};
+use windrow_core::{Cause, ContextId, NameId, Refused, ScopeId};
 
 use crate::actor::Actor;
 use crate::context::ContextEnd;
 use crate::dialogue::Dialogue;
-use crate::endpoint::{bad, decode, encode};
+use crate::endpoint::{Types, encode};
 use crate::failure::Raised;
 use crate::slot::Slot;
 use crate::stream::{Stream, Window};
@@ -25,12 +25,13 @@ use crate::stream::{Stream, Window};
 pub struct Listener<A, R, D = ()> {
     actor: Actor,
     endpoint: NameId,
+    called: Types,
     types: PhantomData<fn(R) -> (A, D)>,
 }
 
 impl<A: DeserializeOwned, R: Serialize, D: Dialogue> Listener<A, R, D> {
-    pub(crate) fn new(actor: Actor, endpoint: NameId) -> Self {
-        Self { actor, endpoint, types: PhantomData }
+    pub(crate) fn new(actor: Actor, endpoint: NameId, called: Types) -> Self {
+        Self { actor, endpoint, called, types: PhantomData }
     }
 
     /// Waits for a call and takes it up. Calls whose arguments are none are answered so, and not given.
@@ -48,9 +49,9 @@ impl<A: DeserializeOwned, R: Serialize, D: Dialogue> Listener<A, R, D> {
             };
             let actor = self.actor.clone();
             let call = Call { actor, context, scope, slot, over: false, types: PhantomData };
-            match decode(&args) {
+            match self.called.args(self.actor.id(), &args) {
                 Ok(args) => return Ok((call, args)),
-                Err(error) => call.finish(Err(bad(Kind::BadArguments, self.actor.id(), &error))),
+                Err(raised) => call.finish(Err(raised)),
             }
         }
     }

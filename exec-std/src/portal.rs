@@ -87,7 +87,7 @@ impl Portal {
         // The answer to what is waited for at once is read by whoever waits.
         let lend = |shell: &mut dyn Asks| socket = shell.lend(self.link);
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let begun = self.begin(self.actor.body(), false, endpoint.name(), args, until, lend)?;
+        let begun = self.begin(self.actor.body(), false, &endpoint, args, until, lend)?;
         let reader = socket.and_then(|socket| Reader::with(self.actor.desk(), self.link, socket));
         Pending::new(self, begun, until, reader).result()
     }
@@ -104,7 +104,7 @@ impl Portal {
         A: Serialize,
         R: DeserializeOwned,
     {
-        let begun = self.begin(self.actor.body(), false, endpoint.name(), args, None, |_| {})?;
+        let begun = self.begin(self.actor.body(), false, &endpoint, args, None, |_| {})?;
         Ok(Pending::new(self, begun, None, None))
     }
 
@@ -151,7 +151,7 @@ impl Portal {
         D: Dialogue,
     {
         self.actor.scoped(scope, |scope| {
-            let (id, slot) = self.begin(scope, true, endpoint.name(), args, None, |_| {})?;
+            let (id, slot) = self.begin(scope, true, &endpoint, args, None, |_| {})?;
             body(&Context::new(ContextEnd::new(&self.actor, id, slot)))
         })
     }
@@ -166,18 +166,19 @@ impl Portal {
     }
 
     /// Sends the call, and says something more with it. A child that still boots is waited for.
-    fn begin<A: Serialize>(
+    fn begin<A: Serialize, R, D>(
         &self,
         scope: ScopeId,
         linked: bool,
-        name: &str,
+        endpoint: &Endpoint<A, R, D>,
         args: &A,
         until: Option<Instant>,
         mut with: impl FnMut(&mut dyn Asks),
     ) -> Result<Begun, Raised> {
-        let mut bytes = spare_buffer();
+        let (name, mut bytes) = (endpoint.name(), spare_buffer());
         bytes.push(u8::try_from(name.len()).unwrap_or(0));
         bytes.extend_from_slice(name.as_bytes());
+        endpoint.types().put(&mut bytes);
         let mut bytes = encode(args, bytes)?;
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
