@@ -55,6 +55,8 @@ table! {
         NotStarted
         /// It finished the handshake.
         Readied
+        /// It asked for more time until it is ready.
+        Extended
         /// It is to end, and there is time to ask.
         Cancelled
         /// It is to end, and can't be asked.
@@ -83,6 +85,7 @@ table! {
 
     Starting   + Started      => Booting;
     Starting   + Readied      => Early;
+    Starting   + Extended     => Starting;
     Starting   + NotStarted   => Gone;
     Starting   + Cancelled    => Withdrawn;
     Starting   + Hurried      => Withdrawn;
@@ -97,6 +100,7 @@ table! {
     Early      + Expired      => Withdrawn;
 
     Booting    + Readied      => Up;
+    Booting    + Extended     => Booting;
     Booting    + Cancelled    => Asked;
     Booting    + Hurried      => Stopping;
     Booting    + Condemned    => Killing;

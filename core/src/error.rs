@@ -80,6 +80,10 @@ pub enum Kind {
     Unanswered,
     /// A thread did not end in time, and nobody can kill it: it goes on until its process ends.
     Leaked,
+    /// A child was not ready in all the time that one may ask for.
+    BootExhausted,
+    /// User code was to say that it is ready, and returned without.
+    Unready,
 }
 
 impl fmt::Display for Kind {
@@ -105,6 +109,10 @@ impl fmt::Display for Kind {
             Self::Cancelled(reason) => write!(f, "was cancelled: {reason}"),
             Self::Unanswered => f.write_str("was cancelled and did not end in time"),
             Self::Leaked => f.write_str("is a thread that did not end in time, and goes on"),
+            Self::BootExhausted => {
+                f.write_str("was not ready in time, and had asked for more until there was no more")
+            }
+            Self::Unready => f.write_str("returned before it said that it is ready"),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! *Asks* may be refused, and then nothing has changed. *Facts* have happened already and are always taken; one that
 //! fits nothing known is reported as a stray. The *tick* says only that time has passed.
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -369,5 +371,16 @@ pub enum Input {
     PeerShown {
         /// Which one.
         peer: PeerId,
+    },
+
+    // Of this actor's own start.
+    /// Before its spec, a fact: this actor is not ready with its spec, but when its user's code says so.
+    Deferred,
+    /// An ask: says to the parent that this actor is ready. One that is already: success, and nothing happens.
+    Ready,
+    /// An ask: asks the parent for more time, until this actor is ready. How much there is, the parent decides.
+    Extend {
+        /// How much from now on.
+        by: Duration,
     },
 }

@@ -72,6 +72,8 @@ pub struct Limits {
     pub times: Times,
     /// How long a child may take from its spawn until it is ready.
     pub boot: Duration,
+    /// How long one may take that asks for more, all in all; no more than `boot` allows no more. It is no part of any teardown.
+    pub boot_max: Duration,
     /// How many children it may have at once. Telling one costs up to 50 µs, and all are told within one `hop`: with the
     /// default of 100 ms more than 2000 are refused, and to have more give [`Times::hop`] more.
     pub children: u32,
@@ -100,6 +102,7 @@ impl Default for Limits {
         Self {
             times: Times::default(),
             boot: Duration::from_secs(10),
+            boot_max: Duration::from_secs(90),
             children: 1024,
             scopes: 256,
             tasks: 1024,
@@ -131,7 +134,7 @@ impl Limits {
         if spans.iter().any(Duration::is_zero) {
             return Err(BadLimits::ZeroSpan);
         }
-        if spans.iter().any(|span| *span > Duration::from_secs(86_400)) {
+        if spans.iter().chain([&self.boot_max]).any(|span| *span > Duration::from_secs(86_400)) {
             return Err(BadLimits::OverADay);
         }
         if times.ack < times.hop {

@@ -51,7 +51,7 @@ pub enum Message {
         /// Its entry point and arguments, as the shells agree.
         payload: Payload,
     },
-    /// Child to parent: the spec is taken, user code starts.
+    /// Child to parent: it is up. Unless its user's code is to say so, that is when the spec is taken.
     Ready,
     /// Parent to child: end, within `left`.
     Cancel {
@@ -146,6 +146,11 @@ pub enum Message {
         /// Who was said to have it.
         actor: ActorId,
     },
+    /// Child to parent, before it is ready: its start takes longer.
+    Extend {
+        /// How much longer, from when this is read.
+        by: Duration,
+    },
 }
 
 impl Message {
@@ -172,7 +177,8 @@ impl Message {
             | Self::List { .. }
             | Self::NotFound { .. }
             | Self::Forget { .. }
-            | Self::Stale { .. } => None,
+            | Self::Stale { .. }
+            | Self::Extend { .. } => None,
         }
     }
 }

@@ -44,6 +44,8 @@ pub enum Refused {
     Pending,
     /// What has no name can't be called: the empty one stands for all that nobody knows.
     Nameless,
+    /// The actor is ready, so nobody waits for that any more.
+    Ready,
 }
 
 impl fmt::Display for Refused {
@@ -70,6 +72,9 @@ impl fmt::Display for Refused {
             Self::Itself => f.write_str("an actor can't dial itself"),
             Self::Nameless => {
                 f.write_str("an endpoint needs a name, and room for it among those that the actor knows")
+            }
+            Self::Ready => {
+                f.write_str("the actor is ready: only one that says so itself may ask for more time")
             }
             Self::Pending => f.write_str("the same was asked, and is not answered yet"),
         }

@@ -70,6 +70,8 @@ pub(crate) struct State {
     pub(crate) strangers: Option<u32>,
     /// The tasks were given up: nobody is there any more to take a scope's errors.
     pub(crate) abandoned: bool,
+    /// The user's code is to say that this actor is ready, and has not.
+    pub(crate) deferred: bool,
     pub(crate) result: Payload,
     pub(crate) tally: Tally,
     pub(crate) status: Option<StatusRound>,
@@ -135,6 +137,7 @@ impl State {
             actions: Vec::new(),
             strangers: None,
             abandoned: false,
+            deferred: false,
             result: Payload::default(),
             tally: Tally::default(),
             status: None,

@@ -55,6 +55,7 @@ fn may_stutter(before: &Before) -> bool {
         // Words that nobody waits for any more, and who is not let in.
         Input::Received { message: Message::Ready, .. } => before.phase != Some(Child::Booting),
         Input::Received { message: Message::Ack, .. } => before.phase != Some(Child::Asked),
+        Input::Received { message: Message::Extend { .. }, .. } => true,
         Input::PeerJoined { .. } | Input::PeerShown { .. } => true,
         // Data.
         Input::Failed { .. } | Input::StatusAsked | Input::Expose { .. } => true,

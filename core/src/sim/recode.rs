@@ -37,8 +37,8 @@ fn check_parts(state: &mut State, last: &mut State, bytes: &mut Vec<u8>) -> bool
     check_each!(
         now, me, limits, levels, life, since, parent, deadline, cause, began, scopes, tasks, children, peers,
         registry, endpoints, callers, callees, served, parent_id, members, loosened, deadlines, last_scope,
-        last_task, last_child, last_call, last_peer, actions, strangers, abandoned, result, tally, status,
-        defects
+        last_task, last_child, last_call, last_peer, actions, strangers, abandoned, deferred, result, tally,
+        status, defects
     )
 }
 

@@ -28,10 +28,8 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
         }
         Input::Leave { scope } => {
             check_known(state, scope)?;
-            check(
-                matches!(state.scopes.get(&scope), Some(s) if s.phase.next(ScopeChange::Left).is_some()),
-                Refused::ClosedScope,
-            )
+            let left = state.scopes.get(&scope).and_then(|scope| scope.phase.next(ScopeChange::Left));
+            check(left.is_some(), Refused::ClosedScope)
         }
         Input::StartTask { task, scope } => {
             check_open(state, scope)?;
@@ -59,6 +57,8 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
             check(room || state.endpoints.contains(&endpoint), Refused::Full)
         }
         Input::Conceal { .. } => check(state.life != Life::Ended, Refused::Ended),
+        Input::Ready => check_alive(state),
+        Input::Extend { .. } => check_alive(state).and(check(state.deferred, Refused::Ready)),
         Input::Call { context, scope, .. } => {
             check_open(state, scope)?;
             check(context.side == Side::Caller && context.number > state.last_call, Refused::StaleId)?;
@@ -109,6 +109,11 @@ fn check_open(state: &State, scope: ScopeId) -> Result<(), Refused> {
     check_known(state, scope)?;
     let record = state.scopes.get(&scope).ok_or(Refused::ClosedScope)?;
     check(!record.phase.is_cancelled(), Refused::Cancelled(record.cause))?;
+    check_alive(state)
+}
+
+fn check_alive(state: &State) -> Result<(), Refused> {
+    check_running(state)?;
     check(!state.life.is_teardown(), Refused::Cancelled(state.cause))
 }
 

@@ -22,6 +22,7 @@ impl Step<'_> {
         self.state.loosened.insert(scope);
         if task == TaskId::MAIN {
             self.state.result = payload;
+            self.check_ready();
         }
     }
 

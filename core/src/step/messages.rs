@@ -3,8 +3,8 @@
 use super::Step;
 use crate::deadlines::Timer;
 use crate::{
-    ActorId, Cause, Census, Channel, ChannelChange, Child, ChildChange, Defect, Error, Event, Kind,
-    LifeChange, Link, Message, Obstacle, Output, Reason, Stray, Tally, VERSIONS, Versions,
+    ActorId, Cause, Census, Channel, ChannelChange, ChildChange, Defect, Error, Event, Kind, LifeChange,
+    Link, Message, Obstacle, Output, Reason, Stray, Tally, VERSIONS, Versions,
 };
 use core::time::Duration;
 
@@ -105,6 +105,7 @@ impl Step<'_> {
                 self.greeted_by_child(id, versions);
             }
             Message::Ready if open => self.readied(id),
+            Message::Extend { by } if open => self.extended(id, by),
             Message::Ack if open => {
                 self.change(id, ChildChange::Acknowledged);
             }
@@ -130,18 +131,6 @@ impl Step<'_> {
             return self.mute(id, Kind::Mismatch([versions.first, versions.last, ours.first, ours.last]));
         }
         self.change_channel(Link::Child(id), ChannelChange::Greeted);
-    }
-
-    /// Arrival is state: a child may be ready before its starter says that it exists.
-    fn readied(&mut self, id: ActorId) {
-        let phase = self.state.children.get(&id).map(|child| child.phase);
-        if phase == Some(Child::Starting) && self.state.has(Defect::LateWaiter) {
-            return;
-        }
-        let again = matches!(phase, Some(Child::Early | Child::Up));
-        if !self.change(id, ChildChange::Readied) && again {
-            self.stray(Stray::Link(Link::Child(id)));
-        }
     }
 
     fn relayed(&mut self, id: ActorId, mut error: Error) {

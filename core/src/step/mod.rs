@@ -9,6 +9,7 @@
 //! | `facts` | what a fact does |
 //! | `messages` | what a message does |
 //! | `cancel` | what a cancellation reaches |
+//! | `boot` | who says when a start is over, and how long it may take |
 //! | `ladder` | what entering a child's state does, and its deadlines |
 //! | `settle` | when scopes close and the actor's life goes on |
 //! | `tick` | what a deadline does |
@@ -22,6 +23,7 @@
 //! `broken` holds what is done with a rule taken out, behind the feature `defects`.
 
 mod asks;
+mod boot;
 mod broken;
 mod cancel;
 mod contexts;
@@ -143,6 +145,9 @@ impl Step<'_> {
             Input::PeerFailed { peer, errno } => self.peer_failed(peer, errno),
             Input::Tick => self.tick(),
             Input::Conceal { endpoint } => self.conceal(endpoint),
+            Input::Deferred => self.deferred(),
+            Input::Ready => self.say_ready(),
+            Input::Extend { by } => self.send(Link::Parent, Message::Extend { by }),
         }
     }
 

@@ -173,7 +173,7 @@ impl Step<'_> {
 
     fn enter_running(&mut self) {
         self.state.deadlines.set(Timer::Life, None);
-        if self.state.parent.is_some() {
+        if self.state.parent.is_some() && !self.state.deferred {
             self.send(Link::Parent, Message::Ready);
         }
         self.start_task(TaskId::MAIN, ScopeId::ROOT);

@@ -38,6 +38,7 @@ impl Step<'_> {
         }
         // Whoever could never look does not know that there are none.
         let leavings = child.leavings.max(1);
+        let why = child.why_not_up(&self.state.limits);
         // Who looks late, or was told to hurry, finds two rungs due: too little time skips one, never SIGKILL.
         let asked = matches!(phase, Child::Asked | Child::Acked | Child::Parting);
         let late = child.ladder.is_some_and(|ladder| ladder.kill_at <= self.state.now);
@@ -59,7 +60,7 @@ impl Step<'_> {
         }
         self.change(id, change);
         if phase <= Child::Booting {
-            self.blame(id, Kind::BootTimeout);
+            self.blame(id, why);
         } else if phase == Child::Purging {
             // Those that are still there when the actor ends are counted then, as strangers.
             self.report(Event::Escaped(id, leavings));

@@ -1,5 +1,7 @@
 //! The letters of which short lives are made: everything that can happen to a machine, likely or not.
 
+use core::time::Duration;
+
 use windrow_core::{
     ActorId, Cause, Census, Error, Exit, Input, Instant, Kind, Link, Machine, Message, NameId, Payload,
     PeerId, Reason, Role, ScopeId, Signal, Status, Tally, TaskId, Times, Versions,
@@ -9,6 +11,9 @@ use super::phrases::{phrases, wrong_phrases};
 use super::setups::{
     ACTOR, COMMAND, DIALLED, FAR, JOINED, ME, NURSERY, Setup, hello, ms, said, spec, stamp, told,
 };
+
+/// How much more time a child asks for: twice of it is more than there is.
+pub(crate) const EXTENSION: Duration = ms(1300);
 
 /// One thing that happens next.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +141,7 @@ fn messages() -> Vec<Input> {
         said(ACTOR, hello(ACTOR)),
         said(ACTOR, Message::Hello { versions: afar, actor: ACTOR }),
         said(ACTOR, Message::Ready),
+        said(ACTOR, Message::Extend { by: EXTENSION }),
         said(ACTOR, Message::Ack),
         said(ACTOR, Message::Status(status)),
         said(ACTOR, Message::Census(census)),
@@ -151,6 +157,9 @@ fn parent_facts() -> Vec<Input> {
     let limits = super::setups::limits();
     let slow = windrow_core::Limits { times: Times { own: ms(400), ..limits.times }, ..limits };
     vec![
+        Input::Deferred,
+        Input::Ready,
+        Input::Extend { by: EXTENSION },
         told(hello(ActorId(9))),
         told(Message::Spec { levels: 1, limits: slow, payload: Payload(4) }),
         told(Message::Ask),

@@ -45,6 +45,8 @@ fn kinds() -> Vec<Kind> {
         Kind::Cancelled(Reason::Signal(i32::MIN)),
         Kind::Unanswered,
         Kind::Leaked,
+        Kind::BootExhausted,
+        Kind::Unready,
     ]
 }
 
@@ -54,6 +56,7 @@ fn messages() -> Vec<Message> {
     let limits = |span, count| Limits {
         times: times(span),
         boot: span,
+        boot_max: span,
         children: count,
         scopes: count,
         tasks: count,
@@ -73,6 +76,7 @@ fn messages() -> Vec<Message> {
         Message::Spec { levels: 0, limits: limits(Duration::ZERO, 0), payload: Payload::default() },
         Message::Spec { levels: u8::MAX, limits: limits(FULL, u32::MAX), payload: Payload::default() },
         Message::Ready,
+        Message::Extend { by: FULL },
         Message::Ack,
         Message::Ask,
         Message::Result(Payload::default()),

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use windrow_core::{
-    ActorId, Child, Event, Input, Instant, Life, Link, Message, Output, Role, Signal, Spec, Times, Until,
-    VERSIONS, Wait,
+    ActorId, Child, Event, Input, Instant, Life, Limits, Link, Message, Output, Role, Signal, Spec, Times,
+    Until, VERSIONS, Wait,
 };
 
 use super::watch::{Seen, ensure};
@@ -18,8 +18,11 @@ pub(crate) struct Kid {
     /// Both sides have greeted, and neither has closed.
     pub(crate) open: bool,
     closed: bool,
-    /// By when it must be up.
+    /// It said its last word.
+    parted: bool,
+    /// By when it must be up, and by when at the latest if it asks for more time.
     boot: Instant,
+    boot_max: Instant,
     /// When its end began.
     began: Option<Instant>,
     /// The deadline that its parent had then, or would have had.
@@ -36,14 +39,16 @@ pub(crate) struct Kid {
 }
 
 impl Kid {
-    pub(crate) fn new(spec: &Spec, boot: Instant) -> Self {
+    pub(crate) fn new(spec: &Spec, now: Instant, limits: &Limits) -> Self {
         Self {
             role: spec.role,
             levels: spec.levels.unwrap_or(0),
             times: spec.times.unwrap_or_default(),
             open: false,
             closed: false,
-            boot,
+            parted: false,
+            boot: now.after(limits.boot),
+            boot_max: now.after(limits.boot_max),
             began: None,
             planned: Instant::MAX,
             asks: 0,
@@ -72,6 +77,7 @@ impl Kid {
             self.see_first_rung(id, seen, deadline)?;
         }
         self.listen(id, seen)?;
+        self.see_start(id, seen);
         for output in seen.outputs {
             self.see_output(id, output, seen)?;
         }
@@ -111,6 +117,23 @@ impl Kid {
             }
         }
         Ok(())
+    }
+
+    /// More time to start is counted from the word for it: no less than there was, and no more than there is.
+    fn see_start(&mut self, id: ActorId, seen: &Seen<'_>) {
+        let waited =
+            seen.before.child(id).is_some_and(|(phase, _)| matches!(phase, Child::Starting | Child::Booting));
+        match seen.input {
+            Input::Received { link, message: Message::Bye(_) } if link == Link::Child(id) => {
+                self.parted |= self.open;
+            }
+            Input::Received { link, message: Message::Extend { by } }
+                if link == Link::Child(id) && self.open && !self.parted && waited =>
+            {
+                self.boot = seen.now.after(by).min(self.boot_max).max(self.boot);
+            }
+            _ => {}
+        }
     }
 
     /// Who is up and cancelled is asked if it hears and there is time, stopped if not, killed if there is none at all.

@@ -108,6 +108,8 @@ fn is_ask(input: &Input) -> bool {
             | Input::Dial { .. }
             | Input::Register { .. }
             | Input::Find { .. }
+            | Input::Ready
+            | Input::Extend { .. }
     )
 }
 
@@ -152,20 +154,21 @@ lives! {
     lives_of_a_root_that_ends: 4;
     lives_of_a_root_that_ends_while_it_spawns: 5;
     lives_of_a_new_child: 6;
-    lives_of_a_child_with_both_up: 7;
-    lives_of_a_child_that_ends: 8;
-    lives_with_a_call_and_an_offer: 9;
-    lives_with_a_linked_call_and_a_body: 10;
-    lives_with_open_streams: 11;
-    lives_with_calls_that_are_cancelled: 12;
-    lives_with_calls_behind_a_shield: 13;
-    lives_with_calls_of_a_root_that_ends: 14;
-    lives_of_a_child_that_talks: 15;
-    lives_of_a_child_that_talks_and_ends: 16;
-    lives_between_two_connections: 17;
-    lives_of_a_root_that_starts_a_thread: 18;
-    lives_of_a_root_with_a_thread_up: 19;
-    lives_of_a_root_that_ends_with_a_thread: 20;
+    lives_of_a_child_that_warms_up: 7;
+    lives_of_a_child_with_both_up: 8;
+    lives_of_a_child_that_ends: 9;
+    lives_with_a_call_and_an_offer: 10;
+    lives_with_a_linked_call_and_a_body: 11;
+    lives_with_open_streams: 12;
+    lives_with_calls_that_are_cancelled: 13;
+    lives_with_calls_behind_a_shield: 14;
+    lives_with_calls_of_a_root_that_ends: 15;
+    lives_of_a_child_that_talks: 16;
+    lives_of_a_child_that_talks_and_ends: 17;
+    lives_between_two_connections: 18;
+    lives_of_a_root_that_starts_a_thread: 19;
+    lives_of_a_root_with_a_thread_up: 20;
+    lives_of_a_root_that_ends_with_a_thread: 21;
 }
 
 fn explore(setup: &Setup) -> Count {

@@ -22,6 +22,7 @@ mod phrases;
 mod plans;
 mod setups;
 mod snapshot;
+mod starts;
 mod stories;
 mod strangers;
 mod streams;

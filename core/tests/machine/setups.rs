@@ -36,6 +36,7 @@ pub(crate) fn limits() -> Limits {
             flush: ms(120),
         },
         boot: ms(900),
+        boot_max: ms(1900),
         children: 3,
         scopes: 3,
         tasks: 2,
@@ -113,6 +114,7 @@ pub(crate) fn setups() -> Vec<Setup> {
             also(&[vec![Input::Tick], nursery(true), cancel.clone()]),
         ),
         child("a new child", 3, vec![]),
+        child("a child that warms up", 3, also(&[vec![Input::Deferred], specified.clone()])),
         child("a child with both up", 3, also(&[specified.clone(), nursery(false), up()])),
         child("a child that ends", 3, also(&[specified, nursery(false), up(), cancel.clone()])),
     ];

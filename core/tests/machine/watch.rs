@@ -38,6 +38,8 @@ pub(crate) struct Watch {
     /// Why it was cancelled first.
     cause: Option<Cause>,
     has_parent: bool,
+    /// It said so.
+    ready: bool,
     pub(crate) kids: BTreeMap<ActorId, Kid>,
     talks: Talks,
 }
@@ -96,8 +98,7 @@ impl Watch {
         for output in seen.outputs {
             if let Output::Spawn { child, spec, .. } = output {
                 ensure!(!seen.before.life.is_teardown(), "8: a spawn after teardown began");
-                let boot = seen.now.after(seen.machine.limits().boot);
-                self.kids.insert(*child, Kid::new(spec, boot));
+                self.kids.insert(*child, Kid::new(spec, seen.now, seen.machine.limits()));
             }
         }
         for (id, kid) in &mut self.kids {
@@ -258,7 +259,7 @@ impl Watch {
     }
 
     /// What is said to the parent, and when.
-    fn see_words(&self, seen: &Seen<'_>) -> Result<(), String> {
+    fn see_words(&mut self, seen: &Seen<'_>) -> Result<(), String> {
         for (place, output) in seen.outputs.iter().enumerate() {
             let Output::Send { link: Link::Parent, message, .. } = output else {
                 continue;
@@ -278,6 +279,11 @@ impl Watch {
                         "7: a last word while a child is there"
                     );
                 }
+                Message::Ready => {
+                    ensure!(!self.ready, "it says twice that it is ready");
+                    self.ready = true;
+                }
+                Message::Extend { .. } => ensure!(!self.ready, "it asks for time to start, and is ready"),
                 _ => {}
             }
         }
