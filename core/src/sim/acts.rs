@@ -76,6 +76,7 @@ fn check_boot(world: &World<'_>, node: usize, before: &Before, outputs: &[Output
             && world.oracle.heard[place(*child)].started
             && !world.oracle.heard[place(*child)].ready
             && world.conducts[place(*child)].script().answers()
+            && !world.conducts[place(*child)].script().has(Verb::SlowStart)
             && world.now.since(world.told[place(*child)]) >= nearly
             && is_healthy(world, *child)
         {

@@ -171,6 +171,11 @@ impl World<'_> {
             Verb::Fail => self.finish(node, Some(Kind::Failed))?,
             Verb::Panic => self.finish(node, Some(Kind::Panicked))?,
             Verb::Serve | Verb::Ignore => {}
+            Verb::Extend(by) => {
+                let by = Duration::from_millis(by.into());
+                return self.ask(node, Input::Extend { by });
+            }
+            Verb::Ready => return self.ask(node, Input::Ready),
             Verb::Call => return self.call_first(node, next),
             Verb::Answer => self.give_stream(node)?,
             Verb::Spawn => return self.spawn_late(node, next - 1).map(|()| Then::GoesOn),

@@ -34,6 +34,8 @@ pub enum Verb {
     Mute,
     /// It takes half its boot time to speak.
     SlowBoot,
+    /// It says itself when it is ready, by `Ready`, and has failed if it returns before.
+    SlowStart,
     /// Who makes its children dies over the first of them.
     TemplateDies,
     /// Who makes its children is stopped before the first of them.
@@ -59,6 +61,10 @@ pub enum Verb {
     Work,
     /// Waits for so many milliseconds.
     Sleep(u16),
+    /// Asks its parent for so many more milliseconds until it is ready.
+    Extend(u16),
+    /// Says that it is ready.
+    Ready,
     /// Writes so many KiB to its captured output, of which a pipe holds 64, and waits until that is written.
     Write(u16),
     /// Spawns a child: of its last ones as many as it has of this verb are not there from the start.
@@ -120,6 +126,7 @@ impl Verb {
                 self,
                 Self::NoStart
                     | Self::DieInBoot
+                    | Self::SlowStart
                     | Self::TemplateDies
                     | Self::TemplateStops
                     | Self::Collect

@@ -307,6 +307,9 @@ impl<'a> World<'a> {
         }
         actor.begun = true;
         self.give(node, Input::Tick)?.ok();
+        if self.conducts[node].script().has(Verb::SlowStart) {
+            self.give(node, Input::Deferred)?.ok();
+        }
         self.open_mailbox(node);
         Ok(())
     }

@@ -120,6 +120,63 @@ fn who_calls_one_that_can_not_be_called_goes_on() {
     }
 }
 
+/// A chain of three, of whom the middle one takes its time to start, under a user who waits longer than that.
+fn slow(verbs: &[Verb]) -> Scenario {
+    let slow = chain(Conduct::Own(Script::new(verbs)));
+    Scenario { signal_at: Some(Duration::from_secs(120)), ..slow }
+}
+
+#[test]
+fn who_asks_for_time_to_start_comes_up() {
+    let scenario = slow(&[SlowStart, Sleep(8_000), Extend(15_000), Sleep(14_000), Ready, Serve]);
+    for seed in 0..SEEDS {
+        let report = record(&scenario, Choices::seed(seed));
+        assert!(report.is_clean(), "seed {seed}: {report}");
+        assert!(report.timeline.contains("Report(Up(a2))"), "seed {seed}: {report}");
+        assert!(!report.timeline.contains("Escalated"), "seed {seed}: {report}");
+    }
+}
+
+/// Ten seconds at first, and ninety in all: whatever it asks for then, it is told to end, and heeds that.
+#[test]
+fn who_asks_for_more_time_than_there_is_ends_when_there_is_no_more() {
+    let scenario =
+        slow(&[SlowStart, Extend(60_000), Sleep(50_000), Extend(60_000), Sleep(20_000), Extend(60_000)]);
+    for seed in 0..SEEDS {
+        let report = record(&scenario, Choices::seed(seed));
+        assert!(report.is_clean(), "seed {seed}: {report}");
+        assert!(!report.timeline.contains("Report(Up(a2))"), "seed {seed}: {report}");
+        assert!(report.timeline.contains("a2 was not ready in time, and had asked for more"), "{report}");
+        let stops = |line: &&str| line.contains("-> Signal { child: a2, signal: Term }");
+        // The world begins at one second. What it leaves behind is stopped later.
+        let stopped = report.timeline.lines().find(stops);
+        assert!(stopped.is_some_and(|line| line.starts_with("91.0")), "{stopped:?}");
+    }
+}
+
+/// Whatever it does before it is ready, every teardown keeps to its bound, also with what goes wrong on the way.
+#[test]
+fn whatever_befalls_a_slow_start_its_tree_ends() {
+    let ways: [&[Verb]; 7] = [
+        &[SlowStart, Extend(30_000), Stop],
+        &[SlowStart, Extend(30_000), Wedge],
+        &[SlowStart, Extend(30_000), LoseLink],
+        &[SlowStart, Extend(30_000), ExitHard],
+        &[SlowStart, Extend(30_000), Block],
+        &[SlowStart, Extend(30_000), Spawn, Ready, OnCancel, Tarry],
+        &[SlowStart, Thread, Extend(30_000), OnCancel, Extend(30_000), Ready, Fail],
+    ];
+    for verbs in ways {
+        for signal_at in [0, 5, 100, 20_000].map(Duration::from_millis) {
+            let scenario = Scenario { signal_at: Some(signal_at), hurry: true, ..slow(verbs) };
+            for seed in 0..SEEDS {
+                let report = run(&scenario, Choices::seed(seed));
+                assert!(report.is_clean(), "{verbs:?}, seed {seed}: {report}");
+            }
+        }
+    }
+}
+
 /// It is killed with its process and has a socket there; what it has made is an orphan, and is swept with the rest.
 #[test]
 fn a_thread_dies_with_its_process() {
