@@ -55,7 +55,7 @@ fn root_of(words: &[String]) -> u8 {
 }
 
 /// Has the root stand still over what is done.
-fn while_the_root_stands_still<T>(args: &[u8], done: impl FnOnce(usize) -> T) -> T {
+pub(crate) fn while_the_root_stands_still<T>(args: &[u8], done: impl FnOnce(usize) -> T) -> T {
     let args = String::from_utf8_lossy(args).into_owned();
     let (root, which) = args.split_once('\n').expect("two words");
     let root = root.parse().expect("a pid");

@@ -44,6 +44,7 @@ mod segments;
 mod shells;
 mod signals;
 mod spawn;
+mod starts;
 mod streams;
 mod swept;
 mod templates;
@@ -99,6 +100,7 @@ const MODULES: &[harness::Module] = &[
     shells::MODULE,
     signals::MODULE,
     spawn::MODULE,
+    starts::MODULE,
     streams::MODULE,
     swept::MODULE,
     templates::MODULE,

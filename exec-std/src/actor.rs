@@ -137,6 +137,30 @@ impl Actor {
         }
     }
 
+    /// Says that this actor is ready: to its parent, which waits for it and gives it no call before. One that is ready
+    /// already, as every actor is that no [`slow_entry`](crate::Program::slow_entry) began, may say it again.
+    ///
+    /// # Errors
+    /// - [`Raised::Cancelled`]: the actor is cancelled.
+    pub fn ready(&self) -> Result<(), Raised> {
+        self.ask(|shell| shell.ready())
+    }
+
+    /// Asks the parent for more time until this actor is [ready](Self::ready): so much from now on. No answer comes: how much
+    /// there is all in all, the parent's limits say ([`boot_max`](windrow_core::Limits::boot_max)), and what it has it keeps.
+    ///
+    /// # Errors
+    /// - [`Raised::Error`]: the actor is ready already.
+    /// - [`Raised::Cancelled`]: the actor is cancelled; or what this thread stands in, while the channel to the parent has no room.
+    pub fn extend(&self, by: Duration) -> Result<(), Raised> {
+        loop {
+            let said = self.said(|shell| shell.extend(by));
+            if self.unheld(Link::Parent, said)?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Lets others call the endpoints of a service, from now on.
     ///
     /// # Errors

@@ -36,6 +36,12 @@ pub(crate) struct Brief<'a> {
 }
 
 impl Brief<'_> {
+    /// Tells whether what travels behind a spec orders one of these entries.
+    pub(crate) fn orders_one_of(entries: &[&str], bytes: &[u8]) -> bool {
+        let orders = |bytes| postcard::from_bytes::<Brief<'_>>(bytes).map(|brief| brief.entry);
+        !entries.is_empty() && orders(bytes).is_ok_and(|entry| entries.contains(&entry))
+    }
+
     /// Writes it down in a place that is wiped when it goes, for a key may stand in it; large enough at once, so that
     /// nothing of it is left elsewhere.
     pub(crate) fn encode(&self) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {

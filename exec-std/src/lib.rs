@@ -45,6 +45,28 @@
 //! }
 //! ```
 //!
+//! # A child that takes long to start
+//!
+//! A child is ready when its code begins, and has ten seconds until then ([`Limits::boot`](windrow_core::Limits::boot)). One that
+//! loads or warms something first is a [slow entry](Program::slow_entry): it says itself when it is ready, and asks for time until
+//! it is. Nobody's call reaches it before, and a cancellation ends it like any other:
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # use windrow_std::{Actor, Program, Raised};
+//! fn model(actor: &Actor, parts: &[u8]) -> Result<(), Raised> {
+//!     for part in parts {
+//!         actor.extend(Duration::from_secs(20))?; // from now on, for this part; within `Limits::boot_max`
+//!         load(*part)?;
+//!     }
+//!     actor.ready()?;
+//!     actor.sleep_forever()
+//! }
+//! # fn load(_: u8) -> Result<(), Raised> { Ok(()) }
+//! # let _ =
+//! Program::new().slow_entry("model", model);
+//! ```
+//!
 //! # Threads that hear
 //!
 //! A thread that waits for actors is started in a scope: [`Actor::threads`] is `std::thread::scope` whose threads hear what cancels

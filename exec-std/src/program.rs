@@ -37,6 +37,8 @@ use crate::unix::template::{self, Newborn, Role, StartError, Template};
 pub struct Program {
     /// Shared with every copy: each process makes one of the program for the threads that it may start.
     entries: Arc<Vec<(&'static str, Arc<dyn Body>)>>,
+    /// Those that say themselves when they are ready.
+    pub(crate) slow: Vec<&'static str>,
     services: Arc<Vec<Service>>,
     preload: Option<fn()>,
     pub(crate) recorder: Option<Recorder>,
@@ -64,6 +66,19 @@ impl Program {
         let body = move |actor: &Actor, args: &[u8]| entry(actor, args).map(Returned::into_bytes);
         Arc::make_mut(&mut self.entries).push((name, Arc::new(body)));
         self
+    }
+
+    /// Adds an entry whose children are not ready at its first line but when it says so: it loads what it needs, and then calls
+    /// [`Actor::ready`]. Until then it may ask for more time than [`Limits::boot`], by [`Actor::extend`], up to
+    /// [`Limits::boot_max`]. To return without having said so is to fail.
+    #[must_use]
+    pub fn slow_entry<V: Returned>(
+        mut self,
+        name: &'static str,
+        entry: impl Fn(&Actor, &[u8]) -> Result<V, Raised> + Send + Sync + 'static,
+    ) -> Self {
+        self.slow.push(name);
+        self.entry(name, entry)
     }
 
     /// Adds a task: code that takes its arguments, returns its result, and can be run in an actor of its own. See
@@ -271,6 +286,7 @@ impl Program {
             Shell::new(config, reactor, Some(channel))?
         };
         shell.set_recorder(self.recorder);
+        shell.set_slow(&self.slow);
         let shared = Arc::new(Shared::new(shell));
         if let Some(ended) = drive.until_run(&shared)? {
             return Ok(Next::Exit(i32::from(ended.status())));

@@ -128,6 +128,8 @@ pub(crate) struct Module {
     pub(crate) by_each: &'static [Case],
     /// What its actors run.
     pub(crate) entries: &'static [(&'static str, Entry)],
+    /// Those of them that say themselves when they are ready.
+    pub(crate) slow_entries: &'static [(&'static str, Entry)],
     /// What its actors serve.
     pub(crate) services: &'static [fn() -> Service],
     /// Its acts.
@@ -135,8 +137,15 @@ pub(crate) struct Module {
 }
 
 impl Module {
-    pub(crate) const EMPTY: Self =
-        Self { cases: &[], driven: &[], by_each: &[], entries: &[], services: &[], acts: &[] };
+    pub(crate) const EMPTY: Self = Self {
+        cases: &[],
+        driven: &[],
+        by_each: &[],
+        entries: &[],
+        slow_entries: &[],
+        services: &[],
+        acts: &[],
+    };
 }
 
 /// Lists cases that run once: what they are about is the same by each shell, or is both of them.
@@ -205,7 +214,8 @@ pub(crate) fn main(modules: &'static [Module], broken: &'static [Broken]) -> Exi
 
 /// Panics where one name means two things of a kind: the second could never be reached.
 fn refuse_twins(modules: &'static [Module]) {
-    let entries = modules.iter().flat_map(|module| module.entries).map(|(name, _)| *name);
+    let entries = |module: &Module| module.entries.iter().chain(module.slow_entries);
+    let entries = modules.iter().flat_map(entries).map(|(name, _)| *name);
     let services = modules.iter().flat_map(|module| module.services).map(|service| service().name());
     refuse_twice("case", cases_of(modules).map(|case| case.name));
     refuse_twice("act", acts::all(modules).map(|(name, _)| *name));
@@ -224,9 +234,11 @@ fn refuse_twice(kind: &str, names: impl Iterator<Item = &'static str>) {
 pub(crate) fn program() -> Program {
     let modules = MODULES.get().copied().unwrap_or_default();
     let entries = modules.iter().flat_map(|module| module.entries);
+    let slow = modules.iter().flat_map(|module| module.slow_entries);
     let services = modules.iter().flat_map(|module| module.services);
     let program = crate::twins::on_record(Program::new().preload(acts::preload));
     let program = entries.fold(program, |program, (name, entry)| program.entry(name, *entry));
+    let program = slow.fold(program, |program, (name, entry)| program.slow_entry(name, *entry));
     services.fold(program, |program, service| program.service(service()))
 }
 

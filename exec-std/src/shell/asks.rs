@@ -60,6 +60,17 @@ impl<R: Reactor> Asks for Shell<R> {
         self.tell(Input::Failed { scope, error });
     }
 
+    fn ready(&mut self) -> Result<(), Refused> {
+        self.ask(Input::Ready)
+    }
+
+    fn extend(&mut self, by: Duration) -> Result<(), Held> {
+        if self.is_congested(Link::Parent) {
+            return Err(Held::Congested);
+        }
+        Ok(self.ask(Input::Extend { by })?)
+    }
+
     fn main_ended(&mut self, value: Vec<u8>) {
         let value = match within_a_message(value) {
             Err(raised) if self.channels.has(Link::Parent) => {

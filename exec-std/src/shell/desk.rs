@@ -76,6 +76,10 @@ pub(crate) trait Asks: Meets + Lends {
     fn cancel(&mut self, scope: ScopeId);
     fn cancel_child(&mut self, child: ActorId);
     fn failed(&mut self, scope: ScopeId, failed: Failed);
+    /// Says that this actor is ready.
+    fn ready(&mut self) -> Result<(), Refused>;
+    /// Asks for more time until it is.
+    fn extend(&mut self, by: Duration) -> Result<(), Held>;
     /// The main task ended, and returned this.
     fn main_ended(&mut self, value: Vec<u8>);
     fn start_task(&mut self, scope: ScopeId) -> Result<TaskId, Refused>;

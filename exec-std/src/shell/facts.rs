@@ -12,6 +12,7 @@ use super::reactor::{Reactor, Ready};
 use super::watch::Source;
 use super::{Shell, now, words};
 use crate::board::Failed;
+use crate::brief::Brief;
 use crate::broken::{Defect, broken};
 use crate::notice::Notice;
 use crate::sandwich::Sandwich;
@@ -75,11 +76,16 @@ impl<R: Reactor> Shell<R> {
     /// Reads a channel and turns every message into a fact.
     fn read(&mut self, link: Link, all: bool) {
         let Some(channel) = self.channels.get(link) else { return };
-        let (facts, names, payloads, brief) =
-            (&mut self.facts, &mut self.names, &mut self.payloads, &mut self.brief);
+        let (facts, names, payloads) = (&mut self.facts, &mut self.names, &mut self.payloads);
+        let (brief, slow) = (&mut self.brief, &self.slow);
         let read = channel.read(&mut self.watch, all, |mut message, bytes| {
             match message {
-                Message::Spec { .. } => *brief = bytes.to_vec().into(),
+                Message::Spec { .. } => {
+                    *brief = bytes.to_vec().into();
+                    if Brief::orders_one_of(slow, bytes) {
+                        facts.push_back(Input::Deferred);
+                    }
+                }
                 _ => words::keep(&mut message, bytes, names, payloads),
             }
             facts.push_back(Input::Received { link, message });

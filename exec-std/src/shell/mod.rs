@@ -99,6 +99,8 @@ pub struct Shell<R> {
     backend: Backend,
     /// What the parent sent behind the spec.
     brief: Zeroizing<Vec<u8>>,
+    /// The entries that say themselves when they are ready.
+    slow: Vec<&'static str>,
 
     // What its loop waits for.
     watch: Watch<R>,
@@ -219,6 +221,7 @@ impl<R: Reactor> Shell<R> {
             name: String::from("root"),
             backend: Backend::default(),
             brief: Zeroizing::default(),
+            slow: Vec::new(),
             watch: Watch::new(reactor),
             signals,
             looks: Looks::default(),

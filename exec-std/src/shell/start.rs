@@ -115,6 +115,11 @@ impl<R: Reactor> Shell<R> {
         if brief.len() > BYTES_MAX { Err(too_long(brief.len())) } else { Ok(brief) }
     }
 
+    /// Says which entries say themselves when they are ready, before any spec is read.
+    pub(crate) fn set_slow(&mut self, slow: &[&'static str]) {
+        self.slow = slow.to_vec();
+    }
+
     /// Gives what came behind this actor's own spec, once.
     pub(crate) fn take_brief(&mut self) -> Zeroizing<Vec<u8>> {
         std::mem::take(&mut self.brief)
