@@ -21,14 +21,35 @@ pub struct Ended<T = ()> {
 }
 
 impl<T> Ended<T> {
-    /// Gives the exit status that says how it went. See [`End::status`](windrow_core::End::status).
+    /// Gives the exit status that says how it went: that of its [`End`](windrow_core::End::status), but 1 in place of 0 where
+    /// something is left.
     #[must_use]
     pub fn status(&self) -> u8 {
-        self.outcome.end.status()
+        self.outcome.end.status().max(u8::from(self.outcome.tally.left > 0))
     }
 
     pub(crate) fn with<U>(self, value: Option<U>) -> Ended<U> {
         let Self { outcome, value: _, failures, took } = self;
         Ended { outcome, value, failures, took }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windrow_core::{End, Instant, Outcome, Tally};
+
+    use super::{Duration, Ended};
+
+    fn status(end: End, left: u32) -> u8 {
+        let tally = Tally { left, ..Tally::default() };
+        let outcome = Outcome { end, tally, began: Instant::default(), bound: Duration::ZERO };
+        Ended { outcome, value: Some(()), failures: Vec::new(), took: Duration::ZERO }.status()
+    }
+
+    #[test]
+    fn what_is_left_makes_no_good_status() {
+        assert_eq!([End::Well, End::Failed, End::Forced].map(|end| status(end, 0)), [0, 1, 130]);
+        // A byte would take the count for none.
+        assert_eq!([End::Well, End::Failed, End::Forced].map(|end| status(end, 256)), [1, 1, 130]);
     }
 }
