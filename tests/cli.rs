@@ -83,7 +83,11 @@ fn bad_arguments_are_refused(bed: &Bed) {
         vec!["run", "--leaf", "nothing"],
         vec!["run", "--backend", "remote"],
         vec!["run", "--backend", "thread", "--leaf", "chatter"],
+        vec!["run", "--backend", "thread", "--leaf", "sigkill-self"],
         vec!["run", "--tty"],
+        vec!["run", "--"],
+        vec!["run", "--json", "--"],
+        vec!["hunt", "--actors", "0", "--seeds", "0"],
         vec!["walk"],
         vec![],
     ] {
@@ -136,6 +140,8 @@ fn the_environment_names_no_backend(bed: &Bed) {
         assert_ne!(refused.exit, Exit::Code(0), "{refused}");
         assert!(refused.err.contains("nonsense"), "{refused}");
     }
+    // A command is made by none of them.
+    bed.windrow(["run", "--", "true"]).env("WINDROW_SPAWN", "nonsense").finish().expect(0);
 }
 
 /// A leaf, the outcome that it makes, whether it fails by itself, and how many signals each leaf takes.

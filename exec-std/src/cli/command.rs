@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use crate::shell::Ended;
 use crate::unix::stdio::Source;
-use crate::{Actor, Drive, Order, Sandwich};
+use crate::{Actor, Backend, Drive, Order, Sandwich};
 use windrow_core::{End, Exit, Kind};
 
 use super::view::{self, View};
@@ -39,7 +39,9 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         let _ = sender.send(exit);
         ended
     };
-    let ended = tree::program(1).run_watched::<D, _>(root, |notices| view::show(notices, View::Alarms));
+    // No actor is made, so no variable is asked how.
+    let program = tree::program(1).backend(Backend::Fork);
+    let ended = program.run_watched::<D, _>(root, |notices| view::show(notices, View::Alarms));
     let ended = ended.map_err(|error| Refusal::new("the loop can't go on", OURS).because(error))?;
     let exit = end.try_recv().ok().flatten();
     if ended.outcome.tally.left > 0 {

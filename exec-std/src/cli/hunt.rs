@@ -89,6 +89,10 @@ impl Hunt {
     /// Searches, and tells what it came to.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
         let Some(name) = self.defect.as_deref() else {
+            if self.actors == Some(0) && self.tree.is_none() && self.seeds == 0 {
+                return Err(Refusal::new("with no tree and no seed there is nothing to search", 2)
+                    .hint("give --actors, --tree or --seeds more"));
+            }
             let bag = self.whole();
             self.tell(&bag)?;
             return Ok(u8::from(bag.violations > 0));

@@ -35,6 +35,15 @@ impl Leaf {
         !matches!(self, Self::Fail | Self::SigkillSelf | Self::Exit)
     }
 
+    /// Tells why it can't be a thread, if so.
+    pub(crate) fn needs_a_process(self) -> Option<&'static str> {
+        match self {
+            Self::Chatter => Some("threads share one output, so what each writes can't be captured"),
+            Self::SigkillSelf => Some("threads share one process, so who kills its own kills the root"),
+            _ => None,
+        }
+    }
+
     /// Tells whether the tree ended as this leaf makes it end.
     pub(crate) fn is_asked_for(self, outcome: &Outcome) -> bool {
         match self {

@@ -151,8 +151,18 @@ struct Tree {
 }
 
 fn run_with<D: Drive>(run: &Run) -> ExitCode {
-    let ended = if run.command.is_empty() { tree::run::<D>(run) } else { command::run::<D>(run) };
-    exit(ended)
+    exit(match run.command.as_slice() {
+        [] if ends_in_nothing() => Err(Refusal::new("no command follows `--`", 2)
+            .hint("name one, or leave `--` away for the demonstration tree")),
+        [] => tree::run::<D>(run),
+        _ => command::run::<D>(run),
+    })
+}
+
+/// Tells whether the arguments end where a command should begin: a variable in a script was empty. What has been parsed does
+/// not tell that from none asked for.
+fn ends_in_nothing() -> bool {
+    std::env::args_os().next_back().is_some_and(|last| last == "--")
 }
 
 fn exit(ended: Result<u8, Refusal>) -> ExitCode {

@@ -43,9 +43,8 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         Some(backend) => backend,
         None => Backend::from_env().map_err(|error| Refusal::new(error.to_string(), 2))?,
     };
-    if backend == Backend::Thread && run.leaf == Leaf::Chatter {
-        return Err(Refusal::new("threads share one output, so what each writes can't be captured", 2)
-            .hint("give --backend fork or exec"));
+    if let (Backend::Thread, Some(why)) = (backend, run.leaf.needs_a_process()) {
+        return Err(Refusal::new(why, 2).hint("give --backend fork or exec"));
     }
     Sandwich::enter()
         .map_err(|error| Refusal::new("no process to stand around the tree", 1).because(error))?;
