@@ -90,6 +90,7 @@ fn row_1_root_is_killed_inside_its_outer_half(bed: &Bed) {
     watch::signal(inner, Signal::KILL);
     let ended = running.finish();
     ended.expect(128 + 9);
+    assert!(ended.err.contains("error: the supervising process was killed by signal 9\n"), "{ended}");
 }
 
 fn row_1_root_panics_with_children_live<D: Drive>(bed: &Bed) {

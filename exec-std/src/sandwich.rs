@@ -15,7 +15,7 @@ use rustix::process::{
     Pid, Signal, getpid, getppid, set_child_subreaper, set_parent_process_death_signal, setpgid,
 };
 
-use crate::sweep::{HELD, LOOK, reap, sweep};
+use crate::sweep::{HELD, LOOK, reap, say, sweep};
 use crate::unix::process::{Exit, Process};
 use crate::unix::procfs;
 use crate::unix::signals::{Received, Signals};
@@ -32,13 +32,15 @@ impl Sandwich {
     /// Divides this process, which must have one thread: the outer half stays in here until the inner one and all that it
     /// left is gone, and exits with its status. Returns in the inner half, which leads a group of its own.
     ///
+    /// Where the inner half is killed by signal n, that is told on standard error, and the exit status is 128 + n.
+    ///
     /// What is still there 2 s after SIGKILL, with nobody gone meanwhile, is given up: it is named on standard error, and the
     /// exit status is 1. Clearing away takes some 10 s at the most.
     ///
     /// # Errors
     /// The system's; then there is one process still.
     pub fn enter() -> io::Result<()> {
-        Self::divide(true)
+        Self::divide(true, |signal| 128 + signal)
     }
 
     /// The same, but both halves stay in the terminal's group, and what the terminal sends is not relayed.
@@ -46,7 +48,7 @@ impl Sandwich {
     /// # Errors
     /// The same.
     pub fn enter_sharing_terminal() -> io::Result<()> {
-        Self::divide(false)
+        Self::divide(false, |signal| 128 + signal)
     }
 
     /// Tells whether what this process was sent went to its whole group: from the terminal, or from somebody who knows
@@ -56,7 +58,8 @@ impl Sandwich {
         received.is_from_terminal() || outer.is_some_and(|outer| received.sender != outer.as_raw_pid())
     }
 
-    fn divide(own_group: bool) -> io::Result<()> {
+    /// Divides this process. `killed` gives its exit status where a signal ends the inner half.
+    pub(crate) fn divide(own_group: bool, killed: fn(i32) -> i32) -> io::Result<()> {
         set_child_subreaper(Some(getpid()))?;
         // Where it is ignored, as whoever started this process may have had it, no status of a child is kept.
         sys::set_default(Signal::CHILD.as_raw());
@@ -66,8 +69,8 @@ impl Sandwich {
         match sys::fork(Kin::Child)? {
             Side::Child => inner(outer, own_group),
             Side::Parent { pid, pidfd } => {
-                let code = Outer { inner: Process::new(pid, pidfd), signals, relays: own_group }.run();
-                std::process::exit(code)
+                let inner = Process::new(pid, pidfd);
+                std::process::exit(Outer { inner, signals, relays: own_group, killed }.run())
             }
         }
     }
@@ -92,18 +95,22 @@ struct Outer {
     inner: Process,
     signals: Signals,
     relays: bool,
+    killed: fn(i32) -> i32,
 }
 
 impl Outer {
     fn run(mut self) -> i32 {
         let exit = self.relay();
+        if let Exit::Signal(signal, _) = exit {
+            say(format_args!("error: the supervising process was killed by signal {signal}"));
+        }
         match (sweep(exit != Exit::Code(0)), exit) {
             (Err(left), _) => {
                 left.tell();
                 1
             }
             (Ok(()), Exit::Code(code)) => code,
-            (Ok(()), Exit::Signal(signal, _)) => 128 + signal,
+            (Ok(()), Exit::Signal(signal, _)) => (self.killed)(signal),
             (Ok(()), Exit::Unknown) => 1,
         }
     }

@@ -133,7 +133,7 @@ fn below(pid: i32) -> usize {
 }
 
 /// Says a line if there is room for it: a reader that does not read holds nobody up.
-fn say(line: std::fmt::Arguments<'_>) {
+pub(crate) fn say(line: std::fmt::Arguments<'_>) {
     let stderr = io::stderr();
     let mut polled = [PollFd::new(&stderr, PollFlags::OUT)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };

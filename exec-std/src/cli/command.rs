@@ -25,8 +25,8 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     if run.tty {
         order = order.own_terminal();
     }
-    let entered = if run.tty { Sandwich::enter_sharing_terminal() } else { Sandwich::enter() };
-    entered.map_err(|error| Refusal::new("no process to stand around the command", OURS).because(error))?;
+    Sandwich::divide(!run.tty, |_| OURS.into())
+        .map_err(|error| Refusal::new("no process to stand around the command", OURS).because(error))?;
     let (sender, end) = std::sync::mpsc::channel();
     let root = move |actor: &Actor| {
         let mut exit = None;

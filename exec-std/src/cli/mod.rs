@@ -36,7 +36,7 @@ Exit status:
   1        it was not, or something is left; `sim`, `hunt`: something was found
   2        bad arguments, or a tree that can't be
   3        `hunt --defect`: a hang whose rule was taken out was not found
-  125      `run -- CMD`: windrow itself failed
+  125      `run -- CMD`: windrow itself failed, or was killed
   126/127  `run -- CMD`: the command can't be executed / found
   128 + n  `run -- CMD`: the command was killed by signal n; otherwise its own status
   130      three signals: windrow left at once and swept behind itself
