@@ -30,6 +30,7 @@ use crate::order::Backend;
 use crate::rehearsal::rehearse;
 use crate::shell::{Alive, Asks, Meets, Recorder, Shared, Shell, Tree, Wreck};
 use crate::unix::exec::{ACTOR_VARIABLE, take_channel};
+use crate::unix::procfs;
 use crate::unix::template::{self, Newborn, Role, StartError, Template};
 
 /// A program of actors.
@@ -214,6 +215,7 @@ impl Program {
         watch: impl FnOnce(Receiver<Notice>),
     ) -> io::Result<Ended<T>> {
         self.take_seat::<D>();
+        procfs::check()?;
         let config = Config::root(fresh_id(), self.levels, self.limits);
         let from_env = || Backend::from_env().map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad));
         let backend = self.backend.map_or_else(from_env, Ok)?;

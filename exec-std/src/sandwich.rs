@@ -60,6 +60,7 @@ impl Sandwich {
 
     /// Divides this process. `killed` gives its exit status where a signal ends the inner half.
     pub(crate) fn divide(own_group: bool, killed: fn(i32) -> i32) -> io::Result<()> {
+        procfs::check()?;
         set_child_subreaper(Some(getpid()))?;
         // Where it is ignored, as whoever started this process may have had it, no status of a child is kept.
         sys::set_default(Signal::CHILD.as_raw());

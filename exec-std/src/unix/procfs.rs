@@ -51,6 +51,19 @@ pub fn descendants(pid: i32, limit: usize, out: &mut Vec<Stamp>) -> io::Result<W
     Scan::default().descendants(pid, limit, out)
 }
 
+/// Says whether `/proc` tells of the processes that this one can mean by their pids.
+///
+/// # Errors
+///
+/// Fails if `/proc` is not mounted, or shows the pids of another namespace.
+pub fn check() -> io::Result<()> {
+    let own = std::fs::read_link("/proc/self").ok();
+    if own.is_some_and(|own| own.as_os_str() == &*rustix::process::getpid().to_string()) {
+        return Ok(());
+    }
+    Err(io::Error::other("/proc is not mounted, or it is that of another pid namespace"))
+}
+
 /// Says whether this process has one thread. One that was joined a moment ago may still be counted.
 ///
 /// # Errors
