@@ -43,6 +43,7 @@ mod scoped;
 mod segments;
 mod shells;
 mod signals;
+mod slots;
 mod spawn;
 mod starts;
 mod streams;
@@ -100,6 +101,7 @@ const MODULES: &[harness::Module] = &[
     shells::MODULE,
     signals::MODULE,
     spawn::MODULE,
+    slots::MODULE,
     starts::MODULE,
     streams::MODULE,
     swept::MODULE,

@@ -1,6 +1,5 @@
 //! Spawns that fail: a typed error at once, and nothing of the attempt is left.
 
-use std::ffi::OsString;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,7 +8,7 @@ use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
-use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use windrow_core::Kind;
 use windrow_std::order::Command;
 use windrow_std::{Actor, Drive, Order, Raised};
@@ -23,7 +22,6 @@ pub(crate) const MODULE: Module = Module {
         row_13_kill_before_the_child_has_a_group,
         row_29_program_is_open_for_writing,
         row_41_exit_statuses_of_what_cannot_run,
-        row_75_no_more_processes,
         row_75_no_more_descriptors,
         row_75_a_tree_that_cannot_be
     ],
@@ -92,7 +90,7 @@ fn row_13_kill_before_the_child_has_a_group(bed: &Bed) {
 }
 
 /// Copies a program into the case's directory.
-fn copy_of(bed: &Bed, program: impl AsRef<Path>, name: &str) -> PathBuf {
+pub(crate) fn copy_of(bed: &Bed, program: impl AsRef<Path>, name: &str) -> PathBuf {
     let path = bed.path(name);
     std::fs::copy(program, &path).expect("a copy");
     path
@@ -188,18 +186,16 @@ fn not_started(actor: &Actor, order: Order<Command>, errno: Errno) -> Duration {
 }
 
 fn row_75_a_tree_that_cannot_be(bed: &Bed) {
-    let limited = |limit: &str, number: &str| {
-        let mut words = bed.act("limited", &[limit, number]);
-        words.extend(bed.windrow_run_words());
-        words.extend(["--breadth", "40", "--depth", "1", "--json"].map(Into::into));
-        let refused = bed.start(words).finish();
-        refused.expect(2);
-        assert!(refused.err.contains("error:") && refused.err.contains("hint:"), "{refused}");
-        assert_eq!(refused.out, "", "{refused}");
-        refused.err
-    };
-    assert!(limited("nofile", "64").contains("ulimit -n"));
-    assert!(limited("nproc", "10").contains("ulimit -u"));
+    let mut words = bed.act("limited", &["nofile", "64"]);
+    words.extend(bed.windrow_run_words());
+    words.extend(["--breadth", "40", "--depth", "1", "--json"].map(Into::into));
+    let refused = bed.start(words).finish();
+    refused.expect(2);
+    assert!(
+        refused.err.contains("error:") && refused.err.contains("hint: ") && refused.err.contains("ulimit -n"),
+        "{refused}"
+    );
+    assert_eq!(refused.out, "", "{refused}");
 }
 
 /// `limited nproc|nofile NUMBER WORDS...`: may have no more than so many, and becomes the command.
@@ -227,37 +223,6 @@ pub(crate) fn become_command(words: &[String]) -> u8 {
     let [program, args @ ..] = words else { return 125 };
     eprintln!("error: {}", std::process::Command::new(program).args(args).exec());
     127
-}
-
-/// A user whose processes are counted (root's are not), and of whom there is one for each case: two
-/// cases of one user would take each other's places.
-fn user_of_this_case() -> String {
-    format!("--reuid={}", 10_000 + std::process::id() % 50_000)
-}
-
-fn row_75_no_more_processes(bed: &Bed) {
-    let gate = bed.gate("up");
-    // Copies, because the build's directory may not be open to others.
-    let mut run = bed.windrow_run_words();
-    run[0] = copy_of(bed, &run[0], "windrow").into();
-    let mut limited = bed.act("limited", &["nproc", "20"]);
-    limited[0] = copy_of(bed, &limited[0], "tests").into();
-    let user = user_of_this_case();
-    let as_user = |words: Vec<OsString>| {
-        bed.launch("setpriv", [&*user, "--clear-groups", "--"].map(OsString::from)).args(words)
-    };
-    // With the other processes of this user the tree, which alone would be allowed, is too much.
-    let script =
-        format!("for n in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1000 & done; echo u >{}; wait", gate.path());
-    let others = as_user(["sh", "-c", &script].map(Into::into).into()).start();
-    gate.hear(2);
-    let words = ["--breadth", "14", "--depth", "1", "--json"].map(OsString::from);
-    let ended = as_user(limited.into_iter().chain(run).chain(words).collect()).finish();
-    for stamp in watch::below(others.pid()) {
-        watch::signal(stamp.pid, Signal::KILL);
-    }
-    others.finish();
-    assert_failed(&ended, "Resource temporarily unavailable");
 }
 
 fn row_75_no_more_descriptors(bed: &Bed) {

@@ -43,6 +43,9 @@ pub struct Smol {
 impl Drive for Smol {
     type Reactor = SmolReactor;
 
+    /// That of `async-io`.
+    const THREADS: u64 = 1;
+
     fn new() -> io::Result<Self> {
         Ok(Self::default())
     }

@@ -10,6 +10,9 @@ pub trait Drive: Sized + 'static {
     /// What it waits with.
     type Reactor: Reactor;
 
+    /// How many threads it starts in each process, besides those that every actor has.
+    const THREADS: u64 = 0;
+
     /// Makes a loop.
     ///
     /// # Errors

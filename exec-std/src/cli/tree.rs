@@ -38,11 +38,11 @@ pub(crate) fn program(levels: u8) -> Program {
 
 /// Runs the tree that the arguments describe.
 pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
-    let shape = check::shape(run.breadth, run.depth)?;
     let backend = match run.backend {
         Some(backend) => backend,
         None => Backend::from_env().map_err(|error| Refusal::new(error.to_string(), 2))?,
     };
+    let shape = check::shape::<D>(run.breadth, run.depth, backend)?;
     if let (Backend::Thread, Some(why)) = (backend, run.leaf.needs_a_process()) {
         return Err(Refusal::new(why, 2).hint("give --backend fork or exec"));
     }

@@ -10,6 +10,8 @@ pub(crate) mod rights;
 pub mod rundir;
 pub mod segment;
 pub mod signals;
+#[cfg(feature = "cli")]
+pub(crate) mod slots;
 pub mod stdio;
 #[doc(hidden)]
 pub mod sys;
