@@ -1,11 +1,12 @@
 //! `windrow hangs`: the hangs that the simulator searches for, a line each.
 
-use std::io::{self, Write};
+use std::fmt::Write;
 
 use windrow_core::sim::{HANGS, Hang, Reach, Scenario};
 use windrow_core::{Defect, Place};
 
 use super::Refusal;
+use super::outputs::print_result;
 
 /// What takes a rule out is compiled in on demand alone.
 pub(crate) const BUILD: &str =
@@ -13,8 +14,8 @@ pub(crate) const BUILD: &str =
 
 /// Prints the catalog: name, where the rule stands, which search over all trees finds the hang, what the searches say of it,
 /// and the rule that keeps it away.
-pub(crate) fn list() -> u8 {
-    let mut out = io::stdout().lock();
+pub(crate) fn list() -> Result<u8, Refusal> {
+    let mut list = String::new();
     let width = HANGS.iter().map(|hang| hang.defect.name().len()).max().unwrap_or(0);
     for Hang { defect, promise, sink, rule, reach, .. } in HANGS {
         let name = defect.name();
@@ -29,16 +30,13 @@ pub(crate) fn list() -> u8 {
             Reach::Own(_) => String::from("in a world of its own"),
         };
         let sink = sink.map_or(String::new(), |sink| format!(", {sink:?}"));
-        let line = format!(
+        let _ = writeln!(
+            list,
             "{name:width$}  {place:7}  found {found:28}  {promise} ({}){sink}; rule: {rule}",
             promise.number()
         );
-        // Nobody reads any more: that is no failure.
-        if writeln!(out, "{line}").is_err() {
-            break;
-        }
     }
-    0
+    print_result(&list).map(|()| 0)
 }
 
 /// Finds a hang by its name.

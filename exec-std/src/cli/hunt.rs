@@ -3,7 +3,6 @@
 //! First every run of small trees with few deviations from the fair schedule, then random runs of larger ones. With a
 //! rule taken out, the hang that follows must be found: that is how the searches are tested.
 
-use std::io::{self, Write};
 use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,6 +11,7 @@ use serde::Serialize;
 use windrow_core::sim::{Choices, Diagnosis, Exploration, HANGS, Nets, Plan, diagnose, roam, run};
 
 use super::cores::share_out;
+use super::outputs::print_result;
 use super::trials::{Catch, Trials, in_every_tree, in_their_worlds, without_each};
 use super::{Refusal, hangs, say, sim};
 
@@ -157,27 +157,21 @@ impl Hunt {
     }
 
     fn tell(&self, bag: &Bag) -> Result<(), Refusal> {
-        self.print(bag).map_err(|error| Refusal::new("nobody takes the result", 2).because(error))
-    }
-
-    fn print(&self, bag: &Bag) -> io::Result<()> {
-        let mut out = io::stdout().lock();
         if self.json {
-            writeln!(out, "{}", serde_json::to_string(bag)?)?;
-        } else {
-            if let Some(story) = &bag.story {
-                writeln!(out, "{}{story}\n", story.report.timeline)?;
-            }
-            match bag.table.as_str() {
-                "" => writeln!(out, "{}", bag.guarantee)?,
-                // Nothing but the table, which is kept as it is printed.
-                table => {
-                    write!(out, "{table}")?;
-                    say(format_args!("{}", bag.guarantee));
-                }
-            }
+            let line = serde_json::to_string(bag)
+                .map_err(|error| Refusal::new("the result can't be written", 2).because(error))?;
+            return print_result(&format!("{line}\n"));
         }
-        out.flush()
+        if let Some(story) = &bag.story {
+            print_result(&format!("{}{story}\n\n", story.report.timeline))?;
+        }
+        if bag.table.is_empty() {
+            return print_result(&format!("{}\n", bag.guarantee));
+        }
+        // Nothing but the table, which is kept as it is printed.
+        print_result(&bag.table)?;
+        say(format_args!("{}", bag.guarantee));
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ mod cores;
 mod hangs;
 mod hunt;
 mod leaf;
+mod outputs;
 mod sim;
 mod summary;
 mod tree;
@@ -21,6 +22,7 @@ use crate::{Backend, Drive};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use leaf::Leaf;
+pub(crate) use outputs::say;
 
 /// Runs trees of processes under structured concurrency: nothing is left behind.
 #[derive(Debug, Parser)]
@@ -34,7 +36,7 @@ const EXITS: &str = "\
 Exit status:
   0        the end was the one that was asked for, and nothing is left
   1        it was not, or something is left; `sim`, `hunt`: something was found
-  2        bad arguments, or a tree that can't be
+  2        bad arguments, or a tree that can't be; `sim`, `hunt`, `hangs`: the result can't be written
   3        `hunt --defect`: a hang whose rule was taken out was not found
   125      `run -- CMD`: windrow itself failed, or was killed
   126/127  `run -- CMD`: the command can't be executed / found
@@ -118,12 +120,6 @@ impl Refusal {
     }
 }
 
-/// Says a line on standard error. If nobody can hear it, that changes nothing.
-pub(crate) fn say(line: std::fmt::Arguments<'_>) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
 /// Runs the program `windrow` with a loop of one's choice.
 pub fn main<D: Drive>() -> ExitCode {
     // A process of a tree has no arguments of its own to read.
@@ -132,7 +128,7 @@ pub fn main<D: Drive>() -> ExitCode {
         Verb::Run(run) => return run_with::<D>(&run),
         Verb::Sim(sim) => sim.run(),
         Verb::Hunt(hunt) => hunt.run(),
-        Verb::Hangs => Ok(hangs::list()),
+        Verb::Hangs => hangs::list(),
     };
     exit(ended)
 }

@@ -1,11 +1,10 @@
 //! `windrow sim`: one run of the simulator, its timeline as text.
 
-use std::io::{self, Write};
-
 use clap::Args;
 use windrow_core::LEVELS_MAX;
 use windrow_core::sim::{Choices, Conduct, Scenario, diagnose, record};
 
+use super::outputs::print_result;
 use super::{Refusal, hangs};
 
 /// Actors in a tree that is simulated, at the most.
@@ -39,8 +38,7 @@ impl Sim {
         } else {
             text += &format!("{}\n", diagnose(&scenario, &report));
         }
-        // Nobody reads any more: that is no failure.
-        let _ = io::stdout().lock().write_all(text.as_bytes());
+        print_result(&text)?;
         Ok(u8::from(!report.is_clean()))
     }
 

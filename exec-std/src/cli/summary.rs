@@ -1,6 +1,6 @@
 //! What a run came to: for people on standard error, for programs as one JSON object on standard output.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
 use crate::Failure;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use windrow_core::{End, Kind};
 
 use super::leaf::Leaf;
-use super::say;
+use super::outputs::{print, say};
 
 /// The summary. Spans are milliseconds.
 #[derive(Debug, Serialize)]
@@ -107,10 +107,7 @@ impl Summary {
     }
 
     fn print(&self) -> io::Result<()> {
-        let line = serde_json::to_string(self)?;
-        let mut out = io::stdout().lock();
-        writeln!(out, "{line}")?;
-        out.flush()
+        print(&format!("{}\n", serde_json::to_string(self)?))
     }
 }
 

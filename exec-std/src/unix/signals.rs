@@ -40,6 +40,15 @@ mod handled;
 /// What every driver takes: the three that cancel, and the one that asks for a report.
 pub const TAKEN: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::USR1];
 
+/// Lets the signals that cancel do again what they do to any process, because no driver reads them any more. One that waits
+/// does it at once.
+#[cfg(feature = "cli")]
+pub(crate) fn release() {
+    let cancelling = [Signal::INT, Signal::TERM, Signal::HUP];
+    let set: SigSet = cancelling.into_iter().filter_map(|signal| named(signal).ok()).collect();
+    let _ = set.thread_unblock();
+}
+
 /// The signals of this process, readable.
 #[derive(Debug)]
 pub struct Signals {

@@ -1,0 +1,53 @@
+//! The two outputs: data goes to the standard one, talk to the one for errors.
+//!
+//! The rule: whoever waits here for a reader can be ended by a signal. The loop that took them is over by then, and what
+//! nobody takes would wait with us for ever.
+
+use std::fmt;
+use std::io::{self, Write, stderr, stdout};
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::Refusal;
+use crate::unix::signals;
+
+/// What an output that is ready has room for, whatever it is.
+const ROOM: usize = 512;
+
+/// Says a line on standard error. If nobody can hear it, that changes nothing.
+pub(crate) fn say(line: fmt::Arguments<'_>) {
+    let _ = write_out(stderr(), &format!("{line}\n"));
+}
+
+/// Prints data on standard output.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    write_out(stdout(), text)?;
+    stdout().flush()
+}
+
+/// Prints the result of a search. That nobody reads on is no failure.
+pub(crate) fn print_result(text: &str) -> Result<(), Refusal> {
+    match print(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Refusal::new("the result can't be written", 2).because(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write_out(mut output: impl Write + AsFd, text: &str) -> io::Result<()> {
+    text.as_bytes().chunks(ROOM).try_for_each(|some| {
+        wait_for_room(&output);
+        output.write_all(some)
+    })
+}
+
+fn wait_for_room(output: &impl AsFd) {
+    let mut polled = [PollFd::new(output, PollFlags::OUT)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if poll(&mut polled, Some(&now)) == Ok(0) {
+        signals::release();
+        let _ = poll(&mut polled, None);
+    }
+}
