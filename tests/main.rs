@@ -47,6 +47,7 @@ mod slots;
 mod spawn;
 mod starts;
 mod streams;
+mod surroundings;
 mod swept;
 mod templates;
 mod terminals;
@@ -100,10 +101,11 @@ const MODULES: &[harness::Module] = &[
     segments::MODULE,
     shells::MODULE,
     signals::MODULE,
-    spawn::MODULE,
     slots::MODULE,
+    spawn::MODULE,
     starts::MODULE,
     streams::MODULE,
+    surroundings::MODULE,
     swept::MODULE,
     templates::MODULE,
     terminals::MODULE,

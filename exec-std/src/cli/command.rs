@@ -1,6 +1,7 @@
 //! `windrow run -- CMD`: any command, supervised, with its own exit status passed through.
 
 use std::io::IsTerminal;
+use std::path::Path;
 
 use crate::shell::Ended;
 use crate::unix::stdio::Source;
@@ -44,10 +45,12 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let ended = program.run_watched::<D, _>(root, |notices| view::show(notices, View::Alarms));
     let ended = ended.map_err(|error| Refusal::new("the loop can't go on", OURS).because(error))?;
     let exit = end.try_recv().ok().flatten();
-    if ended.outcome.tally.left > 0 {
-        say(format_args!("error: {} processes are left", ended.outcome.tally.left));
+    match ended.outcome.tally.left {
+        0 => return code(&name, exit, &ended),
+        1 => say(format_args!("error: 1 process is left")),
+        left => say(format_args!("error: {left} processes are left")),
     }
-    code(&name, exit, &ended)
+    Ok(1)
 }
 
 fn code(name: &str, exit: Option<Exit>, ended: &Ended) -> Result<u8, Refusal> {
@@ -73,9 +76,17 @@ fn not_started(name: &str, ended: &Ended) -> Refusal {
     });
     let Some(errno) = errno else { return Refusal::new(format!("`{name}` never ran"), OURS) };
     let cause = std::io::Error::from_raw_os_error(errno);
-    if cause.kind() == std::io::ErrorKind::NotFound {
-        Refusal::new(format!("there is no command `{name}`"), NOT_FOUND).because(cause).hint("is it in PATH?")
+    let missing = cause.kind() == std::io::ErrorKind::NotFound;
+    let hint = match errno {
+        libc::ENOEXEC => Some("a script's first line names its interpreter, as in `#!/bin/sh`"),
+        _ if missing && !name.contains('/') => Some("is it in PATH?"),
+        _ if missing && Path::new(name).exists() => Some("it is there: is the interpreter that it names?"),
+        _ => None,
+    };
+    let refusal = if missing {
+        Refusal::new(format!("there is no command `{name}`"), NOT_FOUND)
     } else {
-        Refusal::new(format!("`{name}` can't be executed"), NOT_EXECUTABLE).because(cause)
-    }
+        Refusal::new(format!("`{name}` can't be executed"), NOT_EXECUTABLE)
+    };
+    Refusal { hint: hint.map(String::from), ..refusal.because(cause) }
 }
