@@ -26,7 +26,7 @@ pub(crate) use outputs::say;
 
 /// Runs trees of processes under structured concurrency: nothing is left behind.
 #[derive(Debug, Parser)]
-#[command(name = "windrow", version, about, after_help = EXITS)]
+#[command(name = "windrow", version, after_help = EXITS)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
