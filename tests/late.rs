@@ -73,6 +73,7 @@ fn row_40_tree_on_a_starved_machine(bed: &Bed) {
         let summary = ended.json();
         assert_eq!((&summary["outcome"], &summary["left"]), (&"cancelled".into(), &0.into()), "{ended}");
         assert_eq!((&summary["errors"], &summary["reaped"]), (&0.into(), &14.into()), "{ended}");
+        assert_eq!(summary["escalations"], 0, "a healthy child was hurried: {ended}");
     }
     for spinner in spinners {
         spinner.signal(Signal::KILL);
