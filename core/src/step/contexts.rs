@@ -251,10 +251,11 @@ impl Step<'_> {
             self.cancel_call(context, cause);
             self.end_caller(context, CallerChange::Expired, Ending::Unanswered);
         }
-        let callees: Vec<_> = self.state.callees.keys().copied().collect();
-        for context in callees {
+        let callees: Vec<_> =
+            self.state.callees.iter().map(|(context, call)| (*context, call.cause)).collect();
+        for (context, first) in callees {
             if self.change_callee(context, CalleeChange::Expired) {
-                self.end_callee(context, Answer::Cancelled(cause));
+                self.end_callee(context, Answer::Cancelled(first.unwrap_or(cause)));
             }
         }
     }

@@ -1,10 +1,14 @@
-//! Calls that are offered, and that nobody can take up, or nobody will.
+//! Calls that are offered, and that nobody can take up, or nobody will; and one that nobody ends.
 
-use windrow_core::{Answer, ContextId, Error, Input, Kind, Limits, NameId, Output, Payload, Refused};
+use windrow_core::{
+    ActorId, Answer, Cause, Config, ContextId, Error, Input, Kind, Limits, Link, Machine, Message, NameId,
+    Output, Payload, Reason, Refused, ScopeId, Side, TaskId, Word,
+};
 
 use super::contexts::{THEIRS, answer, called, with};
-use super::phrases::{BODY, ENDPOINT, TALK, error};
-use super::setups::{ME, limits};
+use super::phrases::{BODY, ENDPOINT, TALK, error, word};
+use super::setups::{LEVELS, ME, START, hello, limits, ms, told};
+use super::stories::Story;
 
 #[test]
 fn an_offer_that_nobody_can_take_up_is_answered() {
@@ -40,4 +44,32 @@ fn a_concealed_endpoint_answers_the_calls_that_wait_and_those_that_come() {
     let returned = Answer::Returned(Payload(51));
     let outputs = story.give(Input::Finished { context: THEIRS, answer: returned });
     assert!(outputs.contains(&answer(1, returned)), "{outputs:?}");
+}
+
+/// The first cause wins, also for a body that heeds none: what its actor is cancelled for later is not what its caller hears.
+#[test]
+fn an_abandoned_body_is_answered_for_with_the_cause_that_came_first() {
+    let mut story = Story { machine: Machine::new(Config::child(ME)).unwrap(), now: START };
+    let (by, context) = (ActorId(9), ContextId::callee(Link::Parent, 1));
+    let call = Word::Call { endpoint: ENDPOINT, left: None, payload: Payload(50) };
+    let first = Cause { canceller: by, reason: Reason::Deadline };
+    let later = Cause { canceller: by, reason: Reason::Asked };
+    for input in [
+        Input::Tick,
+        told(hello(by)),
+        told(Message::Spec { levels: LEVELS, limits: limits(), payload: Payload(0) }),
+        Input::Expose { endpoint: ENDPOINT },
+        word(Link::Parent, Side::Caller, 1, call),
+        Input::Accept { context, scope: ScopeId(1), parent: ScopeId::ROOT },
+        word(Link::Parent, Side::Caller, 1, Word::Cancel(first)),
+        told(Message::Cancel { left: ms(800), cause: later }),
+        Input::TaskEnded { task: TaskId::MAIN, payload: Payload(0) },
+    ] {
+        story.give(input);
+    }
+    let word = Word::Answer(Answer::Cancelled(first));
+    let message = Message::Context { number: 1, side: Side::Callee, word };
+    let outputs = story.wait();
+    let sent = Output::Send { link: Link::Parent, message, may_wait: false };
+    assert!(outputs.contains(&sent), "{outputs:?}");
 }
