@@ -88,6 +88,15 @@ impl World<'_> {
         }
     }
 
+    /// The user signals.
+    pub(super) fn user(&mut self, signal: Signal) {
+        self.signals += 1;
+        self.timeline.note(self.now, "user", format_args!("{signal:?} to {}", id(0)));
+        if let Some(pid) = self.pids[0] {
+            self.deliver(pid, signal, None);
+        }
+    }
+
     /// Puts an actor with a fresh machine into its place.
     pub(super) fn seat(&mut self, node: usize, pid: Pid, config: Config) {
         // The limits of a scenario are checked before it runs.

@@ -5,6 +5,8 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::Serialize;
+
 use super::choices::Source;
 use super::conduct::Conduct;
 use super::event::Event;
@@ -13,7 +15,7 @@ use super::script::{Cue, HELPER, NURSERY};
 use super::spans::Span;
 use super::verb::Verb;
 use super::world::{World, id};
-use crate::{Error, Input, ScopeId, TaskId};
+use crate::{ContextId, Error, Input, ScopeId, TaskId};
 
 /// Where a script is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,25 +29,32 @@ pub(super) enum Stage {
     Over,
 }
 
-/// Whether a script calls somebody, and where it goes on after that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether one of the two things that a script may be at, its own and what it does for a caller, waits for somebody else; and
+/// where it goes on after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum Calling {
     No,
-    /// It waits for the one whom it is to call.
+    /// It waits for the one whom it is to call, or to cancel.
     Soon(u8),
     /// It waits for the answer.
-    Now(u8),
+    Now(u8, ContextId),
 }
 
-impl Calling {
-    /// Gives it as a number.
-    pub(super) fn code(self) -> u64 {
-        match self {
-            Self::No => 0,
-            Self::Soon(next) => 1 | u64::from(next) << 2,
-            Self::Now(next) => 2 | u64::from(next) << 2,
-        }
-    }
+/// The call that a script serves: one at a time, and the others wait.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Serving {
+    pub(super) context: ContextId,
+    /// The scope of what it does for it.
+    pub(super) scope: ScopeId,
+    /// What failed in that: its caller is to hear of it.
+    pub(super) owed: Vec<Error>,
+    /// How many items it is still to send, and has sent.
+    pub(super) left: u16,
+    pub(super) sent: u16,
+    /// It says so when it has sent all of them.
+    pub(super) streams: bool,
+    /// It has done what it can, and will answer.
+    pub(super) over: bool,
 }
 
 /// The main task of one actor.
@@ -53,7 +62,9 @@ impl Calling {
 pub(super) struct Body {
     pub(super) conduct: Conduct,
     pub(super) stage: Stage,
-    pub(super) calling: Calling,
+    /// Of the script itself, and of what it does for a caller.
+    pub(super) calling: [Calling; 2],
+    pub(super) serving: Option<Serving>,
     /// It was cancelled while it could not hear that.
     pub(super) missed: bool,
     pub(super) nursery: Option<ScopeId>,
@@ -65,7 +76,8 @@ impl Body {
         Self {
             conduct,
             stage: Stage::Idle,
-            calling: Calling::No,
+            calling: [Calling::No; 2],
+            serving: None,
             missed: false,
             nursery: None,
             held: Vec::new(),
@@ -131,7 +143,10 @@ impl World<'_> {
         if scope == ScopeId::ROOT {
             self.reported.push(error);
         } else if let Some(body) = self.body(node) {
-            body.held.push(error);
+            match &mut body.serving {
+                Some(serving) if serving.scope == scope => serving.owed.push(error),
+                _ => body.held.push(error),
+            }
         }
     }
 
@@ -149,7 +164,8 @@ impl World<'_> {
     pub(super) fn abandon(&mut self, node: usize) {
         let Some(body) = self.body(node) else { return };
         body.stage = Stage::Over;
-        let held = core::mem::take(&mut body.held).len();
+        let owed = body.serving.take().map_or(0, |serving| serving.owed.len());
+        let held = core::mem::take(&mut body.held).len() + owed;
         self.oracle.dropped += u32::try_from(held).unwrap_or(u32::MAX);
     }
 }

@@ -10,9 +10,20 @@ use super::scenario::Scenario;
 use super::verb::{Script, Verb};
 
 /// What may surround a script.
-const SURROUNDINGS: [Verb; 5] = [Verb::Bare, Verb::Shield, Verb::Deadline, Verb::Helper, Verb::Thread];
+const SURROUNDINGS: [Verb; 10] = [
+    Verb::Bare,
+    Verb::Shield,
+    Verb::Deadline,
+    Verb::Helper,
+    Verb::Thread,
+    Verb::Within(30),
+    Verb::Within(200),
+    Verb::Reads(1),
+    Verb::Reads(3),
+    Verb::Lossy,
+];
 /// What it may do, most often work.
-const DEEDS: [Verb; 29] = [
+const DEEDS: [Verb; 33] = [
     Verb::Work,
     Verb::Work,
     Verb::Work,
@@ -29,6 +40,11 @@ const DEEDS: [Verb; 29] = [
     Verb::Knock(20),
     Verb::Call,
     Verb::Call,
+    // Whose place that is, is drawn later.
+    Verb::CallAt(0),
+    Verb::CallAt(0),
+    Verb::CancelAt(0),
+    Verb::HangUp,
     Verb::Serve,
     Verb::Return,
     Verb::Fail,
@@ -47,24 +63,54 @@ const DEEDS: [Verb; 29] = [
 /// At what it may do more, most often when it is cancelled or called.
 const CUES: [Verb; 5] = [Verb::OnCancel, Verb::OnCancel, Verb::OnCall, Verb::OnAck, Verb::OnDone];
 
-/// What it may do when it is called by its parent's script: it answers, or asks its own child first, or never answers, or
-/// is deaf to calls.
-const ANSWERS: [&[Verb]; 4] =
-    [&[Verb::OnCall, Verb::Answer], &[Verb::OnCall, Verb::Call, Verb::Answer], &[Verb::OnCall], &[]];
+/// What it may do when it is called: it answers, with one item or with more than its caller takes at once, or asks somebody
+/// else first, or fails, or never answers, or is deaf to calls.
+const ANSWERS: [&[Verb]; 8] = [
+    &[Verb::OnCall, Verb::Answer],
+    &[Verb::OnCall, Verb::Items(5)],
+    &[Verb::OnCall, Verb::Call, Verb::Answer],
+    &[Verb::OnCall, Verb::CallAt(0), Verb::Items(2)],
+    &[Verb::OnCall, Verb::CallAt(0), Verb::Fail],
+    &[Verb::OnCall, Verb::Work, Verb::Return],
+    &[Verb::OnCall],
+    &[],
+];
+/// The first so many are benign.
+const BENIGN_ANSWERS: u32 = 4;
 
-/// Gives every third actor or so a script of its own, and whoever is called by one; where all are benign, a benign one.
+/// Gives every third actor or so a script of its own, and whoever is called by one; where all are benign, a benign one. In
+/// every second tree some are called from anywhere.
 pub(super) fn compose(mut scenario: Scenario, random: &mut Splitmix) -> Scenario {
     let benign = scenario.menu.iter().all(|conduct| conduct.script().is_benign());
+    let talks = random.below(2) == 0;
+    let serves = |_: &usize| talks && random.below(3) == 0;
+    let servers: Vec<usize> = (0..scenario.nodes()).filter(serves).collect();
     for node in 0..scenario.nodes() {
-        let is_called = is_called(&scenario, node);
+        let is_called = servers.contains(&node) || is_called(&scenario, node);
         if is_called || random.below(3) == 0 {
-            let script = Script::new(&draw(random, benign, is_called));
+            let mut verbs = draw(random, benign, is_called);
+            verbs.iter_mut().for_each(|verb| *verb = aimed(*verb, &servers, scenario.nodes(), random));
+            let script = Script::new(&verbs);
             if script.is_benign() || !benign {
                 scenario = scenario.with(node, Conduct::Own(script));
             }
         }
     }
     scenario
+}
+
+/// Gives a verb that is about another actor somebody's place: mostly that of one who serves.
+fn aimed(verb: Verb, servers: &[usize], nodes: usize, random: &mut Splitmix) -> Verb {
+    let mut place = || {
+        let among = if servers.is_empty() || random.below(4) == 0 { nodes } else { servers.len() };
+        let drawn = random.below(among as u32) as usize;
+        servers.get(drawn).copied().filter(|_| among == servers.len()).unwrap_or(drawn) as u8
+    };
+    match verb {
+        Verb::CallAt(_) => Verb::CallAt(place()),
+        Verb::CancelAt(_) => Verb::CancelAt(place()),
+        verb => verb,
+    }
 }
 
 /// Tells whether an actor is the one whom a script of its parent's calls.
@@ -91,7 +137,9 @@ fn draw(random: &mut Splitmix, benign: bool, is_called: bool) -> Vec<Verb> {
     some(random, &CUES, 1);
     some(random, &DEEDS, if is_called { 1 } else { 2 });
     if is_called {
-        verbs.extend_from_slice(ANSWERS[random.below(if benign { 1 } else { 4 }) as usize]);
+        verbs.extend_from_slice(
+            ANSWERS[random.below(if benign { BENIGN_ANSWERS } else { ANSWERS.len() as u32 }) as usize],
+        );
     }
     if verbs.contains(&Verb::Thread) {
         verbs.retain(|verb| !verb.takes_a_process());

@@ -109,6 +109,7 @@ impl World<'_> {
                 self.end(*child, true);
             }
         }
+        self.close_lines(node);
         self.output_ends(node);
         self.outputs_break(node);
         self.guard(node, pid);

@@ -1,4 +1,5 @@
-//! What goes wrong between two moments: the user cancels, an actor fails, dies, falls silent, or gets no turn for a while.
+//! What goes wrong between two moments: the user cancels, an actor fails, dies, falls silent, or gets no turn for a while; a
+//! connection breaks.
 //!
 //! The rule: a disturbance is something that a scenario could have had from the start, at a time that no script knows;
 //! the oracles judge it like any other. In a narrow world there is one in a run, at any step, and not only between moments.
@@ -48,7 +49,8 @@ impl World<'_> {
         let user = u32::from(self.scenario.nets.user && !self.scenario.hurry && self.signals == 0);
         let actors: Vec<usize> = (0..self.actors.len()).filter(|node| self.listens(*node)).collect();
         let faults = menu.len();
-        let among = 1 + user + u32::try_from(actors.len() * faults).unwrap_or(0);
+        let lines = if self.scenario.narrow { 0 } else { self.lines.len() };
+        let among = 1 + user + u32::try_from(actors.len() * faults + lines).unwrap_or(0);
         let taken = self.choices.choose(Source::Fault, among);
         if taken == 0 {
             return Ok(false);
@@ -60,6 +62,13 @@ impl World<'_> {
             return Ok(true);
         }
         let index = (taken - 1 - user) as usize;
+        if let Some(line) = index.checked_sub(actors.len() * faults) {
+            let (line, to) =
+                self.lines.iter().nth(line).map(|(line, ends)| (*line, ends.to)).unwrap_or_default();
+            self.name_choice(format_args!("the connection of {} to {} breaks", id(line.0), id(to)));
+            self.break_line(line);
+            return Ok(true);
+        }
         if let (Some(node), Some(fault)) = (actors.get(index / faults), menu.get(index % faults)) {
             self.name_choice(format_args!("{} meets with {fault:?}", id(*node)));
             self.fault(*node, *fault)?;

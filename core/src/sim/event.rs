@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::kernel::Pid;
+use super::lines::{Carried, LineId};
 use super::script::Cue;
 use super::timeline::Name;
 use super::world::id;
@@ -19,6 +20,8 @@ pub(super) enum Event {
     Begin { node: usize },
     /// A script goes on.
     Cue { node: usize, cue: Cue },
+    /// Something arrives over a connection that is none to a parent or a child.
+    Line { node: usize, line: LineId, what: Carried },
     /// A user is told something of a call.
     Said { node: usize, output: Output },
     /// A process dies.
@@ -42,6 +45,7 @@ impl Event {
     pub(super) fn target(&self) -> usize {
         match self {
             Self::Fact { node, .. }
+            | Self::Line { node, .. }
             | Self::Exec { node }
             | Self::Begin { node }
             | Self::Cue { node, .. }
@@ -62,6 +66,10 @@ impl fmt::Display for Event {
             Self::Fact { node, fact: Input::Received { link, message } } => {
                 write!(f, "{} of {link} to {}", Name(message), id(*node))
             }
+            Self::Line { node, what: Carried::Said(message), .. } => {
+                write!(f, "{} of a peer to {}", Name(message), id(*node))
+            }
+            Self::Line { node, what, .. } => write!(f, "a peer, {what:?}, for {}", id(*node)),
             Self::Fact { node, fact } => write!(f, "{} for {}", Name(fact), id(*node)),
             Self::Exec { node } => write!(f, "the process of {}", id(*node)),
             Self::Begin { node } => write!(f, "the boot of {}", id(*node)),

@@ -46,7 +46,7 @@ fn may_stutter(before: &Before) -> bool {
         Input::Tick => !before.due,
         // Repeats, which may shorten a deadline.
         Input::Signalled(_) | Input::Cancel { .. } | Input::CancelChild { .. } => true,
-        Input::Received { link: Link::Parent, message: Message::Cancel { .. } } => true,
+        Input::Received { message: Message::Cancel { .. }, .. } | Input::CancelActor { .. } => true,
         // Adopted processes, and another look at them.
         Input::Cleared { .. } | Input::Received { message: Message::Census(_), .. } => true,
         Input::Swept { alive, .. } => {
@@ -58,7 +58,11 @@ fn may_stutter(before: &Before) -> bool {
         Input::Received { message: Message::Extend { .. }, .. } => true,
         Input::PeerJoined { .. } | Input::PeerShown { .. } => true,
         // Data.
-        Input::Failed { .. } | Input::StatusAsked | Input::Expose { .. } => true,
+        Input::Failed { .. } | Input::StatusAsked | Input::Expose { .. } | Input::ContextFailed { .. } => {
+            true
+        }
+        Input::Begin { .. } | Input::OpenStream { .. } | Input::Push { .. } | Input::EndStream { .. } => true,
+        Input::Taken { .. } => true,
         Input::Received { message: Message::Error(_) | Message::Status(_), .. } => true,
         Input::Received { message: Message::Ask | Message::Result(_), .. } => true,
         Input::Received { message: Message::Context { .. }, .. } => true,

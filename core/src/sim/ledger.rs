@@ -29,12 +29,17 @@ fn check_errors(world: &World<'_>, tally: &Tally) -> Result<(), Violation> {
     let mut missing = 0_u32;
     let mut first = None;
     for ((node, payload), carrier) in world.oracle.failures().zip(&world.oracle.carriers) {
-        let reports = world.reported.iter().filter(|error| error.payload == payload).count();
+        let reports = world.reported.iter().filter(|error| error.payload == payload).count()
+            + usize::from(world.oracle.calls.is_told(payload));
         if reports > 1 {
             let text = format_args!("an error of {} is in {reports} reports", id(node));
             return Err(Violation::told(Promise::DoubleError, world.now, text));
         }
-        if reports == 0 && has_a_way(world, node) {
+        let arrives = match world.oracle.calls.is_answer(payload) {
+            true => all_spoke(world) && !world.oracle.calls.cut,
+            false => has_a_way(world, node),
+        };
+        if reports == 0 && arrives {
             missing += 1;
             first.get_or_insert((node, *carrier));
         }
@@ -71,13 +76,20 @@ fn has_a_way(world: &World<'_>, node: usize) -> bool {
     }
 }
 
+/// Tells whether everybody could say their last words: an answer to a call may take any way.
+fn all_spoke(world: &World<'_>) -> bool {
+    let began = (0..world.actors.len()).filter(|node| world.actors[*node].is_some());
+    began.into_iter().all(|node| has_a_way(world, node))
+}
+
 /// What machines make of a child's end is told once too.
 fn check_doubles(world: &World<'_>) -> Result<(), Violation> {
     for (index, error) in world.reported.iter().enumerate() {
         let same = |other: &&crate::Error| {
             (other.kind, other.origin, other.payload) == (error.kind, error.origin, error.payload)
         };
-        if world.reported[..index].iter().any(|other| same(&other)) {
+        let is_single = !super::calls::is_of_a_call(error.kind);
+        if is_single && world.reported[..index].iter().any(|other| same(&other)) {
             let text = format_args!("{} {} is in two reports", error.origin, error.kind);
             return Err(Violation::told(Promise::DoubleError, world.now, text));
         }

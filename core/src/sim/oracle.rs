@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use super::calls::{Calls, answered_with};
 use super::conduct::Conduct;
 use super::heard::{Heard, hear, is_answered};
 use super::kernel::{Block, Process, Vital, What};
@@ -63,6 +64,7 @@ pub(super) struct Oracle {
     pub(super) dropped: u32,
     /// The longest teardown of an actor, in parts per thousand of its bound.
     pub(super) fullest: u64,
+    pub(super) calls: Calls,
 }
 
 /// Payloads of failures begin here; below are the results.
@@ -80,6 +82,7 @@ impl Oracle {
             carriers: Vec::new(),
             dropped: 0,
             fullest: 0,
+            calls: Calls::new(conducts),
         }
     }
 
@@ -144,6 +147,7 @@ pub(super) fn after(
     check_machine(world, node)?;
     super::acts::check(world, node, before, outputs)?;
     super::fall::check(world, node, before, refused, outputs)?;
+    super::calls::check(world, node, before, outputs)?;
     check_late(world, node)?;
     for output in outputs {
         if let Output::Report(Event::Unkillable(child) | Event::Leaked(child) | Event::Escaped(child, _)) =
@@ -268,7 +272,11 @@ impl Oracle {
 
     /// Remembers who was given a failure of a script last.
     fn carry(&mut self, node: usize, input: &Input) {
-        if let Input::Received { message: Message::Error(error), .. } = input
+        let relayed = match input {
+            Input::Received { message: Message::Error(error), .. } => Some(*error),
+            _ => answered_with(input),
+        };
+        if let Some(error) = relayed
             && let Some(index) = error.payload.0.checked_sub(FAILURES)
             && let Some(carrier) = self.carriers.get_mut(index as usize)
         {

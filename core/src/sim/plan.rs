@@ -61,6 +61,18 @@ impl Plan {
         Self::new([parents].into(), deviations, words)
     }
 
+    /// Plans the worlds of talk, with a user at any time and all that can go wrong between two moments: a caller, whom it
+    /// calls, and whom that one calls for it; and two who call each other, of whom a third cancels one.
+    #[must_use]
+    pub fn talk(deviations: usize) -> Self {
+        let wild = |scenario| Scenario { disturbed: true, absent: true, ..scenario };
+        let piece = |scenario| Piece { scenario: wild(scenario), deviations };
+        let pieces = [super::worlds::nested_calls(), super::worlds::cancelled_by_a_third()];
+        let trees =
+            "calls of 3 actors, nested, and of 3 under a root, crossed and cancelled by a third".into();
+        Self { pieces: pieces.map(piece).into(), trees, deviations, away: None }
+    }
+
     fn new(trees: Vec<Vec<usize>>, deviations: usize, words: String) -> Self {
         let piece = |parents| Piece { scenario: Scenario::of(parents).wild(), deviations };
         Self { pieces: trees.into_iter().map(piece).collect(), trees: words, deviations, away: None }

@@ -47,6 +47,10 @@ pub enum Promise {
     LeftBehind,
     /// A dead child is collected while something that it left lives.
     Unswept,
+    /// Another one than who asked first is named as canceller.
+    WrongCanceller,
+    /// What is called for a caller has more time than that one gave.
+    LongCall,
     /// A healthy child is hurried.
     Escalation,
     /// A timer fires though what it guards is there already.
@@ -67,6 +71,8 @@ pub enum Promise {
     LeftOver,
     /// Something came and is never looked at.
     Unconsumed,
+    /// An item of a stream comes to nobody, or before another one.
+    LostItem,
     /// A state does not survive its encoding.
     RoundTrip,
     /// A machine sees of itself that the invariant with this number is broken.
@@ -120,6 +126,8 @@ impl Promise {
         Self::Orphan,
         Self::LeftBehind,
         Self::Unswept,
+        Self::WrongCanceller,
+        Self::LongCall,
         Self::Escalation,
         Self::StaleTimer,
         Self::UnseenDeath,
@@ -130,6 +138,7 @@ impl Promise {
         Self::Leak,
         Self::LeftOver,
         Self::Unconsumed,
+        Self::LostItem,
         Self::RoundTrip,
     ];
 
@@ -155,6 +164,8 @@ impl Promise {
             Self::Unswept => ("unswept", Number::Of(10)),
             Self::MadeUp => ("made up", Number::Of(11)),
             Self::MissedExit => ("missed exit", Number::Of(12)),
+            Self::WrongCanceller => ("wrong canceller", Number::Of(20)),
+            Self::LongCall => ("long call", Number::Of(27)),
             Self::Escalation => ("escalation", Number::Of(31)),
             Self::StaleTimer => ("stale timer", Number::Of(32)),
             Self::UnseenDeath => ("unseen death", Number::Of(34)),
@@ -165,6 +176,7 @@ impl Promise {
             Self::Leak => ("leak", Number::Of(43)),
             Self::LeftOver => ("left over", Number::Of(43)),
             Self::Unconsumed => ("unconsumed", Number::Of(45)),
+            Self::LostItem => ("lost item", Number::Of(45)),
             Self::RoundTrip => ("round trip", Number::Of(46)),
             Self::Machine(number) => ("machine", Number::Of(number)),
         }

@@ -6,10 +6,10 @@
 
 use super::body::Stage;
 use super::kernel::{Block, Pid, Vital, What};
-use super::talk::served_in;
+use super::serve::is_served;
 use super::verb::Verb;
 use super::world::{World, place};
-use crate::{ActorId, Child, Life, Link, On, ScopeId, Until, Wait, Why};
+use crate::{ActorId, Child, Life, On, ScopeId, Until, Wait, Why};
 
 impl World<'_> {
     /// Tells whether a process need not end, since nobody has asked it to.
@@ -53,7 +53,7 @@ impl World<'_> {
     }
 
     /// Tells whether an actor's driver is at fault, and moves no more.
-    fn is_silent(&self, node: usize) -> bool {
+    pub(super) fn is_silent(&self, node: usize) -> bool {
         self.pids[node].is_some_and(|pid| {
             let process = self.kernel.at(pid);
             let begun = self.actors[node].as_ref().is_some_and(|actor| actor.begun);
@@ -82,25 +82,13 @@ impl World<'_> {
                     && self.pids[place(child)].is_some_and(|pid| self.kernel.at(pid).is_alive())
             }
             // What serves a call is user code too, and may last as its call may.
-            (On::Scope(scope), _) => match served_in(scope) {
-                Some(context) => self.may_be_silent(node, context.link),
-                None => self.is_busy(node),
-            },
-            (On::Task(_), _) => self.is_busy(node),
-            (On::Context(context), _) => self.may_be_silent(node, context.link),
+            (On::Scope(scope), _) if is_served(scope) => {
+                self.serving(node).is_some_and(|serving| self.may_talk(node, serving.context))
+            }
+            (On::Task(_) | On::Scope(_), _) => self.is_busy(node),
+            (On::Context(context), _) => self.may_talk(node, context),
             _ => false,
         }
-    }
-
-    /// Tells whether a call may go on without a word: whom one talks to is at fault, or who serves it is at it.
-    fn may_be_silent(&self, node: usize, link: Link) -> bool {
-        let (far, callee) = match link {
-            Link::Child(child) => (Some(place(child)), Some(place(child))),
-            Link::Parent => (self.scenario.parent(node), Some(node)),
-            Link::Peer(_) => (None, None),
-        };
-        far.is_some_and(|far| self.is_silent(far))
-            || callee.is_some_and(|callee| self.served(callee).is_some())
     }
 
     /// Tells whether the scope in which a child stands is cancelled: then it should have been asked to end.

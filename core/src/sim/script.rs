@@ -30,6 +30,8 @@ pub(super) enum Cue {
     Cancelled,
     HelperCancelled,
     Written(u8),
+    /// Who is at that place can be reached.
+    Found(u8),
     Relay,
 }
 
@@ -42,7 +44,7 @@ impl World<'_> {
             return Ok(());
         };
         let (script, stage, nursery, calling) =
-            (*body.conduct.script(), body.stage, body.nursery, body.calling);
+            (*body.conduct.script(), body.stage, body.nursery, body.calling[0]);
         match cue {
             Cue::Start => self.start(node, &script),
             Cue::Named => {
@@ -56,7 +58,7 @@ impl World<'_> {
                 self.timeline.note(self.now, "script", format_args!("{}: {conduct:?}", id(node)));
                 self.go_on(node, script.resumed(at))
             }
-            Cue::Cancelled if stage == Stage::Working && !matches!(calling, Calling::Now(_)) => {
+            Cue::Cancelled if stage == Stage::Working && !matches!(calling, Calling::Now(..)) => {
                 self.heed(node, &script)
             }
             Cue::Cancelled if matches!(stage, Stage::Working | Stage::Writing) => {
@@ -72,6 +74,7 @@ impl World<'_> {
                 self.end_task(node, HELPER)
             }
             Cue::HelperCancelled if stage != Stage::Over => self.end_task(node, HELPER),
+            Cue::Found(of) => self.wake(node, usize::from(of)),
             Cue::Relay => self.relay(node),
             Cue::Work(_) | Cue::Cancelled | Cue::HelperFails | Cue::HelperCancelled | Cue::Written(_) => {
                 Ok(())
@@ -79,7 +82,7 @@ impl World<'_> {
         }
     }
 
-    /// Takes its place: its endpoint, its name, its nursery, and its children but those that it spawns later.
+    /// Takes its place: its endpoint, its name, its door, its nursery, and its children but those that it spawns later.
     fn start(&mut self, node: usize, script: &Script) -> Result<(), Violation> {
         if let Some(body) = self.body(node) {
             if body.stage != Stage::Idle {
@@ -93,6 +96,7 @@ impl World<'_> {
         if self.scenario.named {
             self.take_name(node);
         }
+        self.tell_of(node);
         let children: Vec<usize> = self.scenario.children(node).collect();
         let wants_scope = [Verb::Shield, Verb::Deadline, Verb::Helper].iter().any(|verb| script.has(*verb));
         if (!children.is_empty() || wants_scope) && !script.has(Verb::Bare) {
@@ -110,7 +114,7 @@ impl World<'_> {
     /// Does what it does when it is cancelled.
     fn heed(&mut self, node: usize, script: &Script) -> Result<(), Violation> {
         if let Some(body) = self.body(node) {
-            (body.stage, body.calling) = (Stage::Heeding, Calling::No);
+            (body.stage, body.calling[0]) = (Stage::Heeding, Calling::No);
         }
         match script.after(Verb::OnCancel) {
             Some(at) => self.go_on(node, at),
@@ -129,7 +133,8 @@ impl World<'_> {
     /// Goes on with a script, and hears then of a cancel that it has missed.
     pub(super) fn go_on(&mut self, node: usize, at: u8) -> Result<(), Violation> {
         self.do_verbs(node, at)?;
-        let hears = |body: &Body| body.stage == Stage::Working && !matches!(body.calling, Calling::Now(_));
+        let hears =
+            |body: &Body| body.stage == Stage::Working && !matches!(body.calling[0], Calling::Now(..));
         let missed = |body: &Body| body.missed && hears(body);
         let runs = self.pids[node].is_some_and(|pid| self.kernel.at(pid).runs());
         match self.actors[node].as_ref().map(|actor| &actor.body).filter(|body| runs && missed(body)) {
@@ -166,6 +171,9 @@ impl World<'_> {
             _ if self.life(node) == Some(Life::Ended) => return Ok(self.befall(node, verb, next)),
             // What it would wait for has come.
             Verb::Serve if self.script(node).heeds(next) => return Ok(Then::GoesOn),
+            Verb::Return | Verb::Fail if self.script(node).serves(next) => {
+                self.end_call(node, verb == Verb::Fail)?;
+            }
             Verb::Serve if first.is_some() => self.finish(node, None)?,
             Verb::Return => self.finish(node, None)?,
             Verb::Fail => self.finish(node, Some(Kind::Failed))?,
@@ -176,8 +184,9 @@ impl World<'_> {
                 return self.ask(node, Input::Extend { by });
             }
             Verb::Ready => return self.ask(node, Input::Ready),
-            Verb::Call => return self.call_first(node, next),
-            Verb::Answer => self.give_stream(node)?,
+            Verb::Call | Verb::CallAt(_) | Verb::CancelAt(_) => return self.reach(node, verb, next),
+            Verb::Answer => self.begin_to_answer(node, 1, false)?,
+            Verb::Items(many) => self.begin_to_answer(node, many, true)?,
             Verb::Spawn => return self.spawn_late(node, next - 1).map(|()| Then::GoesOn),
             Verb::Peer | Verb::PeerStays => {
                 return self.join_peer(node, verb == Verb::Peer).map(|()| Then::GoesOn);
@@ -209,7 +218,7 @@ impl World<'_> {
         child.map_or(Ok(()), |child| self.spawn(node, child))
     }
 
-    fn nursery(&mut self, node: usize) -> ScopeId {
+    pub(super) fn nursery(&mut self, node: usize) -> ScopeId {
         self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT)
     }
 

@@ -9,7 +9,7 @@ use super::promise::Promise;
 use super::script::Cue;
 use super::verb::Verb;
 use super::world::{World, id, place};
-use crate::{ActorId, Defect, Exit, Input, Message, Outcome, Output, Payload, Signal, Status};
+use crate::{ActorId, Defect, Exit, Input, Link, Message, Outcome, Output, Payload, Signal, Status};
 
 pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Result<(), Violation> {
     world.pass_on(node, output);
@@ -20,9 +20,12 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
                 return world.give(node, answer).map(drop);
             }
         }
-        Output::Send { link, message, .. } => world.send(node, link, message),
+        Output::Send { link: Link::Peer(peer), message, .. } => world.send_to_peer(node, peer, message),
+        Output::Send { link, message, may_wait } => world.send(node, link, message, may_wait),
         Output::Flush { link } => world.flush(node, link),
+        Output::Close { link: Link::Peer(peer) } => world.hang_up_on(node, peer),
         Output::Close { link } => world.close(node, link),
+        Output::Dial { peer, payload } => world.dial(node, peer, payload.0 as usize),
         Output::Signal { child, signal } => return world.signal(node, child, signal),
         Output::Sweep { child } => {
             if let Some(actor) = world.actors[node].as_mut() {
@@ -36,15 +39,13 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
             world.at(world.now, Event::Cue { node, cue: Cue::Start });
         }
         Output::CancelTask { task, .. } => world.cancel_task(node, task),
-        Output::CancelBody { scope, .. } if super::talk::served_in(scope).is_none() => {
-            world.cancel_body(node)
-        }
+        Output::CancelBody { scope, .. } if !super::serve::is_served(scope) => world.cancel_body(node),
         Output::Raise { scope, error } => world.raise(node, scope, error),
         Output::Closed { scope, lost, .. } => world.closed(node, scope, lost),
         Output::Describe { link: Some(link), asked } => {
             let parent = world.scenario.parent(node).map_or(ActorId(0), id);
             let status = Status { actor: id(node), parent, asked, payload: Payload::default() };
-            world.send(node, link, Message::Status(status));
+            world.send(node, link, Message::Status(status), false);
         }
         Output::Clear => {
             if let Some(actor) = world.actors[node].as_mut() {
@@ -56,7 +57,7 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
         Output::Unanswered { .. } => world.kill_template(node),
         Output::Report(crate::Event::Abandoned(_)) => world.abandon(node),
         Output::Done(outcome) => world.done(node, outcome)?,
-        // Nothing that changes this world: words for users, of calls (see `talk.rs`), of peers and of names.
+        // Nothing that changes this world: words for users, of calls (see `talk.rs`) and of names.
         _ => {}
     }
     Ok(())
@@ -113,6 +114,7 @@ impl World<'_> {
     /// The process exits, unless something in it never ends.
     fn done(&mut self, node: usize, outcome: Outcome) -> Result<(), Violation> {
         self.remove_socket(node);
+        self.close_lines(node);
         let Some(actor) = self.actors[node].as_mut() else { return Ok(()) };
         actor.outcome = Some(outcome);
         let pid = actor.pid;

@@ -129,7 +129,7 @@ fn code_sink(world: &World<'_>, node: usize) -> End {
 /// Says why a call is not answered.
 fn call_sink(world: &World<'_>, node: usize, wait: &Wait) -> End {
     let me = id(node);
-    let Some(far) = world.called_by(wait) else {
+    let Some((far, _)) = world.called_by(wait) else {
         return silent(format!("only the user's code in {me} could end that"));
     };
     let called = id(far);

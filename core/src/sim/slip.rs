@@ -12,4 +12,10 @@ pub enum Slip {
     OneByOne,
     /// It takes a status that is lost for success.
     MadeUp,
+    /// It passes a cancel on in its own actor's name.
+    Renamed,
+    /// It makes what is called for a caller a call of its actor's own.
+    Unscoped,
+    /// It lets what may wait be overtaken by what may not.
+    Overtaken,
 }

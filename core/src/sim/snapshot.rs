@@ -9,6 +9,7 @@ use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::{Block, INIT, Pid, Process, What};
 use super::key::{Key, Print};
+use super::lines::Carried;
 use super::script::Cue;
 use super::world::{Actor, World};
 
@@ -30,6 +31,7 @@ impl World<'_> {
                 event_key(key, &names, event);
             }
         }
+        self.lines_key(key);
         key.number(names.len() as u64);
         for (pid, process) in self.kernel.all() {
             process_key(key, &names, pid, process);
@@ -48,6 +50,9 @@ impl World<'_> {
         key.data(&self.directory);
         key.data(&self.reported);
         key.data(&oracle.failures);
+        if oracle.calls.is_kept {
+            key.data(&oracle.calls);
+        }
         key.finish()
     }
 
@@ -85,7 +90,8 @@ impl World<'_> {
                 None => key.print(&Print::of(machine.state())),
             }
             conduct_key(key, &body.conduct);
-            key.number(body.stage as u64 | u64::from(body.missed) << 4 | body.calling.code() << 5);
+            key.number(body.stage as u64 | u64::from(body.missed) << 4);
+            key.data(&(body.calling, &body.serving));
             key.data(&body.nursery);
             key.data(&body.held);
             key.number(sweeps.len() as u64);
@@ -112,6 +118,14 @@ impl World<'_> {
         key.until(wire.up);
         key.until(self.told[node]);
         key.data(&self.patience[node]);
+    }
+
+    fn lines_key(&self, key: &mut Key) {
+        key.number(self.lines.len() as u64);
+        for ((dialler, peer), line) in &self.lines {
+            key.data(&(dialler, peer, line.to, line.joined, line.open));
+            line.last.into_iter().for_each(|last| key.until(last));
+        }
     }
 
     fn oracle_key(&self, key: &mut Key, node: usize) {
@@ -168,13 +182,20 @@ fn event_key(key: &mut Key, names: &[u64], event: &Event) {
             key.number(*node as u64);
             key.data(fact);
         }
+        Event::Line { node, line: (dialler, peer), what } => {
+            key.variant(what);
+            key.number(*node as u64 | (*dialler as u64) << 16 | u64::from(peer.0) << 32);
+            if let Carried::Said(message) = what {
+                key.data(message);
+            }
+        }
         Event::Said { node, output } => {
             key.number(*node as u64);
             key.data(output);
         }
         Event::Cue { node, cue } => {
             key.variant(cue);
-            let at = if let Cue::Work(at) | Cue::Written(at) = cue { *at } else { 0 };
+            let at = if let Cue::Work(at) | Cue::Written(at) | Cue::Found(at) = cue { *at } else { 0 };
             key.number(*node as u64 | u64::from(at) << 16);
         }
         Event::Drain { node, of } => key.number(*node as u64 | (*of as u64) << 16),

@@ -1,6 +1,8 @@
-//! The users' code of actors that call each other: who calls its child, who serves that, who dies of it.
+//! The users' code of actors that call each other: whom a script calls or cancels, how it gets there, what it hears.
 //!
-//! The rule: a user hears what its shell tells it and answers by asks and facts of the public surface, a little later.
+//! The rule: a user hears what its shell tells it and answers by asks and facts of the public surface, a little later. Where
+//! somebody is who is neither its parent nor its child, it is told once that one is up; what has become of that one since, it
+//! finds out. What an actor does for those who call it stands in [`serve`](super::serve).
 
 use core::time::Duration;
 
@@ -9,52 +11,47 @@ use super::choices::Source;
 use super::deeds::Then;
 use super::event::Event;
 use super::oracle::Violation;
-use super::script::NURSERY;
+use super::script::Cue;
+use super::serve::is_served;
+use super::slip::Slip;
 use super::verb::Verb;
-use super::world::{World, id};
+use super::world::{World, id, place};
 use crate::{
-    ActorId, Answer, Callee, Child, ContextId, End, Input, Link, NameId, On, Output, Payload, ScopeId, Side,
-    Wait, Why,
+    ActorId, Channel, Child, ContextId, Input, Link, NameId, On, Output, Payload, PeerId, ScopeId, Side, Wait,
 };
 
 /// What every actor that serves exposes.
-const ENDPOINT: NameId = NameId(1);
-/// The bytes of arguments, items and results: what travels does not matter here.
-const BYTES: Payload = Payload(0);
+pub(super) const ENDPOINT: NameId = NameId(1);
+/// The bytes of arguments, and of what travels that nobody looks at.
+pub(super) const BYTES: Payload = Payload(0);
 
-/// Gives the scope of the body that serves a call.
-const fn body_of(context: ContextId) -> ScopeId {
-    ScopeId(NURSERY.0 + context.number)
-}
-
-/// Gives the call that a body serves, if a scope is that of one.
-pub(super) fn served_in(scope: ScopeId) -> Option<ContextId> {
-    let number = scope.0.checked_sub(NURSERY.0).filter(|number| *number > 0)?;
-    Some(ContextId::callee(Link::Parent, number))
+/// How an actor gets to another one.
+enum Way {
+    /// By this channel.
+    Open(Link),
+    /// Not yet.
+    ToCome,
+    /// Not any more.
+    None,
 }
 
 impl World<'_> {
-    /// Exposes the endpoint of one who serves.
-    pub(super) fn expose(&mut self, node: usize) -> Result<(), Violation> {
-        self.give(node, Input::Expose { endpoint: ENDPOINT })?.ok();
-        Ok(())
-    }
-
     /// Lets a user hear what the shell has for it, if that is about a call.
     pub(super) fn pass_on(&mut self, node: usize, output: Output) {
         let slow = match output {
-            Output::Offer { .. } => true,
+            Output::Offer { .. } | Output::Item { .. } => true,
             Output::Report(crate::Event::Up(_) | crate::Event::Gone(_))
             | Output::Begun { .. }
             | Output::Credited { .. }
-            | Output::Ended { .. } => false,
-            Output::CancelBody { scope, .. } | Output::Closed { scope, .. } if served_in(scope).is_some() => {
-                false
-            }
+            | Output::Ended { .. }
+            | Output::Reached { .. }
+            | Output::Unreached { .. } => false,
+            Output::CancelBody { scope, .. } | Output::Closed { scope, .. } if is_served(scope) => false,
             _ => return,
         };
-        let script = self.conducts[node].script();
-        if !script.has(Verb::Call) && !script.has(Verb::OnCall) {
+        let script = self.script(node);
+        let is_read = script.reads().is_some();
+        if !script.talks() || matches!(output, Output::Item { .. } if !is_read) {
             return;
         }
         let what = format_args!("{}'s code takes up a call after", id(node));
@@ -65,130 +62,226 @@ impl World<'_> {
     /// A user has heard something of a call.
     pub(super) fn talk(&mut self, node: usize, output: Output) -> Result<(), Violation> {
         match output {
-            Output::Report(crate::Event::Up(child) | crate::Event::Gone(child)) => {
-                self.hear_of_callee(node, child)?;
+            Output::Report(crate::Event::Up(actor) | crate::Event::Gone(actor))
+            | Output::Reached { actor, .. } => self.wake(node, place(actor))?,
+            Output::Unreached { actor, .. } => self.give_up(node, actor)?,
+            Output::Offer { .. } => self.serve_next(node)?,
+            Output::Begun { context, .. } => self.begin_to_read(node, context)?,
+            Output::Item { context, .. } if context.side == Side::Caller => {
+                self.give(node, Input::Taken { context, items: 1 })?.ok();
             }
-            Output::Offer { context, .. } => self.serve(node, context)?,
-            Output::Begun { context, .. } => {
-                self.give(node, Input::OpenStream { context, window: 1, lossy: false })?.ok();
-            }
+            Output::Credited { context, .. } if context.side == Side::Callee => self.send_items(node)?,
             Output::Credited { context, .. } => {
                 self.give(node, Input::Push { context, payload: BYTES })?.ok();
-                if context.side == Side::Callee {
-                    self.give(node, Input::Leave { scope: body_of(context) })?.ok();
-                }
             }
-            Output::CancelBody { scope, .. } if self.scenario.nets.tasks => {
-                self.give(node, Input::Leave { scope })?.ok();
-            }
+            Output::CancelBody { scope, .. } => self.heed_caller(node, scope)?,
             Output::Closed { scope, end, .. } => self.give_answer(node, scope, end)?,
-            Output::Ended { context, .. } if context.side == Side::Caller => self.hear_answer(node)?,
+            Output::Ended { context, .. } if context.side == Side::Caller => {
+                self.hear_answer(node, context)?
+            }
             _ => {}
         }
         Ok(())
     }
 
-    /// Calls the first child once that is up, and then waits for what it answers; if there is none, or if the script is at
-    /// a call already, it goes on.
-    pub(super) fn call_first(&mut self, node: usize, next: u8) -> Result<Then, Violation> {
-        let first = self.scenario.children(node).next().map(id);
-        let Some(actor) = self.actors[node].as_mut() else { return Ok(Then::Waits) };
-        let known = first.and_then(|first| actor.machine.state().children.get(&first));
-        match (known.map(|child| child.phase), first) {
-            (Some(phase), Some(child)) if actor.body.calling == Calling::No => {
-                actor.body.calling = Calling::Soon(next);
-                let to_come =
-                    matches!(phase, Child::Starting | Child::Early | Child::Booting | Child::Withdrawn);
-                if to_come { Ok(Then::Waits) } else { self.call(node, child, next) }
+    /// Opens a caller's end of the stream. Who takes no items has room for one.
+    fn begin_to_read(&mut self, node: usize, context: ContextId) -> Result<(), Violation> {
+        let script = self.script(node);
+        let (window, lossy) = (script.reads().unwrap_or(1), script.has(Verb::Lossy));
+        self.give(node, Input::OpenStream { context, window, lossy })?.ok();
+        Ok(())
+    }
+
+    /// Calls, or cancels, whom a verb means, once it can be reached, and waits until then, or for the answer. If it never can
+    /// be, or if what the verb is part of waits for somebody already, the script goes on.
+    pub(super) fn reach(&mut self, node: usize, verb: Verb, next: u8) -> Result<Then, Violation> {
+        let strand = usize::from(self.script(node).serves(next));
+        let Some(target) = self.target(node, verb) else { return Ok(Then::GoesOn) };
+        if self.body(node).is_none_or(|body| body.calling[strand] != Calling::No) {
+            return Ok(Then::GoesOn);
+        }
+        match self.way_to(node, target)? {
+            Way::None => Ok(Then::GoesOn),
+            Way::Open(link) if matches!(verb, Verb::CancelAt(_)) => {
+                self.give(node, Input::CancelActor { link })?.ok();
+                Ok(Then::GoesOn)
             }
-            _ => Ok(Then::GoesOn),
+            Way::Open(link) => self.call(node, link, verb, next),
+            // Who is cancelled waits for nobody.
+            Way::ToCome if strand == 0 && self.script(node).heeds(next) => Ok(Then::GoesOn),
+            Way::ToCome => {
+                self.set_calling(node, strand, Calling::Soon(next));
+                Ok(Then::Waits)
+            }
         }
     }
 
-    /// Hears that a child is up, or gone. Whoever was to call it does, or can't any more.
-    fn hear_of_callee(&mut self, node: usize, child: ActorId) -> Result<(), Violation> {
-        let is_first = self.scenario.children(node).next().map(id) == Some(child);
-        match self.body(node).map(|body| body.calling) {
-            Some(Calling::Soon(next)) if is_first => match self.call(node, child, next)? {
-                Then::GoesOn => self.go_on(node, next),
-                Then::Waits | Then::IsHeldUp => Ok(()),
-            },
-            _ => Ok(()),
-        }
-    }
-
-    fn call(&mut self, node: usize, child: ActorId, next: u8) -> Result<Then, Violation> {
-        let Some(actor) = self.actors[node].as_ref() else { return Ok(Then::Waits) };
-        let context = ContextId::caller(Link::Child(child), actor.machine.state().last_call + 1);
-        let (scope, linked, endpoint) = (ScopeId::ROOT, false, ENDPOINT);
-        let call = Input::Call { context, scope, linked, endpoint, payload: BYTES, deadline: None };
-        let called = self.give(node, call)?.is_ok();
+    fn set_calling(&mut self, node: usize, strand: usize, calling: Calling) {
         if let Some(body) = self.body(node) {
-            body.calling = if called { Calling::Now(next) } else { Calling::No };
+            body.calling[strand] = calling;
         }
-        Ok(if called { Then::Waits } else { Then::GoesOn })
     }
 
-    fn serve(&mut self, node: usize, context: ContextId) -> Result<(), Violation> {
-        let scope = body_of(context);
-        if self.give(node, Input::Accept { context, scope, parent: ScopeId::ROOT })?.is_err() {
-            return Ok(());
-        }
-        self.react(node, Verb::OnCall)
-    }
-
-    /// Begins to answer its caller.
-    pub(super) fn give_stream(&mut self, node: usize) -> Result<(), Violation> {
-        let Some(context) = self.served(node) else { return Ok(()) };
-        self.give(node, Input::Begin { context, payload: BYTES })?.ok();
-        self.give(node, Input::OpenStream { context, window: 1, lossy: false })?.ok();
-        Ok(())
-    }
-
-    /// Gives the call that an actor serves and has not begun to answer.
-    pub(super) fn served(&self, node: usize) -> Option<ContextId> {
-        let waits = self.actors[node].iter().flat_map(|actor| actor.machine.waits());
-        let mut served = waits.filter(|wait| wait.why == Why::Callee(Callee::Serving));
-        served.find_map(|wait| match wait.on {
-            On::Context(context) if context.link == Link::Parent => Some(context),
+    /// Gives whom a verb means.
+    fn target(&self, node: usize, verb: Verb) -> Option<usize> {
+        match verb {
+            Verb::Call => self.scenario.children(node).next(),
+            Verb::CallAt(place) | Verb::CancelAt(place) => Some(place.into()),
             _ => None,
-        })
+        }
+        .filter(|target| *target != node && *target < self.scenario.nodes())
     }
 
-    fn give_answer(&mut self, node: usize, scope: ScopeId, end: End) -> Result<(), Violation> {
-        let Some(context) = served_in(scope) else { return Ok(()) };
-        let answer = match end {
-            End::Cancelled(cause) => Answer::Cancelled(cause),
-            _ => Answer::Returned(BYTES),
-        };
-        self.give(node, Input::Finished { context, answer })?.ok();
+    /// Finds the way from one actor to another, or begins to make it.
+    fn way_to(&mut self, node: usize, target: usize) -> Result<Way, Violation> {
+        let Some(actor) = self.actors[node].as_ref() else { return Ok(Way::None) };
+        let state = actor.machine.state();
+        if self.scenario.parent(target) == Some(node) {
+            let phase = state.children.get(&id(target)).map(|child| child.phase);
+            return Ok(match phase {
+                None => Way::None,
+                Some(Child::Starting | Child::Early | Child::Booting | Child::Withdrawn) => Way::ToCome,
+                Some(_) => Way::Open(Link::Child(id(target))),
+            });
+        }
+        if self.scenario.parent(node) == Some(target) {
+            return Ok(Way::Open(Link::Parent));
+        }
+        match state.peer_of(id(target)) {
+            Some((peer, record)) if record.channel == Channel::Open => Ok(Way::Open(Link::Peer(peer))),
+            Some(_) => Ok(Way::ToCome),
+            None if self.conducts[target].script().is_command() => Ok(Way::None),
+            None if !self.is_known(target) => Ok(Way::ToCome),
+            None => {
+                let peer = PeerId(state.last_peer.0 + 1);
+                let dial = Input::Dial { peer, actor: id(target), payload: Payload(target as u32) };
+                let dialled = self.give(node, dial)?.is_ok();
+                Ok(if dialled { Way::ToCome } else { Way::None })
+            }
+        }
+    }
+
+    /// Tells whether an actor has taken its place, so that others know where it is.
+    pub(super) fn is_known(&self, node: usize) -> bool {
+        self.actors[node].as_ref().is_some_and(|actor| actor.body.stage != super::body::Stage::Idle)
+    }
+
+    /// Tells all who wait for an actor that it is there.
+    pub(super) fn tell_of(&mut self, node: usize) {
+        for waiter in 0..self.actors.len() {
+            if (0..2).any(|strand| self.awaits(waiter, strand) == Some(node)) {
+                let what = format_args!("the news of {} for {}", id(node), id(waiter));
+                let after = self.latency(what);
+                let cue = Cue::Found(node as u8);
+                self.at(self.now.after(after), Event::Cue { node: waiter, cue });
+            }
+        }
+    }
+
+    /// Gives whom one of the two things that a script is at waits for, to call or to cancel it.
+    fn awaits(&self, node: usize, strand: usize) -> Option<usize> {
+        let body = self.actors[node].as_ref().map(|actor| &actor.body)?;
+        let Calling::Soon(next) = body.calling[strand] else { return None };
+        self.target(node, *body.conduct.script().verbs().get(usize::from(next) - 1)?)
+    }
+
+    /// Somebody can be reached, or never can be: who waits for that tries again.
+    pub(super) fn wake(&mut self, node: usize, target: usize) -> Result<(), Violation> {
+        for strand in 0..2 {
+            if self.awaits(node, strand) != Some(target) {
+                continue;
+            }
+            let Some(next) = self.leave_off(node, strand) else { continue };
+            let verb = self.script(node).verbs()[usize::from(next) - 1];
+            if self.reach(node, verb, next)? == Then::GoesOn {
+                self.go_on(node, next)?;
+            }
+        }
         Ok(())
+    }
+
+    /// Somebody is not where it should be: who waits for that goes on.
+    fn give_up(&mut self, node: usize, actor: ActorId) -> Result<(), Violation> {
+        for strand in 0..2 {
+            if self.awaits(node, strand) == Some(place(actor))
+                && let Some(next) = self.leave_off(node, strand)
+            {
+                self.go_on(node, next)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for nobody any more, and gives where the script goes on.
+    fn leave_off(&mut self, node: usize, strand: usize) -> Option<u8> {
+        match core::mem::replace(&mut self.body(node)?.calling[strand], Calling::No) {
+            Calling::No => None,
+            Calling::Soon(next) | Calling::Now(next, _) => Some(next),
+        }
+    }
+
+    /// Calls. What is called by its place is part of what calls it; the first child is called so that the call outlives the
+    /// nursery, and whoever waits for it waits for nothing else.
+    fn call(&mut self, node: usize, link: Link, verb: Verb, next: u8) -> Result<Then, Violation> {
+        let serves = self.script(node).serves(next);
+        let linked = verb != Verb::Call;
+        let scope = match self.serving(node) {
+            Some(serving) if serves => serving.scope,
+            _ if linked => self.nursery(node),
+            _ => ScopeId::ROOT,
+        };
+        let scope = if self.scenario.slip == Some(Slip::Unscoped) { ScopeId::ROOT } else { scope };
+        let Some(actor) = self.actors[node].as_ref() else { return Ok(Then::Waits) };
+        let context = ContextId::caller(link, actor.machine.state().last_call + 1);
+        let deadline = self.script(node).within().map(|within| self.now.after(within));
+        let call = Input::Call { context, scope, linked, endpoint: ENDPOINT, payload: BYTES, deadline };
+        self.set_calling(node, usize::from(serves), Calling::Now(next, context));
+        if self.give(node, call)?.is_err() {
+            self.set_calling(node, usize::from(serves), Calling::No);
+            return Ok(Then::GoesOn);
+        }
+        Ok(Then::Waits)
+    }
+
+    /// Tells whether an actor calls somebody for a caller of its own.
+    pub(super) fn calls_for_a_caller(&self, node: usize, context: ContextId) -> bool {
+        let calling = self.actors[node].as_ref().map(|actor| actor.body.calling[1]);
+        matches!(calling, Some(Calling::Now(_, on)) if on == context)
     }
 
     /// Whoever waited for the answer goes on.
-    fn hear_answer(&mut self, node: usize) -> Result<(), Violation> {
-        match self.body(node).map(|body| core::mem::replace(&mut body.calling, Calling::No)) {
-            Some(Calling::Now(next)) => self.go_on(node, next),
-            _ => Ok(()),
+    fn hear_answer(&mut self, node: usize, context: ContextId) -> Result<(), Violation> {
+        for strand in 0..2 {
+            let waits = |calling| matches!(calling, Calling::Now(_, on) if on == context);
+            if self.body(node).is_some_and(|body| waits(body.calling[strand]))
+                && let Some(next) = self.leave_off(node, strand)
+            {
+                self.go_on(node, next)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Gives the far end of a call: where it is served, and under which name.
+    pub(super) fn far_end(&self, node: usize, context: ContextId) -> Option<(usize, ContextId)> {
+        let (far, link) = self.across(node, context.link)?;
+        Some((far, ContextId { link, side: context.side.other(), number: context.number }))
     }
 
     /// Gives the actor at the far end of a call that one waits for.
-    pub(super) fn called_by(&self, wait: &Wait) -> Option<usize> {
+    pub(super) fn called_by(&self, wait: &Wait) -> Option<(usize, ContextId)> {
         match wait.on {
-            On::Context(ContextId { link: Link::Child(child), side: Side::Caller, .. }) => {
-                Some(super::world::place(child))
-            }
+            On::Context(context) if context.side == Side::Caller => self.far_end(place(wait.who), context),
             _ => None,
         }
     }
 
     /// Tells whether a call is waited for that the far end, alive and well, has forgotten.
     pub(super) fn is_thrown_away(&self, wait: &Wait) -> bool {
-        let Some(actor) = self.called_by(wait).and_then(|far| self.actors[far].as_ref()) else {
-            return false;
-        };
-        let serves = |wait: Wait| matches!(wait.on, On::Context(ContextId { link: Link::Parent, .. }));
-        self.kernel.at(actor.pid).is_alive() && !actor.machine.waits().any(serves)
+        let Some((far, context)) = self.called_by(wait) else { return false };
+        let Some(actor) = self.actors[far].as_ref() else { return false };
+        let state = actor.machine.state();
+        let came = state.served.get(&context.link).is_some_and(|last| context.number <= *last);
+        self.kernel.at(actor.pid).is_alive() && came && !state.callees.contains_key(&context)
     }
 }

@@ -4,6 +4,7 @@
 //! so they judge a script that somebody else has made as they judge ours.
 
 use core::fmt;
+use core::time::Duration;
 
 use serde::Serialize;
 
@@ -54,6 +55,12 @@ pub enum Verb {
     Deadline,
     /// A second task beside it fails after some work.
     Helper,
+    /// What it calls has so many milliseconds to answer; what it calls for a caller of its own, never more than that one has.
+    Within(u16),
+    /// It takes the items that come of its calls one by one, and so many may be ahead; else it takes none, and one may be.
+    Reads(u16),
+    /// Of the items that come of its calls the oldest gives way to a new one.
+    Lossy,
 
     /// Waits until it is cancelled, or for its children; not at all when it is cancelled already.
     Serve,
@@ -75,17 +82,24 @@ pub enum Verb {
     CancelSelf,
     /// Calls its first child once that is up, and waits for the answer and for nothing else.
     Call,
+    /// Calls the actor at a place of the tree once that is up, over a channel of theirs or a connection that it makes. What
+    /// fails there fails here, where the call is made: in its nursery, or in what it does for a caller of its own.
+    CallAt(u8),
+    /// Cancels the actor at a place of the tree once that is up.
+    CancelAt(u8),
     /// Answers its caller: fills the window and returns.
     Answer,
+    /// Answers its caller with so many items, each when there is room for it, and returns.
+    Items(u16),
     /// Joins a peer, who leaves a little later.
     Peer,
     /// Joins a peer, who never leaves, and reads nothing.
     PeerStays,
     /// So many strangers come to its door at once, who are silent or speak a little later.
     Knock(u16),
-    /// Returns, once its children have ended.
+    /// Returns, once its children have ended; or answers its caller, if it is called.
     Return,
-    /// Fails.
+    /// Fails; or answers its caller with that, if it is called.
     Fail,
     /// Panics.
     Panic,
@@ -112,6 +126,8 @@ pub enum Verb {
     LoseLink,
     /// Its channel breaks, and only its parent hears of it.
     HalfOpen,
+    /// Its connections to actors that are not its family break.
+    HangUp,
 }
 
 impl Verb {
@@ -153,6 +169,16 @@ impl Verb {
                 | Self::LoseLink
                 | Self::HalfOpen
         )
+    }
+
+    /// Tells whether it is for somebody else to answer, or to end of.
+    const fn reaches(self) -> bool {
+        matches!(self, Self::Call | Self::CallAt(_) | Self::CancelAt(_))
+    }
+
+    /// Tells whether who is called ends that by it.
+    const fn answers(self) -> bool {
+        matches!(self, Self::Answer | Self::Items(_) | Self::Return)
     }
 
     /// Tells whether it befalls a process as a whole, or a channel: so it is nothing for a thread.
@@ -256,6 +282,32 @@ impl Script {
         self.after(Verb::OnCancel).and_then(|at| self.verb(at))
     }
 
+    /// Tells whether what stands before a place is done for a caller. What stands nowhere in it is not.
+    pub(super) fn serves(&self, at: u8) -> bool {
+        at <= self.len && self.cue_before(at) == Some(Verb::OnCall)
+    }
+
+    /// Tells whether it calls, cancels or serves others.
+    pub(super) fn talks(&self) -> bool {
+        self.verbs().iter().any(|verb| verb.reaches() || *verb == Verb::OnCall)
+    }
+
+    /// Gives how long what it calls may take, if it says so.
+    pub(super) fn within(&self) -> Option<Duration> {
+        self.verbs().iter().find_map(|verb| match verb {
+            Verb::Within(millis) => Some(Duration::from_millis((*millis).into())),
+            _ => None,
+        })
+    }
+
+    /// Gives how many items of its calls it lets be ahead, if it takes any.
+    pub(super) fn reads(&self) -> Option<u32> {
+        self.verbs().iter().find_map(|verb| match verb {
+            Verb::Reads(ahead) => Some((*ahead).into()),
+            _ => None,
+        })
+    }
+
     /// Counts the children that it has not spawned at a place.
     pub(super) fn spawns(&self, at: u8) -> usize {
         self.verbs().iter().skip(usize::from(at)).filter(|verb| **verb == Verb::Spawn).count()
@@ -273,11 +325,15 @@ impl Script {
     /// its time once at most, and whoever calls it is answered.
     #[must_use]
     pub const fn is_benign(&self) -> bool {
-        let (mut at, mut slow, mut cancelled) = (0, 0, false);
+        let (mut at, mut slow, mut cancelled, mut mute) = (0, 0, false, false);
         while at < self.len as usize {
             let verb = self.verbs[at];
             if verb.is_cue() {
                 cancelled = matches!(verb, Verb::OnCancel);
+                if mute {
+                    return false;
+                }
+                mute = matches!(verb, Verb::OnCall);
             }
             slow += match verb {
                 Verb::Sleep(_) | Verb::Work if cancelled => 2,
@@ -285,14 +341,15 @@ impl Script {
                 Verb::Write(_) | Verb::Tarry => 1,
                 _ => 0,
             };
+            // Whoever calls it waits for messages and for nothing else.
+            let idle = mute && !verb.answers() && !verb.reaches() && !verb.is_cue();
+            mute = mute && !verb.answers();
             at += 1;
-            let mute = matches!(verb, Verb::OnCall)
-                && (at == self.len as usize || !matches!(self.verbs[at], Verb::Answer));
-            if verb.is_fault() || slow > 1 || mute {
+            if verb.is_fault() || slow > 1 || idle {
                 return false;
             }
         }
-        true
+        !mute
     }
 
     /// Tells whether its driver always answers, whatever its tasks do: then its parent needs no rung.
@@ -316,7 +373,9 @@ impl Script {
     #[must_use]
     pub fn ends(&self) -> bool {
         let own = self.verbs().iter().take_while(|verb| !verb.is_cue());
-        !self.has(Verb::OnDone) && !self.has(Verb::Call) && own.clone().any(|verb| verb.ends())
+        !self.has(Verb::OnDone)
+            && !own.clone().any(|verb| verb.reaches())
+            && own.clone().any(|verb| verb.ends())
     }
 
     /// Tells whether it is a program without a machine.

@@ -10,10 +10,10 @@ use core::time::Duration;
 use super::choices::Source;
 use super::event::{Event, Wire};
 use super::kernel::{File, Pid};
+use super::slip::Slip;
 use super::timeline::Name;
-use super::verb::Verb;
 use super::world::{World, id, place};
-use crate::{Input, Instant, Link, Message};
+use crate::{Cause, Input, Instant, Link, Message, PeerId};
 
 impl World<'_> {
     /// Makes the channel to a child, both ends of it.
@@ -31,18 +31,33 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn send(&mut self, node: usize, link: Link, message: Message) {
+    pub(super) fn send(&mut self, node: usize, link: Link, message: Message, may_wait: bool) {
         let Some((low, down)) = self.wire_of(node, link) else { return };
         let wire = self.wires[low];
         if !(wire.parent_end && wire.child_end) {
             return;
         }
         let to = if down { low } else { self.scenario.parent(low).unwrap_or(0) };
+        let message = self.spoilt(node, message);
         let after = self.latency(format_args!("{}'s {} to {}", id(node), Name(message), id(to)));
         let link = if down { Link::Parent } else { Link::Child(id(low)) };
-        let arrival = self.arrival(low, down, after);
-        self.queue(low, down, arrival);
+        let mut arrival = self.arrival(low, down, after);
+        if may_wait && self.scenario.slip == Some(Slip::Overtaken) {
+            arrival = arrival.after(self.scenario.limits.times.hop);
+        } else {
+            self.queue(low, down, arrival);
+        }
         self.at(arrival, Event::Fact { node: to, fact: Input::Received { link, message } });
+    }
+
+    /// What a careless shell makes of a message.
+    pub(super) fn spoilt(&self, node: usize, message: Message) -> Message {
+        match message {
+            Message::Cancel { left, cause } if self.scenario.slip == Some(Slip::Renamed) => {
+                Message::Cancel { left, cause: Cause { canceller: id(node), ..cause } }
+            }
+            message => message,
+        }
     }
 
     /// Gives when something sent now arrives, not before what was sent earlier.
@@ -59,8 +74,8 @@ impl World<'_> {
 
     /// What was sent has left if the far side reads, or if the buffer has room.
     pub(super) fn flush(&mut self, node: usize, link: Link) {
-        if let Link::Peer(_) = link {
-            return self.flush_peer(node, link);
+        if let Link::Peer(peer) = link {
+            return self.flush_peer(node, peer);
         }
         if self.wires[node].broken {
             // Who sends is told, whatever it would have heard later.
@@ -79,11 +94,12 @@ impl World<'_> {
         }
     }
 
-    /// A peer that stays reads nothing any more.
-    fn flush_peer(&mut self, node: usize, link: Link) {
-        if !self.conducts[node].script().has(Verb::PeerStays) {
-            let after = self.latency(format_args!("the flush of {} to {link}", id(node)));
-            self.at(self.now.after(after), Event::Fact { node, fact: Input::Flushed { link } });
+    /// What nobody reads stays where it is.
+    fn flush_peer(&mut self, node: usize, peer: PeerId) {
+        if !self.is_unread_by(node, peer) {
+            let after = self.latency(format_args!("the flush of {} to {peer}", id(node)));
+            let fact = Input::Flushed { link: Link::Peer(peer) };
+            self.at(self.now.after(after), Event::Fact { node, fact });
         }
     }
 

@@ -18,6 +18,7 @@ use super::directory::Directory;
 use super::event::{Event, Wire};
 use super::kernel::{Kernel, Pid};
 use super::key::Print;
+use super::lines::{Line, LineId};
 use super::oracle::{Oracle, Violation};
 use super::pipes::Pipe;
 use super::promise::Promise;
@@ -83,6 +84,8 @@ pub(super) struct World<'a> {
     /// What came for each while its driver could not take it, or was not there yet.
     pub(super) mailboxes: Vec<VecDeque<Event>>,
     pub(super) wires: Vec<Wire>,
+    /// The connections between those who are no family.
+    pub(super) lines: BTreeMap<LineId, Line>,
     /// The captured outputs of those that write.
     pub(super) pipes: BTreeMap<usize, Pipe>,
     /// Which template was asked to make each, and has not answered.
@@ -140,6 +143,7 @@ impl<'a> World<'a> {
             pids: (0..nodes).map(|_| None).collect(),
             mailboxes: (0..nodes).map(|_| VecDeque::new()).collect(),
             wires: (0..nodes).map(|_| Wire::default()).collect(),
+            lines: BTreeMap::new(),
             pipes: BTreeMap::new(),
             orders: (0..nodes).map(|_| None).collect(),
             patience: (0..nodes).map(|_| Duration::ZERO).collect(),
@@ -233,6 +237,11 @@ impl<'a> World<'a> {
                 self.give(node, fact)?.ok();
                 self.after_fact(node, &fact)?;
             }
+            Event::Line { node, line, what } => {
+                if !self.defer(node, event) {
+                    self.arrive(node, line, what)?;
+                }
+            }
             Event::Look { node } => {
                 if !self.defer(node, event) {
                     self.look(node);
@@ -271,15 +280,6 @@ impl<'a> World<'a> {
             Event::User { signal } => self.user(signal),
         }
         Ok(())
-    }
-
-    /// The user signals.
-    pub(super) fn user(&mut self, signal: Signal) {
-        self.signals += 1;
-        self.timeline.note(self.now, "user", format_args!("{signal:?} to {}", id(0)));
-        if let Some(pid) = self.pids[0] {
-            self.deliver(pid, signal, None);
-        }
     }
 
     /// Keeps an event for a driver that can't take it yet, and drops it if that can never be.

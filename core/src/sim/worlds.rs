@@ -1,4 +1,5 @@
-//! The worlds of the catalog: in each a hang shows once its rule is taken out, and nothing else does.
+//! The worlds of the catalog: in each a hang shows once its rule is taken out, and nothing else does. And those of talk, in
+//! which nothing is taken out.
 //!
 //! The rule: as small as it goes, with those nets taken away that would catch what is to be seen.
 
@@ -8,6 +9,7 @@ use core::time::Duration;
 use super::conduct::Conduct;
 use super::nets::Nets;
 use super::scenario::Scenario;
+use super::verb::Verb::{CallAt, CancelAt, Items, OnCall, OnCancel, Reads, Return, Serve, Within, Work};
 
 /// A root that calls its child and waits for the answer, under a user who never cancels.
 pub(super) fn call_to(conduct: Conduct) -> Scenario {
@@ -147,4 +149,21 @@ pub(super) fn commands_that_return() -> Scenario {
     scenario.menu = vec![Conduct::CommandReturn];
     scenario.nets = Nets { user: false, ..Nets::ALL };
     scenario
+}
+
+/// A root that calls its first child, which calls the second one for it before it answers; there is little time, and the
+/// windows are filled.
+pub(super) fn nested_calls() -> Scenario {
+    Scenario::of(vec![0, 0])
+        .script(0, &[Within(200), Reads(1), Work, CallAt(1), OnCancel, Return])
+        .script(1, &[Serve, Reads(2), OnCall, CallAt(2), Items(3)])
+        .script(2, &[Serve, OnCall, Items(5)])
+}
+
+/// Two who call each other, and neither ever answers; a third one cancels the second.
+pub(super) fn cancelled_by_a_third() -> Scenario {
+    Scenario::of(vec![0, 0, 0])
+        .script(1, &[CallAt(2), Serve, OnCall])
+        .script(2, &[CallAt(1), Serve, OnCall])
+        .script(3, &[Work, CancelAt(2), Return])
 }

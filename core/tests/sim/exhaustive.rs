@@ -35,7 +35,7 @@ pub(crate) fn listing() -> String {
         let Exploration { states, runs, cut, steps, .. } = sum;
         format!("{shape:?} {deviations}: {states} states, {runs} runs, {cut} cut, {steps} steps\n")
     });
-    explored.chain([super::interleavings::listing()]).collect()
+    explored.chain([super::talks::listing(), super::interleavings::listing()]).collect()
 }
 
 #[test]

@@ -15,4 +15,5 @@ mod oracles;
 mod scripts;
 mod slips;
 pub(crate) mod swarms;
+pub(crate) mod talks;
 mod watched;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use windrow_core::End;
+use windrow_core::sim::Verb::{Answer, CallAt, Items, OnCall, Reads, Return, Serve, Within};
 use windrow_core::sim::{
     Choices, Conduct, Nets, Promise, Scenario, Slip, Trace, explore, record, shrink, swarm,
 };
@@ -92,4 +93,34 @@ fn who_signals_a_lost_child_by_its_number_hits_a_stranger() {
         .with(3, Conduct::Command);
     scenario.signal_at = Some(Duration::from_millis(30));
     check(&scenario, Slip::ByNumber, Promise::Stranger, 2);
+}
+
+/// Its parent passes on a cancel that somebody else has asked for.
+#[test]
+fn who_passes_a_cancel_on_in_its_own_name_is_found_out() {
+    let mut scenario = Scenario::of(vec![0, 1, 2])
+        .with(0, Conduct::CancelChild)
+        .with(1, Conduct::Serve)
+        .with(2, Conduct::Serve)
+        .script(3, &[Serve, OnCall]);
+    scenario.nets = Nets { user: false, ..Nets::ALL };
+    check(&scenario, Slip::Renamed, Promise::WrongCanceller, 0);
+}
+
+/// Who is called for a caller has no more time than that one.
+#[test]
+fn who_calls_for_a_caller_on_its_own_account_is_found_out() {
+    let scenario = Scenario::of(vec![0, 1])
+        .script(0, &[Within(100), CallAt(1), Return])
+        .script(1, &[Serve, OnCall, CallAt(2), Answer])
+        .script(2, &[Serve, OnCall, Answer]);
+    check(&scenario, Slip::Unscoped, Promise::LongCall, 0);
+}
+
+/// An item that may wait for company is still the next one.
+#[test]
+fn who_lets_an_item_be_overtaken_is_found_out() {
+    let scenario =
+        Scenario::tree(1, 1).script(0, &[Reads(2), CallAt(1), Return]).script(1, &[Serve, OnCall, Items(3)]);
+    check(&scenario, Slip::Overtaken, Promise::LostItem, 0);
 }

@@ -126,7 +126,8 @@ impl Hunt {
         let (actors, k) = (usize::from(self.actors.unwrap_or(ACTORS)), usize::from(self.k));
         let trees = (actors > 0).then(|| Plan::every_tree(actors, k));
         let tree = self.tree.map(|(breadth, depth)| Plan::one_tree(breadth, depth, k));
-        let plans: Vec<Plan> = trees.into_iter().chain(tree).collect();
+        let talk = (actors > 0).then(|| Plan::talk(k));
+        let plans: Vec<Plan> = trees.into_iter().chain(tree).chain(talk).collect();
         let without = |away: &(&'static str, Nets)| {
             let net = *away;
             plans

@@ -1,0 +1,132 @@
+//! Actors that call each other and cancel each other across the tree, with processes, faults and a user who cancels: what is
+//! promised of it, and how many states it has.
+
+use windrow_core::sim::Verb::*;
+use windrow_core::sim::{
+    Choices, Conduct, Exploration, Plan, Report, Scenario, Trace, Verb, explore, mixed, record, run,
+};
+use windrow_core::{ActorId, Answer, Cause, Ending, Input, Message, Output, Word};
+
+/// How often each is tried.
+const SEEDS: u64 = if cfg!(debug_assertions) { 200 } else { 5000 };
+
+/// Gives the worlds of talk: nested calls, and a third party's cancel.
+fn worlds() -> [Scenario; 2] {
+    let worlds = Plan::talk(1).pieces.into_iter().map(|piece| piece.scenario);
+    worlds.collect::<Vec<_>>().try_into().expect("two worlds")
+}
+
+#[track_caller]
+fn fair(scenario: &Scenario) -> Report {
+    let told = record(scenario, Choices::replay(Trace::default()));
+    assert!(told.is_clean(), "{told}");
+    told
+}
+
+/// Lists what everybody's code was told, by the places of the actors.
+fn heard(report: &Report) -> impl Iterator<Item = (ActorId, Output)> + '_ {
+    report.records.iter().flat_map(|record| record.outputs.iter().map(|output| (record.actor, *output)))
+}
+
+/// What is called for a caller has what is left of that one's time; a window that is full stops its writer until there is
+/// room; all items come, and behind them the answer.
+#[test]
+fn a_nested_call_has_what_is_left_of_the_time_and_all_items_come() {
+    let [nested, _] = worlds();
+    let told = fair(&nested);
+    let lefts: Vec<_> = heard(&told)
+        .filter_map(|(_, output)| match output {
+            Output::Send { message: Message::Context { word: Word::Call { left, .. }, .. }, .. } => left,
+            _ => None,
+        })
+        .collect();
+    assert!(lefts.len() == 2 && lefts[1] < lefts[0], "{lefts:?}");
+    let items = |to| heard(&told).filter(|(actor, output)| *actor == to && is_item(output)).count();
+    assert_eq!([items(ActorId(1)), items(ActorId(2))], [3, 6], "{told}");
+    let waits = told.records.windows(2).any(|two| match (two[0].input, two[1].input) {
+        (Input::Received { message, .. }, Input::Taken { .. }) => matches!(message, Message::Context { .. }),
+        _ => false,
+    });
+    assert!(waits, "an item waits for its reader: {told}");
+    let ended = |output: &Output| {
+        matches!(output, Output::Ended { ending: Ending::Answered(Answer::Returned(_)), .. })
+    };
+    assert_eq!(heard(&told).filter(|(_, output)| ended(output)).count(), 2, "{told}");
+}
+
+fn is_item(output: &Output) -> bool {
+    matches!(output, Output::Item { .. })
+}
+
+/// Everybody who has a call with the one that is cancelled, from either end, learns who asked for it.
+#[test]
+fn a_third_party_is_named_to_all() {
+    let [_, third_party] = worlds();
+    let told = fair(&third_party);
+    let third = ActorId(4);
+    let named = |cause: Cause| cause.canceller == third;
+    let bodies = heard(&told).filter_map(|(actor, output)| match output {
+        Output::CancelBody { scope, cause } if scope.0 > 1 => Some((actor, cause)),
+        _ => None,
+    });
+    let bodies: Vec<_> = bodies.collect();
+    assert!([2, 3].into_iter().all(|actor| bodies.iter().any(|(told, _)| told.0 == actor)), "{told}");
+    assert!(bodies.iter().all(|(_, cause)| named(*cause)), "{bodies:?}");
+    let answers = told.records.iter().filter_map(|record| match record.input {
+        Input::Received { message: Message::Context { word: Word::Answer(answer), .. }, .. } => Some(answer),
+        _ => None,
+    });
+    let answers: Vec<_> = answers.collect();
+    let by_third = |answer: &Answer| matches!(answer, Answer::Cancelled(cause) if named(*cause));
+    assert!(answers.len() == 2 && answers.iter().all(by_third), "{answers:?}");
+}
+
+#[test]
+fn worlds_of_talk_end_whatever_goes_wrong() {
+    for world in worlds() {
+        for seed in 0..SEEDS {
+            let report = run(&world, Choices::seed(seed));
+            assert!(report.is_clean(), "seed {seed}: {report}");
+        }
+    }
+}
+
+/// Tells what the runs of each with few deviations come to: the same in every build.
+pub(crate) fn listing() -> String {
+    let told = |world: Scenario| {
+        let Exploration { states, runs, cut, steps, found, .. } = explore(&world, 1);
+        if let Some((_, trace)) = found {
+            panic!("{}", record(&world, Choices::replay(trace)));
+        }
+        format!(
+            "talk of {} actors 1: {states} states, {runs} runs, {cut} cut, {steps} steps\n",
+            world.nodes()
+        )
+    };
+    worlds().into_iter().map(told).collect()
+}
+
+#[test]
+fn the_swarms_own_scripts_talk_across_the_tree() {
+    let scripts = |seed| {
+        mixed(seed).fixed.into_iter().filter_map(|(_, conduct)| match conduct {
+            Conduct::Own(script) => Some(script),
+            _ => None,
+        })
+    };
+    let has = |which: fn(&Verb) -> bool| {
+        (0..2000).flat_map(scripts).filter(|script| script.verbs().iter().any(which)).count()
+    };
+    let verbs: [(&str, fn(&Verb) -> bool); 7] = [
+        ("CallAt", |verb| matches!(verb, CallAt(_))),
+        ("CancelAt", |verb| matches!(verb, CancelAt(_))),
+        ("Items", |verb| matches!(verb, Items(_))),
+        ("Reads", |verb| matches!(verb, Reads(_))),
+        ("Within", |verb| matches!(verb, Within(_))),
+        ("Lossy", |verb| *verb == Lossy),
+        ("HangUp", |verb| *verb == HangUp),
+    ];
+    for (name, which) in verbs {
+        assert!(has(which) > 20, "{name}: {}", has(which));
+    }
+}
