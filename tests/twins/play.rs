@@ -1,9 +1,10 @@
-//! The conducts of the simulator's scripts, played by real processes through the public API.
+//! The simulator's scripts, played verb by verb by real processes through the public API.
 //!
 //! The rule: a part does what `core/src/sim/script.rs` does, and says it the way a user's code would. Its work begins
 //! when the stage has the mark `go`, and a part that waits for it hears a cancel.
 
 use std::ffi::OsString;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal as Blocked};
@@ -11,15 +12,18 @@ use rustix::net::{Shutdown, shutdown};
 use rustix::process::{
     PidfdFlags, PidfdGetfdFlags, Signal, getpid, kill_process, pidfd_getfd, pidfd_open, set_child_subreaper,
 };
-use windrow_core::sim::Conduct;
+use windrow_core::sim::{Script, Verb};
 use windrow_std::order::{Any, Command};
-use windrow_std::{Actor, Backend, Child, Endpoint, Nursery, Order, Raised, Scope, Service, Sink};
+use windrow_std::{Actor, Backend, Child, Endpoint, Nursery, Order, Portal, Raised, Scope, Service, Sink};
 
 use super::stage::{Stage, deafen};
 use crate::harness::{program, shell, watch};
 use crate::templates::only_template;
 
 const CALL: Endpoint<(), ()> = Endpoint::new("twins-call");
+
+/// Whom this process calls for its callers, once that one is up.
+static FIRST: OnceLock<Portal> = OnceLock::new();
 
 /// How often a part looks whether it may go on, at a checkpoint.
 const LOOK: Duration = Duration::from_millis(1);
@@ -29,7 +33,7 @@ struct Part<'a> {
     actor: &'a Actor,
     stage: &'static Stage,
     node: usize,
-    conduct: Conduct,
+    script: Script,
 }
 
 /// `first-part BACKEND`: the root of a scene. It adopts, as the inner half of a program does.
@@ -46,50 +50,78 @@ pub(super) fn first_part(words: &[String]) -> u8 {
 pub(super) fn part(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
     let stage = Stage::of_process().expect("a scene");
     let node = String::from_utf8_lossy(args).parse().expect("a place");
-    let part = Part { actor, stage, node, conduct: stage.conduct(node) };
+    let part = Part { actor, stage, node, script: stage.script(node) };
     part.play().map(|()| Vec::new())
 }
 
-/// What a part serves that is called: it dies of it, or its driver hears nothing more.
+/// What a part does that is called.
 pub(super) fn called() -> Service {
     Service::new("called").on(CALL, |serving, ()| {
         let stage = Stage::of_process().expect("a scene");
-        if stage.conduct(stage.place(serving.id())) == Conduct::DiesOfCall {
-            std::process::exit(3);
+        let node = stage.place(serving.id());
+        for verb in after(&stage.script(node), Verb::OnCall) {
+            match verb {
+                Verb::Return => return Ok(()),
+                Verb::Fail => return Err(Raised::from("it fails, as it was told to")),
+                Verb::Call => {
+                    watch::observe("its child is up", || FIRST.get().is_some());
+                    drop(FIRST.get().map(|first| first.call(CALL, &())));
+                }
+                Verb::ExitHard => std::process::exit(3),
+                Verb::Stick => {
+                    deafen(serving.id());
+                    stage.mark(&format!("done-{node}"), "");
+                }
+                verb => panic!("nobody here does {verb:?} for a caller"),
+            }
         }
-        deafen(serving.id());
-        stage.mark(&format!("done-{}", stage.place(serving.id())), "");
-        loop {
-            std::thread::park();
-        }
+        stay()
     })
+}
+
+fn stay() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Lists what a script does at a cue, if it says that.
+fn after(script: &Script, cue: Verb) -> Vec<Verb> {
+    let behind = script.verbs().iter().copied().skip_while(|verb| *verb != cue).skip(1);
+    behind.take_while(|verb| !is_cue(*verb)).collect()
+}
+
+fn is_cue(verb: Verb) -> bool {
+    matches!(verb, Verb::OnCancel | Verb::OnCall | Verb::OnAck | Verb::OnDone)
 }
 
 impl Part<'_> {
     fn play(&self) -> Result<(), Raised> {
         let children: Vec<usize> = self.stage.scenario.children(self.node).collect();
-        let scope = match self.conduct {
-            Conduct::Shield => Scope::default().shield(),
-            Conduct::Deadline => {
+        let has_deadline = self.script.has(Verb::Deadline);
+        let scope = match () {
+            () if self.script.has(Verb::Shield) => Scope::default().shield(),
+            () if has_deadline => {
                 Scope::default().timeout(self.stage.scenario.settled + Duration::from_millis(60))
             }
-            _ if children.is_empty() => return self.body(None, &[]),
-            _ => Scope::default(),
+            () if children.is_empty() => return self.body(None, &[], &[]),
+            () => Scope::default(),
         };
         let ended = self.actor.nursery_with(scope, |nursery| {
-            let later = usize::from(self.conduct == Conduct::SpawnLater);
-            let spawned = self.spawn_all(nursery, &children[..children.len() - later])?;
-            self.body(Some(nursery), &spawned)
+            let later = self.script.verbs().iter().filter(|verb| **verb == Verb::Spawn).count();
+            let (first, later) = children.split_at(children.len() - later);
+            let spawned = self.spawn_all(nursery, first)?;
+            self.body(Some(nursery), &spawned, later)
         });
         match ended {
             // That its own time is over is how this script goes.
-            Err(Raised::TimedOut) if self.conduct == Conduct::Deadline => Ok(()),
+            Err(Raised::TimedOut) if has_deadline => Ok(()),
             ended => ended,
         }
     }
 
     fn spawn_all(&self, nursery: &Nursery<'_>, children: &[usize]) -> Result<Vec<Child>, Raised> {
-        let spoilt = matches!(self.conduct, Conduct::TemplateDies | Conduct::TemplateStops);
+        let spoilt = self.script.has(Verb::TemplateDies) || self.script.has(Verb::TemplateStops);
         let template = spoilt.then(|| only_template(getpid().as_raw_pid()));
         if let Some(template) = template {
             watch::signal(template, Signal::STOP);
@@ -99,101 +131,102 @@ impl Part<'_> {
     }
 
     fn order(&self, child: usize) -> Order<Any> {
-        let conduct = self.stage.conduct(child);
-        let order = Order::entry("part", child.to_string());
-        match conduct {
-            Conduct::NoStart => order.stdout(Sink::Path("/proc/none".into())).into(),
-            Conduct::DiesOfCall => Order::service("called").into(),
-            Conduct::DeafThread => Order::service("called").backend(Backend::Thread).into(),
-            _ if conduct.script().is_command() => command(conduct, child).into(),
-            _ => order.into(),
+        let script = self.stage.script(child);
+        let entry = if script.has(Verb::OnCall) { "called" } else { "part" };
+        let order = Order::entry(entry, child.to_string());
+        match () {
+            () if script.is_command() => command(&script, child).into(),
+            () if script.has(Verb::NoStart) => order.stdout(Sink::Path("/proc/none".into())).into(),
+            () if script.has(Verb::Thread) => order.backend(Backend::Thread).into(),
+            () => order.into(),
         }
     }
 
-    /// What the main task does once its first children are ordered.
-    fn body(&self, nursery: Option<&Nursery<'_>>, children: &[Child]) -> Result<(), Raised> {
-        let is_inner = !children.is_empty();
-        match self.conduct {
-            Conduct::Return | Conduct::Linger => self.work(),
-            Conduct::Fail => {
-                self.work()?;
-                Err(Raised::from("it fails, as it was told to"))
+    /// What the main task does once its first children are ordered: verb after verb, and what it does when it is cancelled.
+    fn body(
+        &self,
+        nursery: Option<&Nursery<'_>>,
+        children: &[Child],
+        later: &[usize],
+    ) -> Result<(), Raised> {
+        let mut later = later.iter();
+        let mut ended = None;
+        for verb in self.script.verbs().iter().take_while(|verb| !is_cue(**verb)) {
+            ended = match verb {
+                Verb::Spawn => self.spawn_late(nursery, later.next()).err().map(Err),
+                verb => self.act(*verb, nursery, children),
+            };
+            if ended.is_some() {
+                break;
             }
-            Conduct::Panic => {
-                self.work()?;
-                panic!("it panics, as it was told to");
-            }
-            Conduct::FailOnCancel if !is_inner => match self.actor.sleep_forever() {
-                Err(Raised::Cancelled(_)) => Err(Raised::from("it fails when it is cancelled")),
-                ended => ended,
-            },
-            Conduct::CancelSelf => {
-                self.work()?;
-                nursery.map_or_else(|| self.actor.cancel(), Nursery::cancel);
-                self.actor.sleep_forever()
-            }
-            Conduct::CancelChild => {
-                self.work()?;
-                children.first().iter().for_each(|child| child.cancel());
-                Ok(())
-            }
-            Conduct::Calls => {
-                if let Some(child) = children.first() {
-                    child.ready()?;
-                    self.call(child);
-                }
-                nursery.iter().for_each(|nursery| nursery.cancel());
-                Ok(())
-            }
-            Conduct::SpawnLater => {
-                self.work()?;
-                let last = self.stage.scenario.children(self.node).last();
-                if let (Some(nursery), Some(last)) = (nursery, last) {
-                    nursery.spawn(self.order(last))?;
-                }
-                self.actor.sleep_forever()
-            }
-            Conduct::IgnoreCancel | Conduct::Block => loop {
-                std::thread::park();
-            },
-            _ => self.suffer(is_inner),
         }
+        let ended = ended.unwrap_or_else(|| self.actor.sleep_forever());
+        match (&ended, after(&self.script, Verb::OnCancel).first()) {
+            (Err(Raised::Cancelled(_)), Some(Verb::Fail)) => {
+                Err(Raised::from("it fails when it is cancelled"))
+            }
+            (Err(Raised::Cancelled(_)), Some(Verb::Ignore)) => stay(),
+            _ => ended,
+        }
+    }
+
+    fn spawn_late(&self, nursery: Option<&Nursery<'_>>, child: Option<&usize>) -> Result<(), Raised> {
+        match (nursery, child) {
+            (Some(nursery), Some(child)) => nursery.spawn(self.order(*child)).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does what a verb says, and gives how the task ends by it, if it does.
+    fn act(
+        &self,
+        verb: Verb,
+        nursery: Option<&Nursery<'_>>,
+        children: &[Child],
+    ) -> Option<Result<(), Raised>> {
+        match verb {
+            Verb::Work => return self.work().err().map(Err),
+            Verb::Sleep(millis) => {
+                return self.actor.sleep(Duration::from_millis(millis.into())).err().map(Err);
+            }
+            Verb::Serve if children.is_empty() => return Some(self.actor.sleep_forever()),
+            Verb::Serve => return Some(self.be_called(children)),
+            Verb::Return => return Some(Ok(())),
+            Verb::Fail => return Some(Err(Raised::from("it fails, as it was told to"))),
+            Verb::Panic => panic!("it panics, as it was told to"),
+            Verb::CancelSelf => nursery.map_or_else(|| self.actor.cancel(), Nursery::cancel),
+            Verb::CancelChild => children.first().iter().for_each(|child| child.cancel()),
+            Verb::Call => return children.first().and_then(|child| self.call(child).err()).map(Err),
+            Verb::Block => stay(),
+            Verb::ExitHard => std::process::exit(3),
+            Verb::Wedge => {
+                deafen(self.actor.id());
+                self.stage.mark(&format!("done-{}", self.node), "");
+                stay()
+            }
+            Verb::Stop => kill_process(getpid(), Signal::STOP).expect("a pause"),
+            Verb::LoseLink => break_channel(),
+            // It only says how things are from the start.
+            _ => {}
+        }
+        None
+    }
+
+    /// Lets its callers have its first child called.
+    fn be_called(&self, children: &[Child]) -> Result<(), Raised> {
+        if let Some(first) = children.first().filter(|_| self.script.has(Verb::OnCall)) {
+            first.ready()?;
+            let _ = FIRST.set(first.portal());
+        }
+        Ok(())
     }
 
     /// Calls a child from outside the nursery, so that the call outlives it, and waits for the answer and for nothing else.
-    fn call(&self, child: &Child) {
+    fn call(&self, child: &Child) -> Result<(), Raised> {
+        child.ready()?;
         let portal = child.portal();
         std::thread::scope(|scope| drop(scope.spawn(move || portal.call(CALL, &())).join()));
-    }
-
-    /// What befalls the process, and not only the task.
-    fn suffer(&self, is_inner: bool) -> Result<(), Raised> {
-        match self.conduct {
-            Conduct::ExitHard => {
-                self.work()?;
-                std::process::exit(3);
-            }
-            Conduct::Wedge => {
-                self.work()?;
-                deafen(self.actor.id());
-                self.stage.mark(&format!("done-{}", self.node), "");
-                loop {
-                    std::thread::park();
-                }
-            }
-            Conduct::Stopped => {
-                self.work()?;
-                kill_process(getpid(), Signal::STOP).expect("a pause");
-                self.actor.sleep_forever()
-            }
-            Conduct::LoseLink => {
-                self.work()?;
-                break_channel();
-                self.actor.sleep_forever()
-            }
-            _ if is_inner => Ok(()),
-            _ => self.actor.sleep_forever(),
-        }
+        Ok(())
     }
 
     /// Waits until there is work to do.
@@ -232,38 +265,17 @@ fn leave() {
     left("trap '' INT TERM; exec sleep 1000").process_group(0).spawn().expect("another");
 }
 
-/// Tells whether a part does something that it is to do only when the tree is up.
-pub(super) fn waits_for_work(conduct: Conduct) -> bool {
-    matches!(
-        conduct,
-        Conduct::Return
-            | Conduct::Linger
-            | Conduct::Fail
-            | Conduct::Panic
-            | Conduct::CancelSelf
-            | Conduct::CancelChild
-            | Conduct::SpawnLater
-            | Conduct::ExitHard
-            | Conduct::Wedge
-            | Conduct::Stopped
-            | Conduct::LoseLink
-            | Conduct::CommandReturn
-            | Conduct::CommandFail
-            | Conduct::CommandStopped
-            | Conduct::CommandLeaves
-    )
-}
-
 /// Orders a command. What it ignores, it ignores from the start of its program on.
-fn command(conduct: Conduct, node: usize) -> Order<Command> {
+fn command(script: &Script, node: usize) -> Order<Command> {
     let own = std::env::current_exe().expect("this program");
     let words = [own.into_os_string(), "--act".into(), "mute-part".into(), node.to_string().into()];
-    let ignored = match conduct {
-        Conduct::CommandNoInt => "INT",
-        Conduct::CommandNoTerm => "INT TERM",
-        _ => return Order::command(words[0].clone(), &words[1..]),
-    };
-    let script = OsString::from(format!("trap '' {ignored}; exec \"$@\""));
+    let ignored = [(Verb::IgnoreInt, "INT"), (Verb::IgnoreTerm, "TERM")];
+    let ignored: Vec<_> =
+        ignored.iter().filter(|(verb, _)| script.has(*verb)).map(|(_, signal)| *signal).collect();
+    if ignored.is_empty() {
+        return Order::command(words[0].clone(), &words[1..]);
+    }
+    let script = OsString::from(format!("trap '' {}; exec \"$@\"", ignored.join(" ")));
     Order::command("sh", [OsString::from("-c"), script, "sh".into()].into_iter().chain(words))
 }
 
@@ -271,26 +283,27 @@ fn command(conduct: Conduct, node: usize) -> Order<Command> {
 pub(super) fn mute_part(words: &[String]) -> u8 {
     let [node] = words else { return 125 };
     let stage = Stage::of_process().expect("a scene");
-    let conduct = stage.conduct(node.parse().expect("a place"));
-    if conduct == Conduct::CommandDeaf {
+    let script = stage.script(node.parse().expect("a place"));
+    if after(&script, Verb::OnCancel).contains(&Verb::Ignore) {
         SigSet::from_iter([Blocked::SIGINT, Blocked::SIGTERM]).thread_block().expect("a mask");
     }
     stage.mark(&format!("up-{node}"), "");
     stage.mark(&format!("pid-{node}"), &getpid().as_raw_pid().to_string());
-    if waits_for_work(conduct) {
-        watch::observe("there is work", || stage.marked("go").is_some());
-    }
-    match conduct {
-        Conduct::CommandLeaves => {
-            leave();
-            return 0;
+    // What it leaves, it leaves when it works: then it is known which process it is.
+    let leaves = script.has(Verb::Leave);
+    for verb in script.verbs().iter().take_while(|verb| !is_cue(**verb)) {
+        match verb {
+            Verb::Work => {
+                watch::observe("there is work", || stage.marked("go").is_some());
+                if leaves {
+                    leave();
+                }
+            }
+            Verb::Return => return 0,
+            Verb::Fail => return 1,
+            Verb::Stop => kill_process(getpid(), Signal::STOP).expect("a pause"),
+            _ => {}
         }
-        Conduct::CommandReturn => return 0,
-        Conduct::CommandFail => return 1,
-        Conduct::CommandStopped => kill_process(getpid(), Signal::STOP).expect("a pause"),
-        _ => {}
     }
-    loop {
-        std::thread::park();
-    }
+    stay()
 }

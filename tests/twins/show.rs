@@ -4,12 +4,11 @@
 //! driver that stands still, a command that is up) leaves a mark or is seen from outside.
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
-use windrow_core::sim::{Choices, Conduct, Scenario, Source, Trace, record};
+use windrow_core::sim::{Choices, Scenario, Script, Source, Trace, Verb, record};
 use windrow_core::{Config, Input, Instant, Machine, Record};
 use windrow_std::unix::procfs;
 
 use super::account::{Account, Records, by_place};
-use super::play::waits_for_work;
 use super::scenes;
 use super::search::search;
 use super::stage::{PLACE, SCENE, Stage};
@@ -28,8 +27,8 @@ enum Cue {
 /// Shows a scene by both ways to make a process, at the same time; by one, if it is about the template.
 pub(super) fn show(bed: &Bed, name: &str) {
     let scenario = scenes::scenario(name);
-    let spoils = |conduct| matches!(conduct, Conduct::TemplateDies | Conduct::TemplateStops);
-    let backends: &[_] = if scenario.fixed.iter().any(|(_, conduct)| spoils(*conduct)) {
+    let spoils = |script: &Script| script.has(Verb::TemplateDies) || script.has(Verb::TemplateStops);
+    let backends: &[_] = if scenario.fixed.iter().any(|(_, conduct)| spoils(conduct.script())) {
         &["fork"]
     } else {
         &["fork", "exec"]
@@ -83,17 +82,17 @@ fn fair(scenario: &Scenario) -> Choices {
 
 /// Gives each cue when it is time.
 fn conduct(stage: &Stage, simulated: &Records, running: &Running) {
-    for node in stage.nodes_that(|conduct| conduct == Conduct::SlowBoot) {
+    for node in stage.nodes_that(|script| script.has(Verb::SlowBoot)) {
         let pid = stopped(stage, node);
         watch::signal(pid, Signal::CONT);
     }
-    for node in stage.nodes_that(|conduct| conduct == Conduct::TemplateDies) {
+    for node in stage.nodes_that(|script| script.has(Verb::TemplateDies)) {
         // In the simulator nothing comes between the first things that a script does.
         watch::observe("its actor has left", || stage.marked(&format!("left-{node}")).is_some());
         let template = stage.marked(&format!("template-{node}")).and_then(|pid| pid.parse().ok());
         watch::signal(template.expect("a pid"), Signal::KILL);
     }
-    for node in stage.nodes_that(|conduct| conduct.script().is_command()) {
+    for node in stage.nodes_that(Script::is_command) {
         watch::observe("a command is up", || stage.marked(&format!("up-{node}")).is_some());
     }
     for (at, cue) in cues(stage, simulated) {
@@ -101,19 +100,17 @@ fn conduct(stage: &Stage, simulated: &Records, running: &Running) {
         match cue {
             Cue::Work => {
                 stage.mark("go", "");
-                for node in stage.nodes_that(|conduct| conduct == Conduct::Wedge) {
+                for node in stage.nodes_that(wedges) {
                     watch::observe("a driver is deaf", || stage.marked(&format!("done-{node}")).is_some());
                 }
-                for node in
-                    stage.nodes_that(|conduct| matches!(conduct, Conduct::Stopped | Conduct::CommandStopped))
-                {
+                for node in stage.nodes_that(|script| script.has(Verb::Stop)) {
                     stopped(stage, node);
                 }
             }
             Cue::Signal(signal) => {
                 // The call is on record before its code runs.
-                let called = stage.nodes_that(|conduct| conduct == Conduct::Calls).next().is_some();
-                for node in stage.nodes_that(|conduct| conduct == Conduct::DeafThread).filter(|_| called) {
+                let called = stage.nodes_that(|script| script.has(Verb::Call)).next().is_some();
+                for node in stage.nodes_that(|script| script.has(Verb::Stick)).filter(|_| called) {
                     watch::observe("a thread is deaf", || stage.marked(&format!("done-{node}")).is_some());
                 }
                 running.signal(signal);
@@ -132,9 +129,14 @@ fn cues(stage: &Stage, simulated: &Records) -> Vec<(Instant, Cue)> {
         Input::StatusAsked => Some((record.at, Cue::Signal(Signal::USR1))),
         _ => None,
     });
-    let works = stage.nodes_that(waits_for_work).next().is_some();
+    let works = stage.nodes_that(|script| script.has(Verb::Work)).next().is_some();
     let work = works.then_some((BEGIN.after(stage.scenario.settled), Cue::Work));
     work.into_iter().chain(heard).collect()
+}
+
+/// Tells whether its driver stops at its work, and not later.
+fn wedges(script: &Script) -> bool {
+    script.has(Verb::Wedge) && !script.has(Verb::OnAck) && !script.has(Verb::OnDone)
 }
 
 fn before(stage: &Stage, records: &Records, at: Instant) -> Account {

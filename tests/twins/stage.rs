@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::process::{Signal, getpid, kill_process};
-use windrow_core::sim::{Conduct, Scenario};
+use windrow_core::sim::{Conduct, Scenario, Script, Verb};
 use windrow_core::{ActorId, Input, Link, Message, Output, Record};
 use windrow_std::Program;
 
@@ -70,13 +70,14 @@ impl Stage {
         Self { directory, scenario }
     }
 
-    pub(super) fn conduct(&self, node: usize) -> Conduct {
+    pub(super) fn script(&self, node: usize) -> Script {
         let fixed = self.scenario.fixed.iter().find(|(fixed, _)| *fixed == node);
-        fixed.map_or(Conduct::Serve, |(_, conduct)| *conduct)
+        *fixed.map_or(Conduct::Serve, |(_, conduct)| *conduct).script()
     }
 
-    pub(super) fn nodes_that(&self, so: fn(Conduct) -> bool) -> impl Iterator<Item = usize> + '_ {
-        (0..self.scenario.nodes()).filter(move |node| so(self.conduct(*node)))
+    /// Lists those of whose scripts something is so.
+    pub(super) fn nodes_that(&self, so: fn(&Script) -> bool) -> impl Iterator<Item = usize> + '_ {
+        (0..self.scenario.nodes()).filter(move |node| so(&self.script(*node)))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -132,9 +133,10 @@ impl Stage {
             return;
         }
         self.mark(&format!("pid-{node}"), &getpid().as_raw_pid().to_string());
-        match self.conduct(node) {
-            Conduct::Mute => stand_still(),
-            Conduct::DieInBoot => {
+        let script = self.script(node);
+        match () {
+            () if script.has(Verb::Mute) => stand_still(),
+            () if script.has(Verb::DieInBoot) => {
                 // In the simulator nothing comes between the first things that a script does, and nobody's exit is seen
                 // before the end of its channel. Here it is if a sibling that is just being forked holds a copy of that.
                 let parent = self.scenario.parent(node).unwrap_or(0);
@@ -147,8 +149,8 @@ impl Stage {
                     let _ = kill_process(getpid(), Signal::SEGV);
                 }
             }
-            Conduct::SlowBoot => kill_process(getpid(), Signal::STOP).expect("a pause"),
-            _ => {}
+            () if script.has(Verb::SlowBoot) => kill_process(getpid(), Signal::STOP).expect("a pause"),
+            () => {}
         }
     }
 
@@ -162,10 +164,12 @@ impl Stage {
             self.mark(&format!("left-{node}"), "");
         }
         let done = || record.outputs.iter().any(|output| matches!(output, Output::Done(_)));
-        match self.conduct(node) {
-            Conduct::WedgeOnCancel if cancelled => deafen(record.actor),
-            Conduct::Linger if done() => stand_still(),
-            _ => {}
+        // Whoever does something then has its driver stop.
+        let script = self.script(node);
+        match () {
+            () if script.has(Verb::OnAck) && cancelled => deafen(record.actor),
+            () if script.has(Verb::OnDone) && done() => stand_still(),
+            () => {}
         }
     }
 
