@@ -143,12 +143,7 @@ impl Part<'_> {
     }
 
     /// What the main task does once its first children are ordered: verb after verb, and what it does when it is cancelled.
-    fn body(
-        &self,
-        nursery: Option<&Nursery<'_>>,
-        children: &[Child],
-        later: &[usize],
-    ) -> Result<(), Raised> {
+    fn body(&self, nursery: Option<&Nursery<'_>>, children: &[Child], later: &[usize]) -> Result<(), Raised> {
         let mut later = later.iter();
         let mut ended = None;
         for verb in self.script.verbs().iter().take_while(|verb| !is_cue(**verb)) {

@@ -11,7 +11,7 @@ use super::choices::Source;
 use super::conduct::Conduct;
 use super::event::Event;
 use super::oracle::Violation;
-use super::script::{Cue, HELPER, NURSERY};
+use super::play::{Cue, HELPER, NURSERY};
 use super::spans::Span;
 use super::verb::Verb;
 use super::world::{World, id};

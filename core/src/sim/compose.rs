@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 use super::choices::Splitmix;
 use super::conduct::Conduct;
 use super::scenario::Scenario;
-use super::verb::{Script, Verb};
+use super::script::Script;
+use super::verb::Verb;
 
 /// What may surround a script.
 const SURROUNDINGS: [Verb; 10] = [

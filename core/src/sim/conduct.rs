@@ -4,7 +4,8 @@
 
 use alloc::vec::Vec;
 
-use super::verb::{Script, Verb};
+use super::script::Script;
+use super::verb::Verb;
 
 macro_rules! conducts {
     ($($(#[$doc:meta])* $name:ident [$($verb:ident$(($much:literal))?),*])*) => {

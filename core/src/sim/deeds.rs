@@ -8,8 +8,9 @@ use super::body::Stage;
 use super::choices::Source;
 use super::event::Event;
 use super::kernel::{Block, File, Pid, What};
-use super::script::Cue;
-use super::verb::{Script, Verb};
+use super::play::Cue;
+use super::script::Script;
+use super::verb::Verb;
 use super::world::{World, id};
 use crate::{Defect, Exit};
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::kernel::Pid;
 use super::lines::{Carried, LineId};
-use super::script::Cue;
+use super::play::Cue;
 use super::timeline::Name;
 use super::world::id;
 use crate::{Input, Instant, Output, Signal};

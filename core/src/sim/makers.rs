@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use super::choices::Source;
 use super::event::Event;
 use super::kernel::{Block, Pid, What};
-use super::verb::{Script, Verb};
+use super::script::Script;
+use super::verb::Verb;
 use super::world::{World, id, place};
 use crate::{ActorId, Config, Defect, Exit, Input, Instant, Signal};
 

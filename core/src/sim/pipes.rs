@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::event::Event;
 use super::kernel::{Block, File, What};
-use super::script::Cue;
+use super::play::Cue;
 use super::world::{World, id};
 use crate::Defect;
 

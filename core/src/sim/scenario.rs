@@ -8,8 +8,9 @@ use core::time::Duration;
 
 use super::conduct::Conduct;
 use super::nets::Nets;
+use super::script::Script;
 use super::slip::Slip;
-use super::verb::{Script, Verb};
+use super::verb::Verb;
 use crate::{Defects, LEVELS_MAX, Limits};
 
 /// What a run starts from; what it leaves open is chosen.

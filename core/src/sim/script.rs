@@ -1,288 +1,200 @@
-//! The users' code: the main task of each actor plays a script.
+//! A short list of verbs: what a user's code does, written down.
 //!
-//! The rule: whatever it does, it does by asks and facts of the public surface; it knows no more of the machine than user
-//! code does. Where it goes on stands in the cue that it waits for.
+//! The rule: what the oracles may expect of whoever plays a script is read off its verbs, and written down nowhere else;
+//! so they judge a script that somebody else has made as they judge ours.
 
-use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
-use super::body::{Body, Calling, Stage};
-use super::deeds::Then;
-use super::event::Event;
-use super::oracle::Violation;
-use super::promise::Promise;
-use super::verb::{Script, Verb};
-use super::world::{World, id};
-use crate::{Error, Input, Kind, Life, NameId, Payload, Refused, ScopeId, Spec, SpecId, TaskId};
+use super::verb::Verb;
+use crate::Role;
 
-/// The scope that a script opens for its children.
-pub(super) const NURSERY: ScopeId = ScopeId(1);
-/// The second task of a script that has one.
-pub(super) const HELPER: TaskId = TaskId(1);
-
-/// When a script goes on; with a place, at that verb of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cue {
-    Start,
-    Named,
-    Work(u8),
-    HelperFails,
-    Cancelled,
-    HelperCancelled,
-    Written(u8),
-    /// Who is at that place can be reached.
-    Found(u8),
-    Relay,
+/// A short list of verbs: done in their order, and after a cue, when that comes. A script stays where its verbs end, until
+/// it is cancelled.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Script {
+    verbs: [Verb; Self::LONGEST],
+    len: u8,
 }
 
-impl World<'_> {
-    pub(super) fn play(&mut self, node: usize, cue: Cue) -> Result<(), Violation> {
-        let Some(body) = self.actors[node].as_ref().map(|actor| &actor.body) else {
-            if let Cue::Work(at) | Cue::Written(at) = cue {
-                self.run_command(node, at);
-            }
-            return Ok(());
-        };
-        let (script, stage, nursery, calling) =
-            (*body.conduct.script(), body.stage, body.nursery, body.calling[0]);
-        match cue {
-            Cue::Start => self.start(node, &script),
-            Cue::Named => {
-                self.make_socket(node);
-                Ok(())
-            }
-            // It was cancelled meanwhile, and does what it does then in place of this.
-            Cue::Work(at) if stage == Stage::Heeding && script.cue_before(at).is_none() => Ok(()),
-            Cue::Work(at) if matches!(stage, Stage::Working | Stage::Heeding | Stage::Joining) => {
-                let conduct = self.conducts[node];
-                self.timeline.note(self.now, "script", format_args!("{}: {conduct:?}", id(node)));
-                self.go_on(node, script.resumed(at))
-            }
-            Cue::Cancelled if stage == Stage::Working && !matches!(calling, Calling::Now(..)) => {
-                self.heed(node, &script)
-            }
-            Cue::Cancelled if matches!(stage, Stage::Working | Stage::Writing) => {
-                self.body(node).into_iter().for_each(|body| body.missed = true);
-                Ok(())
-            }
-            Cue::Written(at) if stage == Stage::Writing => {
-                self.set_stage(node, if script.heeds(at) { Stage::Heeding } else { Stage::Working });
-                self.go_on(node, at)
-            }
-            Cue::HelperFails if stage != Stage::Over => {
-                self.fail(node, nursery.unwrap_or(ScopeId::ROOT), Kind::Failed)?;
-                self.end_task(node, HELPER)
-            }
-            Cue::HelperCancelled if stage != Stage::Over => self.end_task(node, HELPER),
-            Cue::Found(of) => self.wake(node, usize::from(of)),
-            Cue::Relay => self.relay(node),
-            Cue::Work(_) | Cue::Cancelled | Cue::HelperFails | Cue::HelperCancelled | Cue::Written(_) => {
-                Ok(())
-            }
-        }
-    }
+impl Script {
+    /// How many verbs a script may have.
+    pub const LONGEST: usize = 8;
 
-    /// Takes its place: its endpoint, its name, its door, its nursery, and its children but those that it spawns later.
-    fn start(&mut self, node: usize, script: &Script) -> Result<(), Violation> {
-        if let Some(body) = self.body(node) {
-            if body.stage != Stage::Idle {
-                return Ok(());
-            }
-            body.stage = Stage::Working;
-        }
-        if script.after(Verb::OnCall).is_some() {
-            self.expose(node)?;
-        }
-        if self.scenario.named {
-            self.take_name(node);
-        }
-        self.tell_of(node);
-        let children: Vec<usize> = self.scenario.children(node).collect();
-        let wants_scope = [Verb::Shield, Verb::Deadline, Verb::Helper].iter().any(|verb| script.has(*verb));
-        if (!children.is_empty() || wants_scope) && !script.has(Verb::Bare) {
-            self.open_nursery(node, script)?;
-        }
-        if script.has(Verb::Helper) {
-            self.start_helper(node)?;
-        }
-        for child in &children[..children.len().saturating_sub(script.spawns(0))] {
-            self.spawn(node, *child)?;
-        }
-        self.go_on(node, 0)
-    }
+    /// What a pipe holds and half as much again, in KiB: whoever writes no more than that waits for one reading.
+    const MUCH: u16 = 100;
 
-    /// Does what it does when it is cancelled.
-    fn heed(&mut self, node: usize, script: &Script) -> Result<(), Violation> {
-        if let Some(body) = self.body(node) {
-            (body.stage, body.calling[0]) = (Stage::Heeding, Calling::No);
-        }
-        match script.after(Verb::OnCancel) {
-            Some(at) => self.go_on(node, at),
-            None => self.finish(node, None),
-        }
-    }
-
-    /// Does what a script does at a cue, if that is anything.
-    pub(super) fn react(&mut self, node: usize, cue: Verb) -> Result<(), Violation> {
-        match self.script(node).after(cue) {
-            Some(at) => self.go_on(node, at),
-            None => Ok(()),
-        }
-    }
-
-    /// Goes on with a script, and hears then of a cancel that it has missed.
-    pub(super) fn go_on(&mut self, node: usize, at: u8) -> Result<(), Violation> {
-        self.do_verbs(node, at)?;
-        let hears =
-            |body: &Body| body.stage == Stage::Working && !matches!(body.calling[0], Calling::Now(..));
-        let missed = |body: &Body| body.missed && hears(body);
-        let runs = self.pids[node].is_some_and(|pid| self.kernel.at(pid).runs());
-        match self.actors[node].as_ref().map(|actor| &actor.body).filter(|body| runs && missed(body)) {
-            Some(body) => self.heed(node, &body.conduct.script().clone()),
-            None => Ok(()),
-        }
-    }
-
-    /// Does verb after verb, until one has to be waited for or what is done at a cue is over.
-    fn do_verbs(&mut self, node: usize, mut at: u8) -> Result<(), Violation> {
-        let script = self.script(node);
-        while let Some(verb) = script.verb(at) {
+    /// Makes a script.
+    ///
+    /// # Panics
+    /// It has more than [`LONGEST`](Self::LONGEST) verbs.
+    #[must_use]
+    pub const fn new(list: &[Verb]) -> Self {
+        assert!(list.len() <= Self::LONGEST, "a script is short");
+        let mut verbs = [Verb::Serve; Self::LONGEST];
+        let mut at = 0;
+        while at < list.len() {
+            verbs[at] = list[at];
             at += 1;
-            match self.act(node, verb, at)? {
-                Then::GoesOn => {}
-                Then::Waits => return Ok(()),
-                Then::IsHeldUp => {
-                    let missed = self.body(node).is_some_and(|body| body.missed);
-                    if script.verb(at).is_some() || script.heeds(at) || missed {
-                        self.at(self.now, Event::Cue { node, cue: Cue::Work(at) });
-                    }
-                    return Ok(());
+        }
+        Self { verbs, len: at as u8 }
+    }
+
+    /// Gives its verbs.
+    #[must_use]
+    pub fn verbs(&self) -> &[Verb] {
+        &self.verbs[..usize::from(self.len)]
+    }
+
+    /// Tells whether it has a verb.
+    #[must_use]
+    pub fn has(&self, verb: Verb) -> bool {
+        self.verbs().contains(&verb)
+    }
+
+    /// Gives what it does at a place, unless what it does there is over.
+    pub(super) fn verb(&self, at: u8) -> Option<Verb> {
+        self.verbs().get(usize::from(at)).copied().filter(|verb| !verb.is_cue())
+    }
+
+    /// Gives the place after a verb: what it does at a cue, for one.
+    pub(super) fn after(&self, verb: Verb) -> Option<u8> {
+        (1..=self.len).find(|at| self.verbs[usize::from(*at) - 1] == verb)
+    }
+
+    /// Gives at which cue it does what stands before a place.
+    pub(super) fn cue_before(&self, at: u8) -> Option<Verb> {
+        self.verbs().iter().take(usize::from(at)).rev().copied().find(|verb| verb.is_cue())
+    }
+
+    /// Tells whether what stands before a place is done when it is cancelled.
+    pub(super) fn heeds(&self, at: u8) -> bool {
+        self.cue_before(at) == Some(Verb::OnCancel)
+    }
+
+    /// Gives what it does first when it is cancelled.
+    pub(super) fn on_cancel(&self) -> Option<Verb> {
+        if self.has(Verb::Block) {
+            return Some(Verb::Ignore);
+        }
+        self.after(Verb::OnCancel).and_then(|at| self.verb(at))
+    }
+
+    /// Tells whether what stands before a place is done for a caller. What stands nowhere in it is not.
+    pub(super) fn serves(&self, at: u8) -> bool {
+        at <= self.len && self.cue_before(at) == Some(Verb::OnCall)
+    }
+
+    /// Tells whether it calls, cancels or serves others.
+    pub(super) fn talks(&self) -> bool {
+        self.verbs().iter().any(|verb| verb.reaches() || *verb == Verb::OnCall)
+    }
+
+    /// Gives how long what it calls may take, if it says so.
+    pub(super) fn within(&self) -> Option<Duration> {
+        self.verbs().iter().find_map(|verb| match verb {
+            Verb::Within(millis) => Some(Duration::from_millis((*millis).into())),
+            _ => None,
+        })
+    }
+
+    /// Gives how many items of its calls it lets be ahead, if it takes any.
+    pub(super) fn reads(&self) -> Option<u32> {
+        self.verbs().iter().find_map(|verb| match verb {
+            Verb::Reads(ahead) => Some((*ahead).into()),
+            _ => None,
+        })
+    }
+
+    /// Counts the children that it has not spawned at a place.
+    pub(super) fn spawns(&self, at: u8) -> usize {
+        self.verbs().iter().skip(usize::from(at)).filter(|verb| **verb == Verb::Spawn).count()
+    }
+
+    /// Gives where it goes on after a pause before a place; if there is none, it was to do something else, and begins.
+    pub(super) fn resumed(&self, at: u8) -> u8 {
+        match self.verbs().get(usize::from(at).wrapping_sub(1)) {
+            Some(Verb::Work | Verb::Sleep(_) | Verb::Stop | Verb::Starve) => at,
+            _ => 0,
+        }
+    }
+
+    /// Tells whether nothing about it needs a signal or a rung: it does nothing of that kind, when it is cancelled it takes
+    /// its time once at most, and whoever calls it is answered.
+    #[must_use]
+    pub const fn is_benign(&self) -> bool {
+        let (mut at, mut slow, mut cancelled, mut mute) = (0, 0, false, false);
+        while at < self.len as usize {
+            let verb = self.verbs[at];
+            if verb.is_cue() {
+                cancelled = matches!(verb, Verb::OnCancel);
+                if mute {
+                    return false;
                 }
+                mute = matches!(verb, Verb::OnCall);
+            }
+            slow += match verb {
+                Verb::Sleep(_) | Verb::Work if cancelled => 2,
+                Verb::Write(much) if much > Self::MUCH => 2,
+                Verb::Write(_) | Verb::Tarry => 1,
+                _ => 0,
+            };
+            // Whoever calls it waits for messages and for nothing else.
+            let idle = mute && !verb.answers() && !verb.reaches() && !verb.is_cue();
+            mute = mute && !verb.answers();
+            at += 1;
+            if verb.is_fault() || slow > 1 || idle {
+                return false;
             }
         }
-        if script.heeds(at) { self.finish(node, None) } else { Ok(()) }
+        !mute
     }
 
-    /// Does what a verb says: as user code, or else as a process.
-    pub(super) fn act(&mut self, node: usize, verb: Verb, next: u8) -> Result<Then, Violation> {
-        let first = self.scenario.children(node).next();
-        match verb {
-            // Its user code is over.
-            _ if self.life(node) == Some(Life::Ended) => return Ok(self.befall(node, verb, next)),
-            // What it would wait for has come.
-            Verb::Serve if self.script(node).heeds(next) => return Ok(Then::GoesOn),
-            Verb::Return | Verb::Fail if self.script(node).serves(next) => {
-                self.end_call(node, verb == Verb::Fail)?;
-            }
-            Verb::Serve if first.is_some() => self.finish(node, None)?,
-            Verb::Return => self.finish(node, None)?,
-            Verb::Fail => self.finish(node, Some(Kind::Failed))?,
-            Verb::Panic => self.finish(node, Some(Kind::Panicked))?,
-            Verb::Serve | Verb::Ignore => {}
-            Verb::Extend(by) => {
-                let by = Duration::from_millis(by.into());
-                return self.ask(node, Input::Extend { by });
-            }
-            Verb::Ready => return self.ask(node, Input::Ready),
-            Verb::Call | Verb::CallAt(_) | Verb::CancelAt(_) => return self.reach(node, verb, next),
-            Verb::Answer => self.begin_to_answer(node, 1, false)?,
-            Verb::Items(many) => self.begin_to_answer(node, many, true)?,
-            Verb::Spawn => return self.spawn_late(node, next - 1).map(|()| Then::GoesOn),
-            Verb::Peer | Verb::PeerStays => {
-                return self.join_peer(node, verb == Verb::Peer).map(|()| Then::GoesOn);
-            }
-            Verb::Knock(many) => return self.knock(node, many).map(|()| Then::GoesOn),
-            Verb::CancelChild => {
-                let child = first.map(|child| Input::CancelChild { child: id(child) });
-                return child.map_or(Ok(Then::GoesOn), |ask| self.ask(node, ask));
-            }
-            Verb::CancelSelf => {
-                let scope = self.nursery(node);
-                return self.ask(node, Input::Cancel { scope });
-            }
-            _ => return Ok(self.befall(node, verb, next)),
-        }
-        Ok(Then::Waits)
+    /// Tells whether its driver always answers, whatever its tasks do: then its parent needs no rung.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        !self.is_command() && !self.verbs().iter().any(|verb| verb.silences())
     }
 
-    fn ask(&mut self, node: usize, ask: Input) -> Result<Then, Violation> {
-        self.give(node, ask)?.ok();
-        Ok(Then::GoesOn)
+    /// Tells whether its driver is held up for a while, so that what it is to read waits.
+    #[must_use]
+    pub fn pauses(&self) -> bool {
+        !self.is_command() && (self.has(Verb::Stop) || self.has(Verb::Starve))
     }
 
-    /// Spawns the first of the children that it has not spawned at a place of its script.
-    fn spawn_late(&mut self, node: usize, at: u8) -> Result<(), Violation> {
-        let scenario = self.scenario;
-        let later = scenario.children(node).count().checked_sub(self.script(node).spawns(at));
-        let child = later.and_then(|at| scenario.children(node).nth(at));
-        child.map_or(Ok(()), |child| self.spawn(node, child))
+    /// Tells whether it does what no thread can do.
+    pub(super) fn takes_a_process(&self) -> bool {
+        self.is_command() || self.verbs().iter().any(|verb| verb.takes_a_process())
     }
 
-    pub(super) fn nursery(&mut self, node: usize) -> ScopeId {
-        self.body(node).and_then(|body| body.nursery).unwrap_or(ScopeId::ROOT)
+    /// Tells whether it ends by itself, once what it has below it has.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        let own = self.verbs().iter().take_while(|verb| !verb.is_cue());
+        !self.has(Verb::OnDone)
+            && !own.clone().any(|verb| verb.reaches())
+            && own.clone().any(|verb| verb.ends())
     }
 
-    fn open_nursery(&mut self, node: usize, script: &Script) -> Result<(), Violation> {
-        let span = self.scenario.settled + Duration::from_millis(60);
-        let deadline = script.has(Verb::Deadline).then(|| self.now.after(span));
-        let shield = script.has(Verb::Shield);
-        let open = Input::OpenScope { scope: NURSERY, parent: ScopeId::ROOT, shield, deadline };
-        let opened = self.give(node, open)?.is_ok();
-        if let Some(body) = self.body(node) {
-            body.nursery = opened.then_some(NURSERY);
-        }
-        Ok(())
+    /// Tells whether it is a program without a machine.
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        self.has(Verb::Command)
     }
 
-    fn start_helper(&mut self, node: usize) -> Result<(), Violation> {
-        let scope = self.nursery(node);
-        if self.give(node, Input::StartTask { task: HELPER, scope })?.is_ok() {
-            let after = self.work_span(node);
-            self.at(self.now.after(after), Event::Cue { node, cue: Cue::HelperFails });
-        }
-        Ok(())
-    }
-
-    fn spawn(&mut self, node: usize, child: usize) -> Result<(), Violation> {
-        let scope = self.nursery(node);
-        let role = self.conducts[child].script().role();
-        // All children of one parent have the same name: nothing may depend on it.
-        let name = NameId(node as u32);
-        let spec = Spec { id: SpecId(child as u32), name, role, levels: None, times: None };
-        let refused = self.give(node, Input::Spawn { child: id(child), scope, spec })?;
-        match refused {
-            Ok(()) | Err(Refused::Cancelled(_) | Refused::ClosedScope) => Ok(()),
-            Err(refused) => Err(Violation::told(Promise::Refused, self.now, format_args!("{refused}"))),
+    /// Gives what kind of child plays it.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match () {
+            () if self.has(Verb::Thread) => Role::Thread,
+            () if self.is_command() => Role::Command,
+            () => Role::Actor,
         }
     }
+}
 
-    /// Ends the body: of the nursery, if there is one, else of the task.
-    pub(super) fn finish(&mut self, node: usize, kind: Option<Kind>) -> Result<(), Violation> {
-        let Some(body) = self.body(node) else { return Ok(()) };
-        if !matches!(body.stage, Stage::Working | Stage::Heeding) {
-            return Ok(());
-        }
-        let nursery = body.nursery;
-        body.stage = if nursery.is_some() { Stage::Joining } else { Stage::Over };
-        if let Some(kind) = kind {
-            self.fail(node, nursery.unwrap_or(ScopeId::ROOT), kind)?;
-        }
-        match nursery {
-            Some(scope) => self.give(node, Input::Leave { scope }).map(|_| ()),
-            None => self.end_task(node, TaskId::MAIN),
-        }
-    }
-
-    fn fail(&mut self, node: usize, scope: ScopeId, kind: Kind) -> Result<(), Violation> {
-        let payload = self.oracle.new_failure(node);
-        let error = Error::new(kind, id(node), payload);
-        self.give(node, Input::Failed { scope, error })?.ok();
-        Ok(())
-    }
-
-    pub(super) fn end_task(&mut self, node: usize, task: TaskId) -> Result<(), Violation> {
-        let payload = Payload(1);
-        self.give(node, Input::TaskEnded { task, payload })?.ok();
-        Ok(())
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.verbs().fmt(f)
     }
 }

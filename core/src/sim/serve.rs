@@ -5,7 +5,7 @@
 
 use super::body::{Body, Calling, Serving};
 use super::oracle::Violation;
-use super::script::NURSERY;
+use super::play::NURSERY;
 use super::talk::{BYTES, ENDPOINT};
 use super::verb::Verb;
 use super::world::{World, id};

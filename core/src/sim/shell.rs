@@ -5,8 +5,8 @@
 use super::event::Event;
 use super::kernel::{Block, Pid};
 use super::oracle::Violation;
+use super::play::Cue;
 use super::promise::Promise;
-use super::script::Cue;
 use super::verb::Verb;
 use super::world::{World, id, place};
 use crate::{ActorId, Defect, Exit, Input, Link, Message, Outcome, Output, Payload, Signal, Status};

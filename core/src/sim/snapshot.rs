@@ -10,7 +10,7 @@ use super::event::Event;
 use super::kernel::{Block, INIT, Pid, Process, What};
 use super::key::{Key, Print};
 use super::lines::Carried;
-use super::script::Cue;
+use super::play::Cue;
 use super::world::{Actor, World};
 
 /// Names of templates begin here; a name has 16 bits.

@@ -11,7 +11,7 @@ use super::choices::Source;
 use super::deeds::Then;
 use super::event::Event;
 use super::oracle::Violation;
-use super::script::Cue;
+use super::play::Cue;
 use super::serve::is_served;
 use super::slip::Slip;
 use super::verb::Verb;

@@ -114,10 +114,10 @@ fn the_swarms_own_scripts_talk_across_the_tree() {
             _ => None,
         })
     };
-    let has = |which: fn(&Verb) -> bool| {
-        (0..2000).flat_map(scripts).filter(|script| script.verbs().iter().any(which)).count()
-    };
-    let verbs: [(&str, fn(&Verb) -> bool); 7] = [
+    type Which = fn(&Verb) -> bool;
+    let has =
+        |which: Which| (0..2000).flat_map(scripts).filter(|script| script.verbs().iter().any(which)).count();
+    let verbs: [(&str, Which); 7] = [
         ("CallAt", |verb| matches!(verb, CallAt(_))),
         ("CancelAt", |verb| matches!(verb, CancelAt(_))),
         ("Items", |verb| matches!(verb, Items(_))),
