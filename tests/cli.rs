@@ -79,6 +79,8 @@ fn bad_arguments_are_refused(bed: &Bed) {
         vec!["run", "--breadth", "0"],
         vec!["run", "--depth", "0"],
         vec!["run", "--breadth", "100000", "--depth", "1"],
+        // More than any system has room for, whoever asks.
+        vec!["run", "--breadth", "200", "--depth", "16"],
         vec!["run", "--breadth", "2", "--", "true"],
         vec!["run", "--leaf", "nothing"],
         vec!["run", "--backend", "remote"],

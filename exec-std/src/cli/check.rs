@@ -47,12 +47,13 @@ pub(crate) fn shape<D: Drive>(breadth: u32, depth: u32, backend: Backend) -> Res
             .hint("give --breadth at most 2000"));
     }
     let tasks = tasks(u64::from(breadth), depth, backend, D::THREADS);
-    match Slots::look() {
-        Some(Slots { allowed, taken }) if tasks > allowed.saturating_sub(taken) => {
-            return Err(refused(format!("{tasks} processes and threads"), "ulimit -u")
-                .because(format!("{allowed} are allowed, and {taken} of these are there")));
-        }
-        _ => {}
+    if let Some(slots) = Slots::look()
+        && tasks > slots.left()
+    {
+        let Slots { allowed, taken, limit } = slots;
+        let taken = if taken > 0 { format!(", and {taken} of these are there") } else { String::new() };
+        return Err(refused(format!("{tasks} processes and threads"), limit)
+            .because(format!("{allowed} are allowed{taken}")));
     }
     let descriptors = u64::from(breadth) * DESCRIPTORS + OWN_DESCRIPTORS;
     match getrlimit(Resource::Nofile).current {

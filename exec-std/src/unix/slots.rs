@@ -1,4 +1,4 @@
-//! How many more tasks the user of this process may have: what `ulimit -u` leaves.
+//! How many more tasks there may be: what `ulimit -u` leaves to the user of this process, and the system to everybody.
 //!
 //! The rule: as the kernel counts. Each thread takes a slot, one that is dead and not collected too, and all processes of a
 //! real user share them; root's are not limited, and neither are those of who may raise limits. Nothing here is too strict:
@@ -13,18 +13,38 @@ const FIRST: &str = "user:[4026531837]";
 /// `CAP_SYS_ADMIN` and `CAP_SYS_RESOURCE`, as bits.
 const UNLIMITED: u64 = 1 << 21 | 1 << 24;
 
-/// The slots of this process's user.
+/// The slots that tasks can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slots {
     /// How many there are.
     pub(crate) allowed: u64,
-    /// How many of them other processes take.
+    /// How many of them other processes take, as far as it is known.
     pub(crate) taken: u64,
+    /// What says so.
+    pub(crate) limit: &'static str,
 }
 
 impl Slots {
-    /// Looks how many slots there are, or gives `None` where they are not limited or can't be seen.
+    /// Looks where the fewest are left, of all that can be seen.
     pub(crate) fn look() -> Option<Self> {
+        let system = ["kernel.pid_max", "kernel.threads-max"].map(Self::of_system);
+        system.into_iter().chain([Self::of_user()]).flatten().min_by_key(|slots| slots.left())
+    }
+
+    /// Tells how many are left.
+    pub(crate) fn left(&self) -> u64 {
+        self.allowed.saturating_sub(self.taken)
+    }
+
+    /// Gives those of the whole system. Nobody is above this limit.
+    fn of_system(limit: &'static str) -> Option<Self> {
+        let allowed = fs::read_to_string(format!("/proc/sys/{}", limit.replace('.', "/"))).ok()?;
+        let allowed = allowed.trim().parse().ok()?;
+        Some(Self { allowed, taken: 0, limit })
+    }
+
+    /// Gives those of this process's user, if they are limited.
+    fn of_user() -> Option<Self> {
         let allowed = getrlimit(Resource::Nproc).current?;
         if !is_limited(&fs::read_to_string("/proc/self/status").ok()?) {
             return None;
@@ -37,7 +57,7 @@ impl Slots {
         let others = pids.filter(|pid: &i32| *pid != own);
         let taken =
             others.filter_map(|pid| threads(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, user));
-        Some(Self { allowed, taken: taken.sum() })
+        Some(Self { allowed, taken: taken.sum(), limit: "ulimit -u" })
     }
 }
 
