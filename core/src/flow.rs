@@ -1,7 +1,8 @@
 //! The stream inside a context, as one end sees it: two directions, each with credit.
 //!
 //! The rule: an item is sent only against credit, and credit is given only for room, so the memory of both ends is
-//! bounded and a slow reader slows its writer alone. Items are counted; their bytes are the shell's.
+//! bounded and a slow reader slows its writer alone. What nobody reads any more is let go of as it comes, and its credit is
+//! given back, so no writer waits for a reader that is gone. Items are counted; their bytes are the shell's.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,8 @@ table! {
         Idle
         /// Items may pass.
         Open
+        /// Nobody reads it: what comes is let go of.
+        Unread
         /// No further item will.
         Ended
     }
@@ -21,13 +24,20 @@ table! {
     HalfChange {
         /// This end opened the stream.
         Opened
+        /// Its reader reads no further, or never will.
+        Unread
         /// Its sender said that there is no more.
         Ended
     }
 
-    Idle + Opened => Open;
-    Idle + Ended  => Ended;
-    Open + Ended  => Ended;
+    Idle   + Opened => Open;
+    Idle   + Unread => Unread;
+    Idle   + Ended  => Ended;
+
+    Open   + Unread => Unread;
+    Open   + Ended  => Ended;
+
+    Unread + Ended  => Ended;
 }
 
 /// Both directions, as one end sees them.
@@ -57,6 +67,8 @@ pub(crate) enum Arrival {
     Kept,
     /// It fits, because the oldest is dropped.
     Displaced,
+    /// Nobody reads it.
+    Unread,
     /// It was sent without credit.
     Unasked,
 }
@@ -76,7 +88,7 @@ impl Flow {
 
     /// Tells whether this end has opened the stream.
     pub(crate) fn is_opened(self) -> bool {
-        self.window > 0
+        self.out != Half::Idle
     }
 
     /// Tells whether the far end has no room for an item of this end's stream.
@@ -102,23 +114,48 @@ impl Flow {
 
     /// Takes in one item.
     pub(crate) fn arrive(&mut self) -> Arrival {
-        if self.into != Half::Open {
+        if !self.is_taken() {
             return Arrival::Unasked;
         }
         // The room of an item that was taken is not there again before it was given back as credit.
         let used = if self.lossy { self.held } else { self.held.saturating_add(self.taken) };
-        if used < self.window {
-            self.held = self.held.saturating_add(1);
-            return Arrival::Kept;
+        match (self.into, used < self.window) {
+            (Half::Unread, true) => Arrival::Unread,
+            (_, true) => {
+                self.held = self.held.saturating_add(1);
+                Arrival::Kept
+            }
+            (_, false) if self.lossy => Arrival::Displaced,
+            (_, false) => Arrival::Unasked,
         }
-        if self.lossy { Arrival::Displaced } else { Arrival::Unasked }
+    }
+
+    /// Tells whether what comes is taken, if only to let go of it.
+    fn is_taken(self) -> bool {
+        matches!(self.into, Half::Open | Half::Unread)
+    }
+
+    /// Lets go of what is here and not taken, and gives the credit that is due for it.
+    pub(crate) fn let_go(&mut self) -> Option<u32> {
+        let held = core::mem::take(&mut self.held);
+        // A lossy stream gave its credit when they came.
+        self.leave(if self.lossy { 0 } else { held })
+    }
+
+    /// Gives credit for `most` items of a stream that this end will never open, once: when the far end has opened it.
+    pub(crate) fn admit(&mut self, most: u32) -> Option<u32> {
+        let due = self.into == Half::Unread && self.window == 0 && self.far > 0;
+        due.then(|| {
+            self.window = most.max(1);
+            self.window
+        })
     }
 
     /// Counts items that left the window, and gives the credit that is due for them: half a window at a time, so that
     /// credit costs few messages and a fast reader's writer never waits.
     pub(crate) fn leave(&mut self, items: u32) -> Option<u32> {
         self.taken = self.taken.saturating_add(items);
-        if self.taken < half(self.window) || self.into != Half::Open {
+        if self.taken < half(self.window).max(1) || !self.is_taken() {
             return None;
         }
         Some(core::mem::take(&mut self.taken))

@@ -383,4 +383,11 @@ pub enum Input {
         /// How much from now on.
         by: Duration,
     },
+
+    // A fact of contexts, again.
+    /// The user reads no further item of a stream, or never will: what is here, and what comes, is let go of.
+    Unread {
+        /// Whose.
+        context: ContextId,
+    },
 }

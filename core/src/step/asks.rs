@@ -74,7 +74,7 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
         Input::Begin { context, .. } => check_callee(state, context, CalleeChange::Begun),
         Input::OpenStream { context, .. } => {
             let flow = check_streams(state, context)?;
-            check(!flow.is_opened(), Refused::ClosedStream)
+            check(!flow.is_opened() && flow.into != Half::Unread, Refused::ClosedStream)
         }
         Input::Push { context, .. } => {
             let flow = check_streams(state, context)?;
@@ -202,6 +202,7 @@ impl Step<'_> {
         if let Some(next) = record.phase.next(ScopeChange::Left) {
             record.phase = next;
             self.state.loosened.insert(scope);
+            self.unread_all(scope);
         }
     }
 

@@ -148,6 +148,7 @@ impl Step<'_> {
             Input::Deferred => self.deferred(),
             Input::Ready => self.say_ready(),
             Input::Extend { by } => self.send(Link::Parent, Message::Extend { by }),
+            Input::Unread { context } => self.unread(context),
         }
     }
 

@@ -1,8 +1,11 @@
-//! The items of a stream: sent against credit, kept within a window, in order.
+//! The items of a stream: sent against credit, kept within a window, in order, or let go of where nobody reads them.
+
+use alloc::vec::Vec;
 
 use super::Step;
 use crate::flow::{Arrival, Flow, HalfChange};
-use crate::{ContextId, Defect, Half, Output, Payload, Word};
+use crate::state::Member;
+use crate::{ContextId, Defect, Half, Link, Output, Payload, Reason, Scope, ScopeId, Word};
 
 impl Step<'_> {
     pub(super) fn open_stream(&mut self, context: ContextId, window: u32, lossy: bool) {
@@ -39,8 +42,36 @@ impl Step<'_> {
     /// The user took items: the far end may send as many more, once that is worth a message.
     pub(super) fn taken(&mut self, context: ContextId, items: u32) {
         let credit = self.state.flow_mut(context).and_then(|flow| flow.take(items));
+        self.give_credit(context, credit);
+    }
+
+    fn give_credit(&mut self, context: ContextId, credit: Option<u32>) {
         if let Some(credit) = credit {
             self.say(context, Word::Credit(credit));
+        }
+    }
+
+    /// Nobody reads a stream any more. Its writer must not wait for that.
+    pub(super) fn unread(&mut self, context: ContextId) {
+        let most = self.state.limits.window;
+        let credit = self.state.flow_mut(context).and_then(|flow| {
+            flow.move_into(HalfChange::Unread);
+            flow.admit(most).or_else(|| flow.let_go())
+        });
+        self.give_credit(context, credit);
+    }
+
+    /// The body that called has ended, so nobody reads what the far ends of its scope send.
+    pub(super) fn unread_all(&mut self, scope: ScopeId) {
+        let first = (scope, Member::Context(ContextId::caller(Link::Parent, 0)));
+        let contexts = self.state.members.range(first..).take_while(|(of, _)| *of == scope);
+        let linked = |context: &ContextId| self.state.callers.get(context).is_some_and(|call| call.linked);
+        let contexts = contexts.filter_map(|(_, member)| match member {
+            Member::Context(context) => Some(*context).filter(linked),
+            Member::Scope(_) | Member::Task(_) | Member::Child(_) => None,
+        });
+        for context in contexts.collect::<Vec<_>>() {
+            self.unread(context);
         }
     }
 
@@ -53,6 +84,12 @@ impl Step<'_> {
                 self.discard(payload);
                 return self.garbled(context.link);
             }
+            Arrival::Unread => {
+                let credit = flow.leave(1);
+                self.discard(payload);
+                self.give_credit(context, credit);
+                return self.cancel_unread(context);
+            }
             Arrival::Kept => {}
             Arrival::Displaced => self.emit(Output::DropOldest { context }),
         }
@@ -62,19 +99,29 @@ impl Step<'_> {
 
     /// The writer of a lossy stream never waits for its reader.
     fn credit_if_lossy(&mut self, context: ContextId) {
-        let due = self.state.flow_mut(context).filter(|flow| flow.lossy).and_then(|flow| flow.leave(1));
-        if let Some(credit) = due {
-            self.say(context, Word::Credit(credit));
+        let credit = self.state.flow_mut(context).filter(|flow| flow.lossy).and_then(|flow| flow.leave(1));
+        self.give_credit(context, credit);
+    }
+
+    /// Nobody waits for anything of a call whose body has ended; one that still sends might do so for ever.
+    fn cancel_unread(&mut self, context: ContextId) {
+        let call = self.state.callers.get(&context).filter(|call| call.linked && call.scope != ScopeId::ROOT);
+        let scope = call.and_then(|call| self.state.scopes.get(&call.scope));
+        if scope.is_some_and(|scope| scope.phase == Scope::Joining) {
+            self.cancel_context(context, self.cause(Reason::Asked));
         }
     }
 
     /// The far end says that it has room. If it lies, its own channel overflows.
     pub(super) fn credited(&mut self, context: ContextId, items: u32) {
+        let most = self.state.limits.window;
         let Some(flow) = self.state.flow_mut(context) else {
             return;
         };
         flow.earn(items);
+        let credit = flow.admit(most);
         self.emit(Output::Credited { context, items });
+        self.give_credit(context, credit);
     }
 
     pub(super) fn stream_ended(&mut self, context: ContextId) {

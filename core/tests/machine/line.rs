@@ -377,6 +377,11 @@ impl Line {
         format!("{:?}{}", self.moves, stories.collect::<String>())
     }
 
+    /// Tells whether all users of an actor have done what they were to do.
+    pub(crate) fn has_acted(&self, place: usize) -> bool {
+        self.actors[place].plans.iter().all(Plan::is_done)
+    }
+
     /// Gives what an actor told its users.
     pub(crate) fn heard(&self, place: usize) -> &[Output] {
         &self.actors[place].heard

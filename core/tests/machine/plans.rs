@@ -28,6 +28,10 @@ pub(crate) enum Act {
     Push,
     Take(u32),
     End,
+    /// Reads no further.
+    Unread,
+    /// Leaves the scope that it called in, which is its last.
+    Leave,
     /// One error before the answer.
     Error,
     Return,
@@ -102,6 +106,10 @@ impl Plan {
         }
     }
 
+    pub(crate) fn is_done(&self) -> bool {
+        self.acts.is_empty()
+    }
+
     /// Tells whether the next act can be done now, or is to be dropped.
     pub(crate) fn is_due(&self, actor: &Actor) -> bool {
         let Some(act) = self.acts.front() else { return false };
@@ -166,6 +174,8 @@ impl Plan {
                 Some(Input::Taken { context, items })
             }
             Act::End => Some(Input::EndStream { context }),
+            Act::Unread => Some(Input::Unread { context }),
+            Act::Leave => Some(Input::Leave { scope: self.scope }),
             Act::Error => Some(Input::ContextFailed { context, error: error(actor) }),
             Act::Return => self.leave(Finish::Returned),
             Act::Fail => self.leave(Finish::Failed),

@@ -1,13 +1,15 @@
 //! Streams between real machines, in every order in which their ends, messages and cancellations can follow each other.
 
-use windrow_core::{ContextId, Defect, Defects, Link, Output};
+use windrow_core::{ContextId, Defect, Defects, End, Link, Output};
 
 use super::crossings::{count, endings, holds, returned};
 use super::explore::explore;
-use super::line::{Line, id};
+use super::line::{Line, TALK, id};
 use super::plans::{Act, Temper};
 use super::watch::ensure;
-use Act::{Accept, Begin, Call, Cancel, End, Join, Nest, Open, Push, Return, Stay, Take};
+use Act::{
+    Accept, Begin, Call, Cancel, End as Last, Join, Leave, Nest, Open, Push, Return, Stay, Take, Unread,
+};
 
 fn streaming(reader: &[Act], writer: &[Act], defects: Defects) -> Line {
     let mut line = Line::without(2, defects);
@@ -34,7 +36,7 @@ fn order(line: &Line) -> String {
 #[test]
 fn items_come_in_order_and_the_end_and_the_answer_behind_them() {
     let reader = [Call(true, None), Open(2, false), Take(1), Take(2)];
-    let writer = [Accept, Begin, Open(1, false), Push, Push, Push, End, Return];
+    let writer = [Accept, Begin, Open(1, false), Push, Push, Push, Last, Return];
     holds("a stream", streaming(&reader, &writer, Defects::NONE), |line| {
         ensure!(order(line) == "biiier", "{}", order(line));
         Ok(())
@@ -49,7 +51,7 @@ fn full(line: &Line) -> Result<(), String> {
 #[test]
 fn the_end_and_the_answer_have_a_place_of_their_own() {
     let reader = [Call(true, None), Open(2, false)];
-    let writer = [Accept, Begin, Open(1, false), Push, Push, End, Return];
+    let writer = [Accept, Begin, Open(1, false), Push, Push, Last, Return];
     holds("a full window", streaming(&reader, &writer, Defects::NONE), full);
     let defects = Defects::NONE.with(Defect::TerminalInDataBuffer);
     let broken = explore(streaming(&reader, &writer, defects), full);
@@ -107,10 +109,69 @@ fn a_lossy_stream_drops_the_oldest_and_says_so() {
     });
 }
 
+/// Nobody reads what comes: neither a reader that has stopped, nor one that never began. Its writer goes on, to its result.
+#[test]
+fn who_stops_reading_still_has_the_result() {
+    for lossy in [false, true] {
+        for reader in [
+            &[Call(true, None), Open(2, lossy), Take(1), Unread][..],
+            &[Call(true, None), Open(1, lossy), Unread],
+            &[Call(true, None), Unread],
+            &[Call(false, None), Unread],
+        ] {
+            let writer = [Accept, Begin, Open(1, false), Push, Push, Push, Push, Push, Push, Last, Return];
+            holds(&format!("{reader:?}"), streaming(reader, &writer, Defects::NONE), |line| {
+                let told = order(line);
+                ensure!(told.ends_with('r') && !told.contains('x'), "{told}");
+                Ok(())
+            });
+        }
+    }
+}
+
+/// A body that has ended waits for its far end, and not for ever: one that goes on sending is cancelled.
+#[test]
+fn who_sends_for_ever_ends_when_its_reader_has_left() {
+    for reader in [&[Call(true, None), Open(2, false), Take(1), Leave][..], &[Call(true, None), Leave]] {
+        // More than pass before it has left.
+        let writer = [Accept, Begin, Open(1, false), Push, Push, Push, Push, Push, Push, Stay];
+        holds(&format!("{reader:?}"), streaming(reader, &writer, Defects::NONE), |line| {
+            let well = |o: &Output| matches!(o, Output::Closed { scope: TALK, end: End::Well, .. });
+            ensure!(count(line, 0, well) == 1, "{:?}", line.heard(0));
+            Ok(())
+        });
+    }
+}
+
+/// What was sent to the far end is taken, though the body that sent it has ended.
+#[test]
+fn who_reads_for_one_that_has_left_reads_it_all() {
+    let writer = [Call(true, None), Open(1, false), Push, Push, Last, Leave];
+    let reader = [Accept, Begin, Open(1, false), Take(1), Take(1), Return];
+    holds("a writer that leaves", streaming(&writer, &reader, Defects::NONE), |line| {
+        ensure!(endings(line, 0).iter().all(returned), "{:?}", endings(line, 0));
+        Ok(())
+    });
+}
+
+/// One that serves may stop reading as well.
+#[test]
+fn who_serves_may_stop_reading() {
+    let writer = [Call(true, None), Open(1, false), Push, Push, Push, Push, Last];
+    for reader in
+        [&[Accept, Begin, Open(2, false), Take(1), Unread, Stay][..], &[Accept, Begin, Unread, Stay]]
+    {
+        holds(&format!("{reader:?}"), streaming(&writer, reader, Defects::NONE), |line| {
+            ensure!(line.has_acted(0), "the writer waits for room");
+            Ok(())
+        });
+    }
+}
+
 /// Both ends write and read at once, and either may be cancelled meanwhile.
 #[test]
 fn both_ends_may_stream_and_be_cancelled() {
-    let caller = [Call(false, None), Open(1, false), Push, Take(1), End, Cancel];
+    let caller = [Call(false, None), Open(1, false), Push, Take(1), Last, Cancel];
     let body = [Accept, Begin, Open(1, false), Push, Take(1), Return];
     holds("both ways", streaming(&caller, &body, Defects::NONE), |line| {
         ensure!(endings(line, 0).len() == 1, "{:?}", endings(line, 0));

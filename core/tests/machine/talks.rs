@@ -39,10 +39,20 @@ struct Talk {
     granted: u32,
     held: u32,
     ended: bool,
+    /// Nobody reads what comes.
+    unread: bool,
+    /// The scope whose body reads, if it is linked with the far end.
+    reader: Option<ScopeId>,
     /// What this end may still send.
     credit: u32,
     /// What it was given credit for first.
     far: u32,
+}
+
+impl Talk {
+    fn let_go(&mut self) {
+        (self.unread, self.held) = (true, 0);
+    }
 }
 
 impl Talks {
@@ -62,9 +72,11 @@ impl Talks {
 
     fn hear(&mut self, seen: &Seen<'_>) {
         match seen.input {
-            Input::Call { context, .. } => {
-                self.open.insert(context, Talk::default());
+            Input::Call { context, scope, linked, .. } => {
+                let reader = Some(scope).filter(|_| linked);
+                self.open.insert(context, Talk { reader, ..Talk::default() });
             }
+            Input::Unread { context } => self.on(context, Talk::let_go),
             Input::Accept { context, scope, .. } => self.on(context, |talk| talk.body = Some(scope)),
             Input::OpenStream { context, window, lossy } => {
                 let window = window.clamp(1, seen.machine.limits().window);
@@ -75,6 +87,18 @@ impl Talks {
             }
             Input::Leave { scope } => {
                 self.told.insert(scope);
+                let read = self.open.values_mut().filter(|talk| talk.reader == Some(scope));
+                read.for_each(Talk::let_go);
+            }
+            Input::Received {
+                link,
+                message: Message::Context { number, side, word: Word::Item(payload) },
+            } => {
+                let gone = seen.outputs.contains(&Output::Discard(payload));
+                let taken = |talk: &mut Talk| {
+                    talk.granted -= u32::from(gone && talk.unread && !talk.ended && talk.granted > 0)
+                };
+                self.on(ContextId { link, side: side.other(), number }, taken);
             }
             Input::Received { link, message: Message::Bye(_) } => {
                 self.mute.insert(link);
@@ -170,6 +194,9 @@ impl Talks {
             }
             Word::Credit(items) => {
                 talk.granted += items;
+                if talk.unread && talk.window == 0 {
+                    talk.window = seen.machine.limits().window;
+                }
                 let most = if talk.lossy { talk.window } else { talk.window - talk.held };
                 ensure!(talk.granted <= most, "{context} grants {} where {most} fit", talk.granted);
             }
@@ -221,6 +248,7 @@ impl Talks {
             }
             Output::Item { .. } => {
                 ensure!(!talk.ended, "{context} has an item after its end");
+                ensure!(!talk.unread, "{context} has an item that nobody reads");
                 ensure!(talk.granted > 0, "{context} takes an item without credit");
                 talk.granted -= 1;
                 talk.held += 1;
