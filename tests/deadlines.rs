@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid};
-use windrow_core::{Kind, Limits, Reason, Times};
+use windrow_core::{Cause, Kind, Limits, Reason, Times};
 use windrow_std::{Actor, Backend, Drive, Order, Raised, Scope, Service};
 
 use crate::calls::{ECHO, NEST, PID, WAIT, failure, well, with_desk};
@@ -18,6 +18,7 @@ pub(crate) const MODULE: Module = Module {
         a_call_on_a_long_queue_has_its_time,
         a_wait_for_a_call_ends_with_the_scope_it_stands_in,
         a_scope_whose_own_time_is_over_says_so,
+        a_deadline_ends_a_context_in_one_way,
         an_entry_whose_time_is_over_has_failed,
     ],
     entries: &[("overdue", overdue)],
@@ -131,6 +132,22 @@ fn a_scope_whose_own_time_is_over_says_so<D: Drive>(bed: &Bed) {
             Err("it could not be undone".into())
         });
         assert_eq!(failure(ended.expect_err("an error")).text, "it could not be undone");
+        Ok(())
+    }));
+}
+
+/// The far end hears how much time is left, and may be the first whose time is over; so it is in every fourth run or so.
+fn a_deadline_ends_a_context_in_one_way<D: Drive>(bed: &Bed) {
+    well(&with_desk::<D>(bed, |actor, desk| {
+        for run in 0..60 {
+            let mut inner = Ok(());
+            let outer = actor.nursery_with(Scope::default().timeout(SHORT / 5), |_| {
+                inner = desk.context(WAIT, &(), |_| Ok(()));
+                Ok(())
+            });
+            let cause = Cause { canceller: actor.id(), reason: Reason::Deadline };
+            assert_eq!((inner, outer), (Err(Raised::Cancelled(cause)), Err(Raised::TimedOut)), "run {run}");
+        }
         Ok(())
     }));
 }

@@ -45,7 +45,8 @@ impl Step<'_> {
         deadline: Option<Instant>,
     ) {
         let (endpoint, payload) = word;
-        let deadline = deadline.into_iter().chain(self.deadline_of(scope)).min();
+        let of_scope = self.deadline_of(scope).map(|(deadline, _)| deadline);
+        let deadline = deadline.into_iter().chain(of_scope).min();
         let (now, phase) = (self.state.now, Caller::Calling);
         let record = CallerRecord { phase, scope, linked, since: now, cause: None, flow: Flow::IDLE };
         self.state.last_call = context.number;
@@ -56,11 +57,11 @@ impl Step<'_> {
         self.say(context, Word::Call { endpoint, left, payload });
     }
 
-    /// Gives the earliest deadline of a scope and those around it, up to a shield.
-    fn deadline_of(&self, scope: ScopeId) -> Option<Instant> {
+    /// Gives the earliest deadline of a scope and those around it, up to a shield, and whose it is: the outermost's.
+    fn deadline_of(&self, scope: ScopeId) -> Option<(Instant, ScopeId)> {
         let (mut least, mut next) = (None, Some(scope));
-        while let Some(record) = next.and_then(|scope| self.state.scopes.get(&scope)) {
-            least = least.into_iter().chain(record.deadline).min();
+        while let Some((id, record)) = next.and_then(|scope| self.state.scopes.get_key_value(&scope)) {
+            least = least.into_iter().chain(record.deadline.map(|deadline| (deadline, *id))).min();
             next = record.parent.filter(|_| !record.shield);
         }
         least
@@ -194,19 +195,46 @@ impl Step<'_> {
         }
         // A call whose time was over before its end came is as good as cancelled, though no tick has said so yet.
         let late = self.state.deadlines.at(Timer::Call(context)).is_some_and(|at| at <= self.state.now);
-        let asked = late || matches!(phase, Caller::Cancelling | Caller::Acked);
+        let cancelled = matches!(phase, Caller::Cancelling | Caller::Acked);
+        let over = self.bound_of_call(context, scope).filter(|_| !cancelled && self.is_over(late, &ending));
         self.state.callers.remove(&context);
         self.state.deadlines.forget(Timer::Call(context));
         self.state.members.remove(&(scope, Member::Context(context)));
         self.state.loosened.insert(scope);
-        let raised = self.raised_by(context.link, asked, &ending).filter(|_| linked);
+        let raised = self.raised_by(context.link, late || cancelled, &ending).filter(|_| linked);
         let Some(error) = raised else {
-            return self.emit(Output::Ended { context, ending });
+            self.emit(Output::Ended { context, ending });
+            return over.map_or((), |bound| self.time_is_over(bound));
         };
         // The error stands in the scope; whoever waits for the answer is cancelled by it like the rest of the scope.
         let cause = Cause { canceller: error.origin, reason: Reason::Failure };
         self.emit(Output::Ended { context, ending: Ending::Answered(Answer::Cancelled(cause)) });
         self.failed(scope, error);
+    }
+
+    /// Gives the scope whose deadline a call has, if it has none of its own.
+    fn bound_of_call(&self, context: ContextId, scope: ScopeId) -> Option<ScopeId> {
+        let (deadline, bound) = self.deadline_of(scope)?;
+        (self.state.deadlines.at(Timer::Call(context)) == Some(deadline)).then_some(bound)
+    }
+
+    /// Tells whether a call ended by its time, be it that the far end was the first to see it.
+    fn is_over(&self, late: bool, ending: &Ending) -> bool {
+        match *ending {
+            Ending::Answered(Answer::Cancelled(cause)) => late || cause == self.cause(Reason::Deadline),
+            Ending::Lost(_) => late,
+            Ending::Answered(Answer::Returned(_) | Answer::Failed(_)) | Ending::Unanswered => false,
+        }
+    }
+
+    /// A scope's deadline has passed, as the far end of a call has said before the tick: what the tick would do is done.
+    fn time_is_over(&mut self, bound: ScopeId) {
+        let is_body =
+            |(_, call): &(&ContextId, &CalleeRecord)| call.scopes.is_some_and(|(_, body)| body == bound);
+        match self.state.callees.iter().find(is_body).map(|(context, _)| *context) {
+            Some(served) => self.call_over(served),
+            None => self.cancel_scope(bound, self.cause(Reason::Deadline)),
+        }
     }
 
     /// Tells what error an ending is: a cancellation that was asked for here is none, one from elsewhere is.

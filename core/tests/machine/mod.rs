@@ -17,6 +17,7 @@ mod line;
 mod lives;
 mod names;
 mod offers;
+mod overdue;
 mod peers;
 mod phrases;
 mod plans;
