@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use rustix::process::{Pid, Signal, kill_process};
-use windrow_core::{End, Kind};
+use windrow_core::{End, Kind, Refused};
 use windrow_std::shell::Ended;
 use windrow_std::{Actor, Backend, Drive, Endpoint, Order, Program, Raised, Service};
 
@@ -256,8 +256,7 @@ fn nameless() -> Service {
 
 fn what_has_no_name_can_not_be_called<D: Drive>(bed: &Bed) {
     well(&bed.run::<D>(&program(bed), |actor: &Actor| {
-        let Err(Raised::Error(text)) = actor.expose(&nameless()) else { panic!("it is exposed") };
-        assert!(text.contains("needs a name"), "{text}");
+        assert_eq!(actor.expose(&nameless()), Err(Raised::Refused(Refused::Nameless)));
         let ended = actor.nursery(|nursery| nursery.spawn(Order::service("nameless"))?.wait_gone());
         let Err(Raised::Group(failures)) = ended else { panic!("{ended:?}") };
         assert!(failures[0].text.contains("needs a name"), "{failures:?}");

@@ -14,10 +14,16 @@ pub(crate) const MODULE: Module = Module {
     driven: driven![
         a_listener_that_goes_answers_who_waits_and_who_comes,
         a_concealed_service_is_called_no_more,
+        as_many_calls_are_served_at_once_as_may_be_open,
         a_service_that_is_an_entry_too_is_there_before_its_first_line,
     ],
     cases: cases![a_call_that_no_thread_can_be_made_for_is_answered],
-    entries: &[("hearer", hearer), ("cramped", cramped), ("doubler", double_at_the_gate)],
+    entries: &[
+        ("hearer", hearer),
+        ("hoarder", hoarder),
+        ("cramped", cramped),
+        ("doubler", double_at_the_gate),
+    ],
     services: &[doubler],
     ..Module::EMPTY
 };
@@ -85,6 +91,32 @@ fn a_listener_that_goes_answers_who_waits_and_who_comes<D: Drive>(bed: &Bed) {
             let answered = (0..).map(|_| child.call(DOUBLE, &10)).find_map(Result::ok);
             assert_eq!(answered, Some(20), "it listens again");
             Ok(())
+        },
+    );
+}
+
+/// As many as are open by default, but for some of its own.
+const OPEN: usize = 1000;
+
+/// Takes up that many calls before it answers the first.
+fn hoarder(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    let listener = actor.listen(DOUBLE)?;
+    actor.expose(&Service::new("aside").on(NEXT, |_, ()| Ok(())))?;
+    let calls = (0..OPEN).map(|_| listener.accept()).collect::<Result<Vec<_>, _>>()?;
+    for (call, number) in calls {
+        call.finish(Ok(2 * number));
+    }
+    actor.sleep_forever().map(|()| Vec::new())
+}
+
+fn as_many_calls_are_served_at_once_as_may_be_open<D: Drive>(bed: &Bed) {
+    with_child::<D>(
+        bed,
+        || Order::entry("hoarder", []),
+        |child| {
+            while child.call(NEXT, &()).is_err_and(|raised| failure(raised).kind == Kind::NoEndpoint) {}
+            let calls = (0..OPEN).map(|_| child.start(DOUBLE, &7)).collect::<Result<Vec<_>, _>>()?;
+            calls.into_iter().try_for_each(|call| call.result().map(|answer| assert_eq!(answer, 14)))
         },
     );
 }

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use windrow_core::{End, Event, Kind, Limits, Reason};
+use windrow_core::{End, Event, Kind, Limit, Limits, Reason, Refused};
 use windrow_std::{Actor, Blocking, Drive, Endpoint, Notice, Order, Raised, Scope, Service};
 
 use crate::calls::{ECHO, FAIL, failure, well};
@@ -327,8 +327,9 @@ fn as_many_threads_run_as_may<D: Drive>(bed: &Bed) {
     well(&bed.run::<D>(&program, |actor: &Actor| {
         actor.threads(|threads| {
             let two = [threads.spawn(|| actor.sleep_forever())?, threads.spawn(|| actor.sleep_forever())?];
-            let third = threads.spawn(|| Ok(()));
-            assert!(matches!(third, Err(Raised::Error(_))), "{third:?}");
+            let third = threads.spawn(|| Ok(())).err();
+            let full = Refused::Full { limit: Limit::Tasks, most: 3 };
+            assert_eq!(third, Some(Raised::Refused(full)));
             drop(two);
             threads.cancel();
             Ok(())

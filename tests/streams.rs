@@ -125,7 +125,7 @@ fn millstones() -> Service {
             let early = serving.stream();
             serving.begin(&7)?;
             serving.stream()?.send(&8)?;
-            Ok(matches!(early, Err(Raised::Error(_))))
+            Ok(matches!(early, Err(Raised::Refused(_))))
         })
         .on(MIRROR, |serving, ()| {
             let mut stream = serving.stream()?;
@@ -194,9 +194,9 @@ fn a_stream_is_opened_once<D: Drive>(bed: &Bed) {
     with_mill::<D>(bed, |_, mill| {
         mill.context(COUNT, &3, |context| {
             let stream = context.stream()?;
-            assert!(matches!(context.stream(), Err(Raised::Error(_))), "a second opening");
+            assert!(matches!(context.stream(), Err(Raised::Refused(_))), "a second opening");
             assert_eq!(stream.count(), 3);
-            assert!(matches!(context.stream(), Err(Raised::Error(_))), "an opening after the end");
+            assert!(matches!(context.stream(), Err(Raised::Refused(_))), "an opening after the end");
             Ok(())
         })
     });

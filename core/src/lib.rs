@@ -119,7 +119,7 @@ pub use message::{Census, Message, Status, Tally, VERSIONS, Versions};
 pub use output::{End, Event, Outcome, Output, Stray};
 pub use peer::Obstacle;
 pub use record::Record;
-pub use refused::Refused;
+pub use refused::{Limit, Refused};
 pub use registry::{Claim, Question};
 pub use scope::{Scope, ScopeChange};
 pub use task::{Task, TaskChange};

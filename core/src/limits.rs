@@ -77,7 +77,8 @@ pub struct Limits {
     /// How many children it may have at once. Telling one costs up to 50 µs, and all are told within one `hop`: with the
     /// default of 100 ms more than 2000 are refused, and to have more give [`Times::hop`] more.
     pub children: u32,
-    /// How many scopes may be open at once.
+    /// How many scopes may be open at once: each nursery is one, and each context where it was called. Those of served calls
+    /// are not counted, only the calls.
     pub scopes: u32,
     /// How many tasks may run at once.
     pub tasks: u32,
@@ -104,7 +105,7 @@ impl Default for Limits {
             boot: Duration::from_secs(10),
             boot_max: Duration::from_secs(90),
             children: 1024,
-            scopes: 256,
+            scopes: 2048,
             tasks: 1024,
             peers: 256,
             half_open: 16,
@@ -152,12 +153,13 @@ impl Limits {
     /// Computes how many outputs one step can emit: the capacity of the queue.
     #[must_use]
     pub fn outputs(&self) -> usize {
-        let records = self.children.saturating_mul(6).saturating_add(self.tasks).saturating_add(self.scopes);
+        let scopes = self.scopes.saturating_add(self.contexts);
+        let records = self.children.saturating_mul(6).saturating_add(self.tasks).saturating_add(scopes);
         let records = records.saturating_add(self.contexts.saturating_mul(3));
         let peers = self.peers.saturating_add(self.half_open);
         let names = self.finds.saturating_add(self.names);
         let records = records.saturating_add(peers.saturating_add(names).saturating_mul(2));
-        let errors = u32::from(self.errors).saturating_mul(self.scopes);
+        let errors = u32::from(self.errors).saturating_mul(scopes);
         usize::try_from(records.saturating_add(errors).saturating_add(16)).unwrap_or(usize::MAX)
     }
 }

@@ -28,8 +28,13 @@ pub enum Refused {
     TooDeep,
     /// The child's spans don't fit into this actor's bound.
     TooSlow,
-    /// A limit is reached.
-    Full,
+    /// As many are there as may be.
+    Full {
+        /// Of what.
+        limit: Limit,
+        /// How many that is.
+        most: u32,
+    },
     /// No such channel is open.
     ClosedLink,
     /// The context is not there, or not in a state to which this could happen.
@@ -62,8 +67,12 @@ impl fmt::Display for Refused {
             Self::StaleId => f.write_str("the id was given before"),
             Self::TooDeep => f.write_str("no generation may stand so deep: raise the root's levels"),
             Self::TooSlow => f.write_str("the child's spans don't fit into its parent's teardown bound"),
-            Self::Full => {
-                f.write_str("a limit on children, scopes, tasks, contexts, peers or questions is reached")
+            Self::Full { limit, most } => {
+                let (what, field) = limit.words();
+                write!(
+                    f,
+                    "{most} {what} are there, and {field} allows no more: raise it, or let one end first"
+                )
             }
             Self::ClosedLink => f.write_str("no channel to that actor is open"),
             Self::ClosedContext => f.write_str("the context is over, or has not begun"),
@@ -82,3 +91,38 @@ impl fmt::Display for Refused {
 }
 
 impl core::error::Error for Refused {}
+
+/// What there may be only so many of: by a field of [`Limits`](crate::Limits).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// Children, by [`Limits::children`](crate::Limits::children).
+    Children,
+    /// Scopes, by [`Limits::scopes`](crate::Limits::scopes).
+    Scopes,
+    /// Tasks, by [`Limits::tasks`](crate::Limits::tasks).
+    Tasks,
+    /// Connections to peers, by [`Limits::peers`](crate::Limits::peers).
+    Peers,
+    /// Questions for names, by [`Limits::finds`](crate::Limits::finds).
+    Finds,
+    /// Calls, made and served, by [`Limits::contexts`](crate::Limits::contexts).
+    Contexts,
+    /// Endpoints, by [`Limits::contexts`](crate::Limits::contexts) as well.
+    Endpoints,
+}
+
+impl Limit {
+    /// Says what is counted, and by which field it is limited.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Children => ("children", "Limits::children"),
+            Self::Scopes => ("scopes", "Limits::scopes"),
+            Self::Tasks => ("tasks", "Limits::tasks"),
+            Self::Peers => ("peers", "Limits::peers"),
+            Self::Finds => ("questions for names", "Limits::finds"),
+            Self::Contexts => ("calls", "Limits::contexts"),
+            Self::Endpoints => ("endpoints", "Limits::contexts"),
+        }
+    }
+}

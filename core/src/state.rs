@@ -188,9 +188,13 @@ impl State {
         self.callers.contains_key(&id) || self.callees.contains_key(&id)
     }
 
+    /// Counts the calls that are open, made and served.
+    pub(crate) fn contexts(&self) -> usize {
+        self.callers.len().saturating_add(self.callees.len())
+    }
+
     pub(crate) fn is_full_of_contexts(&self) -> bool {
-        let most = usize::try_from(self.limits.contexts).unwrap_or(usize::MAX);
-        self.callers.len().saturating_add(self.callees.len()) >= most
+        self.contexts() >= usize::try_from(self.limits.contexts).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn flow(&self, id: ContextId) -> Option<&Flow> {

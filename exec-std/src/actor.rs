@@ -87,7 +87,7 @@ impl Actor {
     /// # Errors
     /// - [`Raised::Group`]: all failures of the body and of the children.
     /// - [`Raised::Cancelled`]: the scope around is cancelled, or the nursery was by somebody else.
-    /// - [`Raised::Error`]: as many scopes are open as may be.
+    /// - [`Raised::Refused`]: as many scopes are open as may be.
     pub fn nursery<T>(&self, body: impl FnOnce(&Nursery<'_>) -> Result<T, Raised>) -> Result<T, Raised> {
         self.nursery_with(Scope::default(), body)
     }
@@ -164,7 +164,7 @@ impl Actor {
     /// Lets others call the endpoints of a service, from now on.
     ///
     /// # Errors
-    /// - [`Raised::Error`]: these are more endpoints than the actor may have, or one has no name.
+    /// - [`Raised::Refused`]: these are more endpoints than the actor may have, or one has no name.
     /// - [`Raised::Cancelled`]: the actor has ended.
     pub fn expose(&self, service: &Service) -> Result<(), Raised> {
         self.ask(|shell| shell.expose(service))
@@ -226,7 +226,7 @@ impl Actor {
                 // What closed it may have cancelled this body, which is then all that it is to fail with.
                 match self.cancelled_now().filter(|_| closed) {
                     Some(cause) => Err(Raised::Cancelled(cause)),
-                    None => Err(Raised::from(refused.to_string())),
+                    None => Err(Raised::Refused(refused)),
                 }
             }
         }

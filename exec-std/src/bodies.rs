@@ -119,7 +119,7 @@ impl Actor {
     pub(crate) fn fail(&self, scope: ScopeId, raised: Raised) -> Option<Cause> {
         match raised {
             Raised::Cancelled(cause) => return Some(cause),
-            raised @ (Raised::Error(_) | Raised::TimedOut) => {
+            raised @ (Raised::Error(_) | Raised::Refused(_) | Raised::TimedOut) => {
                 let text = raised.words();
                 self.tell(|shell| shell.failed(scope, Failed::Here { panicked: false, text }));
             }

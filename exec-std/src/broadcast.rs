@@ -192,7 +192,9 @@ impl<T: Serialize + DeserializeOwned> Broadcast<T> {
     pub fn fail(self, raised: &Raised) {
         self.source.end(Err(match raised {
             Raised::Cancelled(_) | Raised::Group(_) => raised.clone(),
-            Raised::Error(_) | Raised::TimedOut => self.failure(Kind::Failed, raised.words()),
+            Raised::Error(_) | Raised::Refused(_) | Raised::TimedOut => {
+                self.failure(Kind::Failed, raised.words())
+            }
         }));
     }
 }

@@ -124,7 +124,7 @@ impl<'a, R: DeserializeOwned, D: Dialogue> Context<'a, R, D> {
     /// # Errors
     /// - [`Raised::Cancelled`]: the scope around, or the context, as by the far end's failure.
     /// - [`Raised::Group`]: the far end's failure itself.
-    /// - [`Raised::Error`]: the stream was opened before.
+    /// - [`Raised::Refused`]: the stream was opened before, or given up.
     pub fn stream(&self) -> Result<Stream<'a, D::FromCaller, D::ToCaller>, Raised> {
         self.stream_with(Window::default())
     }

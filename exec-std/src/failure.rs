@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use windrow_core::{ActorId, Cause, Error, Kind, Payload};
+use windrow_core::{ActorId, Cause, Error, Kind, Payload, Refused};
 
 use crate::chain::{Chain, links};
 
@@ -109,6 +109,8 @@ pub enum Raised {
     Cancelled(Cause),
     /// User code failed, with these words. [`Raised::of`] makes it of any error.
     Error(Chain),
+    /// An ask was turned down, and has changed nothing.
+    Refused(Refused),
     /// Failures from below, or from the far end of a call: at least one.
     Group(Vec<Failure>),
     /// The time is over that a call of ours was given, or a scope of ours.
@@ -151,6 +153,7 @@ impl fmt::Display for Raised {
         match self {
             Self::Cancelled(cause) => write!(f, "cancelled: {cause}"),
             Self::Error(chain) => chain.fmt(f),
+            Self::Refused(refused) => refused.fmt(f),
             Self::TimedOut => f.write_str("timed out"),
             // A group of one collapses.
             Self::Group(failures) if failures.len() == 1 => failures[0].fmt(f),
@@ -170,7 +173,7 @@ impl std::error::Error for Raised {
         match self {
             Self::Error(chain) => chain.source(),
             Self::Group(failures) if failures.len() == 1 => failures[0].source(),
-            Self::Group(_) | Self::Cancelled(_) | Self::TimedOut => None,
+            Self::Group(_) | Self::Cancelled(_) | Self::Refused(_) | Self::TimedOut => None,
         }
     }
 }

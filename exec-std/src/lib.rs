@@ -250,7 +250,9 @@ pub use stream::{Stream, Window};
 pub use unix::segment::{NamedSegment, Segment};
 pub use unix::stdio::{Sink, Source};
 pub use windrow_core;
-pub use windrow_core::{ActorId, Cause, End, Exit, Kind, Limits, Outcome, Reason, Tally, Times};
+pub use windrow_core::{
+    ActorId, Cause, End, Exit, Kind, Limit, Limits, Outcome, Reason, Refused, Tally, Times,
+};
 
 /// The program on the first page compiles.
 #[cfg(doctest)]

@@ -38,7 +38,7 @@ impl<A: DeserializeOwned, R: Serialize, D: Dialogue> Listener<A, R, D> {
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
-    /// - [`Raised::Error`]: as many scopes are open as may be.
+    /// - [`Raised::Refused`]: as many scopes are open as may be.
     pub fn accept(&self) -> Result<(Call<R, D>, A), Raised> {
         loop {
             let (context, args) = self.next()?;

@@ -61,6 +61,7 @@ impl Actor {
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
+    /// - [`Raised::Refused`]: as many questions are open as may be.
     /// - [`Raised::Error`]: it is no name; the root, or the holder, can't be reached; the tree has no directory.
     pub fn find(&self, name: &str) -> Result<Option<Portal>, Raised> {
         self.look_up(name, false)

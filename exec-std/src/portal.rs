@@ -44,8 +44,8 @@ impl Portal {
     /// # Errors
     /// - [`Raised::Group`]: what the far end failed with, or that it is gone, each with its [kind](crate::Failure::kind).
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
-    /// - [`Raised::Error`]: no channel leads there, as many calls are open as may be, or the arguments are longer than a
-    ///   message.
+    /// - [`Raised::Refused`]: no channel leads there, or as many calls are open as may be.
+    /// - [`Raised::Error`]: the arguments are longer than a message.
     pub fn call<A, R>(&self, endpoint: Endpoint<A, R>, args: &A) -> Result<R, Raised>
     where
         A: Serialize,
@@ -97,8 +97,8 @@ impl Portal {
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
-    /// - [`Raised::Error`]: no channel leads there, as many calls are open as may be, or the arguments are longer than a
-    ///   message.
+    /// - [`Raised::Refused`]: no channel leads there, or as many calls are open as may be.
+    /// - [`Raised::Error`]: the arguments are longer than a message.
     pub fn start<A, R>(&self, endpoint: Endpoint<A, R>, args: &A) -> Result<Pending<'_, R>, Raised>
     where
         A: Serialize,
@@ -118,7 +118,7 @@ impl Portal {
     /// # Errors
     /// - [`Raised::Group`]: the failures of the body, of the far end, or of both; that it can't be called is one.
     /// - [`Raised::Cancelled`]: the scope around is cancelled.
-    /// - [`Raised::Error`]: as many scopes are open as may be.
+    /// - [`Raised::Refused`]: as many scopes are open as may be.
     pub fn context<A, R, D, T>(
         &self,
         endpoint: Endpoint<A, R, D>,

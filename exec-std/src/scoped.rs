@@ -51,7 +51,7 @@ impl Actor {
     /// # Errors
     /// - [`Raised::Group`]: all failures of the body and of the threads.
     /// - [`Raised::Cancelled`]: the scope around is cancelled.
-    /// - [`Raised::Error`]: as many scopes are open as may be.
+    /// - [`Raised::Refused`]: as many scopes are open as may be.
     pub fn threads<'env, T>(
         &'env self,
         body: impl for<'scope> FnOnce(&Threads<'scope, 'env>) -> Result<T, Raised>,
@@ -84,7 +84,8 @@ impl<'scope, 'env> Threads<'scope, 'env> {
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: the scope is cancelled.
-    /// - [`Raised::Error`]: as many threads run as may be, or as the system lets run.
+    /// - [`Raised::Refused`]: as many threads run as may be.
+    /// - [`Raised::Error`]: as many run as the system lets.
     pub fn spawn<T: Send + 'scope>(
         &self,
         work: impl FnOnce() -> Result<T, Raised> + Send + 'scope,

@@ -34,7 +34,7 @@ impl Actor {
         let taken = self.said(|shell| {
             let taken = shell.accept(context);
             match taken {
-                Err(Refused::Full) => self.be_busy(shell, context),
+                Err(Refused::Full { .. }) => self.be_busy(shell, context),
                 Err(_) => shell.cancel_context(context),
                 Ok(_) => {}
             }
@@ -112,7 +112,8 @@ impl<'a, D: Dialogue> Serving<'a, D> {
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: the call is cancelled.
-    /// - [`Raised::Error`]: the caller was told before, or the value is longer than a message.
+    /// - [`Raised::Refused`]: the caller was told before.
+    /// - [`Raised::Error`]: the value is longer than a message.
     pub fn begin(&self, first: &D::First) -> Result<(), Raised> {
         self.end.begin(first)
     }
@@ -122,7 +123,7 @@ impl<'a, D: Dialogue> Serving<'a, D> {
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: the call is cancelled.
-    /// - [`Raised::Error`]: the stream was opened before, or the first value was not told.
+    /// - [`Raised::Refused`]: the stream was opened before, or the first value was not told.
     pub fn stream(&self) -> Result<Stream<'a, D::ToCaller, D::FromCaller>, Raised> {
         self.stream_with(Window::default())
     }

@@ -13,8 +13,8 @@ use crate::state::{Member, State};
 use crate::task::TaskRecord;
 use crate::{
     ActorId, Callee, CalleeChange, Caller, Cause, Channel, Child, ContextId, Defect, Half, Input, Instant,
-    Life, Link, Message, NameId, Output, Payload, Reason, Refused, Role, Scope, ScopeChange, ScopeId, Side,
-    Spec, Stamp, Task, TaskId, Times,
+    Life, Limit, Link, Message, NameId, Output, Payload, Reason, Refused, Role, Scope, ScopeChange, ScopeId,
+    Side, Spec, Stamp, Task, TaskId, Times,
 };
 
 /// Turns an ask down, or lets it through. Facts and the tick always pass.
@@ -24,7 +24,9 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
         Input::OpenScope { scope, parent, .. } => {
             check_open(state, parent)?;
             check(scope > state.last_scope, Refused::StaleId)?;
-            check(state.scopes.len() < size(state.limits.scopes), Refused::Full)
+            // The scope of a served call is counted with the calls.
+            let scopes = state.scopes.len().saturating_sub(state.callees.len());
+            check_room(scopes, Limit::Scopes, state.limits.scopes)
         }
         Input::Leave { scope } => {
             check_known(state, scope)?;
@@ -34,7 +36,7 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
         Input::StartTask { task, scope } => {
             check_open(state, scope)?;
             check(task > state.last_task, Refused::StaleId)?;
-            check(state.tasks.len() < size(state.limits.tasks), Refused::Full)
+            check_room(state.tasks.len(), Limit::Tasks, state.limits.tasks)
         }
         Input::Spawn { child, scope, ref spec } => {
             if !state.has(Defect::SpawnAfterCancel) {
@@ -42,7 +44,7 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
             }
             check_known(state, scope)?;
             check(child > state.last_child, Refused::StaleId)?;
-            check(state.children.len() < size(state.limits.children), Refused::Full)?;
+            check_room(state.children.len(), Limit::Children, state.limits.children)?;
             check_fits(state, spec)
         }
         Input::Cancel { scope } => check_known(state, scope),
@@ -53,8 +55,10 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
         Input::Expose { endpoint } => {
             check(state.life != Life::Ended, Refused::Ended)?;
             check(endpoint != NameId::default(), Refused::Nameless)?;
-            let room = state.endpoints.len() < size(state.limits.contexts);
-            check(room || state.endpoints.contains(&endpoint), Refused::Full)
+            match state.endpoints.contains(&endpoint) {
+                true => Ok(()),
+                false => check_room(state.endpoints.len(), Limit::Endpoints, state.limits.contexts),
+            }
         }
         Input::Conceal { .. } => check(state.life != Life::Ended, Refused::Ended),
         Input::Ready => check_alive(state),
@@ -63,12 +67,11 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
             check_open(state, scope)?;
             check(context.side == Side::Caller && context.number > state.last_call, Refused::StaleId)?;
             check(state.can_call(context.link), Refused::ClosedLink)?;
-            check(!state.is_full_of_contexts(), Refused::Full)
+            check_room(state.contexts(), Limit::Contexts, state.limits.contexts)
         }
         Input::Accept { context, scope, parent } => {
             check_open(state, parent)?;
             check(scope > state.last_scope, Refused::StaleId)?;
-            check(state.scopes.len() < size(state.limits.scopes), Refused::Full)?;
             check_callee(state, context, CalleeChange::Accepted)
         }
         Input::Begin { context, .. } => check_callee(state, context, CalleeChange::Begun),
@@ -169,8 +172,9 @@ fn check_streams(state: &State, context: ContextId) -> Result<Flow, Refused> {
     state.flow(context).copied().ok_or(Refused::ClosedContext)
 }
 
-fn size(count: u32) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX)
+/// Checks that there may be one more.
+pub(super) fn check_room(there: usize, limit: Limit, most: u32) -> Result<(), Refused> {
+    check(there < usize::try_from(most).unwrap_or(usize::MAX), Refused::Full { limit, most })
 }
 
 impl Step<'_> {

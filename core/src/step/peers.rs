@@ -13,8 +13,8 @@ use crate::deadlines::Timer;
 use crate::peer::{PeerRecord, Way};
 use crate::state::State;
 use crate::{
-    ActorId, Channel, ChannelChange, Error, Event, Kind, Life, Link, Message, Obstacle, Output, Payload,
-    PeerId, Reason, Refused, Stray, VERSIONS, Versions,
+    ActorId, Channel, ChannelChange, Error, Event, Kind, Life, Limit, Link, Message, Obstacle, Output,
+    Payload, PeerId, Reason, Refused, Stray, VERSIONS, Versions,
 };
 
 /// Turns a dial down. One that is answered by what is there already needs no room.
@@ -24,7 +24,8 @@ pub(super) fn refuse_dial(state: &State, peer: PeerId, actor: ActorId) -> Result
     check(actor != state.me, Refused::Itself)?;
     check(peer > state.last_peer, Refused::StaleId)?;
     let known = state.is_family(actor) || state.peer_of(actor).is_some();
-    check(known || !state.is_full_of_peers(), Refused::Full)
+    let most = state.limits.peers;
+    check(known || !state.is_full_of_peers(), Refused::Full { limit: Limit::Peers, most })
 }
 
 impl State {

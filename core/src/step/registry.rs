@@ -5,11 +5,11 @@
 //! a name is answered once also if it was given up: until then it counts, and others are said when it is.
 
 use super::Step;
-use super::asks::{check, check_running};
+use super::asks::{check, check_room, check_running};
 use crate::deadlines::Timer;
 use crate::registry::{Asked, Entry, Progress, Waiting};
 use crate::state::State;
-use crate::{ActorId, Claim, Input, Link, Message, NameId, Output, Payload, Question, Refused, Stray};
+use crate::{ActorId, Claim, Input, Limit, Link, Message, NameId, Output, Payload, Question, Refused, Stray};
 
 /// Turns an ask of other actors down, or lets it through.
 #[expect(clippy::wildcard_enum_match_arm, reason = "facts and the tick are the rest")]
@@ -39,8 +39,7 @@ fn refuse_question(state: &State, link: Link, question: Question) -> Result<(), 
             check(request > state.registry.last_request, Refused::StaleId)?;
         }
     }
-    let open = state.registry.open().count();
-    check(open < usize::try_from(state.limits.finds).unwrap_or(usize::MAX), Refused::Full)
+    check_room(state.registry.open().count(), Limit::Finds, state.limits.finds)
 }
 
 impl State {

@@ -1,8 +1,8 @@
 //! The laws of calls, each in one life that shows it best.
 
 use windrow_core::{
-    ActorId, Answer, Cause, ContextId, End, Ending, Event, Exit, Input, Kind, Life, Limits, Link, Message,
-    NameId, On, Output, Payload, Reason, Refused, Role, ScopeId, Side, Signal, Tally, TaskId, Word,
+    ActorId, Answer, Cause, ContextId, End, Ending, Event, Exit, Input, Kind, Life, Limit, Limits, Link,
+    Message, NameId, On, Output, Payload, Reason, Refused, Role, ScopeId, Side, Signal, Tally, TaskId, Word,
 };
 
 use super::phrases::{BODY, ENDPOINT, TALK, call, error, word};
@@ -112,7 +112,7 @@ fn an_actor_serves_as_many_calls_as_it_may_and_is_busy_for_more() {
     let outputs = story.give(called(many + 1, ENDPOINT));
     assert_eq!(outputs, [Output::Discard(Payload(50)), answer(many + 1, own(Kind::Busy))]);
     let refused = story.machine.handle(story.now, call(LINK, 1, TALK, true, None));
-    assert_eq!(refused, Err(Refused::Full));
+    assert_eq!(refused, Err(Refused::Full { limit: Limit::Contexts, most: many }));
     let exposed = story.machine.handle(story.now, Input::Expose { endpoint: ENDPOINT });
     assert_eq!(exposed, Ok(()), "what is exposed already needs no room");
 }

@@ -1,8 +1,8 @@
 //! Names: what the registrar answers, and what becomes of a question that nobody answers.
 
 use windrow_core::{
-    ActorId, Claim, Config, Event, Input, Life, Link, Machine, Message, NameId, On, Output, Payload, PeerId,
-    Question, Refused, ScopeId, Stray, Tally, Until,
+    ActorId, Claim, Config, Event, Input, Life, Limit, Link, Machine, Message, NameId, On, Output, Payload,
+    PeerId, Question, Refused, ScopeId, Stray, Tally, Until,
 };
 
 use super::peers::{heard, joined};
@@ -247,7 +247,11 @@ fn a_question_without_an_answer_has_a_deadline_or_is_given_up() {
     let mut story = child();
     story.give(Input::Register { link: Link::Parent, name: NAME, payload: ADDRESS });
     story.give(ask(1, false));
-    assert_eq!(story.machine.handle(story.now, ask(2, true)), Err(Refused::Full), "two are all");
+    assert_eq!(
+        story.machine.handle(story.now, ask(2, true)),
+        Err(Refused::Full { limit: Limit::Finds, most: 2 }),
+        "two are all"
+    );
     let claim = Output::Registered { name: NAME, claim: Claim::Unanswered };
     assert_eq!(story.wait(), [claim, Output::Unheard { request: 1 }]);
     assert_eq!(story.now.since(START), limits().times.ack);
@@ -293,7 +297,11 @@ fn questions_that_are_given_up_count_until_they_are_answered() {
             assert_eq!(story.give(Input::Forget { request }), [], "nor that it is given up");
         }
         assert_eq!([story.give(ask(100, wait)), story.give(ask(101, wait))], [[], []]);
-        assert_eq!(story.machine.handle(story.now, ask(102, wait)), Err(Refused::Full), "two are all");
+        assert_eq!(
+            story.machine.handle(story.now, ask(102, wait)),
+            Err(Refused::Full { limit: Limit::Finds, most: 2 }),
+            "two are all"
+        );
         assert_eq!(story.give(told(Message::NotFound { request: 1 })), up(find(100, wait)));
         let late = told(Message::Found { request: 2, name: NAME, actor: ACTOR, payload: ADDRESS });
         let said = [send(Link::Parent, find(101, wait)), Output::Discard(ADDRESS)];

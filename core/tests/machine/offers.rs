@@ -1,8 +1,8 @@
 //! Calls that are offered, and that nobody can take up, or nobody will; and one that nobody ends.
 
 use windrow_core::{
-    ActorId, Answer, Cause, Config, ContextId, Error, Input, Kind, Limits, Link, Machine, Message, NameId,
-    Output, Payload, Reason, Refused, ScopeId, Side, TaskId, Word,
+    ActorId, Answer, Cause, Config, ContextId, Error, Input, Kind, Limit, Limits, Link, Machine, Message,
+    NameId, Output, Payload, Reason, Refused, ScopeId, Side, TaskId, Word,
 };
 
 use super::contexts::{THEIRS, answer, called, with};
@@ -10,12 +10,28 @@ use super::phrases::{BODY, ENDPOINT, TALK, error, word};
 use super::setups::{LEVELS, ME, START, hello, limits, ms, told};
 use super::stories::Story;
 
+/// As many calls are served as may be open, each in a scope of its own, which is not one of those that are counted.
+#[test]
+fn every_offer_can_be_taken_up() {
+    let limits = Limits { scopes: 4, contexts: 8, ..limits() };
+    let mut story = with(limits);
+    for number in 1..=limits.contexts {
+        story.give(called(number, ENDPOINT));
+        let (context, scope) = (ContextId { number, ..THEIRS }, ScopeId(BODY.0 + number));
+        story.give(Input::Accept { context, scope, parent: TALK });
+    }
+    let open = |scope| Input::OpenScope { scope, parent: TALK, shield: false, deadline: None };
+    story.give(open(ScopeId(100)));
+    let refused = story.machine.handle(story.now, open(ScopeId(101)));
+    assert_eq!(refused, Err(Refused::Full { limit: Limit::Scopes, most: 4 }));
+    let text = "4 scopes are there, and Limits::scopes allows no more: raise it, or let one end first";
+    assert_eq!(refused.unwrap_err().to_string(), text);
+}
+
 #[test]
 fn an_offer_that_nobody_can_take_up_is_answered() {
-    let mut story = with(Limits { scopes: 3, ..limits() });
+    let mut story = with(limits());
     story.give(called(1, ENDPOINT));
-    let accept = Input::Accept { context: THEIRS, scope: BODY, parent: TALK };
-    assert_eq!(story.machine.handle(story.now, accept), Err(Refused::Full));
     let busy = Answer::Failed(error(ME, 51));
     let outputs = story.give(Input::Finished { context: THEIRS, answer: busy });
     assert_eq!(outputs, [Output::Withdrawn { context: THEIRS }, answer(1, busy)]);

@@ -3,8 +3,9 @@
 use core::time::Duration;
 
 use windrow_core::{
-    ActorId, Cause, Channel, Error, Event, Input, Instant, Kind, Life, Limits, Link, Message, Obstacle, On,
-    Output, Payload, PeerId, Reason, Refused, ScopeId, Stray, TaskId, Until, VERSIONS, Versions, Why,
+    ActorId, Cause, Channel, Error, Event, Input, Instant, Kind, Life, Limit, Limits, Link, Message,
+    Obstacle, On, Output, Payload, PeerId, Reason, Refused, ScopeId, Stray, TaskId, Until, VERSIONS,
+    Versions, Why,
 };
 
 use super::setups::{ACTOR, ME, START, hello, limits, ms, said};
@@ -130,7 +131,11 @@ fn a_dial_is_refused_with_nothing_changed() {
     }
     assert_eq!(story.machine.encode(), before);
     story.give(dial(TWO, OTHER));
-    assert_eq!(story.machine.handle(story.now, dial(PeerId(3), ELDER)), Err(Refused::Full), "two are all");
+    assert_eq!(
+        story.machine.handle(story.now, dial(PeerId(3), ELDER)),
+        Err(Refused::Full { limit: Limit::Peers, most: 2 }),
+        "two are all"
+    );
     story.give(Input::Cancel { scope: ScopeId::ROOT });
     let refused = story.machine.handle(story.now, dial(PeerId(3), FAR)).unwrap_err();
     assert!(matches!(refused, Refused::Cancelled(Some(_))), "{refused}");
