@@ -56,6 +56,7 @@ mod threads;
 mod traced;
 mod twins;
 mod unheard;
+mod unread;
 mod victims;
 
 use std::process::ExitCode;
@@ -114,6 +115,7 @@ const MODULES: &[harness::Module] = &[
     traced::MODULE,
     twins::MODULE,
     unheard::MODULE,
+    unread::MODULE,
     victims::MODULE,
 ];
 

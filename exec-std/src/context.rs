@@ -141,13 +141,20 @@ impl<'a, R: DeserializeOwned, D: Dialogue> Context<'a, R, D> {
         self.end.stream(window)
     }
 
-    /// Waits for the result.
+    /// Waits for the result. Who asks for it without having opened the stream does not want that: what the far end sends is
+    /// let go of, and the stream can't be opened any more.
+    ///
+    /// A stream that is held while nobody reads it may keep the far end from its result: read it to its end, or drop it.
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: the scope around, or the context, as by the far end's failure or by [`cancel`](Self::cancel).
     /// - [`Raised::Group`]: the far end's failure itself, or a result that is none.
     /// - [`Raised::Error`]: the result was taken before.
     pub fn result(&self) -> Result<R, Raised> {
+        let unopened = |talk: &Talk| !talk.opened && talk.over.is_none();
+        if unopened(&self.end.slot.look()) {
+            self.end.actor.tell(|shell| shell.unread(self.end.id));
+        }
         let result = self.wait(|talk| {
             // The end stays, for whoever waits for something else of it.
             match talk.over.take_if(|over| matches!(over, Over::Returned(_))) {

@@ -113,7 +113,8 @@ impl Portal {
     }
 
     /// Calls an endpoint and links `body` here with its code there: a failure of either cancels the other, and this
-    /// returns when both have ended.
+    /// returns when both have ended. A far end that still sends when the body has ended is cancelled, for nobody would read
+    /// it: a body that wants it to go on to its end asks for the [result](Context::result).
     ///
     /// # Errors
     /// - [`Raised::Group`]: the failures of the body, of the far end, or of both; that it can't be called is one.

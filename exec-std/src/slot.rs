@@ -94,6 +94,12 @@ impl Talk {
         counted(std::mem::take(&mut self.errors), usize::MAX, std::mem::take(&mut self.lost), by)
     }
 
+    /// Lets go of the items that nobody will read. Gives whether others may come.
+    pub(crate) fn let_go(&mut self) -> bool {
+        self.items.clear();
+        !self.ended && self.over.is_none()
+    }
+
     fn is_awaited(&self) -> bool {
         self.waiting > 0 || self.reader.is_some()
     }

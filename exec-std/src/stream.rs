@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{Refused, Side};
+use windrow_core::{Limits, Refused, Side};
 
 use crate::context::ContextEnd;
 use crate::endpoint::{encode, keep_buffer, spare_buffer};
@@ -16,8 +16,8 @@ use crate::failure::Raised;
 use crate::shell::Held;
 use crate::slot::{Items, Over, Talk};
 
-/// How many items one end of a stream takes ahead of its reader, and what gives way when there are more. The default is up to 128
-/// items, for which the sender waits.
+/// How many items one end of a stream takes ahead of its reader, and what gives way when there are more. The default is as many
+/// as [`Limits::window`] allows by default, for which the sender waits.
 ///
 /// ```no_run
 /// # use windrow_std::{Context, Raised, ToCaller, Window};
@@ -37,7 +37,7 @@ pub struct Window {
 
 impl Default for Window {
     fn default() -> Self {
-        Self { items: 128, lossy: false }
+        Self { items: Limits::default().window, lossy: false }
     }
 }
 
@@ -58,6 +58,8 @@ impl Window {
 /// One end of a stream: sends `Out`, receives `In`, and iterates over what it receives.
 ///
 /// Dropping it ends what it sends, at a serving end with the call's answer; the far end's reader sees the end, or the failure.
+/// What the far end sends is let go of from then on: its writer never waits for a reader that is gone, and a result that
+/// comes is still had. One that goes on sending when the body that called has ended as well is cancelled.
 #[derive(Debug)]
 pub struct Stream<'a, Out, In> {
     end: ContextEnd<'a>,
@@ -85,7 +87,7 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
             actor.answered(opened)?;
         }
         slot.look().opened = true;
-        let tell_after = (window.items / 4).max(1);
+        let tell_after = (window.items / 2).max(1);
         let fetched = Items::default();
         let (lossy, types) = (window.lossy, PhantomData);
         Ok(Self { end, fetched, lossy, taken: 0, tell_after, finished: over, types })
@@ -227,6 +229,9 @@ impl<Out, In> Drop for Stream<'_, Out, In> {
         // What a body that serves has sent ends with its answer: it may be dropped here because the body failed.
         if self.end.id.side == Side::Caller {
             self.finish();
+        }
+        if self.end.slot.look().let_go() {
+            self.end.actor.tell(|shell| shell.unread(self.end.id));
         }
     }
 }

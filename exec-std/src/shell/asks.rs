@@ -215,6 +215,10 @@ impl<R: Reactor> Asks for Shell<R> {
         self.tell(Input::Taken { context, items });
     }
 
+    fn unread(&mut self, context: ContextId) {
+        self.tell(Input::Unread { context });
+    }
+
     fn cancel_context(&mut self, context: ContextId) {
         self.tell(Input::CancelContext { context });
     }

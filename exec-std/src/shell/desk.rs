@@ -113,6 +113,7 @@ pub(crate) trait Asks: Meets + Lends {
     /// Has whoever waits at a slot woken when anything is cancelled, for they stand in another scope than its own.
     fn watch_slot(&mut self, slot: &Arc<Slot>);
     fn taken(&mut self, context: ContextId, items: u32);
+    fn unread(&mut self, context: ContextId);
     fn cancel_context(&mut self, context: ContextId);
     fn cancel_actor(&mut self, link: Link) -> Result<(), Refused>;
     /// Names the actor at the far end of a channel.
