@@ -2,16 +2,17 @@
 //! business.
 
 use std::io::{BufReader, Read, Write};
-use std::os::fd::AsFd;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
-use windrow_core::Limits;
-use windrow_core::wire::{FRAME_MAX, FRAME_MAX_UNGREETED};
+use windrow_core::wire::{FRAME_MAX, FRAME_MAX_UNGREETED, HEAD_MAX, encode};
+use windrow_core::{Answer, Limits, Message, Payload, Side, Word};
 use windrow_std::unix::exec::{Command, spawn, take_channel};
 use windrow_std::unix::process::Exit;
-use windrow_std::{Actor, Backend, Order};
+use windrow_std::{Actor, Backend, Order, Raised};
 
 use crate::boot::{ACTOR, BOOT, say_hello};
 use crate::calls::ECHO;
@@ -23,9 +24,10 @@ pub(crate) const MODULE: Module = Module {
     by_each: by_each![
         row_45_a_byte_at_a_time_is_put_together,
         row_45_a_byte_at_a_time_is_too_late,
-        row_46_no_length_that_is_none_is_taken
+        row_46_no_length_that_is_none_is_taken,
+        row_47_what_is_no_message_is_its_senders_end_alone
     ],
-    acts: &[("listening-root", listening_root)],
+    acts: &[("listening-root", listening_root), ("neighbouring-root", neighbouring_root)],
     ..Module::EMPTY
 };
 
@@ -36,6 +38,62 @@ pub(crate) enum Way {
     Drip(Duration),
     /// With a frame of this length, and no more than its beginning.
     Length(u32),
+    /// With a frame that is none, or not its turn.
+    Say(Nonsense),
+}
+
+/// What nobody says who is well.
+#[derive(Clone, Copy)]
+pub(crate) enum Nonsense {
+    /// A frame of bytes that are no message.
+    Garbage,
+    /// A message of which one bit is another.
+    Flipped,
+    /// The beginning of a frame, and then the end.
+    Torn,
+    /// An answer to what was never asked.
+    Answer,
+    /// What was said before.
+    Twice,
+}
+
+impl Nonsense {
+    fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "garbage" => Self::Garbage,
+            "flipped" => Self::Flipped,
+            "torn" => Self::Torn,
+            "answer" => Self::Answer,
+            "twice" => Self::Twice,
+            _ => return None,
+        })
+    }
+
+    fn bytes(self) -> Vec<u8> {
+        match self {
+            Self::Garbage => frame(&[0xFF; 16]),
+            Self::Flipped => {
+                let mut message = message(Message::Ready);
+                message[0] ^= 0x40;
+                frame(&message)
+            }
+            Self::Torn => frame(&[7; 100])[..50].to_vec(),
+            Self::Answer => {
+                let word = Word::Answer(Answer::Returned(Payload(0)));
+                frame(&message(Message::Context { number: 7, side: Side::Callee, word }))
+            }
+            Self::Twice => [frame(&message(Message::Ready)), frame(&message(Message::Ready))].concat(),
+        }
+    }
+}
+
+fn message(message: Message) -> Vec<u8> {
+    encode(message, &mut [0; HEAD_MAX]).expect("a message").to_vec()
+}
+
+fn frame(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len()).expect("a length");
+    [&length.to_le_bytes()[..], bytes].concat()
 }
 
 impl Way {
@@ -43,6 +101,7 @@ impl Way {
         match order.split_once('=')? {
             ("drip", pause) => Some(Self::Drip(Duration::from_millis(pause.parse().ok()?))),
             ("length", length) => Some(Self::Length(length.parse().ok()?)),
+            ("say", name) => Nonsense::parse(name).map(Self::Say),
             _ => None,
         }
     }
@@ -59,19 +118,24 @@ pub(crate) fn speak(actor: &str, greets: bool, way: Way) -> ! {
     let channel = take_channel().expect("a channel");
     match way {
         Way::Drip(pause) => drip(actor, channel.into(), pause),
-        Way::Length(length) => {
-            // What it was asked to end by is looked at last.
-            [Signal::SIGTERM].into_iter().collect::<SigSet>().thread_block().expect("a mask");
-            let mut stream = UnixStream::from(channel.try_clone().expect("a copy"));
-            let _link = greets.then(|| say_hello(actor, channel));
-            stream.set_nonblocking(false).expect("a socket");
-            stream.write_all(&[&length.to_le_bytes()[..], &[7; 16]].concat()).expect("a parent that reads");
-            // Until the parent has closed it, and not only stopped reading.
-            let _ = stream.read_to_end(&mut Vec::new());
-            knock(std::env::var_os(CLOSED).expect("a gate"), "c");
-            std::process::exit(9);
-        }
+        Way::Length(length) => say(actor, channel, greets, &[&length.to_le_bytes()[..], &[7; 16]].concat()),
+        Way::Say(nonsense) => say(actor, channel, greets, &nonsense.bytes()),
     }
+}
+
+/// Says this, and nothing more.
+fn say(actor: &str, channel: OwnedFd, greets: bool, bytes: &[u8]) -> ! {
+    // What it was asked to end by is looked at last.
+    [Signal::SIGTERM].into_iter().collect::<SigSet>().thread_block().expect("a mask");
+    let mut stream = UnixStream::from(channel.try_clone().expect("a copy"));
+    let _link = greets.then(|| say_hello(actor, channel));
+    stream.set_nonblocking(false).expect("a socket");
+    stream.write_all(bytes).expect("a parent that reads");
+    stream.shutdown(Shutdown::Write).expect("a socket");
+    // Until the parent has closed it, and not only stopped reading.
+    let _ = stream.read_to_end(&mut Vec::new());
+    knock(std::env::var_os(CLOSED).expect("a gate"), "c");
+    std::process::exit(9);
 }
 
 /// Stands between the parent and the actor proper, its only child.
@@ -87,7 +151,7 @@ fn drip(actor: &str, above: UnixStream, pause: Duration) -> ! {
     let (from, to) = (copy(&above), copy(&below));
     std::thread::spawn(move || {
         let _ = std::io::copy(&mut &from, &mut &to);
-        let _ = to.shutdown(std::net::Shutdown::Write);
+        let _ = to.shutdown(Shutdown::Write);
     });
     for (number, byte) in BufReader::new(&below).bytes().enumerate() {
         if number < DRIPPED {
@@ -137,7 +201,11 @@ fn peak(name: &str) -> u64 {
 }
 
 fn listen(bed: &Bed, boot: &str, order: &str, closed: &Gate) -> Finished {
-    let mut words = bed.act("listening-root", &[boot]).into_iter();
+    hear(bed, "listening-root", &[boot], order, closed)
+}
+
+fn hear(bed: &Bed, act: &str, words: &[&str], order: &str, closed: &Gate) -> Finished {
+    let mut words = bed.act(act, words).into_iter();
     let root = bed.launch(words.next().expect("this program"), words).env(BOOT, order);
     let ended = root.env(CLOSED, closed.path()).start().finish_within(soon());
     // The actor proper, if who stood before it was ended first.
@@ -187,5 +255,47 @@ fn row_46_no_length_that_is_none_is_taken(bed: &Bed) {
         // What is asked for and never touched is seen here alone; a thread's heap is some hundred.
         assert!(number(&ended, "mapped") < 1024, "{stage} {length}: {ended}");
         ended.expect(1);
+    }
+}
+
+/// `neighbouring-root`: a root with a child that speaks as it is told. It says what that raised, and whether another child
+/// answers after it.
+fn neighbouring_root(_: &[String]) -> u8 {
+    be_root(&program().levels(1), false, |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let other = nursery.spawn(Order::service("desk"))?.portal();
+            other.call(ECHO, &String::from("before"))?;
+            let raised = actor.nursery(|inner| {
+                inner.spawn(Order::entry("at-once", "whole").backend(Backend::Exec))?.wait_gone().map(drop)
+            });
+            let Err(Raised::Group(failures)) = raised else { panic!("{raised:?}") };
+            println!("raised: {:?}", failures.iter().map(|failure| failure.kind).collect::<Vec<_>>());
+            println!("after: {}", other.call(ECHO, &String::from("well"))?);
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    })
+}
+
+/// Whoever says it is the only one who ends of it: its channel is closed, and another child goes on. What is only out of its
+/// turn does no harm.
+fn row_47_what_is_no_message_is_its_senders_end_alone(bed: &Bed) {
+    let closed = bed.gate("closed");
+    for (order, raised) in [
+        ("start say=garbage", "Protocol"),
+        ("start say=flipped", "Protocol"),
+        ("start say=torn", "Protocol"),
+        ("start say=answer", "BootDied(Code(9))"),
+        ("hello say=garbage", "Protocol"),
+        ("hello say=flipped", "Protocol"),
+        ("hello say=torn", "Protocol"),
+        ("hello say=answer", "Protocol"),
+        ("hello say=twice", "Died(Code(9))"),
+    ] {
+        let ended = hear(bed, "neighbouring-root", &[], order, &closed);
+        closed.hear(1);
+        let said = format!("raised: [{raised}]\nafter: well\n");
+        assert!(ended.out.contains(&said), "{order}: {ended}");
+        ended.expect(0);
     }
 }
