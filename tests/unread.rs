@@ -89,10 +89,7 @@ fn who_stops_reading_still_has_the_result<D: Drive>(bed: &Bed) {
     with_fountain::<D>(bed, |fountain| {
         for window in WINDOWS {
             let one = |context: &Units<'_>| {
-                for item in context.stream_with(window())? {
-                    item?;
-                    break;
-                }
+                context.stream_with(window())?.next().transpose()?;
                 context.result()
             };
             let none = |context: &Units<'_>| {

@@ -302,11 +302,11 @@ impl Talks {
     /// Tells whether nothing can come from the far end any more, not even its exit.
     fn is_lost(&self, link: Link, seen: &Seen<'_>) -> bool {
         match link {
-            Link::Parent | Link::Peer(_) => self.mute.contains(&link),
             Link::Child(_) => !seen.machine.waits().any(|wait| {
                 matches!((wait.on, wait.why), (On::Child(id), Why::Child(phase))
                     if link == Link::Child(id) && phase < Child::Killing)
             }),
+            _ => self.mute.contains(&link),
         }
     }
 
