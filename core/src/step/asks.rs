@@ -18,7 +18,10 @@ use crate::{
 };
 
 /// Turns an ask down, or lets it through. Facts and the tick always pass.
-#[expect(clippy::wildcard_enum_match_arm, reason = "what is asked of others is refused elsewhere")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what is asked of a context, and of others, is refused below"
+)]
 pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
     match *input {
         Input::OpenScope { scope, parent, .. } => {
@@ -63,6 +66,14 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
         Input::Conceal { .. } => check(state.life != Life::Ended, Refused::Ended),
         Input::Ready => check_alive(state),
         Input::Extend { .. } => check_alive(state).and(check(state.deferred, Refused::Ready)),
+        _ => refuse_talk(state, input),
+    }
+}
+
+/// The same for what is asked of a context.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is asked of others is refused elsewhere")]
+fn refuse_talk(state: &State, input: &Input) -> Result<(), Refused> {
+    match *input {
         Input::Call { context, scope, .. } => {
             check_open(state, scope)?;
             check(context.side == Side::Caller && context.number > state.last_call, Refused::StaleId)?;
