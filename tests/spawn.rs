@@ -23,7 +23,7 @@ pub(crate) const MODULE: Module = Module {
         row_29_program_is_open_for_writing,
         row_41_exit_statuses_of_what_cannot_run,
         row_75_no_more_descriptors,
-        row_75_a_tree_that_cannot_be
+        row_75_a_tree_has_the_descriptors_that_are_counted
     ],
     driven: driven![row_29_program_is_open_for_writing_for_a_moment, row_41_every_reason_not_to_run],
     entries: &[("lie-down", lie_down)],
@@ -185,17 +185,36 @@ fn not_started(actor: &Actor, order: Order<Command>, errno: Errno) -> Duration {
     took
 }
 
-fn row_75_a_tree_that_cannot_be(bed: &Bed) {
-    let mut words = bed.act("limited", &["nofile", "64"]);
-    words.extend(bed.windrow_run_words());
-    words.extend(["--breadth", "40", "--depth", "1", "--json"].map(Into::into));
-    let refused = bed.start(words).finish();
-    refused.expect(2);
-    assert!(
-        refused.err.contains("error:") && refused.err.contains("hint: ") && refused.err.contains("ulimit -n"),
-        "{refused}"
-    );
-    assert_eq!(refused.out, "", "{refused}");
+/// With one descriptor less than it is said to need it is refused; with so many it comes up.
+fn row_75_a_tree_has_the_descriptors_that_are_counted(bed: &Bed) {
+    let within = |descriptors: u64, args: &[&str]| {
+        let mut words = bed.act("limited", &["nofile", &descriptors.to_string()]);
+        words.extend(bed.windrow_run_words());
+        words.extend(args.iter().chain(&["--json"]).map(Into::into));
+        bed.start(words).finish()
+    };
+    let needed = |refused: &Finished| -> u64 {
+        refused.expect(2);
+        assert_eq!(refused.out, "", "{refused}");
+        assert!(refused.err.contains("\nhint: ") && refused.err.contains("ulimit -n"), "{refused}");
+        let number =
+            refused.err.strip_prefix("error: this tree needs ").and_then(|rest| rest.split(' ').next());
+        number
+            .and_then(|number| number.parse().ok())
+            .unwrap_or_else(|| panic!("it needs no number: {refused}"))
+    };
+    for args in [
+        &["--breadth", "40", "--depth", "1", "--leaf", "sleep"][..],
+        &["--breadth", "20", "--depth", "1", "--leaf", "chatter"],
+        &["--breadth", "2", "--depth", "3", "--leaf", "exit"],
+        &["--breadth", "5", "--depth", "2", "--leaf", "sleep", "--backend", "thread"],
+    ] {
+        let need = needed(&within(20, args));
+        assert_eq!(needed(&within(need - 1, args)), need);
+        let ended = within(need, args);
+        ended.expect(0);
+        assert!(!ended.err.contains("Too many open files"), "{ended}");
+    }
 }
 
 /// `limited nproc|nofile NUMBER WORDS...`: may have no more than so many, and becomes the command.
@@ -230,7 +249,7 @@ fn row_75_no_more_descriptors(bed: &Bed) {
     let mut words = bed.act("crowded", &["40"]);
     words.extend(bed.act("limited", &["nofile", "60"]));
     words.extend(bed.windrow_run_words());
-    words.extend(["--breadth", "10", "--depth", "1", "--json"].map(Into::into));
+    words.extend(["--breadth", "8", "--depth", "1", "--json"].map(Into::into));
     assert_failed(&bed.start(words).finish(), "Too many open files");
 }
 

@@ -45,6 +45,7 @@ impl Drive for Smol {
 
     /// That of `async-io`.
     const THREADS: u64 = 1;
+    const COPIES: u64 = 1;
 
     fn new() -> io::Result<Self> {
         Ok(Self::default())

@@ -13,6 +13,9 @@ pub trait Drive: Sized + 'static {
     /// How many threads it starts in each process, besides those that every actor has.
     const THREADS: u64 = 0;
 
+    /// How many copies it keeps of each descriptor that it watches.
+    const COPIES: u64 = 0;
+
     /// Makes a loop.
     ///
     /// # Errors

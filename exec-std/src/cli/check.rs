@@ -5,7 +5,7 @@ use crate::{Backend, Drive};
 use rustix::process::{Resource, getrlimit};
 use windrow_core::{LEVELS_MAX, Limits};
 
-use super::Refusal;
+use super::{Leaf, Refusal, Run};
 
 /// A tree that can be.
 #[derive(Clone, Copy, Debug)]
@@ -15,9 +15,12 @@ pub(crate) struct Shape {
     pub(crate) limits: Limits,
 }
 
-/// What each child costs its parent, at the most: channel, pidfd, captured output.
-const DESCRIPTORS: u64 = 3;
-/// What an actor has open besides: its loop, its signals, its mailbox, its template, its parent.
+/// What is open for each child in its parent's process: a channel and a pidfd.
+const DESCRIPTORS: u64 = 2;
+/// For each actor that is a thread: a channel's two ends, and what its loop waits with.
+const THREAD_DESCRIPTORS: u64 = 3;
+/// What an actor has open besides, at the most: its loop, its signals, its mailbox, its template, its parent, and what the next
+/// child is made with.
 const OWN_DESCRIPTORS: u64 = 24;
 
 /// The threads of each actor: the one that drives, and the one that its code runs on.
@@ -26,7 +29,8 @@ const OWN_THREADS: u64 = 2;
 const ROOT_THREADS: u64 = 2;
 
 /// Checks a shape against what the tree, the user and the process may have.
-pub(crate) fn shape<D: Drive>(breadth: u32, depth: u32, backend: Backend) -> Result<Shape, Refusal> {
+pub(crate) fn shape<D: Drive>(run: &Run, backend: Backend) -> Result<Shape, Refusal> {
+    let Run { breadth, depth, leaf, .. } = *run;
     let levels = u8::try_from(depth).ok().filter(|levels| *levels <= LEVELS_MAX);
     let Some(levels) = levels else {
         return Err(Refusal::new(format!("a tree of depth {depth} can't be"), 2)
@@ -46,7 +50,8 @@ pub(crate) fn shape<D: Drive>(breadth: u32, depth: u32, backend: Backend) -> Res
             .because("telling them all takes longer than one hop may take")
             .hint("give --breadth at most 2000"));
     }
-    let tasks = tasks(u64::from(breadth), depth, backend, D::THREADS);
+    let tree = Tree { breadth: breadth.into(), depth, threads: backend == Backend::Thread };
+    let tasks = tree.tasks::<D>();
     if let Some(slots) = Slots::look()
         && tasks > slots.left()
     {
@@ -55,7 +60,7 @@ pub(crate) fn shape<D: Drive>(breadth: u32, depth: u32, backend: Backend) -> Res
         return Err(refused(format!("{tasks} processes and threads"), limit)
             .because(format!("{allowed} are allowed{taken}")));
     }
-    let descriptors = u64::from(breadth) * DESCRIPTORS + OWN_DESCRIPTORS;
+    let descriptors = tree.descriptors::<D>(leaf == Leaf::Chatter);
     match getrlimit(Resource::Nofile).current {
         Some(allowed) if descriptors > allowed => {
             return Err(refused(format!("{descriptors} descriptors in one process"), "ulimit -n")
@@ -66,18 +71,41 @@ pub(crate) fn shape<D: Drive>(breadth: u32, depth: u32, backend: Backend) -> Res
     Ok(Shape { levels, leaves, limits })
 }
 
-/// Counts the processes and the threads of all actors together: each slot that the tree takes while it stands.
-fn tasks(breadth: u64, depth: u32, backend: Backend, more: u64) -> u64 {
-    let generation = |level| breadth.saturating_pow(level);
-    let inner = (0..depth).map(generation).fold(0, u64::saturating_add);
-    let actors = inner.saturating_add(generation(depth));
-    let (processes, templates) = match backend {
-        Backend::Thread => (1, 1),
-        // Each actor above the leaves has a template.
-        _ => (actors, inner),
-    };
-    let threads = actors.saturating_mul(OWN_THREADS).saturating_add(processes.saturating_mul(more));
-    threads.saturating_add(templates).saturating_add(ROOT_THREADS)
+/// What a tree is made of.
+struct Tree {
+    breadth: u64,
+    depth: u32,
+    /// All actors are threads of one process.
+    threads: bool,
+}
+
+impl Tree {
+    /// Counts the actors above the leaves, and all.
+    fn actors(&self) -> (u64, u64) {
+        let generation = |level| self.breadth.saturating_pow(level);
+        let inner = (0..self.depth).map(generation).fold(0, u64::saturating_add);
+        (inner, inner.saturating_add(generation(self.depth)))
+    }
+
+    /// Counts the processes and the threads of all actors together: each slot that the tree takes while it stands.
+    fn tasks<D: Drive>(&self) -> u64 {
+        let (inner, actors) = self.actors();
+        // Each actor above the leaves has a template, if it is a process.
+        let (processes, templates) = if self.threads { (1, 1) } else { (actors, inner) };
+        let threads = actors.saturating_mul(OWN_THREADS).saturating_add(processes.saturating_mul(D::THREADS));
+        threads.saturating_add(templates).saturating_add(ROOT_THREADS)
+    }
+
+    /// Counts what the process that has most has open, at the most; `captured` is the output of each child of it, or none.
+    fn descriptors<D: Drive>(&self, captured: bool) -> u64 {
+        let (_, actors) = self.actors();
+        let watched = if self.threads {
+            actors.saturating_mul(THREAD_DESCRIPTORS)
+        } else {
+            self.breadth.saturating_mul(DESCRIPTORS + u64::from(captured))
+        };
+        watched.saturating_mul(1 + D::COPIES).saturating_add(OWN_DESCRIPTORS)
+    }
 }
 
 fn limits(breadth: u32) -> Limits {
@@ -93,16 +121,14 @@ fn refused(needed: String, ulimit: &str) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backend, tasks};
+    use super::Tree;
+    use crate::Blocking;
 
     /// As the kernel lists them while such a tree stands.
     #[test]
     fn each_task_is_counted() {
-        assert_eq!(tasks(2, 3, Backend::Fork, 0), 39);
-        assert_eq!(tasks(5, 1, Backend::Exec, 0), 15);
-        assert_eq!(tasks(2, 3, Backend::Thread, 0), 33);
-        assert_eq!(tasks(2, 3, Backend::Fork, 1), 39 + 15);
-        assert_eq!(tasks(2, 3, Backend::Thread, 1), 33 + 1);
-        assert_eq!(tasks(u64::from(u32::MAX), 16, Backend::Fork, 1), u64::MAX);
+        let tasks = |breadth, depth, threads| Tree { breadth, depth, threads }.tasks::<Blocking>();
+        assert_eq!([tasks(2, 3, false), tasks(5, 1, false), tasks(2, 3, true)], [39, 15, 33]);
+        assert_eq!(tasks(u32::MAX.into(), 16, false), u64::MAX);
     }
 }

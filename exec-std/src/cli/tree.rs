@@ -42,7 +42,7 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         Some(backend) => backend,
         None => Backend::from_env().map_err(|error| Refusal::new(error.to_string(), 2))?,
     };
-    let shape = check::shape::<D>(run.breadth, run.depth, backend)?;
+    let shape = check::shape::<D>(run, backend)?;
     if let (Backend::Thread, Some(why)) = (backend, run.leaf.needs_a_process()) {
         return Err(Refusal::new(why, 2).hint("give --backend fork or exec"));
     }
