@@ -249,7 +249,7 @@ fn row_75_no_more_descriptors(bed: &Bed) {
     let mut words = bed.act("crowded", &["40"]);
     words.extend(bed.act("limited", &["nofile", "60"]));
     words.extend(bed.windrow_run_words());
-    words.extend(["--breadth", "8", "--depth", "1", "--json"].map(Into::into));
+    words.extend(["--breadth", "7", "--depth", "1", "--json"].map(Into::into));
     assert_failed(&bed.start(words).finish(), "Too many open files");
 }
 

@@ -15,8 +15,10 @@ pub(crate) struct Shape {
     pub(crate) limits: Limits,
 }
 
-/// What is open for each child in its parent's process: a channel and a pidfd.
-const DESCRIPTORS: u64 = 2;
+/// What a child's parent has to watch: a channel and, once the child is made, a pidfd.
+const WATCHED: u64 = 2;
+/// What is open for a child that the template has yet to make: the channel's other end, an input and an output. All may be.
+const ORDERED: u64 = 3;
 /// For each actor that is a thread: a channel's two ends, and what its loop waits with.
 const THREAD_DESCRIPTORS: u64 = 3;
 /// What an actor has open besides, at the most: its loop, its signals, its mailbox, its template, its parent, and what the next
@@ -99,12 +101,15 @@ impl Tree {
     /// Counts what the process that has most has open, at the most; `captured` is the output of each child of it, or none.
     fn descriptors<D: Drive>(&self, captured: bool) -> u64 {
         let (_, actors) = self.actors();
-        let watched = if self.threads {
-            actors.saturating_mul(THREAD_DESCRIPTORS)
+        let (copies, captured) = (1 + D::COPIES, u64::from(captured));
+        let made = (WATCHED + captured) * copies;
+        let ordered = (WATCHED - 1 + captured) * copies + ORDERED;
+        let (children, each) = if self.threads {
+            (actors, THREAD_DESCRIPTORS * copies)
         } else {
-            self.breadth.saturating_mul(DESCRIPTORS + u64::from(captured))
+            (self.breadth, made.max(ordered))
         };
-        watched.saturating_mul(1 + D::COPIES).saturating_add(OWN_DESCRIPTORS)
+        children.saturating_mul(each).saturating_add(OWN_DESCRIPTORS)
     }
 }
 
