@@ -85,6 +85,7 @@ scenes! {
     the_middle_is_stopped: hurried(tree(1, 2).with(1, Stopped));
     row_56_two_interrupts: Scenario { hurry: true, ..tree(1, 1).with(1, IgnoreCancel) };
     row_52_asked_while_it_ends: Scenario { ask: true, ..hurried(tree(1, 1).with(1, IgnoreCancel)) };
+    row_42_a_silent_stranger: ends(hurried(tree(1, 1).script(1, KNOCKED)));
     a_channel_breaks: ends(tree(2, 1).with(1, LoseLink));
     a_command_leaves_others: ends(hurried(tree(1, 1).with(1, CommandLeaves)));
 }
@@ -94,6 +95,9 @@ const THREAD_ANSWERS: &[Verb] = &[Verb::Thread, Verb::Serve, Verb::OnCall, Verb:
 const FAILS: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Fail];
 /// It calls its own child before it answers.
 const PASSES_ON: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Call, Verb::Return];
+
+/// Strangers come to its door, and it outlives them.
+const KNOCKED: &[Verb] = &[Verb::Work, Verb::Knock(2), Verb::Sleep(900), Verb::Return];
 
 /// A tree that is up before anything is done, with spans that only end if something is wrong.
 fn tree(breadth: usize, depth: usize) -> Scenario {
