@@ -349,7 +349,7 @@ impl Step<'_> {
     }
 
     /// Drops a word that nobody hears. An error among them is counted aloud.
-    fn waste(&mut self, word: Word) {
+    pub(super) fn waste(&mut self, word: Word) {
         if matches!(word, Word::Error(_) | Word::Answer(Answer::Failed(_))) {
             self.state.tally.errors = self.state.tally.errors.saturating_add(1);
             self.state.tally.lost = self.state.tally.lost.saturating_add(1);

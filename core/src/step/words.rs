@@ -1,7 +1,8 @@
 //! What the far end of a context says, and what that does.
 //!
-//! A word for a context that is over is dropped: it crossed the end on its way. One for a context that never was, or
-//! one that breaks the protocol, costs the far end its channel, and nobody else anything.
+//! A word for a context that is over is dropped: it crossed the end on its way. An error among them is counted aloud, since
+//! nobody else will tell of it. A word for a context that never was, or one that breaks the protocol, costs the far end its
+//! channel, and nobody else anything.
 
 use core::time::Duration;
 
@@ -24,7 +25,7 @@ impl Step<'_> {
                 return self.garbled(link);
             }
             if !self.state.has_context(context) {
-                return self.discard_word(word);
+                return self.waste(word);
             }
         }
         match (side, word) {

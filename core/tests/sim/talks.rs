@@ -5,7 +5,7 @@ use windrow_core::sim::Verb::*;
 use windrow_core::sim::{
     Choices, Conduct, Exploration, Plan, Report, Scenario, Trace, Verb, explore, mixed, record, run,
 };
-use windrow_core::{ActorId, Answer, Cause, Ending, Input, Message, Output, Word};
+use windrow_core::{ActorId, Answer, Cause, Ending, Event, Input, Message, Output, Word};
 
 /// How often each is tried.
 const SEEDS: u64 = if cfg!(debug_assertions) { 200 } else { 5000 };
@@ -79,6 +79,24 @@ fn a_third_party_is_named_to_all() {
     let answers: Vec<_> = answers.collect();
     let by_third = |answer: &Answer| matches!(answer, Answer::Cancelled(cause) if named(*cause));
     assert!(answers.len() == 2 && answers.iter().all(by_third), "{answers:?}");
+}
+
+/// Who serves the call gets no turn until its caller has given it up, and then fails: nobody waits for that answer, and it is
+/// counted aloud.
+#[test]
+fn what_fails_after_its_caller_has_given_it_up_is_counted() {
+    let late = Scenario::of(vec![0])
+        .script(0, &[Within(30), CallAt(1), Serve])
+        .script(1, &[Serve, OnCall, Starve, Fail]);
+    let counts =
+        |report: &Report| heard(report).any(|(_, output)| output == Output::Report(Event::Undelivered(1)));
+    let mut counted = false;
+    for seed in 0..SEEDS {
+        let report = record(&late, Choices::seed(seed));
+        assert!(report.is_clean(), "seed {seed}: {report}");
+        counted |= counts(&report);
+    }
+    assert!(counted, "no answer comes too late, so nothing is shown");
 }
 
 #[test]
