@@ -15,7 +15,7 @@ use super::serve::is_served;
 use super::world::{World, id};
 use crate::{
     ActorId, Answer, Cause, ContextId, Ending, Error, Event, Input, Instant, Kind, Life, Link, Message,
-    Output, Payload, Reason, Side, Word,
+    Output, Payload, Reason, ScopeId, Side, Word,
 };
 
 /// What was heard of a call where it is served.
@@ -37,6 +37,8 @@ pub(super) struct Calls {
     served: BTreeMap<(usize, ContextId), Served>,
     /// How many items came of each call to its caller.
     items: BTreeMap<(usize, ContextId), u32>,
+    /// The scope of each call, while the body reads what comes.
+    read: BTreeMap<(usize, ContextId), ScopeId>,
     /// By whom each actor was cancelled first.
     causes: BTreeMap<usize, Cause>,
     /// Who has asked for any cancellation.
@@ -108,6 +110,10 @@ fn hear(world: &mut World<'_>, node: usize, input: &Input) {
         | Input::CancelContext { .. } => {
             calls.askers.insert(id(node));
         }
+        Input::Call { context, scope, .. } => {
+            calls.read.insert((node, context), scope);
+        }
+        Input::Leave { scope } => calls.read.retain(|(at, _), of| *at != node || *of != scope),
         Input::Received { link, message: Message::Context { number, side: Side::Caller, word } } => {
             let context = ContextId::callee(link, number);
             match word {
@@ -264,7 +270,7 @@ fn check_nested(
     Err(Violation::told(Promise::LongCall, world.now, text))
 }
 
-/// A caller hears how its call ended: with all items before its answer, and with the canceller whom the other end named.
+/// A caller hears how its call ended: with all items before its answer, while somebody reads them, and with the canceller whom the other end named.
 fn check_end(
     world: &mut World<'_>,
     node: usize,
@@ -272,13 +278,15 @@ fn check_end(
     context: ContextId,
     ending: Ending,
 ) -> Result<(), Violation> {
-    let items = world.oracle.calls.items.remove(&(node, context)).unwrap_or(0);
+    let calls = &mut world.oracle.calls;
+    let items = calls.items.remove(&(node, context)).unwrap_or(0);
+    let read = calls.read.remove(&(node, context)).is_some();
     let said = match *input {
         Input::Received { message: Message::Context { word: Word::Answer(answer), .. }, .. } => Some(answer),
         _ => None,
     };
     match (ending, said) {
-        (Ending::Answered(Answer::Returned(sent)), _) if sent.0 > items => {
+        (Ending::Answered(Answer::Returned(sent)), _) if read && sent.0 > items => {
             let text =
                 format_args!("{} was given {items} items of {context}, and {} were sent", id(node), sent.0);
             Err(Violation::told(Promise::LostItem, world.now, text))
