@@ -260,7 +260,6 @@ impl Step<'_> {
         }
         self.state.deadlines.set(Timer::Child(id), None);
         self.state.tally.left = self.state.tally.left.saturating_add(1);
-        self.count_silent(id);
         if !(thread && self.state.has(Defect::AbandonedThread)) {
             self.close(id);
             self.end_link(Link::Child(id), None);
@@ -268,6 +267,8 @@ impl Step<'_> {
         self.report(if thread { Event::Leaked(id) } else { Event::Unkillable(id) });
         let scope = self.leave_scope(id);
         self.blame(id, if thread { Kind::Leaked } else { Kind::Unkillable });
+        // With the error known, it does not count as cancelled, too.
+        self.count_silent(id);
         self.state.loosened.extend(scope);
     }
 

@@ -246,14 +246,16 @@ impl Step<'_> {
         }
     }
 
-    /// A childless actor that a cancellation ended, and no error, counts as cancelled.
+    /// A childless actor that a cancellation ended, and no error, counts as cancelled. One whose children were never made is
+    /// counted by those.
     fn count_self(&mut self) {
         let Some(root) = self.state.scopes.get(&ScopeId::ROOT) else {
             return;
         };
         let tally = &mut self.state.tally;
         tally.lost = tally.lost.saturating_add(root.lost);
-        if self.state.cause.is_some() && root.errors.is_empty() && tally.actors == 0 && tally.errors == 0 {
+        let childless = tally.actors == 0 && tally.cancelled == 0;
+        if self.state.cause.is_some() && root.errors.is_empty() && childless && tally.errors == 0 {
             tally.cancelled = tally.cancelled.saturating_add(1);
         }
     }
