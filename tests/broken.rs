@@ -30,6 +30,11 @@ pub(crate) const TABLE: &[Broken] = &[
         phrase: "left: ([], Well)",
     },
     Broken {
+        defect: Defect::SpawnAfterCancel,
+        case: "row_31_a_stopped_template_makes_nothing_that_was_cancelled::std",
+        phrase: "actors: 20",
+    },
+    Broken {
         defect: Defect::ParentShieldKept,
         case: "row_32_children_are_their_parents_own::std",
         phrase: "waits for its parent to close the channel since",

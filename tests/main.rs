@@ -58,6 +58,7 @@ mod twins;
 mod unheard;
 mod unread;
 mod victims;
+mod withdrawn;
 
 use std::process::ExitCode;
 
@@ -117,6 +118,7 @@ const MODULES: &[harness::Module] = &[
     unheard::MODULE,
     unread::MODULE,
     victims::MODULE,
+    withdrawn::MODULE,
 ];
 
 fn main() -> ExitCode {

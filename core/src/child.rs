@@ -16,6 +16,8 @@ use crate::{
 table! {
     /// Where a child is in its life.
     Child {
+        /// Its spawn waits its turn: as many as may be are under way.
+        Queued
         /// Its spawn was asked for; nobody has answered yet.
         Starting
         /// It said that it is ready before its starter said that it exists.
@@ -32,6 +34,8 @@ table! {
         Parting
         /// It was cancelled while its spawn was in flight.
         Withdrawn
+        /// Its spawn was not answered in time, and whoever was asked for it is being replaced.
+        Unanswered
         /// It was sent SIGTERM and SIGCONT.
         Stopping
         /// It was sent SIGKILL.
@@ -49,6 +53,8 @@ table! {
     }
     /// What can move a child.
     ChildChange {
+        /// Its turn has come: its process is asked for.
+        Ordered
         /// Its process exists.
         Started
         /// Its process could not be made.
@@ -83,6 +89,11 @@ table! {
         Reaped
     }
 
+    Queued     + Ordered      => Starting;
+    Queued     + Cancelled    => Gone;
+    Queued     + Hurried      => Gone;
+    Queued     + Condemned    => Gone;
+
     Starting   + Started      => Booting;
     Starting   + Readied      => Early;
     Starting   + Extended     => Starting;
@@ -90,14 +101,14 @@ table! {
     Starting   + Cancelled    => Withdrawn;
     Starting   + Hurried      => Withdrawn;
     Starting   + Condemned    => Withdrawn;
-    Starting   + Expired      => Withdrawn;
+    Starting   + Expired      => Unanswered;
 
     Early      + Started      => Up;
     Early      + NotStarted   => Gone;
     Early      + Cancelled    => Withdrawn;
     Early      + Hurried      => Withdrawn;
     Early      + Condemned    => Withdrawn;
-    Early      + Expired      => Withdrawn;
+    Early      + Expired      => Unanswered;
 
     Booting    + Readied      => Up;
     Booting    + Extended     => Booting;
@@ -147,7 +158,14 @@ table! {
     Withdrawn  + Hurried      => Stopping;
     Withdrawn  + Outlasted    => Unkillable;
     Withdrawn  + NotStarted   => Gone;
-    Withdrawn  + Expired      => Unkillable;
+    Withdrawn  + Expired      => Unanswered;
+
+    Unanswered + Started      => Killing;
+    Unanswered + Cancelled    => Asked;
+    Unanswered + Hurried      => Stopping;
+    Unanswered + Outlasted    => Unkillable;
+    Unanswered + NotStarted   => Gone;
+    Unanswered + Expired      => Unkillable;
 
     Stopping   + Condemned    => Killing;
     Stopping   + Shrugged     => Killing;
@@ -179,6 +197,12 @@ impl Child {
     #[must_use]
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Unkillable | Self::Gone)
+    }
+
+    /// Tells whether its process was asked for and the answer is awaited.
+    #[must_use]
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Self::Starting | Self::Early | Self::Withdrawn | Self::Unanswered)
     }
 }
 
@@ -227,6 +251,7 @@ pub(crate) struct ChildRecord {
     pub(crate) phase: Child,
     pub(crate) channel: Channel,
     pub(crate) scope: ScopeId,
+    pub(crate) spec: SpecId,
     pub(crate) name: NameId,
     pub(crate) role: Role,
     pub(crate) levels: u8,
@@ -269,7 +294,8 @@ impl ChildRecord {
 /// How long the present state may last. A state of teardown has a deadline; there is no other way to enter it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Rung {
-    /// A running child is waited for as long as it runs; a booting one until its boot deadline.
+    /// A running child is waited for as long as it runs; a booting one until its boot deadline; one that waits its turn as
+    /// long as those before it take, each of which has a boot deadline.
     Free { since: Instant, until: Option<Instant> },
     /// A child that is to end.
     Teardown { since: Instant, until: Deadline },

@@ -25,8 +25,8 @@ pub enum Output {
         /// The guardian's span between SIGTERM and SIGKILL, should this actor die without teardown.
         kill_after: Duration,
     },
-    /// A spawn was not answered in its whole boot time: whoever was asked for it is of no use, and is to be replaced.
-    /// Answer `NotStarted` for every spawn that is lost with it.
+    /// A spawn was not answered in its boot time, or, once it was [recalled](Self::Recall), in the time that it has left:
+    /// whoever was asked for it is of no use, and is to be replaced. Answer `NotStarted` for every spawn that is lost with it.
     Unanswered {
         /// Whose.
         child: ActorId,
@@ -248,6 +248,12 @@ pub enum Output {
     Unheard {
         /// The asker's number for the question.
         request: u32,
+    },
+    /// A child is to end whose spawn is not answered: make it no more. Answer `NotStarted` if it is not made by now, and
+    /// `Started` as ever if it is.
+    Recall {
+        /// Which one.
+        child: ActorId,
     },
 }
 

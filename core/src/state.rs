@@ -42,6 +42,10 @@ pub(crate) struct State {
     pub(crate) tasks: BTreeMap<TaskId, TaskRecord>,
     /// In boxes: a record is large, and a node of a map has room for eleven.
     pub(crate) children: BTreeMap<ChildKey, Box<ChildRecord>>,
+    /// Children whose spawn waits its turn.
+    pub(crate) queued: BTreeSet<ChildKey>,
+    /// How many spawns are under way.
+    pub(crate) under_way: u32,
     pub(crate) peers: BTreeMap<PeerId, PeerRecord>,
     pub(crate) registry: Registry,
     /// What others may call.
@@ -119,6 +123,8 @@ impl State {
             scopes: BTreeMap::from([(ScopeId::ROOT, root)]),
             tasks: BTreeMap::new(),
             children: BTreeMap::new(),
+            queued: BTreeSet::new(),
+            under_way: 0,
             peers: BTreeMap::new(),
             registry: Registry::default(),
             endpoints: BTreeSet::new(),
@@ -240,6 +246,13 @@ impl State {
         let stale = |id: &ActorId| !self.children.contains_key(id);
         if self.members.iter().any(|(_, member)| matches!(member, Member::Child(id) if stale(id))) {
             return Some((2, "a scope waits for a child that was reaped"));
+        }
+        let under_way = self.children.values().filter(|child| child.phase.is_under_way()).count();
+        if u32::try_from(under_way) != Ok(self.under_way) {
+            return Some((43, "the spawns under way are miscounted"));
+        }
+        if !self.queued.is_empty() && self.under_way < self.limits.starts {
+            return Some((45, "a spawn waits though it is its turn"));
         }
         let questions = self.registry.asked.len().saturating_add(self.registry.waiting.len());
         if self.life.is_teardown() && self.life != Life::Ended && questions > 0 {

@@ -165,6 +165,7 @@ impl Child {
     #[must_use]
     pub fn awaited(self) -> &'static str {
         match self {
+            Self::Queued => "its turn to be started",
             Self::Starting => "the start",
             Self::Early => "the start (it already said that it is ready)",
             Self::Booting => "the handshake",
@@ -173,6 +174,7 @@ impl Child {
             Self::Acked => "the last word after its ack",
             Self::Parting => "the exit after its last word",
             Self::Withdrawn => "the answer to its withdrawn spawn",
+            Self::Unanswered => "the end of whoever did not answer its spawn",
             Self::Stopping => "the exit after SIGTERM",
             Self::Killing => "the exit after SIGKILL",
             Self::Sweeping => "the leavings",

@@ -8,7 +8,7 @@ use super::promise::Promise;
 use super::sink::name;
 use super::verb::Verb;
 use super::world::{World, id, place};
-use crate::{ActorId, End, Event, Input, Life, Link, Message, On, Output, Signal, Wait};
+use crate::{ActorId, Child, End, Event, Input, Life, Link, Message, On, Output, Signal, Wait, Why};
 
 /// Asks what looks at a step as a whole.
 pub(super) fn check(
@@ -98,6 +98,24 @@ fn check_spawn(world: &World<'_>, node: usize, before: &Before, outputs: &[Outpu
     Err(Violation::told(Promise::LateSpawn, world.now, text))
 }
 
+/// 8: whoever makes one child after the other does not turn to one that was taken back.
+pub(super) fn check_turn(world: &World<'_>, made: usize) -> Result<(), Violation> {
+    let Some(node) = world.scenario.parent(made) else { return Ok(()) };
+    let Some((_, next)) = world.waiting_orders(node).next() else { return Ok(()) };
+    let serves = world.orders[next].is_some_and(|template| world.kernel.at(template).runs());
+    if !serves || !world.is_forked(made) {
+        return Ok(());
+    }
+    let waits = world.actors[node].iter().flat_map(|actor| actor.machine.waits());
+    let next = id(next);
+    let mut of_next = waits.filter(|wait| wait.on == On::Child(next));
+    if of_next.any(|wait| wait.why == Why::Child(Child::Withdrawn)) {
+        let text = format_args!("the template of {} turns to {next}, which is to be no more", id(node));
+        return Err(Violation::told(Promise::LateSpawn, world.now, text));
+    }
+    Ok(())
+}
+
 /// Asks what looks at one output.
 pub(super) fn check_output(world: &mut World<'_>, node: usize, output: &Output) -> Result<(), Violation> {
     let now = world.now;
@@ -121,6 +139,10 @@ pub(super) fn check_output(world: &mut World<'_>, node: usize, output: &Output) 
         {
             let text = format_args!("{} sends {signal:?} to {child} in a healthy tree", id(node));
             Err(Violation::told(Promise::Escalation, now, text))
+        }
+        Output::Report(Event::Unkillable(child)) if world.pids[place(*child)].is_none() => {
+            let text = format_args!("{} gives up {child}, which never was", id(node));
+            Err(Violation::told(Promise::MadeUp, now, text))
         }
         Output::Signal { child, signal: Signal::Term | Signal::Kill } => {
             world.oracle.rushed[place(*child)] |= !world.oracle.heard[place(*child)].ready;

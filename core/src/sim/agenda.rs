@@ -70,6 +70,18 @@ impl Agenda {
         self.order.iter().rev().map(|(when, _, slot)| (*when, &self.events[*slot]))
     }
 
+    /// Takes out the events that are never to be.
+    pub(super) fn drop_where(&mut self, is_void: impl Fn(&Event) -> bool) {
+        let Self { order, events, free, .. } = self;
+        order.retain(|(_, _, slot)| {
+            let void = is_void(&events[*slot]);
+            if void {
+                free.push(*slot);
+            }
+            !void
+        });
+    }
+
     /// Takes the first event, or that of another target at the same time.
     pub(super) fn take(&mut self, choices: &mut Choices) -> Option<Event> {
         let first = self.first()?;

@@ -263,6 +263,8 @@ fn check_nested(
     let is_nested = world.calls_for_a_caller(node, context);
     let Some(served) = world.serving(node).filter(|_| is_nested) else { return Ok(()) };
     let most = world.oracle.calls.served.get(&(node, served.context)).and_then(|call| call.until);
+    // Who stood still when its own time was over gives none at all.
+    let most = most.map(|most| most.max(world.now));
     if most.is_none_or(|most| until.is_some_and(|until| until <= most)) {
         return Ok(());
     }

@@ -62,12 +62,12 @@ pub(super) fn is_answered(heard: &[Heard], node: usize, on: On, why: Why) -> boo
         (On::Child(child), Why::Child(phase)) => {
             let heard = heard[place(child)];
             match phase {
-                Child::Starting | Child::Early | Child::Withdrawn => heard.started,
+                Child::Starting | Child::Early | Child::Withdrawn | Child::Unanswered => heard.started,
                 Child::Booting => heard.ready || heard.exited,
                 Child::Asked => heard.ack || heard.exited,
                 Child::Up | Child::Acked | Child::Parting | Child::Stopping | Child::Killing => heard.exited,
                 Child::Reaping => heard.reaped,
-                Child::Sweeping | Child::Purging | Child::Unkillable | Child::Gone => false,
+                Child::Queued | Child::Sweeping | Child::Purging | Child::Unkillable | Child::Gone => false,
             }
         }
         (_, Why::Life(Life::Booting)) => heard[node].spec,

@@ -1,20 +1,28 @@
 //! Who makes processes: an actor's template, which forks the children, guards them, and may die over it.
 //!
-//! The rule: an actor that has no children has no template. A dead one is replaced when its actor hears of the death, and
+//! The rule: an actor that has no children has no template. It makes one child after the other, and what is taken back before
+//! its turn is not made. A dead one is replaced when its actor hears of the death, and
 //! what it had not answered has failed. When the actor is dead, its template stops the children and ends with the last.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::choices::Source;
 use super::event::Event;
 use super::kernel::{Block, Pid, What};
 use super::script::Script;
+use super::slip::Slip;
 use super::verb::Verb;
 use super::world::{World, id, place};
 use crate::{ActorId, Config, Defect, Exit, Input, Instant, Signal};
 
 /// The errno of a spawn that fails.
 const EAGAIN: i32 = 11;
+/// And of one that was taken back.
+const ECANCELED: i32 = 125;
+
+/// How long a template takes at the least from one child to the next.
+const TURN: Duration = Duration::from_micros(1);
 
 impl World<'_> {
     /// Makes the template of an actor that is to have children.
@@ -33,6 +41,9 @@ impl World<'_> {
     /// answered before anything else happens.
     pub(super) fn order(&mut self, node: usize, child: ActorId) -> Option<Input> {
         let child = place(child);
+        // Who makes it is busy with what was ordered before.
+        let free = self.waiting_orders(node).last().filter(|_| self.is_forked(child));
+        let begin = free.map_or(self.now, |(when, _)| when.after(TURN));
         self.open_wire(child);
         self.spoil(node);
         self.orders[child] = self.actors[node].as_ref().and_then(|actor| actor.template);
@@ -47,9 +58,42 @@ impl World<'_> {
             }
             self.at(self.now.after(after), Event::Fact { node, fact });
         } else {
-            self.at(self.now.after(after), Event::Exec { node: child });
+            self.at(begin.after(after), Event::Exec { node: child });
         }
         None
+    }
+
+    /// Lists the actors that a template is to make for this one, and when each will be made.
+    pub(super) fn waiting_orders(&self, node: usize) -> impl Iterator<Item = (Instant, usize)> + '_ {
+        self.agenda.iter().filter_map(move |(when, event)| match event {
+            Event::Exec { node: child }
+                if self.scenario.parent(*child) == Some(node) && self.is_forked(*child) =>
+            {
+                Some((when, *child))
+            }
+            _ => None,
+        })
+    }
+
+    /// Tells whether it is the template that makes an actor: no command, and no thread.
+    pub(super) fn is_forked(&self, node: usize) -> bool {
+        !self.conducts[node].script().is_command() && !self.is_thread_at(node)
+    }
+
+    /// Takes an order back. It is answered when the template is done with the one before, unless that is the one.
+    pub(super) fn recall(&mut self, node: usize, child: ActorId) {
+        let Some((when, first)) = self.waiting_orders(node).next() else { return };
+        let recalled = place(child);
+        let waits = self.waiting_orders(node).any(|(_, waiting)| waiting == recalled);
+        let runs = self.orders[recalled].is_some_and(|template| self.kernel.at(template).runs());
+        let slips = self.scenario.slip == Some(Slip::NoRecall);
+        if first == recalled || !waits || !runs || slips {
+            return;
+        }
+        self.agenda.drop_where(|event| matches!(event, Event::Exec { node } if *node == recalled));
+        self.orders[recalled] = None;
+        let fact = Input::NotStarted { child, errno: ECANCELED };
+        self.at(when, Event::Fact { node, fact });
     }
 
     /// A first template that is to fail does so over the first order.

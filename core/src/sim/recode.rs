@@ -35,10 +35,10 @@ fn check_parts(state: &mut State, last: &mut State, bytes: &mut Vec<u8>) -> bool
         }};
     }
     check_each!(
-        now, me, limits, levels, life, since, parent, deadline, cause, began, scopes, tasks, children, peers,
-        registry, endpoints, callers, callees, served, parent_id, members, loosened, deadlines, last_scope,
-        last_task, last_child, last_call, last_peer, actions, strangers, abandoned, deferred, result, tally,
-        status, defects
+        now, me, limits, levels, life, since, parent, deadline, cause, began, scopes, tasks, children,
+        queued, under_way, peers, registry, endpoints, callers, callees, served, parent_id, members,
+        loosened, deadlines, last_scope, last_task, last_child, last_call, last_peer, actions, strangers,
+        abandoned, deferred, result, tally, status, defects
     )
 }
 

@@ -54,6 +54,7 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
             world.rouse(node);
         }
         Output::Release => world.release(node),
+        Output::Recall { child } => world.recall(node, child),
         Output::Unanswered { .. } => world.kill_template(node),
         Output::Report(crate::Event::Abandoned(_)) => world.abandon(node),
         Output::Done(outcome) => world.done(node, outcome)?,

@@ -18,4 +18,6 @@ pub enum Slip {
     Unscoped,
     /// It lets what may wait be overtaken by what may not.
     Overtaken,
+    /// It takes no spawn back: whoever makes the processes never hears of it.
+    NoRecall,
 }

@@ -258,7 +258,10 @@ impl<'a> World<'a> {
                     self.talk(node, output)?;
                 }
             }
-            Event::Exec { node } => self.exec(node),
+            Event::Exec { node } => {
+                self.exec(node);
+                super::acts::check_turn(self, node)?;
+            }
             Event::Begin { node } => self.begin(node)?,
             Event::Wake { node } => self.unblock(node),
             Event::Death { pid, exit } => self.die(pid, exit),

@@ -1,20 +1,17 @@
 //! What an ask needs, and what it does. Every refusal is decided before anything changes.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Step;
-use crate::child::{ChildRecord, Rung};
 use crate::deadlines::Timer;
 use crate::flow::Flow;
 use crate::scope::ScopeRecord;
 use crate::state::{Member, State};
 use crate::task::TaskRecord;
 use crate::{
-    ActorId, Callee, CalleeChange, Caller, Cause, Channel, Child, ContextId, Defect, Half, Input, Instant,
-    Life, Limit, Link, Message, NameId, Output, Payload, Reason, Refused, Role, Scope, ScopeChange, ScopeId,
-    Side, Spec, Stamp, Task, TaskId, Times,
+    ActorId, Callee, CalleeChange, Caller, Cause, ContextId, Defect, Half, Input, Instant, Life, Limit,
+    NameId, Reason, Refused, Role, Scope, ScopeChange, ScopeId, Side, Spec, Task, TaskId, Times,
 };
 
 /// Turns an ask down, or lets it through. Facts and the tick always pass.
@@ -141,7 +138,7 @@ fn check_fits(state: &State, spec: &Spec) -> Result<(), Refused> {
     check(needed <= state.limits.times.bound(state.levels), Refused::TooSlow)
 }
 
-fn levels_of(spec: &Spec, below: u8) -> u8 {
+pub(super) fn levels_of(spec: &Spec, below: u8) -> u8 {
     match spec.role {
         Role::Actor | Role::Thread => spec.levels.unwrap_or(below),
         Role::Command => 0,
@@ -226,46 +223,6 @@ impl Step<'_> {
         self.state.last_task = self.state.last_task.max(task);
         self.state.tasks.insert(task, record);
         self.state.members.insert((scope, Member::Task(task)));
-    }
-
-    /// The expectation of the handshake is registered here, before the shell hears of the spawn.
-    pub(super) fn spawn(&mut self, child: ActorId, scope: ScopeId, spec: Spec) {
-        let now = self.state.now;
-        let levels = levels_of(&spec, self.state.levels.saturating_sub(1));
-        let times = spec.times.unwrap_or(self.state.limits.times);
-        let record = ChildRecord {
-            phase: Child::Starting,
-            channel: Channel::Opening,
-            scope,
-            name: spec.name,
-            role: spec.role,
-            levels,
-            times: spec.times.filter(|times| *times != self.state.limits.times).map(Box::new),
-            stamp: Stamp::default(),
-            rung: Rung::Free { since: now, until: Some(now.after(self.state.limits.boot)) },
-            ladder: None,
-            started: false,
-            ready: false,
-            exited: false,
-            blamed: false,
-            parted: false,
-            relayed: 0,
-            leavings: 0,
-            spent: Duration::ZERO,
-        };
-        self.state.last_child = child;
-        self.state.deadlines.set(Timer::Child(child), record.rung.until());
-        self.state.children.insert(child, Box::new(record));
-        self.state.members.insert((scope, Member::Child(child)));
-        let kill_after = times.bound(levels).saturating_add(times.hop);
-        let spec = Spec { levels: Some(levels), times: Some(times), ..spec };
-        self.emit(Output::Spawn { child, spec, kill_after });
-        if spec.role.speaks() {
-            self.greet(Link::Child(child));
-            let limits = crate::Limits { times, ..self.state.limits };
-            let payload = Payload(spec.id.0);
-            self.send(Link::Child(child), Message::Spec { levels, limits, payload });
-        }
     }
 
     pub(super) fn cancel(&mut self, scope: ScopeId) {

@@ -14,6 +14,7 @@ impl Step<'_> {
         let mute = child.role == Role::Actor && child.channel == Channel::Closed;
         (has(Defect::DisconnectedSkipped) && mute)
             || (has(Defect::CancelDuringSpawn) && child.phase <= Child::Booting)
+            || (has(Defect::SpawnAfterCancel) && child.phase == Child::Queued)
             || (has(Defect::SerialLadder)
                 && self.state.children.iter().any(|(other, record)| *other != id && climbs(record)))
     }

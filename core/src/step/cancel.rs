@@ -37,6 +37,7 @@ impl Step<'_> {
         self.arm_own();
         self.report(Event::Cancelling(cause));
         self.spread(ScopeId::ROOT, cause);
+        self.cancel_queued(cause);
         self.decline_offers();
         self.replan_all();
     }

@@ -36,7 +36,8 @@ impl Step<'_> {
         child.started = true;
         child.stamp = stamp;
         let name = child.name;
-        let (withdrawn, parted) = (child.phase == Child::Withdrawn, child.parted);
+        let withdrawn = matches!(child.phase, Child::Withdrawn | Child::Unanswered);
+        let parted = child.parted;
         let thread = child.role == Role::Thread;
         let hears = child.role.speaks() && child.channel < crate::Channel::Drained;
         self.state.tally.actors = self.state.tally.actors.saturating_add(1);

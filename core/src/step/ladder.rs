@@ -98,8 +98,8 @@ impl Step<'_> {
         ladder.kill_at = ladder.kill_at.min(kill_at);
         ladder.end_at = ladder.end_at.min(end_at);
         let latest = ladder.latest(child.phase);
-        if let Rung::Teardown { until, .. } = &mut child.rung {
-            *until = until.or_at(latest);
+        if let Rung::Teardown { since, until } = &mut child.rung {
+            *until = until.or_at(latest.max(*since));
             self.state.deadlines.set(Timer::Child(id), Some(until.at()));
         }
     }
@@ -115,8 +115,10 @@ impl Step<'_> {
         };
         let from = child.phase;
         child.phase = next;
+        self.count_under_way(id, from, next);
         match next {
-            Child::Starting | Child::Early => {}
+            Child::Starting if from == Child::Queued => self.enter_starting(id),
+            Child::Queued | Child::Starting | Child::Early => {}
             Child::Booting => self.enter_booting(id),
             Child::Up => self.enter_up(id),
             Child::Asked => self.enter_asked(id),
@@ -126,7 +128,12 @@ impl Step<'_> {
                 // All that it may take for itself after its last word, and the news of it.
                 self.hold(id, |times| times.flush.saturating_add(times.kill).saturating_add(times.hop));
             }
-            Child::Withdrawn => self.hold(id, |times| times.kill),
+            Child::Withdrawn => self.enter_withdrawn(id, from),
+            Child::Unanswered => {
+                self.plan(id, None);
+                self.hold(id, |times| times.kill);
+                self.emit(Output::Unanswered { child: id });
+            }
             Child::Stopping => {
                 self.plan(id, None);
                 self.hold(id, |times| times.stop);
@@ -336,8 +343,9 @@ impl Step<'_> {
 
     /// Closes a child's channel from this side.
     pub(super) fn close(&mut self, id: ActorId) {
-        let speaks = self.state.children.get(&id).is_some_and(|child| child.role.speaks());
-        if speaks && self.change_channel(Link::Child(id), ChannelChange::Lost) {
+        let has_one = |child: &ChildRecord| child.role.speaks() && child.channel != Channel::Dialling;
+        let has_one = self.state.children.get(&id).is_some_and(|child| has_one(child));
+        if has_one && self.change_channel(Link::Child(id), ChannelChange::Lost) {
             self.emit(Output::Close { link: Link::Child(id) });
             self.end_names(Link::Child(id));
         }
@@ -369,11 +377,17 @@ impl Ladder {
     fn latest(&self, phase: Child) -> Instant {
         match phase {
             Child::Asked | Child::Acked | Child::Parting => self.stop_at,
+            // So that whoever does not answer can be killed before it, and then what it has made.
+            Child::Withdrawn => self.kill_at.before(self.end_at.since(self.kill_at)),
             Child::Stopping | Child::Sweeping => self.kill_at,
-            Child::Withdrawn | Child::Killing | Child::Purging | Child::Reaping => self.end_at,
-            Child::Starting | Child::Early | Child::Booting | Child::Up | Child::Unkillable | Child::Gone => {
-                Instant::MAX
-            }
+            Child::Unanswered | Child::Killing | Child::Purging | Child::Reaping => self.end_at,
+            Child::Queued
+            | Child::Starting
+            | Child::Early
+            | Child::Booting
+            | Child::Up
+            | Child::Unkillable
+            | Child::Gone => Instant::MAX,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! | file | decides |
 //! |---|---|
 //! | `asks` | what is refused, and what an ask does |
+//! | `turns` | whose process is asked for, and when |
 //! | `facts` | what a fact does |
 //! | `messages` | what a message does |
 //! | `cancel` | what a cancellation reaches |
@@ -36,6 +37,7 @@ mod settle;
 mod status;
 mod streams;
 mod tick;
+mod turns;
 mod words;
 
 use crate::deadlines::Timer;

@@ -28,6 +28,7 @@ impl Step<'_> {
         if loosened {
             self.disarm();
         }
+        self.take_turns();
     }
 
     /// Takes back the deadlines of tasks and shields that are no more: a resolved wait's timer never fires.

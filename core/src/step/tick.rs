@@ -6,8 +6,7 @@ use core::time::Duration;
 use super::Step;
 use crate::deadlines::Timer;
 use crate::{
-    ActorId, Child, ChildChange, Defect, Event, Kind, Life, LifeChange, Output, Payload, Reason, Signal,
-    TaskChange,
+    ActorId, Child, ChildChange, Defect, Event, Kind, Life, LifeChange, Payload, Reason, Signal, TaskChange,
 };
 
 impl Step<'_> {
@@ -47,10 +46,7 @@ impl Step<'_> {
         self.spend(id);
         if phase <= Child::Booting {
             self.plan(id, None);
-            if phase <= Child::Early {
-                self.emit(Output::Unanswered { child: id });
-            }
-        } else {
+        } else if next != Some(Child::Unanswered) {
             self.state.tally.escalations = self.state.tally.escalations.saturating_add(1);
             if next == Some(Child::Stopping) {
                 self.report(Event::Escalated(id, Signal::Term));

@@ -58,6 +58,7 @@ fn messages() -> Vec<Message> {
         boot: span,
         boot_max: span,
         children: count,
+        starts: count,
         scopes: count,
         tasks: count,
         peers: count,

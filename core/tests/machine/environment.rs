@@ -122,7 +122,7 @@ fn ended(task: TaskId) -> Input {
 fn prompt_child(node: &Node, child: ActorId, phase: Child) -> Option<Input> {
     let exited = |exit| Some(Input::Exited { child, exit });
     match phase {
-        Child::Starting | Child::Early | Child::Withdrawn => deaf_child(child, phase),
+        Child::Starting | Child::Early | Child::Withdrawn | Child::Unanswered => deaf_child(child, phase),
         Child::Asked if !node.watch.kids.get(&child).is_some_and(|kid| kid.open) => {
             Some(said(child, hello(child)))
         }
@@ -134,7 +134,7 @@ fn prompt_child(node: &Node, child: ActorId, phase: Child) -> Option<Input> {
         Child::Killing => exited(Exit::Signal(9)),
         Child::Sweeping | Child::Purging => Some(Input::Swept { child, alive: 0, fresh: 0, reaped: 0 }),
         Child::Reaping => Some(Input::Reaped { child }),
-        Child::Booting | Child::Up | Child::Unkillable | Child::Gone => None,
+        Child::Queued | Child::Booting | Child::Up | Child::Unkillable | Child::Gone => None,
     }
 }
 
@@ -147,7 +147,7 @@ fn deaf(wait: &Wait) -> Option<Input> {
 
 fn deaf_child(child: ActorId, phase: Child) -> Option<Input> {
     match phase {
-        Child::Starting | Child::Early | Child::Withdrawn => {
+        Child::Starting | Child::Early | Child::Withdrawn | Child::Unanswered => {
             Some(Input::Started { child, stamp: stamp(child) })
         }
         Child::Killing => Some(Input::Exited { child, exit: Exit::Signal(9) }),

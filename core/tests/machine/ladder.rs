@@ -232,7 +232,7 @@ impl Kid {
             Output::Report(Event::Unkillable(child)) if child == id => {
                 ensure!(self.role != Role::Thread, "{id} is a thread: it is leaked");
                 let died = self.dead || self.kills > 0;
-                let unstarted = seen.before.child(id).is_some_and(|(phase, _)| phase <= Child::Withdrawn);
+                let unstarted = seen.before.child(id).is_some_and(|(phase, _)| phase.is_under_way());
                 ensure!(died || unstarted, "{id} is given up without SIGKILL");
                 self.settled = true;
                 Ok(())
@@ -318,8 +318,16 @@ impl Kid {
             Child::Parting => (times.flush + times.kill + times.hop, stop),
             Child::Stopping => (times.stop, kill),
             Child::Sweeping => (sweep, kill),
-            Child::Withdrawn | Child::Killing | Child::Purging | Child::Reaping => (times.kill, end),
-            Child::Starting | Child::Early | Child::Booting | Child::Up | Child::Unkillable | Child::Gone => {
+            // It is given up when whoever was asked for it can still be killed, and then what that made.
+            Child::Withdrawn => (times.ack, kill.before(end.since(kill))),
+            Child::Unanswered | Child::Killing | Child::Purging | Child::Reaping => (times.kill, end),
+            Child::Queued
+            | Child::Starting
+            | Child::Early
+            | Child::Booting
+            | Child::Up
+            | Child::Unkillable
+            | Child::Gone => {
                 return Err(format!("{id}: {phase:?} is no state of teardown"));
             }
         };

@@ -41,6 +41,7 @@ fn every_bad_limit_is_refused_by_its_rule() {
     refuses(&|limits| limits.times.ack = ms(99), BadLimits::AckUnderHop);
     refuses(&|limits| limits.children = 2001, BadLimits::TooManyChildren);
     refuses(&|limits| limits.children = 0, BadLimits::ZeroCount);
+    refuses(&|limits| limits.starts = 0, BadLimits::ZeroCount);
     refuses(&|limits| limits.scopes = 0, BadLimits::ZeroCount);
     refuses(&|limits| limits.tasks = 0, BadLimits::ZeroCount);
     refuses(&|limits| limits.errors = 0, BadLimits::ZeroCount);

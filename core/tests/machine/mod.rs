@@ -31,6 +31,7 @@ mod tables;
 mod talks;
 mod threads;
 pub(crate) mod tidy;
+mod turns;
 mod walks;
 pub(crate) mod watch;
 pub(crate) mod wires;

@@ -38,6 +38,7 @@ pub(crate) fn limits() -> Limits {
         boot: ms(900),
         boot_max: ms(1900),
         children: 3,
+        starts: 2,
         scopes: 3,
         tasks: 2,
         peers: 2,

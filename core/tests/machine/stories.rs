@@ -60,7 +60,7 @@ fn who_answers_no_spawn_is_replaced_and_who_makes_a_slow_child_is_not() {
     let lost = Output::Unanswered { child: ACTOR };
     let mut story = Story::begin();
     assert!(story.wait().contains(&lost));
-    assert_eq!(story.phase(), Some(Child::Withdrawn));
+    assert_eq!(story.phase(), Some(Child::Unanswered));
     story.give(Input::NotStarted { child: ACTOR, errno: 11 });
     assert_eq!(story.phase(), None);
 
@@ -210,6 +210,7 @@ fn what_was_given_up_has_no_timer_when_time_gets_shorter() {
     let mut story = Story::begin();
     story.give(Input::Signalled(Signal::Int));
     story.wait();
+    story.wait();
     assert_eq!(story.phase(), None, "it is Unkillable");
     story.give(Input::Signalled(Signal::Int));
     assert!(story.machine.poll_timeout().unwrap() > story.now);
@@ -219,6 +220,7 @@ fn what_was_given_up_has_no_timer_when_time_gets_shorter() {
 fn a_fact_that_is_told_twice_is_a_stray() {
     let mut story = Story::begin();
     story.give(Input::CancelChild { child: ACTOR });
+    story.wait();
     story.wait();
     let stray = Output::Report(Event::Stray(windrow_core::Stray::Child(ACTOR)));
     let early = story.give(Input::Exited { child: ACTOR, exit: Exit::Unknown });

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use windrow_core::End;
 use windrow_core::sim::Verb::{Answer, CallAt, Items, OnCall, Reads, Return, Serve, Within};
 use windrow_core::sim::{
     Choices, Conduct, Nets, Promise, Scenario, Slip, Trace, explore, record, shrink, swarm,
 };
+use windrow_core::{Defect, Defects, End};
 
 /// Asks two searches of a world for what a slip breaks; without it neither finds anything.
 #[track_caller]
@@ -123,4 +123,38 @@ fn who_lets_an_item_be_overtaken_is_found_out() {
     let scenario =
         Scenario::tree(1, 1).script(0, &[Reads(2), CallAt(1), Return]).script(1, &[Serve, OnCall, Items(3)]);
     check(&scenario, Slip::Overtaken, Promise::LostItem, 0);
+}
+
+/// Three spawns lie in a template's queue when the user cancels, or one of those before them fails.
+#[test]
+fn a_spawn_that_nobody_takes_back_is_carried_out_in_a_teardown() {
+    let mut scenario = Scenario::tree(3, 1);
+    scenario.signal_at = Some(Duration::ZERO);
+    check(&scenario, Slip::NoRecall, Promise::LateSpawn, 1);
+}
+
+/// The same, where all but one wait their turn.
+#[test]
+fn a_spawn_that_waits_its_turn_is_never_carried_out_in_a_teardown() {
+    let mut scenario = Scenario::tree(3, 1);
+    scenario.limits.starts = 1;
+    scenario.signal_at = Some(Duration::ZERO);
+    let broken = Scenario { defects: Defects::NONE.with(Defect::SpawnAfterCancel), ..scenario.clone() };
+    let found = explore(&broken, 1).found.expect("a spawn in a teardown").0;
+    assert_eq!(found.promise, Promise::LateSpawn, "{found}");
+    if let Some((_, trace)) = explore(&scenario, 2).found {
+        panic!("{}", record(&scenario, Choices::replay(trace)));
+    }
+}
+
+/// A template stops over its first order: it is replaced, and no child is blamed that never was.
+#[test]
+fn nobody_is_given_up_who_never_was() {
+    let mut scenario = Scenario::tree(3, 1).with(0, Conduct::TemplateStops);
+    scenario.signal_at = Some(Duration::ZERO);
+    if let Some((_, trace)) = explore(&scenario, 2).found {
+        panic!("{}", record(&scenario, Choices::replay(trace)));
+    }
+    let told = record(&scenario, Choices::replay(Trace::default()));
+    assert!(!told.to_string().contains("Unkillable"), "{told}");
 }

@@ -107,6 +107,8 @@ impl<R: Reactor> Shell<R> {
                 Letter::Ended(id, exit) => self.thread_ended(id, exit),
                 Letter::Make(making, mail) => self.make_ward(*making, mail),
                 Letter::Made(id, made) => self.take_made(id, made),
+                Letter::Recalled(id) => self.recall(id),
+                Letter::Unanswered(id) => self.give_up_maker(id),
                 Letter::Collected(id) => self.collected(id),
                 Letter::Leaked(mail) => self.orphan_wards(&mail),
             }

@@ -203,9 +203,11 @@ impl<R: Reactor> Desk for Shared<R> {
         }
         let mut guard = self.lock();
         let Some(shell) = guard.as_mut() else { return };
+        shell.orders.lent = true;
         shell.settle(now());
         ask(&mut **shell);
         shell.end_ask(now());
+        shell.orders.lent = false;
         let mut awaited = AWAITED.take();
         shell.slots.hand_over(&mut awaited);
         drop(guard);
@@ -221,7 +223,8 @@ impl<R: Reactor> Shell<R> {
         self.flush_all();
         self.settle(now);
         let Some(asleep) = self.asleep else { return };
-        let busy = !self.orders.waiting.is_empty() || self.said.outcome.is_some() || self.watch.is_behind();
+        let ordered = !self.orders.waiting.is_empty() || !self.orders.unmade.is_empty();
+        let busy = ordered || self.said.outcome.is_some() || self.watch.is_behind();
         let sooner = self.timeout(now).is_some_and(|left| asleep.is_none_or(|until| now.after(left) < until));
         if busy || sooner {
             self.asleep = None;

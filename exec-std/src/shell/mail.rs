@@ -27,6 +27,10 @@ pub(crate) enum Letter {
     Make(Box<Making>, Arc<Mail>),
     /// To the thread: this is what became of it.
     Made(ActorId, Result<Process, i32>),
+    /// To the main actor: make it no more.
+    Recalled(ActorId),
+    /// To the main actor: whoever is to make it does not answer.
+    Unanswered(ActorId),
     /// To the main actor: this one is collected.
     Collected(ActorId),
     /// To the main actor: this thread was given up, and what was made for it is an orphan.

@@ -304,7 +304,8 @@ impl<R: Reactor> Shell<R> {
         let looks = !self.looks.unwatched.is_empty() || self.domains.is_blind() || self.maker.wants_receive();
         let retry = (looks || self.peers.wants_retry()).then_some(RETRY);
         let leak = self.looks.leaks.front().map(|(at, _)| at.since(now));
-        let busy = !self.facts.is_empty() || !self.orders.waiting.is_empty() || self.said.outcome.is_some();
+        let ordered = !self.orders.waiting.is_empty() || !self.orders.unmade.is_empty();
+        let busy = !self.facts.is_empty() || ordered || self.said.outcome.is_some();
         let at_once = (busy || self.is_unbegun()).then_some(Duration::ZERO);
         [due, retry, leak, at_once].into_iter().flatten().min()
     }

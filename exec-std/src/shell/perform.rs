@@ -17,8 +17,9 @@ use crate::notice::Notice;
 impl<R: Reactor> Shell<R> {
     pub(super) fn perform(&mut self, output: Output) {
         match output {
-            Output::Spawn { child, spec, kill_after } => self.start(child, spec, kill_after),
-            Output::Unanswered { .. } => self.maker.kill(),
+            Output::Spawn { child, kill_after, .. } => self.start(child, kill_after),
+            Output::Recall { child } => self.recall(child),
+            Output::Unanswered { child } => self.give_up_maker(child),
             Output::Send { link, message, may_wait } => self.send(link, message, may_wait),
             Output::Flush { link } => self.ask_flush(link),
             Output::Close { link } => self.close(link),
@@ -222,7 +223,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Forgets a child that is gone, and says what its output came to.
     fn bury(&mut self, id: ActorId) {
-        let Some(mut child) = self.children.remove(&id) else { return };
+        let Some(mut child) = self.children.remove(&id) else { return self.bury_queued(id) };
         let output = child.last_output(&mut self.watch);
         self.domains.forget(id);
         if child.may_leak && output.leaked {

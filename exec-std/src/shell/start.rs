@@ -37,8 +37,12 @@ use crate::unix::template::{Answer, Template};
 pub(super) struct Orders {
     /// Those that wait for the driver, who alone makes processes.
     pub(super) waiting: Vec<Ordered>,
-    /// Those on their way through the machine, by the number of their spec.
-    asked: BTreeMap<u32, Briefed>,
+    /// Those on their way through the machine, by their child.
+    asked: BTreeMap<ActorId, Briefed>,
+    /// Processes to be made, whose turn came while a thread had the shell.
+    pub(super) unmade: Vec<Making>,
+    /// A thread has it.
+    pub(super) lent: bool,
     last: u32,
 }
 
@@ -67,7 +71,7 @@ impl<R: Reactor> Shell<R> {
         let id = SpecId(self.orders.last);
         let name = self.names.intern(&order.name);
         let spec = Spec { id, name, role, levels: order.levels(), times: order.times };
-        self.orders.asked.insert(id.0, (order, brief));
+        self.orders.asked.insert(child, (order, brief));
         let facts = ChildFacts::new(scope, role == Role::Command);
         self.board.look().children.insert(child, facts);
         match self.give(now, Input::Spawn { child, scope, spec }) {
@@ -76,7 +80,7 @@ impl<R: Reactor> Shell<R> {
                 Ok(Ok(child))
             }
             Some(refused) => {
-                self.orders.asked.remove(&id.0);
+                self.orders.asked.remove(&child);
                 self.board.look().children.remove(&child);
                 Ok(Err(refused))
             }
@@ -85,12 +89,19 @@ impl<R: Reactor> Shell<R> {
 
     /// Its frame is large, and whoever has no children should not touch the pages of it.
     #[inline(never)]
-    pub(super) fn start(&mut self, id: ActorId, spec: Spec, kill_after: Duration) {
-        let Some((order, brief)) = self.orders.asked.remove(&spec.id.0) else {
+    pub(super) fn start(&mut self, id: ActorId, kill_after: Duration) {
+        let Some((order, brief)) = self.orders.asked.remove(&id) else {
             return self.not_started(id, AGAIN);
         };
         if let Err(error) = self.try_start(id, *order, brief, kill_after) {
             self.not_started(id, error.raw_os_error().unwrap_or(AGAIN));
+        }
+    }
+
+    /// Forgets a child that ended before its turn came.
+    pub(super) fn bury_queued(&mut self, id: ActorId) {
+        if self.orders.asked.remove(&id).is_some() {
+            self.board.write_child(id, |child| child.gone = true);
         }
     }
 

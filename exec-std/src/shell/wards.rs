@@ -70,6 +70,10 @@ impl<R: Reactor> Shell<R> {
     }
 
     fn make_here(&mut self, making: Making) -> io::Result<Option<Process>> {
+        if self.orders.lent && !self.is_for_template(&making) {
+            self.orders.unmade.push(making);
+            return Ok(None);
+        }
         let Making { id, name, what, stdio, kill_after } = making;
         self.house();
         match what {
@@ -89,10 +93,26 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
+    fn is_for_template(&self, making: &Making) -> bool {
+        matches!(making.what, Make::Actor { warm: true, .. }) && self.maker.is_serving()
+    }
+
+    /// Makes what was left to the driver.
+    pub(super) fn make_unmade(&mut self) {
+        for making in std::mem::take(&mut self.orders.unmade) {
+            self.make_for(making);
+        }
+    }
+
     /// Makes a process for a thread.
     pub(super) fn make_ward(&mut self, making: Making, mail: Arc<Mail>) {
         let (id, kill_after) = (making.id, making.kill_after);
         self.company.wards.insert(id, Ward { mail, process: None, kill_after });
+        self.make_for(making);
+    }
+
+    fn make_for(&mut self, making: Making) {
+        let id = making.id;
         match self.make_here(making) {
             Ok(Some(process)) => self.made(id, Ok(process)),
             Ok(None) => {}
@@ -116,6 +136,32 @@ impl<R: Reactor> Shell<R> {
         let Some(ward) = self.company.wards.get_mut(&id) else { return self.take_made(id, made) };
         ward.process = made.as_ref().ok().and_then(|process| process.again().ok());
         ward.mail.post(Letter::Made(id, made));
+    }
+
+    /// Has a process made no more, if it is not made yet.
+    pub(super) fn recall(&mut self, id: ActorId) {
+        if let Some(main) = &self.company.main {
+            return main.post(Letter::Recalled(id));
+        }
+        if let Some(at) = self.orders.unmade.iter().position(|making| making.id == id) {
+            self.orders.unmade.remove(at);
+            return self.made(id, Err(AGAIN));
+        }
+        if self.maker.asked.contains_key(&id)
+            && let Some(template) = self.maker.template()
+        {
+            template.recall(id.0);
+        }
+    }
+
+    /// Whoever was asked for a process does not answer, and is to be replaced.
+    pub(super) fn give_up_maker(&mut self, id: ActorId) {
+        match &self.company.main {
+            Some(main) => main.post(Letter::Unanswered(id)),
+            // Its successor, if there is one by now, was not asked for it.
+            None if self.maker.asked.contains_key(&id) => self.maker.kill(),
+            None => {}
+        }
     }
 
     /// A process that this actor has ordered exists, or never will.

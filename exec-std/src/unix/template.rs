@@ -178,6 +178,21 @@ impl Template {
         self.enqueue(Queued { id, packet, fds: [Some(channel), stdin, stdout, stderr] });
     }
 
+    /// Takes a spawn back: it is answered by [`Answer::Failed`] with `ECANCELED`, unless it is made by then.
+    pub fn recall(&mut self, id: u64) {
+        match self.queue.iter().position(|queued| queued.is_spawn() && queued.id == id) {
+            Some(at) => {
+                self.queue.remove(at);
+                self.answers.push_back(Answer::Failed { id, errno: Errno::CANCELED.raw_os_error() });
+            }
+            // Ahead of what may not be sent yet.
+            None => {
+                self.queue.push_front(Queued { id, packet: Packet::Recall { id }, fds: Default::default() })
+            }
+        }
+        self.flush();
+    }
+
     /// Puts a process that was made otherwise under the guardian, or one whose guardian has died.
     pub fn guard(&mut self, id: u64, process: &Process, kill_after: Duration) {
         match process.as_fd().try_clone_to_owned() {

@@ -101,10 +101,10 @@ impl Guardian {
         self.orphaned
     }
 
-    /// Waits until something happens or is due, and does what is due.
-    pub(super) fn wait(&mut self, socket: BorrowedFd<'_>) -> Result<Seen, Errno> {
+    /// Waits until something happens or is due, unless there is other work, and does what is due.
+    pub(super) fn wait(&mut self, socket: BorrowedFd<'_>, busy: bool) -> Result<Seen, Errno> {
         let mut space = [const { MaybeUninit::uninit() }; BATCH];
-        let timeout = self.timeout();
+        let timeout = if busy { Some(Timespec::default()) } else { self.timeout() };
         let events = match epoll::wait(&self.epoll, &mut space, timeout.as_ref()) {
             Ok((events, _)) => events,
             Err(Errno::INTR) => return Ok(Seen::default()),

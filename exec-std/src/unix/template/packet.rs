@@ -21,6 +21,8 @@ const TITLE: usize = 16;
 pub(super) enum Packet {
     /// Make a child; the channel is attached, and those of 0, 1, 2 whose bit is set.
     Spawn { id: u64, kill_after: Duration, stdio: u8, title: Title },
+    /// Make a child no more that was asked for.
+    Recall { id: u64 },
     /// Guard a process, whose pidfd is attached.
     Guard { pid: i32, kill_after: Duration },
     /// Clear away the tree's directory, which is attached, when all that is guarded is dead.
@@ -36,6 +38,7 @@ impl Packet {
         let no_title = Title::default();
         let (kind, stdio, id, number, title) = match self {
             Self::Spawn { id, kill_after, stdio, title } => (b'S', stdio, id, nanos(kill_after), title),
+            Self::Recall { id } => (b'R', 0, id, 0, no_title),
             Self::Guard { pid, kill_after } => {
                 (b'G', 0, u64::from(pid.cast_unsigned()), nanos(kill_after), no_title)
             }
@@ -62,6 +65,7 @@ impl Packet {
                 let title = Title(bytes[18..].try_into().ok()?);
                 Self::Spawn { id, kill_after: Duration::from_nanos(number), stdio: bytes[1], title }
             }
+            b'R' => Self::Recall { id },
             b'G' => Self::Guard { pid: small(id)?, kill_after: Duration::from_nanos(number) },
             b'H' => Self::House,
             b'U' => Self::Started { id, pid: small(number)? },
@@ -140,6 +144,7 @@ mod tests {
         let title = Title::new("a name");
         for packet in [
             Packet::Spawn { id: u64::MAX, kill_after: span, stdio: 5, title },
+            Packet::Recall { id: 3 },
             Packet::Guard { pid: i32::MAX, kill_after: Duration::ZERO },
             Packet::House,
             Packet::Started { id: 7, pid: 1 },

@@ -2,7 +2,8 @@
 //!
 //! The rule: it holds its socket, the pidfds it guards, and 0, 1, 2; every signal is blocked; it has one
 //! thread, looked at before each fork. It never waits for its actor to read: answers that do not fit are
-//! kept, and no request is taken meanwhile. A panic ends it, because above it on the stack stands the actor's
+//! kept, and no request is taken meanwhile. Before each fork it takes all that has come, so that a request that
+//! was taken back is not carried out. A panic ends it, because above it on the stack stands the actor's
 //! own code, which must not run here.
 //!
 //! It knows no handshake and no payload, and what a child is to be is between the child and the actor.
@@ -32,7 +33,7 @@ use crate::unix::{prelude, procfs};
 
 /// What the template is called in a list of processes.
 const TITLE: &std::ffi::CStr = c"windrow-tmpl";
-/// How many requests are taken before the children are looked at again.
+/// How many requests are carried out before the children are looked at again.
 const BATCH: usize = 64;
 /// How often, a millisecond apart, it is looked whether a thread that `preload` joined is gone from the
 /// kernel's list.
@@ -60,10 +61,22 @@ struct Server {
     guardian: Guardian,
     /// The tree's directory.
     house: Option<OwnedFd>,
+    /// Requests that came and are not begun: until then they can be taken back.
+    requests: VecDeque<Request>,
     /// Answers that did not fit.
     unsent: VecDeque<(Packet, Option<OwnedFd>)>,
     /// No more requests will come.
     ended: bool,
+}
+
+/// A child that is asked for.
+#[derive(Debug)]
+struct Request {
+    id: u64,
+    kill_after: Duration,
+    title: Title,
+    stdio: u8,
+    fds: Fds,
 }
 
 impl Server {
@@ -83,39 +96,61 @@ impl Server {
         }
         let guardian = Guardian::new(open_actor(actor)?)?;
         guardian.watch(socket.as_fd(), EventFlags::IN)?;
-        Ok(Self { socket, actor, guardian, house: None, unsent: VecDeque::new(), ended: false })
+        let (requests, unsent) = (VecDeque::new(), VecDeque::new());
+        Ok(Self { socket, actor, guardian, house: None, requests, unsent, ended: false })
     }
 
     fn serve(&mut self) -> io::Result<Newborn> {
         loop {
-            let seen = self.guardian.wait(self.socket.as_fd())?;
+            let busy = !self.requests.is_empty() && self.unsent.is_empty();
+            let seen = self.guardian.wait(self.socket.as_fd(), busy)?;
             if seen.socket {
                 self.send_unsent()?;
             }
-            if (seen.socket || seen.actor)
+            if (busy || seen.socket || seen.actor)
                 && let Some(newborn) = self.take_requests()?
             {
                 return Ok(newborn);
             }
-            if self.ended && self.guardian.is_idle() && !self.awaits_actor() {
+            if self.ended && self.requests.is_empty() && self.guardian.is_idle() && !self.awaits_actor() {
                 self.clear_house();
                 sys::exit_now(0);
             }
         }
     }
 
-    /// Takes what has arrived. From a dead actor, only what is to be guarded still counts.
+    /// Carries out what has arrived, one request after the other. Whatever can be known by then is known before each.
     fn take_requests(&mut self) -> io::Result<Option<Newborn>> {
         let orphaned = self.guardian.is_orphaned();
-        let mut left = if orphaned { usize::MAX } else { BATCH };
-        while left > 0 && !self.ended && (orphaned || self.unsent.is_empty()) {
-            left -= 1;
+        for _ in 0..BATCH {
+            if orphaned || self.unsent.is_empty() {
+                self.receive()?;
+            }
+            if orphaned {
+                self.requests.clear();
+            }
+            if !self.unsent.is_empty() {
+                break;
+            }
+            let Some(request) = self.requests.pop_front() else { break };
+            if let Some(newborn) = self.spawn(request)? {
+                return Ok(Some(newborn));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes what has arrived. From a dead actor, only what is to be guarded still counts.
+    fn receive(&mut self) -> io::Result<()> {
+        let orphaned = self.guardian.is_orphaned();
+        while !self.ended {
             match packet::receive(self.socket.as_fd())? {
                 Received::Packet(Packet::Spawn { id, kill_after, stdio, title }, fds) => {
-                    if !orphaned && let Some(newborn) = self.spawn(id, kill_after, title, stdio, fds)? {
-                        return Ok(Some(newborn));
+                    if !orphaned {
+                        self.requests.push_back(Request { id, kill_after, title, stdio, fds });
                     }
                 }
+                Received::Packet(Packet::Recall { id }, _) => self.take_back(id)?,
                 Received::Packet(Packet::Guard { pid, kill_after }, [Some(pidfd), ..]) => {
                     // Without memory for it, the child goes unguarded: its channel still ends with the actor.
                     let _ = self.guardian.guard(pid, pidfd, kill_after);
@@ -128,7 +163,14 @@ impl Server {
                 Received::End => self.end(),
             }
         }
-        Ok(None)
+        Ok(())
+    }
+
+    /// What is made by now is answered already.
+    fn take_back(&mut self, id: u64) -> io::Result<()> {
+        let Some(at) = self.requests.iter().position(|request| request.id == id) else { return Ok(()) };
+        self.requests.remove(at);
+        self.refuse(id, Errno::CANCELED)
     }
 
     /// Whoever ends in order leaves its end open for reading. One that is closed is a dying actor's, which lets go of its files
@@ -153,14 +195,8 @@ impl Server {
         self.guardian.ignore(self.socket.as_fd());
     }
 
-    fn spawn(
-        &mut self,
-        id: u64,
-        kill_after: Duration,
-        title: Title,
-        stdio: u8,
-        fds: Fds,
-    ) -> io::Result<Option<Newborn>> {
+    fn spawn(&mut self, request: Request) -> io::Result<Option<Newborn>> {
+        let Request { id, kill_after, title, stdio, fds } = request;
         let mut fds = fds.into_iter().flatten();
         let Some(channel) = fds.next() else {
             self.refuse(id, Errno::BADF)?;
