@@ -1,7 +1,7 @@
 //! Calls between actors: what comes back when it goes well, when it does not, and when one of the two is gone.
 
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Barrier, mpsc};
 use std::time::{Duration, Instant};
 
 use windrow_core::{End, Kind, Limits};
@@ -289,14 +289,17 @@ fn a_cancelled_scope_cancels_its_calls<D: Drive>(bed: &Bed) {
 }
 
 fn a_call_that_there_is_no_room_for_is_answered<D: Drive>(bed: &Bed) {
-    let program = bed.program().limits(Limits { scopes: 4, ..Limits::default() });
+    let program = bed.program().limits(Limits { contexts: 1, ..Limits::default() });
     let ended = bed.run::<D>(&program, |actor: &Actor| {
-        actor.expose(&desk())?;
+        let (holds, held) = mpsc::channel();
+        actor.expose(&Service::new("lobby").on(ECHO, move |serving, _| {
+            let _ = holds.send(());
+            serving.sleep_forever()
+        }))?;
         actor.nursery(|nursery| {
-            // With the actor's own these are all that it may have, and a call needs one.
-            actor.nursery(|_| {
-                actor.nursery(|_| nursery.spawn(Order::entry("asker", "no room"))?.wait_gone().map(drop))
-            })?;
+            nursery.spawn(Order::entry("asker", "the only one"))?;
+            let _ = held.recv();
+            nursery.spawn(Order::entry("asker", "no room"))?.wait_gone().map(drop)?;
             Ok(Vec::new())
         })
     });
