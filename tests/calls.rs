@@ -294,7 +294,7 @@ fn a_call_that_there_is_no_room_for_is_answered<D: Drive>(bed: &Bed) {
         let (holds, held) = mpsc::channel();
         actor.expose(&Service::new("lobby").on(ECHO, move |serving, _| {
             let _ = holds.send(());
-            serving.sleep_forever()
+            serving.sleep_forever().map(|()| String::new())
         }))?;
         actor.nursery(|nursery| {
             nursery.spawn(Order::entry("asker", "the only one"))?;

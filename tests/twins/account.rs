@@ -122,7 +122,7 @@ fn places(scenario: &Scenario, records: &Records) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Puts places for ids, and drops the numbers of texts and names.
+/// Puts places for ids, and drops the numbers of texts and names, and of scopes other than the root's.
 fn named(text: &str, places: &BTreeMap<String, String>) -> String {
     let mut out = String::new();
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '#';
@@ -139,6 +139,7 @@ fn named(text: &str, places: &BTreeMap<String, String>) -> String {
             Some(place) => place,
             None if number('#') => "#",
             None if number('n') && word.len() == 2 => "n",
+            None if number('s') && word.len() == 2 && word != "s0" => "s",
             None => word,
         });
         rest = tail;

@@ -76,28 +76,21 @@ scenes! {
     a_called_thread_is_deaf: hurried(tree(1, 1).with(0, Calls).with(1, DeafThread));
     a_thread: tree(1, 1).with(1, DeafThread);
     a_call_is_answered: ends(tree(1, 1).with(0, Calls).script(1, ANSWERS));
-    a_call_fails: ends(tree(1, 1).with(0, Calls).script(1, FAILS));
     a_thread_is_called: ends(tree(1, 1).with(0, Calls).script(1, THREAD_ANSWERS));
     a_call_passes_through: ends(tree(1, 2).with(0, Calls).script(1, PASSES_ON).script(2, ANSWERS));
-    a_call_passes_through_to_one_who_dies: ends(tree(1, 2).with(0, Calls).script(1, PASSES_ON).with(2, DiesOfCall));
     the_middle_is_deaf: condemned(tree(1, 2).with(1, Wedge));
     both_generations_are_deaf: condemned(tree(1, 2).with(1, Wedge).with(2, Wedge));
     the_middle_is_stopped: hurried(tree(1, 2).with(1, Stopped));
     row_56_two_interrupts: Scenario { hurry: true, ..tree(1, 1).with(1, IgnoreCancel) };
     row_52_asked_while_it_ends: Scenario { ask: true, ..hurried(tree(1, 1).with(1, IgnoreCancel)) };
-    row_42_a_silent_stranger: ends(hurried(tree(1, 1).script(1, KNOCKED)));
     a_channel_breaks: ends(tree(2, 1).with(1, LoseLink));
     a_command_leaves_others: ends(hurried(tree(1, 1).with(1, CommandLeaves)));
 }
 
 const ANSWERS: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Return];
 const THREAD_ANSWERS: &[Verb] = &[Verb::Thread, Verb::Serve, Verb::OnCall, Verb::Return];
-const FAILS: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Fail];
 /// It calls its own child before it answers.
 const PASSES_ON: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Call, Verb::Return];
-
-/// Strangers come to its door, and it outlives them.
-const KNOCKED: &[Verb] = &[Verb::Work, Verb::Knock(2), Verb::Sleep(900), Verb::Return];
 
 /// A tree that is up before anything is done, with spans that only end if something is wrong.
 fn tree(breadth: usize, depth: usize) -> Scenario {
