@@ -4,7 +4,6 @@
 //! when the stage has the mark `go`, and a part that waits for it hears a cancel.
 
 use std::ffi::OsString;
-use std::os::unix::net::UnixStream;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -42,12 +41,8 @@ pub(super) fn first_part(words: &[String]) -> u8 {
     let [backend] = words else { return 125 };
     let backend = Backend::parse(backend).expect("a backend");
     set_child_subreaper(Some(getpid())).expect("a subreaper");
-    let stage = Stage::of_process().expect("a scene");
-    let scenario = &stage.scenario;
-    let mut program = program().levels(scenario.levels).limits(scenario.limits).backend(backend);
-    if stage.nodes_that(knocks).next().is_some() {
-        program = program.run_dir(stage.doors());
-    }
+    let scenario = &Stage::of_process().expect("a scene").scenario;
+    let program = program().levels(scenario.levels).limits(scenario.limits).backend(backend);
     shell::run(&program, |actor| part(actor, b"0")).expect("a loop that can go on").status()
 }
 
@@ -82,11 +77,6 @@ pub(super) fn called() -> Service {
         }
         stay()
     })
-}
-
-/// Tells whether strangers come to its door.
-fn knocks(script: &Script) -> bool {
-    script.verbs().iter().any(|verb| matches!(verb, Verb::Knock(_)))
 }
 
 fn stay() -> ! {
@@ -211,7 +201,6 @@ impl Part<'_> {
             }
             Verb::Stop => kill_process(getpid(), Signal::STOP).expect("a pause"),
             Verb::LoseLink => break_channel(),
-            Verb::Knock(many) => (0..many).for_each(|_| self.knock()),
             // It only says how things are from the start.
             _ => {}
         }
@@ -233,14 +222,6 @@ impl Part<'_> {
         let portal = child.portal();
         std::thread::scope(|scope| drop(scope.spawn(move || portal.call(CALL, &())).join()));
         Ok(())
-    }
-
-    /// Connects to its own door, as any stranger of its user can, and is silent for as long as its process is there.
-    fn knock(&self) {
-        let base = std::fs::read_dir(self.stage.doors()).expect("the base").flatten();
-        let mut trees = base.map(|entry| entry.path()).filter(|path| path.is_dir());
-        let door = trees.next().expect("the tree's directory").join(self.actor.id().to_string());
-        std::mem::forget(UnixStream::connect(door).expect("a door"));
     }
 
     /// Waits until there is work to do.

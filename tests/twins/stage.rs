@@ -80,11 +80,6 @@ impl Stage {
         (0..self.scenario.nodes()).filter(move |node| so(&self.script(*node)))
     }
 
-    /// Gives the folder below which a tree with doors has its directory.
-    pub(super) fn doors(&self) -> PathBuf {
-        self.path("doors")
-    }
-
     fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
