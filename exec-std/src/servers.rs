@@ -183,7 +183,9 @@ impl Servers {
             let is_there = reader.wait(begun.checked_add(IDLE));
             {
                 let mut state = self.lock();
-                (state.reader, state.reads) = (None, is_there);
+                state.reader = None;
+                // Of those that it reads now it takes the first, unless it was called for one that is here.
+                state.reads = is_there && state.offers.is_empty();
             }
             if is_there {
                 reads = reader.read(|| !self.lock().offers.is_empty());

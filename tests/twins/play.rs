@@ -192,7 +192,10 @@ impl Part<'_> {
             Verb::CancelSelf => nursery.map_or_else(|| self.actor.cancel(), Nursery::cancel),
             Verb::CancelChild => children.first().iter().for_each(|child| child.cancel()),
             Verb::Call => return children.first().and_then(|child| self.call(child).err()).map(Err),
-            Verb::Block => stay(),
+            Verb::Block => {
+                self.stage.mark(&format!("done-{}", self.node), "");
+                stay()
+            }
             Verb::ExitHard => std::process::exit(3),
             Verb::Wedge => {
                 deafen(self.actor.id());

@@ -100,8 +100,8 @@ fn conduct(stage: &Stage, simulated: &Records, running: &Running) {
         match cue {
             Cue::Work => {
                 stage.mark("go", "");
-                for node in stage.nodes_that(wedges) {
-                    watch::observe("a driver is deaf", || stage.marked(&format!("done-{node}")).is_some());
+                for node in stage.nodes_that(deafens) {
+                    watch::observe("a thread is deaf", || stage.marked(&format!("done-{node}")).is_some());
                 }
                 for node in stage.nodes_that(|script| script.has(Verb::Stop)) {
                     stopped(stage, node);
@@ -134,9 +134,10 @@ fn cues(stage: &Stage, simulated: &Records) -> Vec<(Instant, Cue)> {
     work.into_iter().chain(heard).collect()
 }
 
-/// Tells whether its driver stops at its work, and not later.
-fn wedges(script: &Script) -> bool {
-    script.has(Verb::Wedge) && !script.has(Verb::OnAck) && !script.has(Verb::OnDone)
+/// Tells whether its driver stops at its work, and not later, or its code blocks there.
+fn deafens(script: &Script) -> bool {
+    let wedges = script.has(Verb::Wedge) && !script.has(Verb::OnAck) && !script.has(Verb::OnDone);
+    wedges || script.has(Verb::Block)
 }
 
 fn before(stage: &Stage, records: &Records, at: Instant) -> Account {
