@@ -196,7 +196,8 @@ impl Step<'_> {
         // A call whose time was over before its end came is as good as cancelled, though no tick has said so yet.
         let late = self.state.deadlines.at(Timer::Call(context)).is_some_and(|at| at <= self.state.now);
         let cancelled = matches!(phase, Caller::Cancelling | Caller::Acked);
-        let over = self.bound_of_call(context, scope).filter(|_| !cancelled && self.is_over(late, &ending));
+        let timed_out = !cancelled && self.is_over(late, &ending);
+        let over = if timed_out { self.bound_of_call(context, scope) } else { None };
         self.state.callers.remove(&context);
         self.state.deadlines.forget(Timer::Call(context));
         self.state.members.remove(&(scope, Member::Context(context)));
