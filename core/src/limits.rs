@@ -104,6 +104,11 @@ pub struct Limits {
     pub errors: u16,
 }
 
+/// Tells whether there are as many as a limit allows.
+pub(crate) fn is_reached(most: u32, there: usize) -> bool {
+    there >= usize::try_from(most).unwrap_or(usize::MAX)
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -11,6 +11,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::is_reached;
 use crate::{ActorId, Instant, Link, Message, NameId, Payload};
 
 /// The names that this actor keeps, if it is the root, and what it asked of the root, if it is not.
@@ -51,10 +52,7 @@ impl Registry {
         match question {
             // Its answer is no longer than the claim, which was sent.
             Question::Claim(_) => true,
-            Question::Find(_) => {
-                let owed = owed(|question| matches!(question, Question::Find(_)));
-                owed < usize::try_from(finds).unwrap_or(usize::MAX)
-            }
+            Question::Find(_) => !is_reached(finds, owed(|question| matches!(question, Question::Find(_)))),
             Question::List(_) => owed(|question| matches!(question, Question::List(_))) == 0,
         }
     }

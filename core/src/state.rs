@@ -12,6 +12,7 @@ use crate::child::{ChildKey, ChildRecord};
 use crate::context::{CalleeRecord, CallerRecord};
 use crate::deadlines::Deadlines;
 use crate::flow::Flow;
+use crate::limits::is_reached;
 use crate::peer::PeerRecord;
 use crate::registry::Registry;
 use crate::scope::ScopeRecord;
@@ -200,7 +201,7 @@ impl State {
     }
 
     pub(crate) fn is_full_of_contexts(&self) -> bool {
-        self.contexts() >= usize::try_from(self.limits.contexts).unwrap_or(usize::MAX)
+        is_reached(self.limits.contexts, self.contexts())
     }
 
     pub(crate) fn flow(&self, id: ContextId) -> Option<&Flow> {

@@ -272,7 +272,8 @@ fn check_nested(
     Err(Violation::told(Promise::LongCall, world.now, text))
 }
 
-/// A caller hears how its call ended: with all items before its answer, while somebody reads them, and with the canceller whom the other end named.
+/// A caller hears how its call ended: with all items before its answer, while somebody reads them, and with the canceller whom
+/// the other end named.
 fn check_end(
     world: &mut World<'_>,
     node: usize,

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::Step;
 use crate::deadlines::Timer;
 use crate::flow::Flow;
+use crate::limits::is_reached;
 use crate::scope::ScopeRecord;
 use crate::state::{Member, State};
 use crate::task::TaskRecord;
@@ -182,7 +183,7 @@ fn check_streams(state: &State, context: ContextId) -> Result<Flow, Refused> {
 
 /// Checks that there may be one more.
 pub(super) fn check_room(there: usize, limit: Limit, most: u32) -> Result<(), Refused> {
-    check(there < usize::try_from(most).unwrap_or(usize::MAX), Refused::Full { limit, most })
+    check(!is_reached(most, there), Refused::Full { limit, most })
 }
 
 impl Step<'_> {

@@ -2,14 +2,15 @@
 //!
 //! Who dials greets first. Until both have greeted there is a deadline, and after that no wait before the teardown. Who comes
 //! when as many stand at the door as may takes the place of whoever has stood there longest without having shown anything; only
-//! who has shown to be of the tree keeps others out. Of two connections between the same two actors one stays (see [`PeerRecord::precedence`]); the other is closed by
-//! whoever sees both first, without a greeting.
+//! who has shown to be of the tree keeps others out. Of two connections between the same two actors one stays (see
+//! [`PeerRecord::precedence`]); the other is closed by whoever sees both first, without a greeting.
 
 use core::time::Duration;
 
 use super::Step;
 use super::asks::{check, check_running};
 use crate::deadlines::Timer;
+use crate::limits::is_reached;
 use crate::peer::{PeerRecord, Way};
 use crate::state::State;
 use crate::{
@@ -47,12 +48,12 @@ impl State {
     /// Tells whether there is no room for another peer. Those that have not greeted have a room of their own.
     pub(crate) fn is_full_of_peers(&self) -> bool {
         let greeted = self.peers.values().filter(|peer| peer.actor.is_some()).count();
-        greeted >= usize::try_from(self.limits.peers).unwrap_or(usize::MAX)
+        is_reached(self.limits.peers, greeted)
     }
 
     fn is_door_full(&self) -> bool {
         let ungreeted = self.peers.values().filter(|peer| peer.actor.is_none()).count();
-        ungreeted >= usize::try_from(self.limits.half_open).unwrap_or(usize::MAX)
+        is_reached(self.limits.half_open, ungreeted)
     }
 }
 

@@ -7,6 +7,7 @@
 use super::Step;
 use super::asks::{check, check_room, check_running};
 use crate::deadlines::Timer;
+use crate::limits::is_reached;
 use crate::registry::{Asked, Entry, Progress, Waiting};
 use crate::state::State;
 use crate::{ActorId, Claim, Input, Limit, Link, Message, NameId, Output, Payload, Question, Refused, Stray};
@@ -289,7 +290,7 @@ impl Step<'_> {
     /// A name has one holder; the same one may change its address.
     fn claimed(&mut self, by: Option<Link>, name: NameId, actor: ActorId, payload: Payload) {
         let registry = &self.state.registry;
-        let full = registry.names.len() >= usize::try_from(self.state.limits.names).unwrap_or(usize::MAX);
+        let full = is_reached(self.state.limits.names, registry.names.len());
         let keeps = self.state.is_registrar() && !self.state.life.is_teardown() && name != NameId::default();
         let claim = match registry.names.get(&name) {
             Some(entry) if entry.actor != actor => Claim::Taken(entry.actor),
@@ -332,7 +333,7 @@ impl Step<'_> {
         if registry.names.contains_key(&name) {
             return self.say_found(by, request, name);
         }
-        let full = registry.waiting.len() >= usize::try_from(self.state.limits.finds).unwrap_or(usize::MAX);
+        let full = is_reached(self.state.limits.finds, registry.waiting.len());
         let keeps = self.state.parent.is_none() && !self.state.life.is_teardown() && !full;
         if wait && keeps && name != NameId::default() {
             registry.waiting.push(Waiting { by, request, name, since: self.state.now });
