@@ -1,17 +1,26 @@
-//! Daemons that a command starts and that leave its group and its session: a root that adopts clears them away.
+//! What a command starts and leaves behind outside of its group: its jobs hear SIGTERM first, and so do daemons that have left
+//! its session while it is cancelled; at the latest a root that adopts kills them.
 
+use std::os::unix::process::CommandExt;
+use std::process;
 use std::time::Duration;
 
 use rustix::process::{Signal, pidfd_send_signal};
 use windrow_std::{Actor, Order};
 
 use crate::harness::acts::be_root;
+use crate::harness::gate::wait_at;
 use crate::harness::{Bed, Module, by_each, program, watch};
 use crate::signals::pids;
 
 pub(crate) const MODULE: Module = Module {
-    by_each: by_each![a_root_that_adopts_ends_daemons, a_root_that_does_not_leaves_them_to_others],
-    acts: &[("bereaved-root", bereaved_root)],
+    by_each: by_each![
+        a_root_that_adopts_ends_daemons,
+        a_root_that_does_not_leaves_them_to_others,
+        the_jobs_of_a_command_are_stopped_before_they_are_killed,
+        a_daemon_below_a_cancelled_command_is_stopped_before_it_is_killed
+    ],
+    acts: &[("bereaved-root", bereaved_root), ("job-control", job_control)],
     ..Module::EMPTY
 };
 
@@ -51,4 +60,35 @@ fn a_root_that_does_not_leaves_them_to_others(bed: &Bed) {
     running.finish().expect(0);
     pidfd_send_signal(&daemon[0], Signal::KILL).expect("a daemon that lives");
     assert_eq!(watch::collect_all(Duration::from_secs(5)), 1);
+}
+
+/// `job-control GO COMMAND...`: starts a command in a group of its own, as a shell with job control does, and leaves it behind
+/// when the gate opens.
+#[expect(clippy::zombie_processes, reason = "it is left behind")]
+fn job_control(words: &[String]) -> u8 {
+    let [go, program, args @ ..] = words else { return 125 };
+    process::Command::new(program).args(args).process_group(0).spawn().expect("a job");
+    wait_at(go);
+    0
+}
+
+fn the_jobs_of_a_command_are_stopped_before_they_are_killed(bed: &Bed) {
+    let (up, go) = (bed.gate("up"), bed.gate("go"));
+    let job = bed.act("count-signals", &[up.path(), "15"]);
+    let running = bed.windrow_run(["--"]).args(bed.act("job-control", &[go.path()])).args(job).start();
+    assert_eq!(up.hear(1), b"u");
+    go.open(1);
+    running.finish().expect(0);
+    assert_eq!(up.hear(1), b"t");
+}
+
+fn a_daemon_below_a_cancelled_command_is_stopped_before_it_is_killed(bed: &Bed) {
+    let (up, never) = (bed.gate("up"), bed.gate("never"));
+    let script = format!("setsid \"$0\" \"$@\" & read x <{}", never.path());
+    let daemon = bed.act("count-signals", &[up.path(), "15"]);
+    let running = bed.windrow_run(["--", "sh", "-c", &script]).args(daemon).start();
+    assert_eq!(up.hear(1), b"u");
+    running.signal(Signal::INT);
+    running.finish().expect(128 + 2);
+    assert_eq!(up.hear(1), b"t");
 }

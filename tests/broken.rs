@@ -27,7 +27,7 @@ pub(crate) const TABLE: &[Broken] = &[
     Broken {
         defect: Defect::FirstErrorMasked,
         case: "row_1_root_fails_with_children_live::std",
-        phrase: "left: ([], Well)",
+        phrase: "left: ([], Failed)",
     },
     Broken {
         defect: Defect::SpawnAfterCancel,

@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Barrier, mpsc};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use windrow_core::{End, Kind, Limits};
 use windrow_std::shell::Ended;
 use windrow_std::{
     Actor, Drive, Endpoint, Failure, First, FromCaller, Order, Portal, Program, Raised, Service, ToCaller,
 };
 
-use crate::harness::{Bed, Module, driven, soon};
+use crate::harness::{Bed, Module, driven, soon, watch};
 
 pub(crate) const MODULE: Module = Module {
     driven: driven![
@@ -24,9 +25,11 @@ pub(crate) const MODULE: Module = Module {
         a_failure_comes_back_with_its_kind_and_its_words,
         a_cancelled_scope_cancels_its_calls,
         a_call_that_there_is_no_room_for_is_answered,
+        who_is_full_of_calls_can_call,
+        who_is_lost_in_a_call_is_named,
     ],
     entries: &[("asker", asker)],
-    services: &[desk],
+    services: &[desk, porch],
     ..Module::EMPTY
 };
 
@@ -62,7 +65,7 @@ pub(crate) fn desk() -> Service {
             Ok(u64::try_from(begin.elapsed().as_millis()).unwrap_or(0))
         })
         // Calls its parent's endpoint, which never answers by itself.
-        .on(NEST, |serving, ()| serving.parent().call(WAIT, &()).map(|_| String::from("the parent answered")))
+        .on(NEST, |serving, ()| nest(serving))
         // Waits, deaf to every cancellation.
         .on(DEAF, |serving, ()| {
             serving.begin(&())?;
@@ -97,6 +100,15 @@ pub(crate) fn desk() -> Service {
             HELD.fetch_add(1, Ordering::Relaxed);
             serving.sleep_forever()
         })
+}
+
+fn nest(actor: &Actor) -> Result<String, Raised> {
+    actor.parent().call(WAIT, &()).map(|_| String::from("the parent answered"))
+}
+
+/// Nothing but that.
+fn porch() -> Service {
+    Service::new("porch").on(NEST, |serving, ()| nest(serving))
 }
 
 /// Runs a root with one child that serves the desk, and gives what came of it.
@@ -305,4 +317,37 @@ fn a_call_that_there_is_no_room_for_is_answered<D: Drive>(bed: &Bed) {
     });
     let kinds: Vec<_> = ended.failures.iter().map(|failure| failure.kind).collect();
     assert_eq!((kinds, ended.outcome.tally.left), (vec![Kind::Busy], 0), "{ended:?}");
+}
+
+/// The only call that an actor may serve is being served, and its code calls in turn.
+fn who_is_full_of_calls_can_call<D: Drive>(bed: &Bed) {
+    let program = bed.program().limits(Limits { contexts: 1, ..Limits::default() });
+    let ended = bed.run::<D>(&program, |actor: &Actor| {
+        actor.expose(&Service::new("above").on(WAIT, |_, ()| Ok(1)))?;
+        actor.nursery(|nursery| {
+            let porch = nursery.spawn(Order::service("porch"))?.portal();
+            assert_eq!(porch.call(NEST, &())?, "the parent answered");
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    well(&ended);
+}
+
+fn who_is_lost_in_a_call_is_named<D: Drive>(bed: &Bed) {
+    let ended = with_desk::<D>(bed, |_, desk| {
+        let lost = std::thread::scope(|threads| {
+            // It stands in no nursery, so what happens to that does not cancel it.
+            let caller = threads.spawn(|| {
+                let waiting = desk.start(WAIT, &()).expect("a call");
+                watch::signal(desk.call(PID, &()).expect("its process"), Signal::KILL);
+                failure(waiting.result().expect_err("a loss"))
+            });
+            caller.join().expect("a thread that ends")
+        });
+        assert!(matches!(lost.kind, Kind::PeerLost(_)), "{lost:?}");
+        assert_eq!(lost.name, "desk", "{lost:?}");
+        Ok(())
+    });
+    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Failed, 0), "{ended:?}");
 }

@@ -1,11 +1,12 @@
 //! The program `windrow` as a user meets it: arguments, exit statuses, what stands on which output.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use windrow_std::unix::process::Exit;
 
-use crate::harness::{Bed, Module, by_each, cases};
+use crate::harness::{Bed, Module, by_each, cases, watch};
 
 pub(crate) const MODULE: Module = Module {
     cases: cases![
@@ -14,12 +15,14 @@ pub(crate) const MODULE: Module = Module {
         the_simulator_answers,
         what_can_not_be_simulated_is_refused,
         a_hang_that_is_sought_is_found_or_missed,
+        what_a_net_hides_is_no_failure_of_the_search,
         every_hang_that_is_sought_is_found,
     ],
     by_each: by_each![
         exit_statuses_pass_through,
         output_passes_through_as_it_comes,
         what_does_not_end_in_time_is_told_of,
+        all_that_goes_wrong_is_told_before_the_end,
         a_tree_of_threads,
         threads_that_stay_are_told_of,
         a_command_learns_nothing_of_actors,
@@ -71,6 +74,22 @@ fn what_does_not_end_in_time_is_told_of(bed: &Bed) {
     let ended = running.finish();
     ended.expect(128 + 9);
     assert!(ended.err.contains("! sh did not end in time: Kill"), "{ended}");
+}
+
+/// Nobody reads until the tree is gone: room for some four lines is left in the pipe.
+fn all_that_goes_wrong_is_told_before_the_end(bed: &Bed) {
+    let script = "head -c 65400 /dev/zero >&2; exec \"$0\" \"$@\"";
+    let mut words: Vec<OsString> = ["sh", "-c", script].map(Into::into).into();
+    words.extend(bed.windrow_run_words());
+    words.extend(["--leaf", "ignore-term", "--breadth", "32", "--depth", "1", "--json"].map(Into::into));
+    let running = bed.start(words);
+    let below = || watch::below(running.pid()).len();
+    watch::observe("the whole tree", || below() > 32);
+    watch::observe("no tree", || below() < 2);
+    let ended = running.finish();
+    let told = ended.err.matches("did not end in time").count();
+    assert_eq!(ended.json()["escalations"], told, "{ended}");
+    assert!(told >= 32, "{ended}");
 }
 
 fn bad_arguments_are_refused(bed: &Bed) {
@@ -224,6 +243,15 @@ fn the_simulator_answers(bed: &Bed) {
     assert!(run.out.lines().count() > 20 && run.out.contains("clean: "), "{run}");
     let again = bed.windrow(["sim", "--tree", "1x2", "--seed", "4"]).finish();
     assert_eq!(run.out, again.out, "a seed is a run");
+    // The random run of a seed is another one, and it is the hunt's: it begins where that is told to.
+    let run = bed.windrow(["sim", "--roam", "500"]).finish();
+    let steps =
+        run.expect(0).out.lines().last().and_then(|clean| clean.split(' ').nth(1)).expect("its steps");
+    let hunt = bed.windrow(["hunt", "--actors", "0", "--seeds", "1", "--from", "500"]).finish();
+    assert!(
+        hunt.expect(0).out.ends_with(&format!("from seed 500 on: {steps} steps, 0 violations\n")),
+        "{hunt}{run}"
+    );
     let hunt = bed.windrow(["hunt", "--actors", "2", "-k", "1", "--seeds", "100", "--json"]).finish();
     hunt.expect(0);
     let bag: serde_json::Value = serde_json::from_str(&hunt.out).expect("one object on one line");
@@ -245,6 +273,13 @@ fn what_can_not_be_simulated_is_refused(bed: &Bed) {
         (vec!["sim", "--faults", "wedge,laziness"], "hint: one of serve, return"),
         (vec!["sim", "--tree", "9x9"], "at most 16 generations and 1000 actors"),
         (vec!["sim", "--tree", "two"], "write it as 2x3"),
+        (vec!["sim", "--roam", "7", "--tree", "2x2"], "cannot be used with"),
+        (
+            vec!["hunt", "--without", "eof", "--actors", "1", "--seeds", "9"],
+            "hint: leave out --seeds, or --without",
+        ),
+        (vec!["hunt", "--without", "eof", "--actors", "0"], "nothing to search"),
+        (vec!["hunt", "--actors", "1", "--seeds", "0", "--from", "9"], "and there are none"),
     ] {
         let refused = bed.windrow(args.clone()).finish();
         refused.expect(2);
@@ -272,10 +307,50 @@ fn a_hang_that_is_sought_is_found_or_missed(bed: &Bed) {
         let search = &bag["defects"][0]["search"];
         assert_eq!((&bag["violations"], search), (&1.into(), &"exhaustive".into()), "{ended}");
     }
+    the_find_of_a_hunt_is_told(bed);
     let ended = hunt(&["--actors", "1", "--seeds", "0"]);
     let bag = ended.expect(3).json();
     assert_eq!((&bag["violations"], &bag["defects"][0]["found"]), (&0.into(), &false.into()), "{ended}");
     assert!(ended.err.contains("parent-shield-kept: NOT FOUND"), "{ended}");
+}
+
+/// What the search of every tree found has a story too, and for programs its world and its choices; a seed's find can be
+/// had again.
+fn the_find_of_a_hunt_is_told(bed: &Bed) {
+    let args = ["hunt", "--defect", "no-deadline-after-ack", "-k", "1", "--actors"];
+    let hunt = |more: &[&str]| bed.breakable(args.iter().chain(more)).finish();
+    let story = "The shortest way there: a2 is WedgeOnCancel.";
+    let ended = hunt(&["2", "--seeds", "0"]);
+    assert!(ended.expect(1).out.contains(story) && ended.out.contains("1.000s  a1 <- "), "{ended}");
+    let last = ended.out.lines().last().unwrap_or_default();
+    assert!(last.starts_with("no-deadline-after-ack: hang of 2 actors, k = 1, "), "{ended}");
+    assert!(last.ends_with(" states; no seed shows it"), "{ended}");
+    let find = hunt(&["2", "--seeds", "0", "--json"]).expect(1).json()["defects"][0]["find"].clone();
+    assert_eq!(
+        (&find["promise"], &find["breaks"], &find["sink"]),
+        (&"hang".into(), &"T".into(), &"NoDeadline".into())
+    );
+    assert_eq!((&find["tree"], &find["choices"]["conduct"][0]), (&["a1"][..].into(), &0.into()), "{find}");
+    assert_eq!(find["deviations"][0], "a2 is WedgeOnCancel", "{find}");
+    let find = hunt(&["1", "--seeds", "2000", "--json"]).expect(1).json()["defects"][0]["find"].clone();
+    let seed = find["seed"].as_u64().expect("a seed shows it").to_string();
+    let again = bed.breakable(["sim", "--defect", "no-deadline-after-ack", "--roam", &seed]).finish();
+    let what = find["what"].as_str().expect("what happened");
+    assert!(again.expect(1).out.contains(&format!("hang: {what} (breaks T")), "{find}{again}");
+}
+
+/// With one more net away a hang's own world is searched; what need not be found then, or in no tree, is no failure.
+fn what_a_net_hides_is_no_failure_of_the_search(bed: &Bed) {
+    let args = ["hunt", "--defect", "orphan-ignored", "-k", "1"];
+    for (more, status, told) in [
+        (&["--without", "exits"][..], 1, "orphan-ignored without `exits`: orphan, k = 1, "),
+        (&["--without", "user"], 1, "orphan-ignored without `user`: orphan, k = 1, "),
+        (&["--actors", "2", "--seeds", "0"], 0, "need not be: an orphan hears of its loss by its channel"),
+    ] {
+        let ended = bed.breakable(args.iter().chain(more)).finish();
+        ended.expect(status);
+        assert!(ended.out.contains(told) || ended.err.contains(told), "{ended}");
+    }
 }
 
 /// The tables stand in the repository as they are printed.

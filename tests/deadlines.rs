@@ -15,6 +15,7 @@ pub(crate) const MODULE: Module = Module {
     driven: driven![
         a_deadline_travels_with_nested_calls,
         a_call_of_a_child_that_boots_has_its_time,
+        a_call_has_its_time_and_no_more,
         a_call_on_a_long_queue_has_its_time,
         a_wait_for_a_call_ends_with_the_scope_it_stands_in,
         a_scope_whose_own_time_is_over_says_so,
@@ -72,19 +73,43 @@ fn a_call_of_a_child_that_boots_has_its_time<D: Drive>(bed: &Bed) {
     }));
 }
 
-fn a_call_on_a_long_queue_has_its_time<D: Drive>(bed: &Bed) {
-    // Who stands still says no word about a cancellation either: that is not waited for for long.
-    let times = Times { ack: SHORT, ..Times::default() };
+/// Who is called stands still, and says no word about a cancellation either. Only what the call stands in waits for that.
+fn a_call_has_its_time_and_no_more<D: Drive>(bed: &Bed) {
+    let times = Times { ack: SHORT * 600, ..Times::default() };
     let program = bed.program().limits(Limits { times, ..Limits::default() });
     let ended = bed.run::<D>(&program, |actor: &Actor| {
         actor.nursery(|nursery| {
             let desk = nursery.spawn(Order::service("desk"))?.portal();
             let pid = desk.call(PID, &())?;
             stop(pid);
+            let begin = Instant::now();
+            let ended = desk.call_within(SHORT, ECHO, &String::from("late"));
+            let took = begin.elapsed();
+            watch::signal(pid, Signal::CONT);
+            assert_eq!(ended, Err(Raised::TimedOut));
+            assert!(took >= SHORT && took < SHORT * 100, "{took:?}");
+            // What came too late is told to nobody.
+            assert_eq!(desk.call(ECHO, &String::from("after"))?, "after");
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    well(&ended);
+}
+
+fn a_call_on_a_long_queue_has_its_time<D: Drive>(bed: &Bed) {
+    let ended = bed.run::<D>(&bed.program(), |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let desk = nursery.spawn(Order::service("desk"))?.portal();
+            let pid = desk.call(PID, &())?;
+            stop(pid);
             let long = "x".repeat(60_000);
-            // What is sent is not answered; and there comes the one that can't be sent.
-            let sent = (0..100).find(|_| desk.call_within(SHORT, ECHO, &long) == Err(Raised::TimedOut));
-            assert!(sent.is_some_and(|sent| sent > 3), "{sent:?} were sent");
+            // The first are sent and not answered; there comes one that can't be sent.
+            for _ in 0..12 {
+                let begin = Instant::now();
+                assert_eq!(desk.call_within(SHORT, ECHO, &long), Err(Raised::TimedOut));
+                assert!(begin.elapsed() >= SHORT);
+            }
             watch::signal(pid, Signal::CONT);
             assert_eq!(desk.call(ECHO, &String::from("after"))?, "after");
             nursery.cancel();

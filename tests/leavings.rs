@@ -21,9 +21,10 @@ pub(crate) const MODULE: Module = Module {
         what_a_killed_orphan_leaves_goes_before_its_tree,
         what_is_never_made_leaves_no_record,
         a_directory_that_stays_is_told_of,
+        a_start_without_a_directory_says_so,
     ],
     by_each: by_each![what_a_leaked_thread_has_goes_with_its_tree, a_killed_root_leaves_no_directory],
-    entries: &[("ringkeeper", keeper), ("missing", missing), ("leaver", leaver)],
+    entries: &[("ringkeeper", keeper), ("missing", missing), ("leaver", leaver), ("starter", starter)],
     acts: &[("parting-root", parting_root), ("slain-root", slain_root)],
     ..Module::EMPTY
 };
@@ -120,6 +121,26 @@ fn what_is_never_made_leaves_no_record<D: Drive>(bed: &Bed) {
     });
     assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
     assert_eq!(below(&bed.path(".")), BTreeSet::new(), "the directory is left");
+}
+
+/// Runs a program that is there.
+fn starter(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    actor.nursery(|nursery| nursery.spawn(Order::command("true", [""; 0]))?.wait_gone())?;
+    Ok(Vec::new())
+}
+
+/// What is wrong has no number of the system's, and is told all the same.
+fn a_start_without_a_directory_says_so<D: Drive>(bed: &Bed) {
+    let base = bed.path(".");
+    let ended = bed.run::<D>(&program(bed), move |actor: &Actor| {
+        let tree = below(&base).pop_first().ok_or("no directory")?;
+        std::fs::remove_dir_all(&tree)?;
+        let failures = actor.attempt(Order::entry("starter", []).backend(Backend::Fork))?.failures;
+        let [Failure { kind: Kind::NotStarted(_), text, .. }] = &failures[..] else { panic!("{failures:?}") };
+        assert!(text.contains("No such file") && text.contains(&*tree.to_string_lossy()), "{text}");
+        Ok(Vec::new())
+    });
+    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
 }
 
 /// Takes a name, has a child, and stops its driver for ever.

@@ -4,11 +4,13 @@
 #![forbid(unsafe_code)]
 
 mod aboard;
+mod absorbed;
 mod adopted;
 mod boot;
 mod born;
 mod broadcasts;
 mod broken;
+mod busy;
 mod calls;
 mod cancels;
 mod causes;
@@ -65,11 +67,13 @@ use std::process::ExitCode;
 /// Where the cases, the entries and the acts are.
 const MODULES: &[harness::Module] = &[
     aboard::MODULE,
+    absorbed::MODULE,
     adopted::MODULE,
     boot::MODULE,
     born::MODULE,
     broadcasts::MODULE,
     broken::MODULE,
+    busy::MODULE,
     calls::MODULE,
     cancels::MODULE,
     causes::MODULE,

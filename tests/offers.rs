@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
-use windrow_core::Kind;
+use windrow_core::{Exit, Kind};
 use windrow_std::{Actor, Blocking, Drive, Endpoint, Order, Portal, Raised, Service};
 
 use crate::calls::{failure, well};
@@ -13,6 +13,7 @@ use crate::harness::{Bed, Module, cases, driven};
 pub(crate) const MODULE: Module = Module {
     driven: driven![
         a_listener_that_goes_answers_who_waits_and_who_comes,
+        who_ends_by_itself_is_gone_for_who_waits,
         a_concealed_service_is_called_no_more,
         as_many_calls_are_served_at_once_as_may_be_open,
         a_service_that_is_an_entry_too_is_there_before_its_first_line,
@@ -20,6 +21,7 @@ pub(crate) const MODULE: Module = Module {
     cases: cases![a_call_that_no_thread_can_be_made_for_is_answered],
     entries: &[
         ("hearer", hearer),
+        ("deserter", deserter),
         ("hoarder", hoarder),
         ("cramped", cramped),
         ("doubler", double_at_the_gate),
@@ -90,6 +92,34 @@ fn a_listener_that_goes_answers_who_waits_and_who_comes<D: Drive>(bed: &Bed) {
             child.call(NEXT, &())?;
             let answered = (0..).map(|_| child.call(DOUBLE, &10)).find_map(Result::ok);
             assert_eq!(answered, Some(20), "it listens again");
+            Ok(())
+        },
+    );
+}
+
+/// Takes no call up, keeps its listener, and ends when it has heard all that was called before.
+fn deserter(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    let (step, steps) = channel();
+    std::mem::forget(actor.listen(DOUBLE)?);
+    actor.expose(
+        &Service::new("aside")
+            .on(NEXT, move |_, ()| step.send(()).map_err(|_| Raised::from("there is no further step"))),
+    )?;
+    steps.iter().take(2).for_each(drop);
+    Ok(Vec::new())
+}
+
+/// Nobody has cancelled it, so nobody is told so.
+fn who_ends_by_itself_is_gone_for_who_waits<D: Drive>(bed: &Bed) {
+    with_child::<D>(
+        bed,
+        || Order::entry("deserter", []),
+        |child| {
+            while child.call(NEXT, &()).is_err_and(|raised| failure(raised).kind == Kind::NoEndpoint) {}
+            let waits = child.start(DOUBLE, &7)?;
+            child.call(NEXT, &())?;
+            let told = failure(waits.result().expect_err("nobody answers"));
+            assert_eq!((told.kind, told.canceller), (Kind::PeerLost(Some(Exit::Code(0))), None), "{told:?}");
             Ok(())
         },
     );

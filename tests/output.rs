@@ -5,11 +5,12 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::UsageWho;
-use windrow_core::{Event, Exit, Kind, Signal};
+use windrow_core::{Event, Exit, Kind};
 use windrow_std::order::Command;
 use windrow_std::unix::stdio::Sink;
 use windrow_std::{Actor, ChildEnd, Drive, Notice, Order, Raised};
 
+use crate::calls::well;
 use crate::harness::{Bed, Module, driven, watch};
 
 pub(crate) const MODULE: Module = Module {
@@ -22,6 +23,7 @@ pub(crate) const MODULE: Module = Module {
         row_21_last_words_are_in_the_failure,
         much_is_said_while_the_reader_ends,
         an_output_that_has_ended_is_let_go,
+        an_output_that_can_not_be_is_an_error,
         row_22_signals_of_a_command_are_default,
     ],
     ..Module::EMPTY
@@ -107,7 +109,7 @@ fn row_17_leak_is_told_before_the_end<D: Drive>(bed: &Bed) {
     let told = |notice| match notice {
         Notice::Event(Event::Exited(..)) => Some("exited"),
         Notice::Leaks { .. } => Some("leaks"),
-        Notice::Event(Event::Escalated(_, Signal::Kill)) => Some("killed"),
+        Notice::Event(Event::Purged(_)) => Some("killed"),
         Notice::Went { .. } => Some("went"),
         _ => None,
     };
@@ -284,4 +286,25 @@ fn row_22_signals_of_a_command_are_default<D: Drive>(bed: &Bed) {
     let text = String::from_utf8_lossy(&end.output.stdout).into_owned();
     let masks: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
     assert_eq!(masks, ["0000000000000000"; 2], "{text}");
+}
+
+/// It is not the command that is said to be missing, and nothing is made.
+fn an_output_that_can_not_be_is_an_error<D: Drive>(bed: &Bed) {
+    let fifo = bed.gate("fifo");
+    let (fifo, nowhere) = (fifo.path().into(), bed.path("missing/hay"));
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        let order = || Order::command("true", [""; 0]);
+        for (path, why) in [(&nowhere, "No such file"), (&fifo, "a file or a device")] {
+            for order in [order().stdout(Sink::Path(path.clone())), order().stderr(Sink::Path(path.clone()))]
+            {
+                let spawned = actor.nursery(|nursery| Ok(nursery.spawn(order).map(drop)))?;
+                let Err(Raised::Error(text)) = spawned else { panic!("{spawned:?}") };
+                let text = text.to_string();
+                assert!(text.contains(why) && text.contains(&*path.to_string_lossy()), "{text}");
+            }
+        }
+        Ok(Vec::new())
+    });
+    well(&ended);
+    assert_eq!(ended.outcome.tally.reaped, 0, "{ended:?}");
 }

@@ -245,13 +245,17 @@ fn spinning_root(words: &[String]) -> u8 {
     })
 }
 
+/// Whoever ends a session sends two signals, one after the other, and means one thing.
 fn row_56_one_signal_while_running(bed: &Bed) {
     let gate = bed.gate("up");
     let words = bed.act("count-signals", &[gate.path(), &INT.to_string()]);
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+    for signals in [&[Signal::INT][..], &[Signal::TERM], &[Signal::HUP], &[Signal::TERM, Signal::HUP]] {
         let running = bed.windrow_run(["--"]).args(words.clone()).start();
         assert_eq!(gate.hear(1), b"u");
-        running.signal(signal);
+        match signals {
+            [signal] => running.signal(*signal),
+            signals => at_once(&running, signals),
+        }
         // A command is asked by SIGINT, whatever the program was asked by.
         assert_eq!(gate.hear(1), b"i");
         running.finish().expect(7);
@@ -261,11 +265,11 @@ fn row_56_one_signal_while_running(bed: &Bed) {
 fn row_56_two_signals_while_running(bed: &Bed) {
     let gate = bed.gate("up");
     let running = counting(bed, &gate);
-    at_once(&running, &[Signal::INT, Signal::HUP]);
+    running.signal(Signal::INT);
+    assert_eq!(gate.hear(1), b"i");
+    on_top(&running, &[Signal::HUP]);
     running.finish().expect(128 + KILL);
-    // SIGINT was on its way already; the rung between it and SIGKILL was left out.
-    let heard = gate.hear(0);
-    assert!(heard.is_empty() || heard == b"i", "{}", String::from_utf8_lossy(&heard));
+    assert_eq!(gate.hear(0), b"", "the rung between SIGINT and SIGKILL is left out");
 }
 
 fn row_56_three_signals_while_running(bed: &Bed) {
@@ -273,7 +277,9 @@ fn row_56_three_signals_while_running(bed: &Bed) {
     let running = counting(bed, &gate);
     let below = watch::below(running.pid());
     let below: Vec<_> = below.into_iter().map(|stamp| watch::open(stamp.pid)).collect();
-    at_once(&running, &[Signal::INT, Signal::TERM, Signal::HUP]);
+    running.signal(Signal::INT);
+    assert_eq!(gate.hear(1), b"i");
+    on_top(&running, &[Signal::TERM, Signal::HUP]);
     running.finish().expect(130);
     for process in below {
         watch::exited(&process, Duration::ZERO);
@@ -283,11 +289,22 @@ fn row_56_three_signals_while_running(bed: &Bed) {
 /// Lets the inner half find all these signals when it next looks. They are pending side by side if they are of different
 /// kinds; three of the same kind would be one.
 fn at_once(running: &Running, signals: &[Signal]) {
+    at_once_after(running, Duration::ZERO, signals);
+}
+
+/// The same once the first action is over: within a hop, all that comes is a part of it.
+fn on_top(running: &Running, signals: &[Signal]) {
+    at_once_after(running, windrow_core::Times::default().hop, signals);
+}
+
+fn at_once_after(running: &Running, pause: Duration, signals: &[Signal]) {
     let inner = watch::below(running.pid()).first().expect("the inner half").pid;
     watch::signal(inner, Signal::STOP);
     watch::observe("the inner half stands still", || {
         windrow_std::unix::procfs::is_stopped(inner) == Some(true)
     });
+    let begin = Instant::now();
+    watch::observe("the pause is over", || begin.elapsed() >= pause);
     for signal in signals {
         watch::signal(inner, *signal);
     }
@@ -325,9 +342,14 @@ fn row_56_signals_while_starting(bed: &Bed) {
         [[Signal::INT].as_slice(), &[Signal::INT, Signal::TERM], &[Signal::INT, Signal::TERM, Signal::HUP]]
     {
         let up = bed.gate(&format!("up-{}", signals.len()));
-        let running = doomed(bed, &format!("start hold={}", up.path())).start();
+        let mut running = doomed(bed, &format!("start hold={}", up.path())).start();
         up.hear(1);
-        at_once(&running, signals);
+        // The account comes after what the first signal did.
+        at_once(&running, &[signals[0], Signal::USR1]);
+        running.until_err("Cancelling");
+        if signals.len() > 1 {
+            on_top(&running, &signals[1..]);
+        }
         let ended = running.finish();
         let forced = signals.len() == 3;
         ended.expect(if forced { 130 } else { 1 });

@@ -9,10 +9,11 @@ use nix::sys::ptrace;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use rustix::process::{Resource, Rlimit, setrlimit};
-use windrow_core::Kind;
+use windrow_core::{BadLimits, Kind, Refused, Times};
 use windrow_std::order::Command;
-use windrow_std::{Actor, Drive, Order, Raised};
+use windrow_std::{Actor, Backend, Drive, Order, Raised};
 
+use crate::calls::well;
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
 use crate::harness::{Bed, Finished, Module, by_each, driven, program, skipped, watch};
@@ -25,7 +26,12 @@ pub(crate) const MODULE: Module = Module {
         row_75_no_more_descriptors,
         row_75_a_tree_has_the_descriptors_that_are_counted
     ],
-    driven: driven![row_29_program_is_open_for_writing_for_a_moment, row_41_every_reason_not_to_run],
+    driven: driven![
+        row_29_program_is_open_for_writing_for_a_moment,
+        row_41_every_reason_not_to_run,
+        a_name_may_have_a_zero_in_it,
+        times_that_no_child_takes_are_refused_at_the_order
+    ],
     entries: &[("lie-down", lie_down)],
     acts: &[("waiting-root", waiting_root), ("crowded", crowded), ("limited", limited)],
     ..Module::EMPTY
@@ -33,6 +39,20 @@ pub(crate) const MODULE: Module = Module {
 
 fn lie_down(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
     actor.sleep_forever().map(|()| Vec::new())
+}
+
+/// No process can be called so, and every backend makes it all the same.
+fn a_name_may_have_a_zero_in_it<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&bed.program().levels(1), |actor: &Actor| {
+        for backend in [Backend::Fork, Backend::Exec, Backend::Thread] {
+            actor.nursery(|nursery| {
+                nursery.spawn(Order::entry("lie-down", []).name("h\0y").backend(backend))?.ready()?;
+                nursery.cancel();
+                Ok(())
+            })?;
+        }
+        Ok(Vec::new())
+    }));
 }
 
 /// `waiting-root UP GO BACK`: a root that spawns at the gate, by its template, and cancels when the second gate opens.
@@ -259,4 +279,30 @@ fn assert_failed(ended: &Finished, why: &str) {
     assert!(ended.err.contains(why), "{ended}");
     let summary = ended.json();
     assert_eq!((summary["outcome"].as_str(), summary["left"].as_u64()), (Some("failed"), Some(0)), "{ended}");
+}
+
+/// A child that refused them would die in its boot without a word.
+fn times_that_no_child_takes_are_refused_at_the_order<D: Drive>(bed: &Bed) {
+    let usual = Times::default();
+    let brief = |millis| Duration::from_millis(millis);
+    let bad = [
+        (Times { hop: brief(20), ..usual }, BadLimits::TooManyChildren),
+        (Times { ack: brief(50), ..usual }, BadLimits::AckUnderHop),
+        (Times { stop: Duration::ZERO, ..usual }, BadLimits::ZeroSpan),
+    ];
+    let ended = bed.run::<D>(&bed.program().levels(2), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            for backend in [Backend::Fork, Backend::Exec, Backend::Thread] {
+                let order = |times| Order::entry("lie-down", Vec::new()).backend(backend).times(times);
+                for (times, rule) in bad {
+                    let refused = nursery.spawn(order(times)).map(|child| child.id());
+                    assert_eq!(refused, Err(Raised::Refused(Refused::BadTimes(rule))));
+                }
+                nursery.spawn(order(Times { hop: brief(60), ..usual }))?.ready()?;
+            }
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    assert!(ended.failures.is_empty(), "{ended:?}");
 }

@@ -22,6 +22,7 @@ pub(crate) const MODULE: Module = Module {
         what_was_sent_comes_though_its_writer_is_silent,
         a_lossy_stream_keeps_the_last_items_and_counts_the_rest,
         what_a_lossy_reader_has_taken_gives_way_to_nothing,
+        both_ends_may_send_all_before_they_read,
         a_reader_waits_no_longer_than_it_wants_to,
         a_long_item_travels_and_a_longer_one_is_refused,
         a_failure_follows_the_items_before_it,
@@ -30,17 +31,19 @@ pub(crate) const MODULE: Module = Module {
     ..Module::EMPTY
 };
 
-const SQUARES: Endpoint<(), u64, (FromCaller<u64>, ToCaller<u64>)> = Endpoint::new("squares");
+pub(crate) const SQUARES: Endpoint<(), u64, (FromCaller<u64>, ToCaller<u64>)> = Endpoint::new("squares");
 const COUNT: Endpoint<u32, (), (First<u32>, ToCaller<u32>)> = Endpoint::new("count");
 const DRIP: Endpoint<u32, (), ToCaller<u32>> = Endpoint::new("drip");
 const TAKE: Endpoint<u32, u64, FromCaller<u64>> = Endpoint::new("take");
 pub(crate) const BREAK: Endpoint<u32, (), ToCaller<u32>> = Endpoint::new("break");
-const SPRING: Endpoint<(), (), ToCaller<u32>> = Endpoint::new("spring");
-const POUR: Endpoint<u32, ()> = Endpoint::new("pour");
+pub(crate) const SPRING: Endpoint<(), (), ToCaller<u32>> = Endpoint::new("spring");
+pub(crate) const POUR: Endpoint<u32, ()> = Endpoint::new("pour");
 /// Returns at once, whether it began or not.
 const SHY: Endpoint<bool, u32, ToCaller<u32>> = Endpoint::new("shy");
 /// Opens its stream too early, then in time, and tells whether the former was refused.
 const HASTY: Endpoint<(), bool, (First<u32>, ToCaller<u32>)> = Endpoint::new("hasty");
+/// Sends so many items before it reads any, and returns how many it read.
+const BURST: Endpoint<u64, u64, (FromCaller<u64>, ToCaller<u64>)> = Endpoint::new("burst");
 const MIRROR: Endpoint<(), usize, Bytes> = Endpoint::new("mirror");
 type Bytes = (FromCaller<Vec<u8>>, ToCaller<Vec<u8>>);
 
@@ -126,6 +129,15 @@ fn millstones() -> Service {
             serving.begin(&7)?;
             serving.stream()?.send(&8)?;
             Ok(matches!(early, Err(Raised::Refused(_))))
+        })
+        .on(BURST, |serving, items| {
+            let mut stream = serving.stream()?;
+            (0..items).try_for_each(|number| stream.send(&number))?;
+            let mut read = 0;
+            while stream.recv()?.is_some() {
+                read += 1;
+            }
+            Ok(read)
         })
         .on(MIRROR, |serving, ()| {
             let mut stream = serving.stream()?;
@@ -300,6 +312,23 @@ fn what_a_lossy_reader_has_taken_gives_way_to_nothing<D: Drive>(bed: &Bed) {
             mill.call(POUR, &0)?;
             let rest = stream.by_ref().collect::<Result<Vec<_>, _>>()?;
             assert_eq!((rest, stream.dropped()), ((12..20).collect(), 3));
+            Ok(())
+        })
+    });
+}
+
+/// Far more than both windows hold: one thread sends while another receives.
+fn both_ends_may_send_all_before_they_read<D: Drive>(bed: &Bed) {
+    with_mill::<D>(bed, |actor, mill| {
+        const ITEMS: u64 = 1000;
+        mill.context(BURST, &ITEMS, |context| {
+            let (mut sending, receiving) = context.stream()?.split();
+            let read = actor.threads(|threads| {
+                threads.spawn(move || (0..ITEMS).try_for_each(|number| sending.send(&number)))?;
+                receiving.collect::<Result<Vec<_>, _>>()
+            });
+            assert_eq!(read?, (0..ITEMS).collect::<Vec<_>>());
+            assert_eq!(context.result()?, ITEMS);
             Ok(())
         })
     });

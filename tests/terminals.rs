@@ -1,4 +1,4 @@
-//! Who hears what a terminal says: its group does, once each, and nobody tells it again.
+//! Who hears what a terminal says: its group does, once each, and nobody tells it again. And who can ask there.
 
 use rustix::process::Signal;
 use windrow_std::{Actor, Order};
@@ -13,20 +13,30 @@ pub(crate) const MODULE: Module = Module {
         row_67_one_signal_at_the_group_of_a_command,
         row_67_one_signal_at_the_root_of_a_command_with_the_terminal,
         row_67_ctrl_c_at_the_root_of_a_command_with_the_terminal,
-        row_67_ctrl_c_at_a_tree
+        row_67_ctrl_c_at_a_tree,
+        ctrl_backslash_at_a_command,
+        ctrl_backslash_at_a_command_with_the_terminal,
+        a_command_without_the_terminal_hears_so_at_once,
+        a_command_with_the_terminal_reads_there
     ],
     acts: &[("terminal-root", terminal_root)],
     ..Module::EMPTY
 };
 
 const INT: i32 = 2;
+const QUIT: i32 = 3;
 const TERM: i32 = 15;
 
 /// Starts `windrow run` on a terminal, with a command that counts its signals and ends by SIGTERM, and waits until it is up.
 fn counting_at(pty: &Pty, bed: &Bed, gate: &Gate, options: &[&str]) -> Running {
+    counting_to(TERM, pty, bed, gate, options)
+}
+
+/// The same, and the command ends by another signal.
+fn counting_to(last: i32, pty: &Pty, bed: &Bed, gate: &Gate, options: &[&str]) -> Running {
     let mut words = bed.windrow_run_words();
     words.extend(options.iter().chain(&["--"]).map(Into::into));
-    words.extend(bed.act("count-signals", &[gate.path(), &TERM.to_string()]));
+    words.extend(bed.act("count-signals", &[gate.path(), &last.to_string()]));
     let running = pty.start(bed, words);
     assert_eq!(gate.hear(1), b"u");
     running
@@ -116,4 +126,47 @@ fn row_67_ctrl_c_at_a_tree(bed: &Bed) {
     let ended = running.finish();
     assert!(ended.err.contains("\ncancelled: 13 actors, 12 reaped, 0 left"), "{ended}");
     assert!(ended.err.contains(" 0 escalations"), "{ended}");
+}
+
+/// The outer half outlives it, and it is an end that is asked for.
+fn ctrl_backslash_at_a_command(bed: &Bed) {
+    let (pty, gate) = (Pty::new(), bed.gate("up"));
+    let running = counting_at(&pty, bed, &gate, &[]);
+    pty.type_in("\x1c");
+    running.finish().expect(7);
+    assert_eq!(gate.hear(2), b"it");
+}
+
+/// It is the command's alone: a JVM prints its threads and goes on.
+fn ctrl_backslash_at_a_command_with_the_terminal(bed: &Bed) {
+    let (pty, gate) = (Pty::new(), bed.gate("up"));
+    let running = counting_at(&pty, bed, &gate, &["--tty"]);
+    pty.type_in("\x1c");
+    assert_eq!(gate.hear(1), b"q");
+    pty.type_in("\x03");
+    running.finish().expect(7);
+    assert_eq!(gate.hear(2), b"it");
+    // And one that it ends ends alone.
+    let pty = Pty::new();
+    let running = counting_to(QUIT, &pty, bed, &gate, &["--tty"]);
+    pty.type_in("\x1c");
+    running.finish().expect(7);
+    assert_eq!(gate.hear(1), b"q");
+}
+
+/// It would wait for ever, if it were stopped for asking.
+fn a_command_without_the_terminal_hears_so_at_once(bed: &Bed) {
+    let mut words = bed.windrow_run_words();
+    words.extend(["--", "sh", "-c", "read word </dev/tty || exit 9"].map(Into::into));
+    let ended = Pty::new().start(bed, words).finish();
+    assert!(ended.expect(9).err.contains("/dev/tty"), "{ended}");
+}
+
+fn a_command_with_the_terminal_reads_there(bed: &Bed) {
+    let pty = Pty::new();
+    let mut words = bed.windrow_run_words();
+    words.extend(["--tty", "--", "sh", "-c", "read word </dev/tty && echo $word"].map(Into::into));
+    let running = pty.start(bed, words);
+    pty.type_in("clover\n");
+    assert_eq!(running.finish().expect(0).out, "clover\n");
 }

@@ -41,6 +41,7 @@ fn row_24_template_with_a_thread_refuses(bed: &Bed) {
     ended.expect(1);
     // 35 is EDEADLK.
     assert!(ended.out.contains("failure: NotStarted(35)") && ended.out.contains("left: 0"), "{ended}");
+    assert!(ended.out.contains("a second thread, started before `Program::take_seat`"), "{ended}");
 }
 
 /// A root whose template has a second thread.

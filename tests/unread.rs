@@ -16,6 +16,7 @@ pub(crate) const MODULE: Module = Module {
         who_never_reads_has_the_result,
         who_sends_for_ever_ends_when_its_reader_has_left,
         an_error_behind_unread_items_is_raised,
+        who_never_sends_is_not_awaited,
         who_serves_may_stop_reading,
         what_was_sent_is_read_though_its_writer_has_left,
     ],
@@ -126,6 +127,16 @@ fn who_sends_for_ever_ends_when_its_reader_has_left<D: Drive>(bed: &Bed) {
         }
         fountain.context(FOR_EVER, &(), |_| Ok(()))?;
         fountain.context(FOR_EVER, &(), |context| context.stream().map(drop))?;
+        Ok(())
+    });
+}
+
+fn who_never_sends_is_not_awaited<D: Drive>(bed: &Bed) {
+    with_fountain::<D>(bed, |fountain| {
+        fountain.context(SWALLOW, &(), |_| Ok(()))?;
+        fountain.context(SWALLOW, &(), |context| context.result())?;
+        // It is never dropped, and its body has left.
+        fountain.context(SWALLOW, &(), |context| context.stream().map(std::mem::forget))?;
         Ok(())
     });
 }

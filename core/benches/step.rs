@@ -18,7 +18,7 @@ const START: Instant = Instant(10_000_000_000);
 const SIZES: [u64; 2] = [64, 1000];
 const ENDPOINT: NameId = NameId(1);
 /// Numbers that no earlier call has.
-const LATER: u32 = 10_000;
+const LATER: u64 = 10_000;
 
 type Script = Vec<Input>;
 
@@ -86,12 +86,12 @@ fn steady(children: u64) -> Script {
     ids(children).map(census).chain(std::iter::once(Input::Tick)).collect()
 }
 
-fn word(by: ActorId, side: Side, number: u32, word: Word) -> Input {
+fn word(by: ActorId, side: Side, number: u64, word: Word) -> Input {
     said(by, Message::Context { number, side, word })
 }
 
 /// Calls the endpoint of a child over its channel.
-fn call(child: ActorId, number: u32) -> Input {
+fn call(child: ActorId, number: u64) -> Input {
     Input::Call {
         context: ContextId::caller(Link::Child(child), number),
         scope: ScopeId::ROOT,
@@ -103,8 +103,8 @@ fn call(child: ActorId, number: u32) -> Input {
 }
 
 /// A call to each child and one from it, from the first word to the answer, by numbers from `first` on.
-fn calls(children: u64, first: u32) -> Script {
-    let talk = |(number, child): (u32, ActorId)| {
+fn calls(children: u64, first: u64) -> Script {
+    let talk = |(number, child): (u64, ActorId)| {
         let (context, scope) = (ContextId::callee(Link::Child(child), number), ScopeId(number));
         let (left, answer) = (Some(Duration::from_secs(1)), Answer::Returned(Payload(3)));
         [
@@ -123,7 +123,7 @@ fn calls(children: u64, first: u32) -> Script {
 
 /// An item from each child and one to it, with their credit.
 fn items(children: u64) -> Script {
-    let pass = |(number, child): (u32, ActorId)| {
+    let pass = |(number, child): (u64, ActorId)| {
         let context = ContextId::caller(Link::Child(child), number);
         [
             word(child, Side::Callee, number, Word::Item(Payload(1))),
@@ -146,7 +146,7 @@ fn talking(children: u64) -> Machine {
 /// A root with an open stream to each child.
 fn streaming(children: u64) -> Machine {
     let mut machine = talking(children);
-    let open = |(number, child): (u32, ActorId)| {
+    let open = |(number, child): (u64, ActorId)| {
         let context = ContextId::caller(Link::Child(child), number);
         [
             call(child, number),

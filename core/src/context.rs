@@ -147,19 +147,19 @@ pub struct ContextId {
     /// Which end this is.
     pub side: Side,
     /// The caller's number. It grows with each call, and is never given again.
-    pub number: u32,
+    pub number: u64,
 }
 
 impl ContextId {
     /// Names the caller's end.
     #[must_use]
-    pub const fn caller(link: Link, number: u32) -> Self {
+    pub const fn caller(link: Link, number: u64) -> Self {
         Self { link, side: Side::Caller, number }
     }
 
     /// Names the end that serves.
     #[must_use]
-    pub const fn callee(link: Link, number: u32) -> Self {
+    pub const fn callee(link: Link, number: u64) -> Self {
         Self { link, side: Side::Callee, number }
     }
 }

@@ -115,12 +115,12 @@ impl Deadlines {
         self.heap.first().map(|(at, ..)| *at).filter(|at| *at < Instant::MAX)
     }
 
-    /// Takes the first timer that is due, which then has no deadline any more.
-    pub(crate) fn take_due(&mut self, now: Instant) -> Option<Timer> {
+    /// Takes the first timer that is due, which then has no deadline any more, and gives what that was.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(Instant, Timer)> {
         let due = self.first().is_some_and(|at| at <= now);
-        let (_, timer, _) = *self.heap.first().filter(|_| due)?;
+        let (at, timer, _) = *self.heap.first().filter(|_| due)?;
         self.set(timer, None);
-        Some(timer)
+        Some((at, timer))
     }
 
     /// Tells whether nothing can fire.

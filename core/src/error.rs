@@ -208,15 +208,35 @@ pub struct Cause {
     pub reason: Reason,
 }
 
+impl Cause {
+    /// Gives its text, with a name in the place of the canceller's id.
+    pub fn named(self, canceller: impl fmt::Display) -> impl fmt::Display {
+        Named { reason: self.reason, canceller }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.named(self.canceller).fmt(f)
+    }
+}
+
+/// A cause whose canceller is known by whatever name.
+struct Named<N> {
+    reason: Reason,
+    canceller: N,
+}
+
+impl<N: fmt::Display> fmt::Display for Named<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who = &self.canceller;
         match self.reason {
-            Reason::Asked => write!(f, "asked for by {}", self.canceller),
-            Reason::Failure => write!(f, "an error in {}", self.canceller),
-            Reason::Deadline => write!(f, "a deadline of {}", self.canceller),
-            Reason::Orphaned => write!(f, "{} lost its parent", self.canceller),
-            Reason::Signal(signal) => write!(f, "signal {signal} at {}", self.canceller),
-            Reason::PeerLost => write!(f, "{} lost the caller", self.canceller),
+            Reason::Asked => write!(f, "asked for by {who}"),
+            Reason::Failure => write!(f, "an error in {who}"),
+            Reason::Deadline => write!(f, "a deadline of {who}"),
+            Reason::Orphaned => write!(f, "{who} lost its parent"),
+            Reason::Signal(signal) => write!(f, "signal {signal} at {who}"),
+            Reason::PeerLost => write!(f, "{who} lost the caller"),
         }
     }
 }

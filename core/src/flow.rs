@@ -2,7 +2,8 @@
 //!
 //! The rule: an item is sent only against credit, and credit is given only for room, so the memory of both ends is
 //! bounded and a slow reader slows its writer alone. What nobody reads any more is let go of as it comes, and its credit is
-//! given back, so no writer waits for a reader that is gone. Items are counted; their bytes are the shell's.
+//! given back, so no writer waits for a reader that is gone; and what nobody will write has ended, so no reader waits for a
+//! writer that is gone. Items are counted; their bytes are the shell's.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ table! {
         Opened
         /// Its reader reads no further, or never will.
         Unread
-        /// Its sender said that there is no more.
+        /// Its sender said that there is no more, or never will send any.
         Ended
     }
 

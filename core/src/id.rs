@@ -32,11 +32,11 @@ id!(
 );
 id!(
     /// One scope of an actor. Zero is the actor's own.
-    ScopeId(u32), "s"
+    ScopeId(u64), "s"
 );
 id!(
     /// One task of an actor: a thread or a future of the user's. Zero is the actor's main task.
-    TaskId(u32), "t"
+    TaskId(u64), "t"
 );
 id!(
     /// A connection to an actor that is neither parent nor child.

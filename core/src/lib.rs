@@ -115,7 +115,7 @@ pub use input::{Input, Signal};
 pub use life::{Life, LifeChange};
 pub use limits::{BadLimits, LEVELS_MAX, Limits, Times, teardown_bound};
 pub use machine::{Config, Machine};
-pub use message::{Census, Message, Status, Tally, VERSIONS, Versions};
+pub use message::{Census, Message, Round, Status, Tally, VERSIONS, Versions};
 pub use output::{End, Event, Outcome, Output, Stray};
 pub use peer::Obstacle;
 pub use record::Record;

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 /// The spans of a teardown. An actor passes its own to its children unless a spec says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Times {
-    /// A message there and back between two loops. The same signal again within it is the same action of the user's.
+    /// A message there and back between two loops. The same signal again within it is the same action of the user's, and so is
+    /// any other within it after the first.
     pub hop: Duration,
     /// How long a child may take to acknowledge a cancel.
     pub ack: Duration,
@@ -96,7 +97,8 @@ pub struct Limits {
     pub finds: u32,
     /// How many names the registrar keeps.
     pub names: u32,
-    /// How many calls, made and served, may be open at once.
+    /// How many calls that it made may be open at once, and how many that it serves: each is counted apart, so that nobody who
+    /// calls an actor keeps it from calling. All that are served may be one caller's, and others then hear that it is busy.
     pub contexts: u32,
     /// How many items a stream may take ahead.
     pub window: u32,
@@ -143,6 +145,14 @@ impl Limits {
     /// # Errors
     /// Names the rule that is broken.
     pub fn check(&self) -> Result<(), BadLimits> {
+        self.check_at(LEVELS_MAX)
+    }
+
+    /// Checks the same for an actor with so many generations below it: one with none has no children to tell.
+    pub(crate) fn check_at(&self, levels: u8) -> Result<(), BadLimits> {
+        if levels > LEVELS_MAX {
+            return Err(BadLimits::TooDeep);
+        }
         let times = &self.times;
         let spans = [times.hop, times.ack, times.own, times.stop, times.kill, times.flush, self.boot];
         if spans.iter().any(Duration::is_zero) {
@@ -154,10 +164,11 @@ impl Limits {
         if times.ack < times.hop {
             return Err(BadLimits::AckUnderHop);
         }
-        if Duration::from_micros(u64::from(self.children).saturating_mul(CHILD_COST_US)) > times.hop {
+        let telling = Duration::from_micros(u64::from(self.children).saturating_mul(CHILD_COST_US));
+        if levels > 0 && telling > times.hop {
             return Err(BadLimits::TooManyChildren);
         }
-        let counts = [self.children, self.starts, self.scopes, self.tasks, self.errors.into()];
+        let counts = [self.children, self.starts, self.scopes, self.tasks, self.window, self.errors.into()];
         if counts.contains(&0) {
             return Err(BadLimits::ZeroCount);
         }
@@ -169,7 +180,7 @@ impl Limits {
     pub fn outputs(&self) -> usize {
         let scopes = self.scopes.saturating_add(self.contexts);
         let records = self.children.saturating_mul(6).saturating_add(self.tasks).saturating_add(scopes);
-        let records = records.saturating_add(self.contexts.saturating_mul(3));
+        let records = records.saturating_add(self.contexts.saturating_mul(6));
         let peers = self.peers.saturating_add(self.half_open);
         let names = self.finds.saturating_add(self.names);
         let records = records.saturating_add(peers.saturating_add(names).saturating_mul(2));
@@ -178,8 +189,8 @@ impl Limits {
     }
 }
 
-/// Why [`Limits`] were refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why [`Limits`] were refused, or a child's own [`Times`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BadLimits {
     /// A span is zero, so what it allows could never be done.
@@ -208,7 +219,7 @@ impl fmt::Display for BadLimits {
             }
             Self::TooManyChildren => "children × 50 µs is longer than hop: raise hop or lower children",
             Self::TooDeep => "more than 16 levels: an error's path holds 16 hops",
-            Self::ZeroCount => "children, starts, scopes, tasks and errors must each be at least 1",
+            Self::ZeroCount => "children, starts, scopes, tasks, window and errors must each be at least 1",
         })
     }
 }

@@ -9,8 +9,7 @@ use serde::Serialize;
 
 use crate::state::State;
 use crate::{
-    ActorId, BadLimits, Defects, Input, Instant, LEVELS_MAX, Life, Limits, Link, NameId, Output, Refused,
-    Wait, step,
+    ActorId, BadLimits, Defects, Input, Instant, Life, Limits, Link, NameId, Output, Refused, Wait, step,
 };
 
 /// What a machine is made of.
@@ -59,10 +58,7 @@ impl Machine {
     /// # Errors
     /// Says which rule the limits break.
     pub fn new(config: Config) -> Result<Self, BadLimits> {
-        config.limits.check()?;
-        if config.levels > LEVELS_MAX {
-            return Err(BadLimits::TooDeep);
-        }
+        config.limits.check_at(config.levels)?;
         // A child's process is made anew for it, so its queue begins small: pages that are touched cost more than growth.
         let room = if config.has_parent { 8 } else { config.limits.outputs().min(4096) };
         Ok(Self { state: State::new(&config), outputs: VecDeque::with_capacity(room) })

@@ -71,13 +71,13 @@ pub enum Message {
     /// Child to parent, and on up: a process was started or is gone.
     Census(Census),
     /// Parent to child: describe yourself and all below you.
-    Ask,
+    Ask(Round),
     /// Child to parent, and on up: the description of one actor.
     Status(Status),
     /// Either way: a word between the two ends of a context.
     Context {
         /// The caller's number of it.
-        number: u32,
+        number: u64,
         /// Which end speaks.
         side: Side,
         /// What it says.
@@ -170,7 +170,7 @@ impl Message {
             | Self::Ack
             | Self::Bye(_)
             | Self::Census(_)
-            | Self::Ask
+            | Self::Ask(_)
             | Self::Registered { .. }
             | Self::Unregister { .. }
             | Self::Find { .. }
@@ -198,9 +198,21 @@ pub struct Census {
     pub name: NameId,
 }
 
+/// Which asking a description answers. One that comes late belongs to no later round, and one that another actor asked for
+/// is not for whoever passes it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Round {
+    /// Who began it.
+    pub by: ActorId,
+    /// Which one of that actor's it is.
+    pub number: u32,
+}
+
 /// One actor's answer to [`Message::Ask`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Status {
+    /// What it answers.
+    pub round: Round,
     /// Who answers.
     pub actor: ActorId,
     /// Who made it.

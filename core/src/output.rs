@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ActorId, Cause, Census, Claim, ContextId, Ending, Error, Exit, Instant, Link, Message, NameId, Obstacle,
-    Payload, PeerId, ScopeId, Signal, Spec, Status, Tally, TaskId, Versions,
+    Payload, PeerId, Round, ScopeId, Signal, Spec, Status, Tally, TaskId, Versions,
 };
 
 /// One thing to do. Append-only: a trace stores the variant's index.
@@ -225,6 +225,8 @@ pub enum Output {
     Describe {
         /// To whom; `None` for whoever asked this process.
         link: Option<Link>,
+        /// What the message answers.
+        round: Round,
         /// How many children were asked in turn.
         asked: u32,
     },
@@ -254,6 +256,12 @@ pub enum Output {
     Recall {
         /// Which one.
         child: ActorId,
+    },
+    /// Let whoever waits for a call go, with the cancellation that a deadline is: the call's own time is over. `Ended` still
+    /// follows, for nobody.
+    Overdue {
+        /// Which call.
+        context: ContextId,
     },
 }
 
@@ -330,6 +338,11 @@ pub enum Event {
     TurnedAway(PeerId, Obstacle),
     /// A child is a thread that did not end in time; its channel is closed from this side.
     Leaked(ActorId),
+    /// What a dead child left behind was sent SIGKILL because the time before it ran out.
+    Purged(ActorId),
+    /// A scope is cancelled, and with it at least one child. Told as it begins; what is the actor's own scope is told as
+    /// [`Cancelling`](Self::Cancelling).
+    Cascading(ScopeId, Cause),
 }
 
 /// A fact that fits nothing known.

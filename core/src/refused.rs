@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::Cause;
+use crate::{BadLimits, Cause};
 
 /// Why an ask was turned down. Nothing has changed then, not even the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +28,8 @@ pub enum Refused {
     TooDeep,
     /// The child's spans don't fit into this actor's bound.
     TooSlow,
+    /// The child's spans break a rule by themselves.
+    BadTimes(BadLimits),
     /// As many are there as may be.
     Full {
         /// Of what.
@@ -67,6 +69,7 @@ impl fmt::Display for Refused {
             Self::StaleId => f.write_str("the id was given before"),
             Self::TooDeep => f.write_str("no generation may stand so deep: raise the root's levels"),
             Self::TooSlow => f.write_str("the child's spans don't fit into its parent's teardown bound"),
+            Self::BadTimes(rule) => write!(f, "the child's own times are refused: {rule}"),
             Self::Full { limit, most } => {
                 let (what, field) = limit.words();
                 write!(
@@ -106,7 +109,7 @@ pub enum Limit {
     Peers,
     /// Questions for names, by [`Limits::finds`](crate::Limits::finds).
     Finds,
-    /// Calls, made and served, by [`Limits::contexts`](crate::Limits::contexts).
+    /// Calls that it made, by [`Limits::contexts`](crate::Limits::contexts).
     Contexts,
     /// Endpoints, by [`Limits::contexts`](crate::Limits::contexts) as well.
     Endpoints,

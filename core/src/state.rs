@@ -56,7 +56,9 @@ pub(crate) struct State {
     /// Calls that it serves.
     pub(crate) callees: BTreeMap<ContextId, CalleeRecord>,
     /// The last call that came on each channel.
-    pub(crate) served: BTreeMap<Link, u32>,
+    pub(crate) served: BTreeMap<Link, u64>,
+    /// The channels over which this actor has asked a parent, or a peer, to end.
+    pub(crate) told_to_end: BTreeSet<Link>,
     /// The parent's id, once it has greeted.
     pub(crate) parent_id: ActorId,
     /// What stands in which scope.
@@ -67,7 +69,7 @@ pub(crate) struct State {
     pub(crate) last_scope: ScopeId,
     pub(crate) last_task: TaskId,
     pub(crate) last_child: ActorId,
-    pub(crate) last_call: u32,
+    pub(crate) last_call: u64,
     pub(crate) last_peer: PeerId,
     /// The user's signals that were counted, and when: each is one action of the user's.
     pub(crate) actions: Vec<(Signal, Instant)>,
@@ -79,7 +81,7 @@ pub(crate) struct State {
     pub(crate) deferred: bool,
     pub(crate) result: Payload,
     pub(crate) tally: Tally,
-    pub(crate) status: Option<StatusRound>,
+    pub(crate) status: StatusRound,
     pub(crate) defects: Defects,
 }
 
@@ -92,9 +94,10 @@ pub(crate) enum Member {
     Context(ContextId),
 }
 
-/// A request for the status of the whole tree that began in this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The last request for the status of the whole tree that began in this process; it is open while answers are outstanding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct StatusRound {
+    pub(crate) number: u32,
     pub(crate) outstanding: u32,
 }
 
@@ -132,6 +135,7 @@ impl State {
             callers: BTreeMap::new(),
             callees: BTreeMap::new(),
             served: BTreeMap::new(),
+            told_to_end: BTreeSet::new(),
             parent_id: ActorId::default(),
             members: BTreeSet::new(),
             loosened: BTreeSet::new(),
@@ -147,7 +151,7 @@ impl State {
             deferred: false,
             result: Payload::default(),
             tally: Tally::default(),
-            status: None,
+            status: StatusRound::default(),
             defects: config.defects,
         }
     }
@@ -195,13 +199,9 @@ impl State {
         self.callers.contains_key(&id) || self.callees.contains_key(&id)
     }
 
-    /// Counts the calls that are open, made and served.
-    pub(crate) fn contexts(&self) -> usize {
-        self.callers.len().saturating_add(self.callees.len())
-    }
-
-    pub(crate) fn is_full_of_contexts(&self) -> bool {
-        is_reached(self.limits.contexts, self.contexts())
+    /// Tells whether there is no room for another call to be served. Those that this actor makes have a room of their own.
+    pub(crate) fn is_full_of_offers(&self) -> bool {
+        is_reached(self.limits.contexts, self.callees.len())
     }
 
     pub(crate) fn flow(&self, id: ContextId) -> Option<&Flow> {

@@ -1,7 +1,7 @@
 //! The blocking API: what user code, on its own thread, asks of its actor.
 //!
 //! A nursery's block does not end while a child of it is alive. A blocking call of ours is a checkpoint: it ends early,
-//! with [`Raised::Cancelled`], when what it stands in is cancelled.
+//! with [`Raised::Cancelled`], when what it stands in is cancelled, and looks at that first, even if it has no need to wait.
 //!
 //! What a thread stands in is the innermost body that it is in: of a nursery, of a context, of a call that it serves, of one of
 //! our [threads](Actor::threads). A thread that `std` alone started is in none of them: it stands in the scope of the main task.
@@ -15,8 +15,8 @@ use windrow_core::{ActorId, Cause, Kind, Link, Reason, Refused, ScopeId};
 
 use crate::board::Board;
 use crate::dialogue::Dialogue;
-use crate::endpoint::{Endpoint, Service, bad, too_long};
-use crate::failure::Raised;
+use crate::endpoint::{Endpoint, Service, too_long};
+use crate::failure::{Failure, Raised};
 use crate::listen::Listener;
 use crate::nursery::{Nursery, Scope};
 use crate::portal::Portal;
@@ -26,7 +26,7 @@ use crate::unix::segment::Segment;
 /// The actor that this thread belongs to: what its code asks and waits for.
 ///
 /// The main task is given one, and so is whoever serves a call; clones are the same actor, and may go to other threads. Every
-/// call that waits is a checkpoint: once what the calling thread stands in is cancelled it returns [`Raised::Cancelled`].
+/// call that waits, or may, is a checkpoint: once what the calling thread stands in is cancelled it returns [`Raised::Cancelled`].
 #[derive(Clone, Debug)]
 pub struct Actor {
     id: ActorId,
@@ -70,7 +70,7 @@ impl Actor {
     /// Opens a nursery, runs `body` in it, and returns when the body has ended and every child is gone.
     ///
     /// An error of the body, or of a child, whether anybody waits for it or not, cancels the rest. What the body returns is the
-    /// nursery's result, unless somebody failed:
+    /// nursery's result, unless somebody failed or the scope around is cancelled:
     ///
     /// ```no_run
     /// # use windrow_std::{Actor, Order, Raised};
@@ -86,7 +86,9 @@ impl Actor {
     ///
     /// # Errors
     /// - [`Raised::Group`]: all failures of the body and of the children.
-    /// - [`Raised::Cancelled`]: the scope around is cancelled, or the nursery was by somebody else.
+    /// - [`Raised::Cancelled`]: the scope around is cancelled; or the body gave no value, since it, or something in it, was. The
+    ///   latter ends here: whoever [cancels](Nursery::cancel) a nursery of their own has the body return a value, or does not
+    ///   [pass this on](Raised::Cancelled).
     /// - [`Raised::Refused`]: as many scopes are open as may be.
     pub fn nursery<T>(&self, body: impl FnOnce(&Nursery<'_>) -> Result<T, Raised>) -> Result<T, Raised> {
         self.nursery_with(Scope::default(), body)
@@ -131,7 +133,7 @@ impl Actor {
     /// # Errors
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
     pub fn checkpoint(&self) -> Result<(), Raised> {
-        match self.cancelled_by(&self.board.look()) {
+        match self.cancelled_now() {
             Some(cause) => Err(Raised::Cancelled(cause)),
             None => Ok(()),
         }
@@ -150,15 +152,10 @@ impl Actor {
     /// there is all in all, the parent's limits say ([`boot_max`](windrow_core::Limits::boot_max)), and what it has it keeps.
     ///
     /// # Errors
-    /// - [`Raised::Error`]: the actor is ready already.
+    /// - [`Raised::Refused`]: the actor is ready already.
     /// - [`Raised::Cancelled`]: the actor is cancelled; or what this thread stands in, while the channel to the parent has no room.
     pub fn extend(&self, by: Duration) -> Result<(), Raised> {
-        loop {
-            let said = self.said(|shell| shell.extend(by));
-            if self.unheld(Link::Parent, said)?.is_some() {
-                return Ok(());
-            }
-        }
+        self.when_room(Link::Parent, |shell| shell.extend(by))
     }
 
     /// Lets others call the endpoints of a service, from now on.
@@ -242,6 +239,20 @@ impl Actor {
         self.said(say);
     }
 
+    /// Says what needs room on a channel until it has it, and gives the answer.
+    pub(crate) fn when_room<T>(
+        &self,
+        link: Link,
+        mut say: impl FnMut(&mut dyn Asks) -> Result<T, Held>,
+    ) -> Result<T, Raised> {
+        loop {
+            let said = self.said(&mut say);
+            if let Some(answer) = self.unheld(link, said)? {
+                return Ok(answer);
+            }
+        }
+    }
+
     /// Gives the answer to what was [said](Self::said), or `None` once it may be said again.
     pub(crate) fn unheld<T>(&self, link: Link, said: Option<Result<T, Held>>) -> Result<Option<T>, Raised> {
         match said.unwrap_or(Err(Held::Refused(Refused::Ended))) {
@@ -268,12 +279,6 @@ impl Actor {
         if self.is_over() { Raised::Cancelled(self.gone()) } else { Raised::TimedOut }
     }
 
-    /// Says by what the present body of this thread is cancelled, or that the actor is over.
-    pub(crate) fn cancelled_now(&self) -> Option<Cause> {
-        let facts = self.board.look();
-        self.cancelled_by(&facts).or_else(|| facts.over.then(|| self.gone()))
-    }
-
     pub(crate) fn desk(&self) -> &dyn Desk {
         &*self.desk
     }
@@ -290,14 +295,15 @@ impl Actor {
         self.board.look().children.get(&child).is_some_and(|child| !child.up && !child.gone)
     }
 
-    /// Names the actor at the far end of a channel.
-    pub(crate) fn far(&self, link: Link) -> ActorId {
-        self.said(|shell| shell.far(link)).unwrap_or_default()
+    /// Makes a failure of the actor at the far end of a channel, as it is seen from here.
+    pub(crate) fn failure_of(&self, link: Link, kind: Kind, text: String) -> Failure {
+        let failure = self.said(|shell| shell.failure_of(link, kind, text));
+        failure.unwrap_or_else(|| Failure::of(kind, ActorId::default(), ""))
     }
 
     /// Says that the far end of a channel sent what is not what was expected.
     pub(crate) fn misspoken(&self, link: Link, error: &postcard::Error) -> Raised {
-        bad(Kind::Protocol, self.far(link), error)
+        Raised::Group(vec![self.failure_of(link, Kind::Protocol, error.to_string())])
     }
 
     pub(crate) fn gone(&self) -> Cause {

@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -160,6 +160,8 @@ pub(crate) struct ChildFacts {
     pub(crate) exit: Option<Exit>,
     pub(crate) result: Option<Vec<u8>>,
     pub(crate) output: Output,
+    /// Why it was never made, where that has no number.
+    pub(crate) unmade: Option<String>,
     pub(crate) gone: bool,
     /// Somebody waits for it.
     pub(crate) awaited: bool,
@@ -176,10 +178,11 @@ impl ChildFacts {
         Self { scope, is_command, ..Self::default() }
     }
 
-    /// Tells whether it may have died and written why.
+    /// Tells whether there may be words of why it died, or was never made.
     fn may_have_last_words(&self) -> bool {
         let well = self.result.is_some() || (self.is_command && self.exit == Some(Exit::Code(0)));
-        !well && !self.output.stderr.is_empty()
+        let silent = self.output.stderr.is_empty() && self.unmade.is_none();
+        !well && !silent
     }
 }
 
@@ -217,6 +220,8 @@ pub(crate) struct Board {
     changed: Condvar,
     /// Something was written that nobody was woken for.
     unpublished: AtomicBool,
+    /// How often something was cancelled: who has looked since then need not look again.
+    cancellations: AtomicU64,
 }
 
 impl Board {
@@ -230,6 +235,17 @@ impl Board {
         let told = change(&mut self.look());
         self.unpublished.store(true, Ordering::Relaxed);
         told
+    }
+
+    /// Changes what is cancelled.
+    pub(crate) fn cancel(&self, change: impl FnOnce(&mut Facts)) {
+        self.write(change);
+        self.cancellations.fetch_add(1, Ordering::Release);
+    }
+
+    /// Counts what was cancelled: whatever is seen of it afterwards is as new as this count, or newer.
+    pub(crate) fn cancellations(&self) -> u64 {
+        self.cancellations.load(Ordering::Acquire)
     }
 
     /// Changes the facts, and wakes nobody unless `change` says that somebody waits for this one.

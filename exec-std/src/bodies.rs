@@ -1,13 +1,14 @@
 //! The bodies that a thread is in: what user code does between the opening of a scope and the end of all that is in it.
 //!
 //! The rule: a body's failure goes to its scope, which tells its owner once nothing of it is left; a panic is one of them, and
-//! a cancellation is none. What a thread asks for stands in the innermost body that it is in.
+//! a cancellation is none, unless the main task ends with one that is not its own. What a thread asks of an actor stands in
+//! the innermost body of that actor's that it is in.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use windrow_core::{Cause, End, Reason, ScopeId, TaskId};
+use windrow_core::{ActorId, Cause, End, Reason, ScopeId, TaskId};
 
 use crate::actor::Actor;
 use crate::board::{Facts, Failed, ScopeFacts};
@@ -15,8 +16,10 @@ use crate::failure::{Raised, counted};
 use crate::nursery::Scope;
 
 thread_local! {
-    /// The scopes whose bodies this thread is in, the innermost last.
-    static BODIES: RefCell<Vec<ScopeId>> = const { RefCell::new(Vec::new()) };
+    /// The scopes whose bodies this thread is in, and whose they are, the innermost last.
+    static BODIES: RefCell<Vec<(ActorId, ScopeId)>> = const { RefCell::new(Vec::new()) };
+    /// The body that was last found not cancelled, and how many cancellations its actor had seen by then.
+    static CLEAR: Cell<Option<(ActorId, ScopeId, u64)>> = const { Cell::new(None) };
 }
 
 /// What a body gave: a value, or else the cancellation that it passed on, if it was one.
@@ -50,7 +53,7 @@ impl Actor {
 
     /// Runs the body of a scope; what it fails with goes to the scope. What is no failure is given back.
     pub(crate) fn run_body<T>(&self, scope: ScopeId, body: impl FnOnce() -> Result<T, Raised>) -> Bodied<T> {
-        BODIES.with_borrow_mut(|bodies| bodies.push(scope));
+        BODIES.with_borrow_mut(|bodies| bodies.push((self.id(), scope)));
         let ended = catch_unwind(AssertUnwindSafe(body));
         BODIES.with_borrow_mut(|bodies| bodies.pop());
         match ended {
@@ -103,7 +106,13 @@ impl Actor {
         let value = match ended {
             Ok(Ok(value)) => value,
             Ok(Err(raised)) => {
-                self.fail(ScopeId::ROOT, raised);
+                if let Some(cause) = self.fail(ScopeId::ROOT, raised)
+                    && self.cancelled_now().is_none()
+                {
+                    // Nobody above would absorb it, nor know that the rest was not done.
+                    let passed = format!("it passed on a cancellation that was not its own ({cause})");
+                    self.fail(ScopeId::ROOT, passed.into());
+                }
                 Vec::new()
             }
             Err(panic) => {
@@ -135,13 +144,32 @@ impl Actor {
 
     /// Says by what the present body of this thread is cancelled: the innermost nursery's state, or else the task's.
     pub(crate) fn cancelled_by(&self, facts: &Facts) -> Option<Cause> {
-        match BODIES.with_borrow(|bodies| bodies.last().copied()) {
-            Some(scope) => facts.scopes.get(&scope).and_then(|scope| scope.cancelled),
-            None => facts.tasks.get(&TaskId::MAIN).copied().flatten(),
+        match self.body() {
+            ScopeId::ROOT => facts.tasks.get(&TaskId::MAIN).copied().flatten(),
+            scope => facts.scopes.get(&scope).and_then(|scope| scope.cancelled),
         }
     }
 
+    /// Says by what the present body of this thread is cancelled, or that the actor is over. As long as nothing more is
+    /// cancelled in the actor, asking again costs no lock.
+    pub(crate) fn cancelled_now(&self) -> Option<Cause> {
+        let clear = Some((self.id(), self.body(), self.board().cancellations()));
+        if CLEAR.get() == clear {
+            return None;
+        }
+        let facts = self.board().look();
+        let cause = self.cancelled_by(&facts).or_else(|| facts.over.then(|| self.gone()));
+        if cause.is_none() {
+            CLEAR.set(clear);
+        }
+        cause
+    }
+
+    /// Gives the scope of the innermost body of this actor's that this thread is in.
     pub(crate) fn body(&self) -> ScopeId {
-        BODIES.with_borrow(|bodies| bodies.last().copied()).unwrap_or(ScopeId::ROOT)
+        BODIES.with_borrow(|bodies| {
+            let own = bodies.iter().rev().find(|(actor, _)| *actor == self.id());
+            own.map_or(ScopeId::ROOT, |(_, scope)| *scope)
+        })
     }
 }

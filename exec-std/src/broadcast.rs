@@ -17,7 +17,6 @@ use crate::actor::Actor;
 use crate::endpoint::{bad, decode, encode};
 use crate::failure::{Failure, Raised};
 use crate::slot::Slot;
-use crate::stream::Stream;
 
 /// A source that many can subscribe to.
 ///
@@ -165,8 +164,14 @@ impl<T: Serialize + DeserializeOwned> Broadcast<T> {
     /// Sends an item to every receiver, and waits for none.
     ///
     /// # Errors
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
     /// - [`Raised::Error`]: the item can't be encoded.
     pub fn send(&self, item: &T) -> Result<(), Raised> {
+        self.source.actor.checkpoint()?;
+        self.push(item)
+    }
+
+    fn push(&self, item: &T) -> Result<(), Raised> {
         let mut place = self.source.ring().place();
         let bytes = Arc::make_mut(&mut place);
         *bytes = encode(item, std::mem::take(bytes))?;
@@ -178,9 +183,10 @@ impl<T: Serialize + DeserializeOwned> Broadcast<T> {
     ///
     /// # Errors
     /// What the stream failed with.
-    pub fn relay<Out: Serialize>(self, stream: &mut Stream<'_, Out, T>) -> Result<(), Raised> {
+    pub fn relay(self, stream: impl IntoIterator<Item = Result<T, Raised>>) -> Result<(), Raised> {
         for item in stream {
-            if let Err(raised) = item.and_then(|item| self.send(&item)) {
+            // The stream says when this is to end: behind its items if it is the far end that failed.
+            if let Err(raised) = item.and_then(|item| self.push(&item)) {
                 self.fail(&raised);
                 return Err(raised);
             }
@@ -231,7 +237,7 @@ impl<T: DeserializeOwned> Subscription<T> {
     /// Receives the next item; `None` when the source has ended.
     ///
     /// # Errors
-    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled, whatever was sent.
     /// - [`Raised::Group`], or another cancellation: the failure of the source, after the items before it.
     pub fn recv(&mut self) -> Result<Option<Delivery<T>>, Raised> {
         self.recv_until(None)

@@ -83,6 +83,19 @@ impl<'a> ContextEnd<'a> {
         self.actor.wait_at(&self.slot, Some(self.id.link), until, found)
     }
 
+    /// Fails if this thread is cancelled. See [`Actor::checkpoint_at`].
+    pub(crate) fn checkpoint(&self) -> Result<(), Raised> {
+        self.actor.checkpoint_at(&self.slot)
+    }
+
+    /// Says that there is room for what was taken.
+    pub(crate) fn tell_taken(&self) {
+        let items = self.slot.taken();
+        if items > 0 {
+            self.actor.tell(|shell| shell.taken(self.id, items));
+        }
+    }
+
     /// Decodes what the far end sent.
     pub(crate) fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Raised> {
         decode(bytes).map_err(|error| self.actor.misspoken(self.id.link, &error))
@@ -142,9 +155,10 @@ impl<'a, R: DeserializeOwned, D: Dialogue> Context<'a, R, D> {
     }
 
     /// Waits for the result. Who asks for it without having opened the stream does not want that: what the far end sends is
-    /// let go of, and the stream can't be opened any more.
+    /// let go of, what it reads has ended, and the stream can't be opened any more.
     ///
-    /// A stream that is held while nobody reads it may keep the far end from its result: read it to its end, or drop it.
+    /// A stream that is held may keep the far end from its result. One that sends waits for whoever reads: read the stream to
+    /// its end, or drop it. One that reads waits for the next item: [finish](Stream::finish) the stream, or drop it.
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: the scope around, or the context, as by the far end's failure or by [`cancel`](Self::cancel).

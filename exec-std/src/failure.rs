@@ -105,7 +105,8 @@ impl std::error::Error for Failure {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Raised {
-    /// It was cancelled: not an error. Let it pass up to whoever cancelled.
+    /// It was cancelled: not an error. Let it pass up to whoever cancelled. An entry, a task or a root that ends with one while
+    /// it is not cancelled itself has failed: who cancelled was further in, and what was left to do was not done.
     Cancelled(Cause),
     /// User code failed, with these words. [`Raised::of`] makes it of any error.
     Error(Chain),

@@ -130,8 +130,8 @@
 //! # let _ = body;
 //! ```
 //!
-//! A call ends with its answer, its deadline ([`Portal::call_within`]), its scope or its peer, whichever is first. A
-//! [`Context`] links a body here with the code there: a failure of either cancels the other. In it a [`Stream`] carries items
+//! A call ends with its answer, its deadline ([`Portal::call_within`]), its scope or its peer, whichever is first; a scope that
+//! ends cancels its calls, and closes once their far ends have answered, or been given up. A [`Context`] links a body here with the code there: a failure of either cancels the other. In it a [`Stream`] carries items
 //! both ways, of the types that the endpoint's [`Dialogue`] names; who sends waits while the other end has no room, so a slow
 //! reader slows its writer and nobody else. A [`Broadcast`] gives one stream to many receivers.
 //!
@@ -175,8 +175,9 @@
 //! - The main thread drives; user code runs on a thread of its own and may block. A cancellation reaches it at a
 //!   *checkpoint*: every blocking call of ours is one.
 //! - The default backend, `fork`, clones children from a *template*: a process that was forked while there was one thread
-//!   only, so that no child inherits a lock that nobody will ever open. A program that has threads already gets its
-//!   template by starting itself again, and then pays one start more and nothing else.
+//!   only, so that no child inherits a lock that nobody will ever open. A program that has threads already when its tree begins
+//!   gets its template by starting itself again, and then pays one start more and nothing else; on condition that it keeps the
+//!   first rule, for what starts again must have none when it takes its seat, nor get one by its [preload](Program::preload).
 //!
 //! Actors may also be threads of their parent's process ([`Backend::Thread`]): the cheapest, and the least apart. Nobody can
 //! kill a thread, so one that does not end in time is given up by name, and goes on until its process ends.
@@ -201,6 +202,7 @@ mod ended;
 mod endpoint;
 mod entry;
 mod failure;
+mod halves;
 mod ids;
 mod listen;
 mod main_task;
@@ -235,6 +237,7 @@ pub use ended::Ended;
 pub use endpoint::{Endpoint, Service};
 pub use entry::Returned;
 pub use failure::{Failure, Raised};
+pub use halves::{Receiving, Sending};
 pub use listen::{Call, Listener};
 pub use notice::Notice;
 pub use nursery::{Attempt, Child, ChildEnd, Nursery, Scope, Task};
@@ -251,7 +254,7 @@ pub use unix::segment::{NamedSegment, Segment};
 pub use unix::stdio::{Sink, Source};
 pub use windrow_core;
 pub use windrow_core::{
-    ActorId, Cause, End, Exit, Kind, Limit, Limits, Outcome, Reason, Refused, Tally, Times,
+    ActorId, BadLimits, Cause, End, Exit, Kind, Limit, Limits, Outcome, Reason, Refused, Tally, Times,
 };
 
 /// The program on the first page compiles.

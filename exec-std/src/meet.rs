@@ -1,7 +1,8 @@
 //! Finding others of the tree by name: the root keeps the names, and who has one can be dialled by all.
 //!
 //! It needs a tree that has a directory, see [`Program::run_dir`](crate::Program::run_dir). The rule: a name has one holder,
-//! and lives no longer than its holder's channel to the root; whoever is found is connected before they are given out.
+//! and lives no longer than its holder's channel to the root; whoever is found is connected before they are given out. Who is
+//! cancelled asks nothing more, but what was answered before is given out.
 
 use rustix::io::Errno;
 use windrow_core::{ActorId, Claim, Link, Obstacle};
@@ -26,6 +27,7 @@ impl Actor {
     ///   reached; the tree has no directory.
     pub fn register(&self, name: &str) -> Result<(), Raised> {
         check(name)?;
+        self.checkpoint()?;
         let link = self.registrar()?;
         let number = loop {
             let told = self.said(|shell| shell.register(link, name)).transpose()?;
@@ -49,12 +51,7 @@ impl Actor {
     pub fn unregister(&self, name: &str) -> Result<(), Raised> {
         check(name)?;
         let link = self.registrar()?;
-        loop {
-            let said = self.said(|shell| shell.unregister(link, name));
-            if self.unheld(link, said)?.is_some() {
-                return Ok(());
-            }
-        }
+        self.when_room(link, |shell| shell.unregister(link, name))
     }
 
     /// Finds who has a name, and gives a portal to them; `None` if nobody has it.
@@ -62,7 +59,8 @@ impl Actor {
     /// # Errors
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
     /// - [`Raised::Refused`]: as many questions are open as may be.
-    /// - [`Raised::Error`]: it is no name; the root, or the holder, can't be reached; the tree has no directory.
+    /// - [`Raised::Error`]: it is no name, or one that this actor itself has, to which no portal leads; the root, or the holder,
+    ///   can't be reached; the tree has no directory.
     pub fn find(&self, name: &str) -> Result<Option<Portal>, Raised> {
         self.look_up(name, false)
     }
@@ -85,6 +83,7 @@ impl Actor {
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
     /// - [`Raised::Error`]: the root can't be reached; the tree has no directory.
     pub fn names(&self) -> Result<Vec<(String, ActorId)>, Raised> {
+        self.checkpoint()?;
         let link = self.registrar()?;
         let request = self.ask(|shell| shell.list(link))?;
         let named = self.replies(request, false)?;
@@ -95,6 +94,7 @@ impl Actor {
         check(name)?;
         let mut gone = None;
         for _ in 0..TRIES {
+            self.checkpoint()?;
             let link = self.registrar()?;
             let request = self.ask(|shell| shell.find(link, name, wait))?;
             let Some(Named { actor, address, .. }) = self.replies(request, true)?.pop() else {

@@ -35,6 +35,11 @@ pub enum Notice {
         /// The system's words, with the place.
         why: String,
     },
+    /// The watcher was too slow for some notices before the next one.
+    Lost {
+        /// How many.
+        count: u64,
+    },
     /// Anything else that the root's own machine tells.
     Event(Event),
 }
@@ -55,11 +60,39 @@ impl Notices {
     }
 
     pub(crate) fn send(&mut self, notice: Notice) {
-        let Some(watcher) = &self.watcher else { return };
-        match watcher.try_send(notice) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => self.lost += 1,
-            Err(TrySendError::Disconnected(_)) => self.watcher = None,
+        if self.lost == 0 || self.try_send(Notice::Lost { count: self.lost }) {
+            self.lost = u64::from(!self.try_send(notice));
+        } else {
+            self.lost += 1;
         }
+    }
+
+    /// Tells whether there was room for it, or nobody is to have it.
+    fn try_send(&mut self, notice: Notice) -> bool {
+        match self.watcher.as_ref().map(|watcher| watcher.try_send(notice)) {
+            Some(Err(TrySendError::Full(_))) => return false,
+            Some(Err(TrySendError::Disconnected(_))) => self.watcher = None,
+            Some(Ok(())) | None => {}
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_slow_watcher_lost_is_told_before_the_next() {
+        let mut notices = Notices::default();
+        let watcher = notices.watch();
+        let went = |id| Notice::Went { actor: ActorId(id) };
+        for id in 0..BACKLOG as u64 + 3 {
+            notices.send(went(id));
+        }
+        assert_eq!((watcher.recv(), watcher.recv()), (Ok(went(0)), Ok(went(1))));
+        notices.send(went(9999));
+        let told: Vec<_> = watcher.try_iter().skip(BACKLOG - 2).collect();
+        assert_eq!(told, [Notice::Lost { count: 3 }, went(9999)]);
     }
 }

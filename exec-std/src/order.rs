@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use windrow_core::{Role, Times};
 
 use crate::failure::Raised;
-pub use crate::unix::exec::Command;
+pub use crate::unix::exec::{Command, Leads};
 use crate::unix::rights::MANY;
 use crate::unix::segment::Segment;
 use crate::unix::stdio::{Sink, Source};
@@ -176,12 +176,16 @@ impl Order {
 impl Order<Command> {
     /// Orders any command, looked for in `PATH` as a shell does; its name is the program's, unless [told](Self::name). It is
     /// asked to end by SIGINT, then by SIGTERM, and then killed.
+    ///
+    /// It leads a session of its own and has no terminal to ask at, unless it gets [ours](Self::own_terminal): what asks for a
+    /// password there fails at once, as it does under `setsid`.
     #[must_use]
     pub fn command<A: Into<OsString>>(
         program: impl Into<OsString>,
         args: impl IntoIterator<Item = A>,
     ) -> Self {
         let mut command = Command::new(program);
+        command.leads = Leads::Session;
         command.args = args.into_iter().map(Into::into).collect();
         let name = Path::new(&command.program).file_name().unwrap_or(&command.program);
         Self::new(name.to_string_lossy().into_owned(), command)
@@ -218,7 +222,7 @@ impl Order<Command> {
     /// Lets it stay in our process group, and so share our terminal.
     #[must_use]
     pub fn own_terminal(mut self) -> Self {
-        self.what.own_group = false;
+        self.what.leads = Leads::Nothing;
         self
     }
 }
@@ -236,7 +240,8 @@ impl<K> Order<K> {
         self
     }
 
-    /// Gives it spans of its own. They must fit into the parent's teardown bound.
+    /// Gives it spans of its own. They must hold by themselves, as its [`Limits`](crate::Limits) do with them, and fit into the
+    /// parent's teardown bound: else the spawn is [refused](crate::Refused), and the rule is named.
     #[must_use]
     pub fn times(mut self, times: Times) -> Self {
         self.times = Some(times);
@@ -283,7 +288,7 @@ impl From<Order<Command>> for Order<Any> {
 }
 
 impl Order<Any> {
-    /// Finds what it names in the file system, so that what is missing is told before anything is made.
+    /// Opens what it names in the file system, so that what is missing is told before there is a child.
     pub(crate) fn find(&mut self) -> Result<(), Raised> {
         let name = &self.name;
         let missing = |what: &str, path: &Path, error: io::Error| {
@@ -297,6 +302,13 @@ impl Order<Any> {
         if let Source::Path(path) = &self.stdin {
             let opened = self.stdin.open().map_err(|error| missing("read its input from", path, error))?;
             self.stdin = opened.map_or(Source::Inherit, Source::File);
+        }
+        for (sink, what) in
+            [(&mut self.stdout, "write its output to"), (&mut self.stderr, "write its errors to")]
+        {
+            let Sink::Path(path) = &*sink else { continue };
+            let (opened, _) = sink.open().map_err(|error| missing(what, path, error))?;
+            *sink = opened.map_or(Sink::Inherit, Sink::File);
         }
         Ok(())
     }
@@ -322,7 +334,7 @@ impl Order<Any> {
     }
 
     pub(crate) fn is_at_terminal(&self) -> bool {
-        matches!(&self.what, Any::Command(command) if !command.own_group)
+        matches!(&self.what, Any::Command(command) if command.leads == Leads::Nothing)
     }
 
     pub(crate) fn levels(&self) -> Option<u8> {

@@ -84,7 +84,7 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
         if let Some(cause) = actor.cancelled_now() {
             return Err(Raised::Cancelled(cause));
         }
-        let far = actor.far(self.context.link);
+        let failed = |kind| actor.failure_of(self.context.link, kind, String::new());
         let failure = match over {
             Over::Returned(_) | Over::Taken | Over::Failed(_) => return Err(Raised::Group(errors)),
             Over::Cancelled(cause) if cause.reason == Reason::Deadline && cause.canceller == actor.id() => {
@@ -92,12 +92,11 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
                 let own = self.until.is_some_and(|until| until <= Instant::now());
                 return Err(if own { Raised::TimedOut } else { Raised::Cancelled(cause) });
             }
-            Over::Cancelled(cause) => Failure {
-                canceller: Some(cause.canceller),
-                ..Failure::of(Kind::Cancelled(cause.reason), far, "")
-            },
-            Over::Lost(exit) => Failure::of(Kind::PeerLost(exit), far, ""),
-            Over::Unanswered => Failure::of(Kind::Unanswered, far, ""),
+            Over::Cancelled(cause) => {
+                Failure { canceller: Some(cause.canceller), ..failed(Kind::Cancelled(cause.reason)) }
+            }
+            Over::Lost(exit) => failed(Kind::PeerLost(exit)),
+            Over::Unanswered => failed(Kind::Unanswered),
         };
         errors.push(failure);
         Err(Raised::Group(errors))

@@ -57,6 +57,9 @@ impl Portal {
     /// Calls an endpoint and waits for its result, but not for longer than a time. The far end hears how much is left,
     /// and so does whatever it calls in turn.
     ///
+    /// Once the time is over the call is let go of, as by the drop of a [`Pending`]: it is cancelled, and what it still comes to
+    /// is told to nobody. The scope that it stands in does not close before that.
+    ///
     /// # Errors
     /// The same as [`call`](Self::call), and
     /// - [`Raised::TimedOut`]: the time was over first.
@@ -114,11 +117,13 @@ impl Portal {
 
     /// Calls an endpoint and links `body` here with its code there: a failure of either cancels the other, and this
     /// returns when both have ended. A far end that still sends when the body has ended is cancelled, for nobody would read
-    /// it: a body that wants it to go on to its end asks for the [result](Context::result).
+    /// it: a body that wants it to go on to its end asks for the [result](Context::result). One that still reads comes to the
+    /// end of what was sent.
     ///
     /// # Errors
     /// - [`Raised::Group`]: the failures of the body, of the far end, or of both; that it can't be called is one.
-    /// - [`Raised::Cancelled`]: the scope around is cancelled.
+    /// - [`Raised::Cancelled`]: the scope around is cancelled; or the body gave no value, since it was, as by
+    ///   [`cancel`](Context::cancel) in it: not to be [passed on](Raised::Cancelled) then.
     /// - [`Raised::Refused`]: as many scopes are open as may be.
     pub fn context<A, R, D, T>(
         &self,

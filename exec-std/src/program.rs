@@ -293,6 +293,8 @@ impl Program {
         if let Some(ended) = drive.until_run(&shared)? {
             return Ok(Next::Exit(i32::from(ended.status())));
         }
+        // Its parent was told that it is ready. What is left, a thread and the user's code, may wait for those who are not.
+        std::thread::yield_now();
         let told = shared.drive(|shell| (shell.machine().levels(), shell.take_brief()));
         let (levels, brief) = told.unwrap_or_default();
         if levels > 0 {

@@ -2,7 +2,8 @@
 //! comes wakes one thread and not two.
 //!
 //! The rule: who stops waiting gives the channel back at once, so that it is never without a reader; and whoever has
-//! something else to tell a reader wakes it. Who waits at a slot is woken by the cancellation of what this thread stands in.
+//! something else to tell a reader wakes it. Who waits at a slot is woken by the cancellation of what this thread stands in, and
+//! looks at that first: what comes without end can't keep it from that.
 
 use std::cell::OnceCell;
 use std::os::fd::{AsFd, OwnedFd};
@@ -84,7 +85,7 @@ impl Drop for Reader<'_> {
 }
 
 impl Actor {
-    /// Waits at a slot for what `found` finds there, for the cancellation of what this thread stands in, or until the time is
+    /// Waits at a slot for the cancellation of what this thread stands in, for what `found` finds there, or until the time is
     /// over; and reads the channel meanwhile that it comes on, if it comes on one.
     pub(crate) fn wait_at<T>(
         &self,
@@ -93,15 +94,23 @@ impl Actor {
         until: Option<Instant>,
         mut found: impl FnMut(&mut Talk) -> Option<Result<T, Raised>>,
     ) -> Option<Result<T, Raised>> {
+        let mut found = |talk: &mut Talk| {
+            let cause = self.cancelled_now().filter(|cause| !talk.is_behind(cause));
+            cause.map(|cause| Err(Raised::Cancelled(cause))).or_else(|| found(talk))
+        };
         let value = found(&mut slot.look());
         if value.is_some() {
             return value;
         }
         self.watch_from_elsewhere(slot);
         let reader = || Reader::of(self.desk(), link?);
-        slot.wait_reading(until, reader, |talk| {
-            found(talk).or_else(|| self.cancelled_now().map(|cause| Err(Raised::Cancelled(cause))))
-        })
+        slot.wait_reading(until, reader, found)
+    }
+
+    /// Says by what this thread is cancelled before it takes more from a slot, or adds to what the far end has.
+    pub(crate) fn checkpoint_at(&self, slot: &Slot) -> Result<(), Raised> {
+        let cause = self.cancelled_now().filter(|cause| !slot.look().is_behind(cause));
+        cause.map_or(Ok(()), |cause| Err(Raised::Cancelled(cause)))
     }
 
     /// Has this thread woken at a slot by what cancels it, if that does not cancel what the slot belongs to. Gives whether so.

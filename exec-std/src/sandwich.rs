@@ -18,8 +18,11 @@ use rustix::process::{
 use crate::sweep::{HELD, LOOK, reap, say, sweep};
 use crate::unix::process::{Exit, Process};
 use crate::unix::procfs;
-use crate::unix::signals::{Received, Signals};
+use crate::unix::signals::{Received, Signals, TAKEN};
 use crate::unix::sys::{self, Kin, Side};
+
+/// What an outer half hears that does not share the terminal's group: Ctrl-\ would end it before its inner one.
+const RELAYED: [Signal; 5] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::USR1, Signal::QUIT];
 
 /// The pid of the outer half, in an inner one that shares the terminal's group with it.
 static OUTER: AtomicI32 = AtomicI32::new(0);
@@ -32,6 +35,8 @@ impl Sandwich {
     /// Divides this process, which must have one thread: the outer half stays in here until the inner one and all that it
     /// left is gone, and exits with its status. Returns in the inner half, which leads a group of its own.
     ///
+    /// Signals that cancel are passed on to the inner half; SIGQUIT, which asks for the same end, as SIGTERM.
+    ///
     /// Where the inner half is killed by signal n, that is told on standard error, and the exit status is 128 + n.
     ///
     /// What is still there 2 s after SIGKILL, with nobody gone meanwhile, is given up: it is named on standard error, and the
@@ -43,7 +48,8 @@ impl Sandwich {
         Self::divide(true, |signal| 128 + signal)
     }
 
-    /// The same, but both halves stay in the terminal's group, and what the terminal sends is not relayed.
+    /// The same, but both halves stay in the terminal's group, what the terminal sends is not relayed, and SIGQUIT is for
+    /// others of the group: both halves ignore it.
     ///
     /// # Errors
     /// The same.
@@ -66,7 +72,12 @@ impl Sandwich {
         sys::set_default(Signal::CHILD.as_raw());
         let outer = getpid();
         // Before the fork, so that there is no moment in which the tree stands and a signal kills the outer half.
-        let signals = Signals::install()?;
+        let signals = if own_group {
+            Signals::install_for(&RELAYED)?
+        } else {
+            sys::ignore(Signal::QUIT.as_raw());
+            Signals::install_for(&TAKEN)?
+        };
         match sys::fork(Kin::Child)? {
             Side::Child => inner(outer, own_group),
             Side::Parent { pid, pidfd } => {
@@ -129,7 +140,9 @@ impl Outer {
             let dead = !polled[1].revents().is_empty();
             while let Ok(Some(received)) = self.signals.read() {
                 if self.relays || !received.is_from_terminal() {
-                    let _ = self.inner.signal(received.signal.as_raw());
+                    // The inner half's machine counts those that it knows.
+                    let known = if received.signal == Signal::QUIT { Signal::TERM } else { received.signal };
+                    let _ = self.inner.signal(known.as_raw());
                 }
             }
             if let Ok(Some(exit)) = self.inner.collect() {

@@ -50,7 +50,8 @@ impl Actor {
     ///
     /// # Errors
     /// - [`Raised::Group`]: all failures of the body and of the threads.
-    /// - [`Raised::Cancelled`]: the scope around is cancelled.
+    /// - [`Raised::Cancelled`]: the scope around is cancelled; or the body gave no value, since it was, as by
+    ///   [`cancel`](Threads::cancel): not to be [passed on](Raised::Cancelled) then.
     /// - [`Raised::Refused`]: as many scopes are open as may be.
     pub fn threads<'env, T>(
         &'env self,

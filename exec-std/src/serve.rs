@@ -34,9 +34,10 @@ impl Actor {
         let taken = self.said(|shell| {
             let taken = shell.accept(context);
             match taken {
+                // Who is ending has declined it, or it was withdrawn.
+                Ok(_) | Err(Refused::ClosedContext | Refused::Cancelled(_) | Refused::Ended) => {}
                 Err(Refused::Full { .. }) => self.be_busy(shell, context),
-                Err(_) => shell.cancel_context(context),
-                Ok(_) => {}
+                Err(refused) => shell.finish(context, Err(Raised::Refused(refused))),
             }
             taken
         });

@@ -4,10 +4,11 @@
 //! the end of the stream have places of their own, which no number of items can fill.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use windrow_core::{ActorId, Cause, Exit, ScopeId};
+use windrow_core::{ActorId, Cause, Exit, Reason, ScopeId};
 
 use crate::board::{is_past, wait_on};
 use crate::failure::{Failure, Raised, counted};
@@ -19,6 +20,8 @@ use crate::unix::waker::Waker;
 pub(crate) struct Slot {
     talk: Mutex<Talk>,
     changed: Condvar,
+    /// Items that its reader took, whichever thread is to say so.
+    taken: AtomicU32,
 }
 
 /// What came.
@@ -100,6 +103,11 @@ impl Talk {
         !self.ended && self.over.is_none()
     }
 
+    /// Tells whether a cancellation followed from how the far end failed. That stands behind the items that came before.
+    pub(crate) fn is_behind(&self, cause: &Cause) -> bool {
+        matches!(&self.over, Some(Over::Cancelled(end)) if end == cause && cause.reason == Reason::Failure)
+    }
+
     fn is_awaited(&self) -> bool {
         self.waiting > 0 || self.reader.is_some()
     }
@@ -109,6 +117,16 @@ impl Slot {
     /// Looks at what came. A thread that panicked while it looked has changed nothing.
     pub(crate) fn look(&self) -> MutexGuard<'_, Talk> {
         self.talk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an item that was taken. Gives how many there are that nobody has said so of.
+    pub(crate) fn take_one(&self) -> u32 {
+        self.taken.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// Gives how many items were taken since this was asked last.
+    pub(crate) fn taken(&self) -> u32 {
+        self.taken.swap(0, Ordering::Relaxed)
     }
 
     /// Waits until `found` finds something, or the time is over.
@@ -204,6 +222,7 @@ impl Slot {
         items.clear();
         errors.clear();
         (talk.items, talk.errors) = (items, errors);
+        *self.taken.get_mut() = 0;
     }
 }
 

@@ -50,12 +50,17 @@ pub(super) fn preload() {
 const MODULE: Module = Module { acts: &[("count-signals", count_signals as Act)], ..Module::EMPTY };
 
 /// `count-signals GATE NUMBER...`: knocks `u` when ready, a letter for each signal that comes, and exits with 7 at the
-/// first of the given numbers. INT is `i`, TERM `t`, HUP `h`, USR2 `2`.
+/// first of the given numbers. INT is `i`, TERM `t`, HUP `h`, QUIT `q`, USR2 `2`.
 fn count_signals(words: &[String]) -> u8 {
     let [path, last @ ..] = words else { return 125 };
     let last: Vec<i32> = last.iter().filter_map(|number| number.parse().ok()).collect();
-    let counted =
-        [(Signal::SIGINT, "i"), (Signal::SIGTERM, "t"), (Signal::SIGHUP, "h"), (Signal::SIGUSR2, "2")];
+    let counted = [
+        (Signal::SIGINT, "i"),
+        (Signal::SIGTERM, "t"),
+        (Signal::SIGHUP, "h"),
+        (Signal::SIGQUIT, "q"),
+        (Signal::SIGUSR2, "2"),
+    ];
     let set: SigSet = counted.iter().map(|(signal, _)| *signal).collect();
     set.thread_block().expect("a mask");
     gate::knock(path, "u");

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
 use serde_json::Value;
-use windrow_std::unix::exec::{self, Command};
+use windrow_std::unix::exec::{self, Command, Leads};
 use windrow_std::unix::process::{Exit, Process};
 use windrow_std::unix::stdio::null;
 
@@ -49,7 +49,7 @@ impl Launch {
 
     /// Leaves it in the case's process group: a leader of a group can't lead a session.
     pub(crate) fn in_our_group(mut self) -> Self {
-        self.command.own_group = false;
+        self.command.leads = Leads::Nothing;
         self
     }
 

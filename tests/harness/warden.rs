@@ -75,6 +75,8 @@ pub(super) fn directory_of(warden: u32) -> PathBuf {
 
 fn make_directory() -> PathBuf {
     let place = directory_of(std::process::id());
+    // A warden that was killed, and had this number, may have left one.
+    let _ = std::fs::remove_dir_all(&place);
     for below in ["own", "run", "tmp"] {
         std::fs::create_dir_all(place.join(below)).expect("a directory for the case");
     }

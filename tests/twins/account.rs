@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use windrow_core::sim::Scenario;
 use windrow_core::{
-    ActorId, Census, Error, Event, Input, Instant, Kind, Message, NameId, Output, Record, SpecId, Stamp,
+    ActorId, Census, Error, Event, Input, Instant, Kind, Message, NameId, Output, Record, ScopeId, SpecId,
+    Stamp,
 };
 
 /// What each actor took and said, under its place.
@@ -149,29 +150,34 @@ fn named(text: &str, places: &BTreeMap<String, String>) -> String {
 
 /// Gives what a record says, each line with its strand.
 fn lines(record: &Record, places: &BTreeMap<String, String>) -> impl Iterator<Item = (String, String)> {
-    let asks = asked(record.input).map(|line| (String::from("asks"), line));
     let said = record.outputs.iter().filter_map(|output| said(*output));
-    asks.into_iter().chain(said).map(|(strand, line)| (named(&strand, places), named(&line, places)))
+    asked(record.input)
+        .into_iter()
+        .chain(said)
+        .map(|(strand, line)| (named(&strand, places), named(&line, places)))
 }
 
-/// Gives what a user's code asked or told its machine, which must be the same for the same script.
-fn asked(input: Input) -> Option<String> {
-    match input {
+/// Gives what a user's code asked or told its machine, which must be the same for the same script. What stands in the actor's own
+/// scope and what stands in others may be the words of different threads.
+fn asked(input: Input) -> Option<(String, String)> {
+    let (scope, line) = match input {
         Input::OpenScope { scope, parent, shield, deadline } => {
-            Some(format!("OpenScope {scope} in {parent}, shield {shield}, deadline {}", deadline.is_some()))
+            let deadline = deadline.is_some();
+            (scope, format!("OpenScope {scope} in {parent}, shield {shield}, deadline {deadline}"))
         }
-        Input::Failed { scope, error } => Some(format!("Failed in {scope}: {}", words(error))),
-        Input::Leave { .. } | Input::Cancel { .. } | Input::CancelChild { .. } | Input::TaskEnded { .. } => {
-            Some(format!("{input:?}"))
-        }
-        _ => None,
-    }
+        Input::Failed { scope, error } => (scope, format!("Failed in {scope}: {}", words(error))),
+        Input::Leave { scope } | Input::Cancel { scope } => (scope, format!("{input:?}")),
+        Input::CancelChild { .. } | Input::TaskEnded { .. } => (ScopeId::ROOT, format!("{input:?}")),
+        _ => return None,
+    };
+    Some((format!("asks in {scope}"), line))
 }
 
 /// Gives an output and the strand that it belongs to.
 fn said(output: Output) -> Option<(String, String)> {
     let strand = match output {
-        Output::Discard(_) => return None,
+        // Room that nobody needs any more is heard of or not: its news cross the end of the call.
+        Output::Discard(_) | Output::Credited { .. } => return None,
         Output::Spawn { child, .. }
         | Output::Signal { child, .. }
         | Output::Sweep { child }
@@ -182,6 +188,7 @@ fn said(output: Output) -> Option<(String, String)> {
             | Event::Gone(child)
             | Event::Escalated(child, _)
             | Event::Unkillable(child)
+            | Event::Purged(child)
             | Event::Escaped(child, _)
             | Event::Leaked(child),
         ) => format!("process of {child}"),

@@ -14,13 +14,20 @@ use rustix::process::{
 };
 use windrow_core::sim::{Script, Verb};
 use windrow_std::order::{Any, Command};
-use windrow_std::{Actor, Backend, Child, Endpoint, Nursery, Order, Portal, Raised, Scope, Service, Sink};
+use windrow_std::{
+    Actor, Backend, Child, Endpoint, FromCaller, Nursery, Order, Portal, Raised, Scope, Service, Serving,
+    ToCaller, Window,
+};
 
 use super::stage::{Stage, deafen};
 use crate::harness::{program, shell, watch};
 use crate::templates::only_template;
 
 const CALL: Endpoint<(), ()> = Endpoint::new("twins-call");
+/// What goes each way.
+type Items = (FromCaller<u16>, ToCaller<u16>);
+/// The same, called by who reads what comes before the answer.
+const TALK: Endpoint<(), (), Items> = Endpoint::new("twins-talk");
 
 /// Whom this process calls for its callers, once that one is up.
 static FIRST: OnceLock<Portal> = OnceLock::new();
@@ -56,26 +63,62 @@ pub(super) fn part(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
 
 /// What a part does that is called.
 pub(super) fn called() -> Service {
-    Service::new("called").on(CALL, |serving, ()| {
-        let stage = Stage::of_process().expect("a scene");
-        let node = stage.place(serving.id());
-        for verb in after(&stage.script(node), Verb::OnCall) {
-            match verb {
-                Verb::Return => return Ok(()),
-                Verb::Fail => return Err(Raised::from("it fails, as it was told to")),
-                Verb::Call => {
-                    watch::observe("its child is up", || FIRST.get().is_some());
-                    drop(FIRST.get().map(|first| first.call(CALL, &())));
-                }
-                Verb::ExitHard => std::process::exit(3),
-                Verb::Stick => {
-                    deafen(serving.id());
-                    stage.mark(&format!("done-{node}"), "");
-                }
-                verb => panic!("nobody here does {verb:?} for a caller"),
+    let called = Service::new("called").on(CALL, |serving, ()| serve(serving, |_| Ok(())));
+    called.on(TALK, |serving, ()| serve(serving, |items| send(serving, items)))
+}
+
+/// Sends so many items, each when there is room for it.
+fn send(serving: &Serving<'_, Items>, items: u16) -> Result<(), Raised> {
+    let mut stream = serving.stream_with(Window::items(1))?;
+    (0..items).try_for_each(|item| stream.send(&item))?;
+    stream.finish();
+    Ok(())
+}
+
+/// Does for a caller what its script says, some of it by `send`.
+fn serve(actor: &Actor, send: impl Fn(u16) -> Result<(), Raised>) -> Result<(), Raised> {
+    let stage = Stage::of_process().expect("a scene");
+    let node = stage.place(actor.id());
+    let script = stage.script(node);
+    for verb in after(&script, Verb::OnCall) {
+        match verb {
+            Verb::Items(items) => return send(items),
+            Verb::CallAt(_) => {
+                watch::observe("its child is up", || FIRST.get().is_some());
+                FIRST.get().map_or(Ok(()), |first| talk(&script, first))?;
             }
+            Verb::Return => return Ok(()),
+            Verb::Fail => return Err(Raised::from("it fails, as it was told to")),
+            Verb::Call => {
+                watch::observe("its child is up", || FIRST.get().is_some());
+                drop(FIRST.get().map(|first| first.call(CALL, &())));
+            }
+            Verb::ExitHard => std::process::exit(3),
+            Verb::Stick => {
+                deafen(actor.id());
+                stage.mark(&format!("done-{node}"), "");
+            }
+            verb => panic!("nobody here does {verb:?} for a caller"),
         }
-        stay()
+    }
+    actor.sleep_forever()
+}
+
+/// Makes a call that is part of what this thread is at, and reads what comes of it as its script says. Who reads says
+/// something, too, for which there is room.
+fn talk(script: &Script, portal: &Portal) -> Result<(), Raised> {
+    portal.context(TALK, &(), |context| {
+        let mut stream = context.stream_with(Window::items(script.reads().unwrap_or(1)))?;
+        if script.reads().is_none() {
+            return context.result();
+        }
+        stream.send(&0)?;
+        let items = script.only().and_then(|items| usize::try_from(items).ok());
+        stream.by_ref().take(items.unwrap_or(usize::MAX)).try_for_each(|item| item.map(drop))?;
+        if items.is_some() {
+            drop(stream);
+        }
+        context.result()
     })
 }
 
@@ -116,6 +159,8 @@ impl Part<'_> {
         match ended {
             // That its own time is over is how this script goes.
             Err(Raised::TimedOut) if has_deadline => Ok(()),
+            // Nor does what it asked for itself go any further.
+            Err(Raised::Cancelled(_)) if self.script.has(Verb::CancelSelf) => Ok(()),
             ended => ended,
         }
     }
@@ -136,7 +181,8 @@ impl Part<'_> {
         let order = Order::entry(entry, child.to_string());
         match () {
             () if script.is_command() => command(&script, child).into(),
-            () if script.has(Verb::NoStart) => order.stdout(Sink::Path("/proc/none".into())).into(),
+            // No program can be given an argument as long, and its title is one.
+            () if script.has(Verb::NoStart) => order.name("x".repeat(1 << 18)).backend(Backend::Exec).into(),
             () if script.has(Verb::Thread) => order.backend(Backend::Thread).into(),
             () => order.into(),
         }
@@ -191,6 +237,7 @@ impl Part<'_> {
             Verb::Panic => panic!("it panics, as it was told to"),
             Verb::CancelSelf => nursery.map_or_else(|| self.actor.cancel(), Nursery::cancel),
             Verb::CancelChild => children.first().iter().for_each(|child| child.cancel()),
+            Verb::CallAt(_) => return children.first().and_then(|child| self.talk(child).err()).map(Err),
             Verb::Call => return children.first().and_then(|child| self.call(child).err()).map(Err),
             Verb::Block => {
                 self.stage.mark(&format!("done-{}", self.node), "");
@@ -225,6 +272,12 @@ impl Part<'_> {
         let portal = child.portal();
         std::thread::scope(|scope| drop(scope.spawn(move || portal.call(CALL, &())).join()));
         Ok(())
+    }
+
+    /// Calls a child as part of what the main task is at.
+    fn talk(&self, child: &Child) -> Result<(), Raised> {
+        child.ready()?;
+        talk(&self.script, &child.portal())
     }
 
     /// Waits until there is work to do.

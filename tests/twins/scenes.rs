@@ -77,7 +77,16 @@ scenes! {
     a_thread: tree(1, 1).with(1, DeafThread);
     a_call_is_answered: ends(tree(1, 1).with(0, Calls).script(1, ANSWERS));
     a_thread_is_called: ends(tree(1, 1).with(0, Calls).script(1, THREAD_ANSWERS));
+    a_call_fails: ends(tree(1, 1).with(0, Calls).script(1, FAILS));
+    a_thread_fails_its_caller: ends(tree(1, 1).with(0, Calls).script(1, THREAD_FAILS));
     a_call_passes_through: ends(tree(1, 2).with(0, Calls).script(1, PASSES_ON).script(2, ANSWERS));
+    a_call_fails_further_down: ends(tree(1, 2).with(0, Calls).script(1, PASSES_ON).script(2, FAILS));
+    a_callees_child_dies: ends(tree(1, 2).script(0, &[Verb::Call]).script(1, WAITS_ON).with(2, DiesOfCall));
+    a_linked_call_is_answered: ends(tree(1, 1).script(0, LINKED).script(1, ANSWERS));
+    a_linked_call_fails: ends(tree(1, 1).script(0, LINKED).script(1, FAILS));
+    a_failure_is_relayed_by_who_called: ends(tree(1, 2).script(0, LINKED).script(1, RELAYS).script(2, FAILS));
+    a_stream_is_read: ends(tree(1, 1).script(0, READS).script(1, SENDS));
+    a_stream_is_read_no_further: ends(tree(1, 1).script(0, READS_ONE).script(1, SENDS_MORE));
     the_middle_is_deaf: condemned(tree(1, 2).with(1, Wedge));
     both_generations_are_deaf: condemned(tree(1, 2).with(1, Wedge).with(2, Wedge));
     the_middle_is_stopped: hurried(tree(1, 2).with(1, Stopped));
@@ -89,8 +98,21 @@ scenes! {
 
 const ANSWERS: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Return];
 const THREAD_ANSWERS: &[Verb] = &[Verb::Thread, Verb::Serve, Verb::OnCall, Verb::Return];
+const FAILS: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Fail];
+const THREAD_FAILS: &[Verb] = &[Verb::Thread, Verb::Serve, Verb::OnCall, Verb::Fail];
 /// It calls its own child before it answers.
 const PASSES_ON: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Call, Verb::Return];
+/// It calls its child in a scope of the call's own.
+const LINKED: &[Verb] = &[Verb::CallAt(1), Verb::CancelSelf, Verb::Return];
+const RELAYS: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::CallAt(2), Verb::Return];
+const READS: &[Verb] = &[Verb::Reads(1), Verb::CallAt(1), Verb::CancelSelf, Verb::Return];
+/// Its window is so wide that it says nothing of the one item before it lets go of all.
+const READS_ONE: &[Verb] = &[Verb::Reads(4), Verb::Only(1), Verb::CallAt(1), Verb::CancelSelf, Verb::Return];
+const SENDS: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Items(4)];
+/// More than there is room for.
+const SENDS_MORE: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Items(6)];
+/// The same, but that it never answers.
+const WAITS_ON: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Call];
 
 /// A tree that is up before anything is done, with spans that only end if something is wrong.
 fn tree(breadth: usize, depth: usize) -> Scenario {

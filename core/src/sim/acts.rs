@@ -12,11 +12,12 @@ use crate::{ActorId, Child, End, Event, Input, Life, Link, Message, On, Output, 
 
 /// Asks what looks at a step as a whole.
 pub(super) fn check(
-    world: &World<'_>,
+    world: &mut World<'_>,
     node: usize,
     before: &Before,
     outputs: &[Output],
 ) -> Result<(), Violation> {
+    super::rungs::check(world, node, before, outputs)?;
     check_status(world, node, before)?;
     check_boot_death(world, node, before, outputs)?;
     check_boot(world, node, before, outputs)?;
@@ -121,10 +122,10 @@ pub(super) fn check_output(world: &mut World<'_>, node: usize, output: &Output) 
     let now = world.now;
     match output {
         Output::Report(Event::Escalated(child, Signal::Term)) if is_healthy(world, *child) => {
-            let text = format_args!("{} loses patience with {child}, whose driver works", id(node));
+            let text = format_args!("{} loses patience with {child}, which is healthy", id(node));
             Err(Violation::told(Promise::Escalation, now, text))
         }
-        Output::Report(Event::Escalated(child, Signal::Kill))
+        Output::Report(Event::Escalated(child, Signal::Kill) | Event::Purged(child))
             if world.oracle.healthy
                 && is_healthy(world, *child)
                 && world.oracle.heard[place(*child)].ready =>

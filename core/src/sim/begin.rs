@@ -9,6 +9,7 @@ use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::{INIT, Pid, What};
 use super::scenario::Scenario;
+use super::slip::Slip;
 use super::spans::Span;
 use super::verb::Verb;
 use super::world::{Actor, World, id};
@@ -81,7 +82,7 @@ impl World<'_> {
         self.at(first, Event::User { signal: Signal::Int });
         if self.scenario.hurry {
             let second =
-                self.pick(Source::User, &[0, 1, 50, 300, 700, 2000], format_args!("and again after"));
+                self.pick(Source::User, &[0, 1, 120, 300, 700, 2000], format_args!("and again after"));
             if !second.is_zero() {
                 self.at(first.after(second), Event::User { signal: Signal::Term });
             }
@@ -92,8 +93,17 @@ impl World<'_> {
     pub(super) fn user(&mut self, signal: Signal) {
         self.signals += 1;
         self.timeline.note(self.now, "user", format_args!("{signal:?} to {}", id(0)));
+        let others: &[Signal] = match self.scenario.slip {
+            Some(Slip::Threefold) => &[Signal::Term, Signal::Hup],
+            _ => &[],
+        };
         if let Some(pid) = self.pids[0] {
             self.deliver(pid, signal, None);
+        }
+        // Whatever comes within a hop is the same signal.
+        let later = self.now.after(self.scenario.limits.times.hop * 2);
+        for other in others {
+            self.at(later, Event::Fact { node: 0, fact: Input::Signalled(*other) });
         }
     }
 

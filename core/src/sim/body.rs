@@ -14,7 +14,7 @@ use super::oracle::Violation;
 use super::play::{Cue, HELPER, NURSERY};
 use super::spans::Span;
 use super::verb::Verb;
-use super::world::{World, id};
+use super::world::{Actor, World, id};
 use crate::{ContextId, Error, Input, ScopeId, TaskId};
 
 /// Where a script is.
@@ -36,8 +36,17 @@ pub(super) enum Calling {
     No,
     /// It waits for the one whom it is to call, or to cancel.
     Soon(u8),
-    /// It waits for the answer.
-    Now(u8, ContextId),
+    /// It waits for the answer; with a scope, that of the call alone.
+    Now(u8, ContextId, Option<ScopeId>),
+    /// It has left the scope of its call, and waits until nothing of that is left.
+    Leaving(u8, ScopeId),
+}
+
+impl Calling {
+    /// Tells whether it waits for that and for nothing else.
+    pub(super) fn is_bound(self) -> bool {
+        matches!(self, Self::Now(..) | Self::Leaving(..))
+    }
 }
 
 /// The call that a script serves: one at a time, and the others wait.
@@ -55,6 +64,8 @@ pub(super) struct Serving {
     pub(super) streams: bool,
     /// It has done what it can, and will answer.
     pub(super) over: bool,
+    /// It was cancelled while it waited for somebody else's answer, and could not hear that.
+    pub(super) missed: bool,
 }
 
 /// The main task of one actor.
@@ -64,6 +75,8 @@ pub(super) struct Body {
     pub(super) stage: Stage,
     /// Of the script itself, and of what it does for a caller.
     pub(super) calling: [Calling; 2],
+    /// What failed in the call that either is at.
+    pub(super) owed: [Vec<Error>; 2],
     pub(super) serving: Option<Serving>,
     /// It was cancelled while it could not hear that.
     pub(super) missed: bool,
@@ -77,6 +90,7 @@ impl Body {
             conduct,
             stage: Stage::Idle,
             calling: [Calling::No; 2],
+            owed: [Vec::new(), Vec::new()],
             serving: None,
             missed: false,
             nursery: None,
@@ -86,6 +100,12 @@ impl Body {
 }
 
 impl World<'_> {
+    /// Gives the actor at a place, unless it has ended or died: then it decides nothing any more.
+    pub(super) fn deciding(&self, node: usize) -> Option<&Actor> {
+        let actor = self.actors[node].as_ref();
+        actor.filter(|actor| self.kernel.at(actor.pid).is_alive() && actor.outcome.is_none())
+    }
+
     pub(super) fn body(&mut self, node: usize) -> Option<&mut Body> {
         self.actors[node].as_mut().map(|actor| &mut actor.body)
     }
@@ -143,8 +163,10 @@ impl World<'_> {
         if scope == ScopeId::ROOT {
             self.reported.push(error);
         } else if let Some(body) = self.body(node) {
-            match &mut body.serving {
-                Some(serving) if serving.scope == scope => serving.owed.push(error),
+            let of = |calling: &Calling| matches!(calling, Calling::Leaving(_, call) if *call == scope);
+            match (body.calling.iter().position(of), &mut body.serving) {
+                (Some(strand), _) => body.owed[strand].push(error),
+                (None, Some(serving)) if serving.scope == scope => serving.owed.push(error),
                 _ => body.held.push(error),
             }
         }
@@ -152,8 +174,10 @@ impl World<'_> {
 
     /// Hears that a scope is closed.
     pub(super) fn closed(&mut self, node: usize, scope: ScopeId, lost: u32) {
-        if scope == NURSERY {
+        if scope != ScopeId::ROOT {
             self.oracle.dropped += lost;
+        }
+        if scope == NURSERY {
             let after =
                 self.pick(Source::Script, &[0, 1, 40], format_args!("{} hands errors on after", id(node)));
             self.at(self.now.after(after), Event::Cue { node, cue: Cue::Relay });
@@ -165,7 +189,8 @@ impl World<'_> {
         let Some(body) = self.body(node) else { return };
         body.stage = Stage::Over;
         let owed = body.serving.take().map_or(0, |serving| serving.owed.len());
-        let held = core::mem::take(&mut body.held).len() + owed;
+        let called: usize = body.owed.iter_mut().map(|owed| core::mem::take(owed).len()).sum();
+        let held = core::mem::take(&mut body.held).len() + owed + called;
         self.oracle.dropped += u32::try_from(held).unwrap_or(u32::MAX);
     }
 }

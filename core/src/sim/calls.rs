@@ -14,8 +14,8 @@ use super::promise::Promise;
 use super::serve::is_served;
 use super::world::{World, id};
 use crate::{
-    ActorId, Answer, Cause, ContextId, Ending, Error, Event, Input, Instant, Kind, Life, Link, Message,
-    Output, Payload, Reason, ScopeId, Side, Word,
+    ActorId, Answer, Cause, ContextId, Ending, Error, Event, Input, Instant, Kind, Link, Message, Output,
+    Payload, Reason, ScopeId, Side, Word,
 };
 
 /// What was heard of a call where it is served.
@@ -113,6 +113,9 @@ fn hear(world: &mut World<'_>, node: usize, input: &Input) {
         Input::Call { context, scope, .. } => {
             calls.read.insert((node, context), scope);
         }
+        Input::Unread { context } => {
+            calls.read.remove(&(node, context));
+        }
         Input::Leave { scope } => calls.read.retain(|(at, _), of| *at != node || *of != scope),
         Input::Received { link, message: Message::Context { number, side: Side::Caller, word } } => {
             let context = ContextId::callee(link, number);
@@ -208,8 +211,6 @@ fn check_served(
     cause: Cause,
 ) -> Result<(), Violation> {
     let now = world.now;
-    // Who ends by itself takes no call any more, and nobody but itself is why.
-    let ends = cause.canceller == id(node) && world.life(node) != Some(Life::Running);
     let calls = &mut world.oracle.calls;
     let over =
         calls.served.get(&(node, context)).and_then(|call| call.until).is_some_and(|until| until <= now);
@@ -221,7 +222,6 @@ fn check_served(
             calls.cancel((node, context), cause);
             Ok(())
         }
-        (None, Reason::Asked) if ends => Ok(()),
         (None, Reason::PeerLost) => {
             calls.cancel((node, context), cause);
             Ok(())

@@ -9,9 +9,9 @@ use core::fmt;
 use super::catalog::{Hang, Reach};
 use super::choices::Choices;
 use super::explore::{explore, shapes};
+use super::find::Find;
 use super::mixed::mixed;
 use super::nets::Nets;
-use super::oracle::Violation;
 use super::run::run;
 use super::scenario::Scenario;
 
@@ -21,22 +21,10 @@ use super::scenario::Scenario;
 pub struct Claim {
     /// What the search of every small tree found, with the net away that hides it.
     pub every_tree: Option<Find>,
-    /// What the first seed was that found something, and what it found.
-    pub roam: Option<(u64, Violation)>,
-}
-
-/// A find in one of all trees.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Find {
-    /// The tree, by the parent of each actor but the first.
-    pub parents: Vec<usize>,
-    /// How many deviations it took.
-    pub deviations: usize,
-    /// Different states that were met before, in smaller trees and with fewer deviations too.
+    /// Different states that it met, in smaller trees and with fewer deviations too.
     pub states: u64,
-    /// What was broken.
-    pub violation: Violation,
+    /// What the first seed was that found something, and what it found.
+    pub roam: Option<(u64, Find)>,
 }
 
 impl Claim {
@@ -56,32 +44,39 @@ impl Claim {
         broken: impl Fn(Scenario) -> Scenario,
     ) -> Self {
         let world = |parents| broken(Scenario::of(parents).wild()).with_nets(nets.unwrap_or(Nets::ALL));
-        let every_tree = nets.and_then(|_| every_tree(actors, most, world));
-        let found =
-            |seed| run(&broken(mixed(seed)), Choices::seed(seed)).violation.map(|found| (seed, found));
-        Self { every_tree, roam: (0..seeds).find_map(found) }
+        let (every_tree, states) = match nets {
+            Some(_) => every_tree(actors, most, world),
+            None => (None, 0),
+        };
+        let found = |seed| {
+            let scenario = broken(mixed(seed));
+            let report = run(&scenario, Choices::seed(seed));
+            Find::of_run(scenario, report).map(|find| (seed, find))
+        };
+        Self { every_tree, states, roam: (0..seeds).find_map(found) }
     }
 }
 
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.every_tree {
-            Some(Find { parents, deviations, states, violation }) => {
-                let actors = parents.len() + 1;
-                write!(f, "{} of {actors} actors, k = {deviations}, {states} states", violation.promise)?;
+            Some(Find { scenario, trace, violation }) => {
+                let (actors, k) = (scenario.nodes(), trace.deviations());
+                write!(f, "{} of {actors} actors, k = {k}, {} states", violation.promise, self.states)?;
             }
             None => f.write_str("no tree shows it")?,
         }
         match &self.roam {
-            Some((seed, violation)) => write!(f, "; seed {seed}: {}", violation.promise),
+            Some((seed, find)) => write!(f, "; seed {seed}: {}", find.violation.promise),
             None => f.write_str("; no seed shows it"),
         }
     }
 }
 
 impl Reach {
-    /// Gives the nets in whose place every small tree shows the hang, if any do.
-    fn nets(self) -> Option<Nets> {
+    /// Gives the nets with which the search of every small tree must find the hang, if there are any.
+    #[must_use]
+    pub fn nets(self) -> Option<Nets> {
         match self {
             Self::Whole => Some(Nets::ALL),
             Self::Without(away) => {
@@ -92,17 +87,19 @@ impl Reach {
     }
 }
 
-/// Searches trees of one actor, then of more, with no deviation and then with more, for the first that breaks a promise.
-fn every_tree(actors: usize, most: usize, world: impl Fn(Vec<usize>) -> Scenario) -> Option<Find> {
+/// Searches trees of one actor, then of more, with no deviation and then with more, for the first that breaks a promise; counts
+/// the states that it met.
+fn every_tree(actors: usize, most: usize, world: impl Fn(Vec<usize>) -> Scenario) -> (Option<Find>, u64) {
     let mut states = 0;
     for deviations in 0..=most {
         for parents in (1..=actors).flat_map(shapes) {
-            let sum = explore(&world(parents.clone()), deviations);
+            let scenario = world(parents);
+            let sum = explore(&scenario, deviations);
             states += sum.states;
-            if let Some((violation, _)) = sum.found {
-                return Some(Find { parents, deviations, states, violation });
+            if let Some(found) = sum.found {
+                return (Some(Find::new(scenario, found)), states);
             }
         }
     }
-    None
+    (None, states)
 }

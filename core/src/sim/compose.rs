@@ -11,7 +11,7 @@ use super::script::Script;
 use super::verb::Verb;
 
 /// What may surround a script.
-const SURROUNDINGS: [Verb; 10] = [
+const SURROUNDINGS: [Verb; 11] = [
     Verb::Bare,
     Verb::Shield,
     Verb::Deadline,
@@ -22,6 +22,7 @@ const SURROUNDINGS: [Verb; 10] = [
     Verb::Reads(1),
     Verb::Reads(3),
     Verb::Lossy,
+    Verb::Only(1),
 ];
 /// What it may do, most often work.
 const DEEDS: [Verb; 33] = [

@@ -10,7 +10,8 @@ use core::mem::discriminant;
 use super::choices::Choices;
 use super::conduct::Conduct;
 use super::event::Event;
-use super::kernel::{Pid, Vital};
+use super::kernel::Vital;
+use super::promise::Promise;
 use super::world::{World, id, place};
 use crate::{ActorId, Child, Exit, Input, Life, Link, Message, On, Outcome, PeerId, Signal, Wait, Why};
 
@@ -72,12 +73,11 @@ impl fmt::Display for Cure {
 }
 
 impl World<'_> {
-    /// Finds what ends this world well: single things, or the fewest of one kind. The gentlest come first. If it is to be
-    /// `calm`, nobody may be hurried by its parent on the way.
-    pub(super) fn cures(&self, most: usize, calm: bool, runs: &mut u32) -> Vec<Vec<Cure>> {
+    /// Finds what keeps the promise that is broken here: single things, or the fewest of one kind. The gentlest come first.
+    pub(super) fn cures(&self, most: usize, broken: Promise, runs: &mut u32) -> Vec<Vec<Cure>> {
         let mut works = |cures: &[Cure]| {
             *runs += 1;
-            self.is_cured_by(cures, calm)
+            self.is_cured_by(cures, broken)
         };
         let candidates = self.candidates();
         let singles = candidates.iter().map(|cure| vec![*cure]).filter(|cure| works(cure));
@@ -104,6 +104,14 @@ impl World<'_> {
         sets
     }
 
+    /// Gives the end of the root, if it keeps the promise that is broken here: that a tree ends with its root is no advice
+    /// where anything else helps.
+    pub(super) fn end_of_root(&self, broken: Promise, runs: &mut u32) -> Option<Vec<Cure>> {
+        let end = vec![Cure::Kill(id(0))];
+        *runs += 1;
+        self.is_cured_by(&end, broken).then_some(end)
+    }
+
     /// Lists the things that could be done, by kind, those deep in the tree before others.
     fn candidates(&self) -> Vec<Cure> {
         let mut cures = Vec::new();
@@ -118,13 +126,15 @@ impl World<'_> {
         }
         let full = (1..self.pids.len()).filter(|node| self.is_writing(*node));
         cures.extend(full.map(|node| Cure::Read(id(node))));
-        let mortal = |pid: Pid| self.kernel.at(pid).is_alive() && !self.kernel.at(pid).stuck;
-        let alive: Vec<ActorId> =
-            (0..self.pids.len()).rev().filter(|node| self.pids[*node].is_some_and(mortal)).map(id).collect();
-        cures.extend(alive.iter().filter(|actor| **actor != id(0)).map(|actor| Cure::CloseLink(*actor)));
-        cures.extend(alive.iter().map(|actor| Cure::Stop(*actor)));
-        // That a tree ends with its root is no advice.
-        cures.extend(alive.iter().filter(|actor| **actor != id(0)).map(|actor| Cure::Kill(*actor)));
+        let is_alive = |node: &usize| self.pids[*node].is_some_and(|pid| self.kernel.at(pid).is_alive());
+        let alive: Vec<usize> = (0..self.pids.len()).rev().filter(is_alive).collect();
+        // A command has no channel.
+        let linked = |node: &&usize| **node != 0 && !self.is_command(**node);
+        cures.extend(alive.iter().filter(linked).map(|node| Cure::CloseLink(id(*node))));
+        let mortal = |node: &&usize| self.pids[**node].is_some_and(|pid| !self.kernel.at(pid).stuck);
+        cures.extend(alive.iter().filter(mortal).map(|node| Cure::Stop(id(*node))));
+        let below = alive.iter().filter(|node| **node != 0);
+        cures.extend(below.filter(mortal).map(|node| Cure::Kill(id(*node))));
         cures.sort_by_key(Cure::rudeness);
         cures
     }
@@ -148,14 +158,28 @@ impl World<'_> {
         }
     }
 
-    /// Does these things and runs on; tells whether all ends well then.
-    fn is_cured_by(&self, cures: &[Cure], calm: bool) -> bool {
+    fn is_command(&self, node: usize) -> bool {
+        self.conducts[node].script().is_command()
+    }
+
+    /// Does these things and runs on; tells whether the promise that is broken here is kept then. If somebody was stuck, it is
+    /// once the root has ended, whatever else the defect breaks there; the healthy that were hurried must not be again.
+    fn is_cured_by(&self, cures: &[Cure], broken: Promise) -> bool {
         let mut world = self.clone();
         world.choices = Choices::prefix(Vec::new());
         cures.iter().for_each(|cure| world.apply(*cure));
         let hurried = |outcome: Outcome| outcome.tally.escalations > 0;
-        world.run().is_ok()
-            && !(calm && world.actors[0].as_ref().and_then(|root| root.outcome).is_none_or(hurried))
+        match world.run() {
+            Ok(()) if broken == Promise::Escalation => world.actors[0]
+                .as_ref()
+                .and_then(|root| root.outcome)
+                .is_some_and(|outcome| !hurried(outcome)),
+            Ok(()) => true,
+            Err(other) => {
+                let is_over = world.life(0) == Some(Life::Ended);
+                is_over && broken.is_stuck() && other.promise != broken && !other.promise.is_stuck()
+            }
+        }
     }
 
     fn apply(&mut self, cure: Cure) {
@@ -180,7 +204,10 @@ impl World<'_> {
             }
             Cure::Stop(actor) => self.signal_one(actor, Signal::Term),
             Cure::Kill(actor) => {
-                self.conducts[place(actor)] = Conduct::ExitHard;
+                // What an actor says of itself counts no more; a command says nothing.
+                if !self.is_command(place(actor)) {
+                    self.conducts[place(actor)] = Conduct::ExitHard;
+                }
                 self.signal_one(actor, Signal::Kill);
             }
         }

@@ -57,6 +57,9 @@ impl fmt::Display for Diagnosis {
         let words = |cures: &[Cure]| cures.iter().map(Cure::to_string).collect::<Vec<_>>().join(" and ");
         match self.cures.as_slice() {
             [] if self.is_stuck() => write!(f, "Nothing put in from outside would have saved it."),
+            [only] if matches!(only.as_slice(), [Cure::Kill(root)] if *root == id(0)) => {
+                write!(f, "Nothing put in from outside would have saved it but the end of {}.", id(0))
+            }
             [] => write!(f, "Nobody is stuck: what is wrong is done, not left undone."),
             [best, rest @ ..] => {
                 write!(f, "What would have saved it: {}", words(best))?;

@@ -3,6 +3,7 @@
 //! The rule: how somebody behaves is open until it shows, in what it does or in how it is made. A moment is doomed if the
 //! fair schedule does not end well from there, though all that is still open then is as by default.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -20,6 +21,8 @@ use super::verb::Verb;
 use super::world::{Turn, World};
 use crate::{Instant, Life};
 
+/// Stands in a line of a timeline between who takes a step and what it takes.
+const STEP: &str = " <- ";
 /// Cures that are named at the most.
 const CURES: usize = 3;
 
@@ -27,11 +30,11 @@ const CURES: usize = 3;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Doom {
-    /// The step, counted from 1; 0 is before the beginning.
+    /// The step, counted from 1; 0 is before the beginning. Of several that a script takes at once, the last.
     pub step: u32,
     /// When it is.
     pub at: Instant,
-    /// What happens in it.
+    /// What happens in it, and in those at once before it.
     pub what: String,
 }
 
@@ -78,23 +81,23 @@ impl<'a> Moments<'a> {
             Some(last) => step_of_doom(&self.worlds[last], runs),
             None => Doom { step: 0, at: self.worlds[0].now, what: String::new() },
         };
-        let calm = broken == Some(Promise::Escalation);
-        let stuck = calm || broken.is_some_and(Promise::is_stuck);
         let doomed = fair.map_or(0, |last| last + 1);
-        (doom, if stuck { self.cures(doomed, calm, runs) } else { Vec::new() })
+        let curable = |broken: &Promise| *broken == Promise::Escalation || broken.is_stuck();
+        (doom, broken.filter(curable).map_or(Vec::new(), |broken| self.cures(doomed, broken, runs)))
     }
 
-    /// Tries what could be done at the last moment, then ever earlier, but not before the doom.
-    fn cures(&self, doomed: usize, calm: bool, runs: &mut u32) -> Vec<Vec<Cure>> {
+    /// Tries what could be done at the last moment, then ever earlier, but not before the doom; if nothing helps, the end of
+    /// the root.
+    fn cures(&self, doomed: usize, broken: Promise, runs: &mut u32) -> Vec<Vec<Cure>> {
         let mut back = 1;
         while let Some(at) = self.worlds.len().checked_sub(back).filter(|at| *at >= doomed) {
-            let cures = self.worlds[at].cures(CURES, calm, runs);
+            let cures = self.worlds[at].cures(CURES, broken, runs);
             if !cures.is_empty() {
                 return cures;
             }
             back *= 2;
         }
-        Vec::new()
+        self.worlds.last().and_then(|world| world.end_of_root(broken, runs)).into_iter().collect()
     }
 }
 
@@ -150,12 +153,20 @@ fn step_of_doom(world: &World<'_>, runs: &mut u32) -> Doom {
         let turn = world.turn();
         let (step, at) = (world.steps, world.now);
         let (told, _) = world.timeline.take();
-        let what =
-            told.lines().next().and_then(|line| line.trim().split_once("  ")).map_or("", |(_, what)| what);
-        let doom = Doom { step, at, what: what.into() };
+        let doom = Doom { step, at, what: in_words(&told) };
         *runs += 1;
         if turn != Ok(Turn::Step) || !ends_well(&world) {
             return doom;
         }
     }
+}
+
+/// Says what happens in a turn: its first line, and if that is the first of several steps of one script, each by its name.
+fn in_words(told: &str) -> String {
+    let mut lines = told.lines().filter_map(|line| line.trim().split_once("  ")).map(|(_, what)| what);
+    let first = lines.next().unwrap_or_default();
+    let Some((actor, _)) = first.split_once(STEP) else { return first.into() };
+    let steps = core::iter::once(first).chain(lines).filter_map(|line| line.split_once(STEP));
+    let names: Vec<&str> = steps.map(|(_, input)| input.split(' ').next().unwrap_or_default()).collect();
+    if names.len() > 1 { format!("{actor}{STEP}{}", names.join(", ")) } else { first.into() }
 }

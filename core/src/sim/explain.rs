@@ -26,6 +26,8 @@ pub enum Sink {
     LostWake,
     /// A deadline passed and nothing came of it.
     SwallowedDeadline,
+    /// A deadline was over while who should answer was on its way.
+    ShortDeadline,
     /// A wait in teardown has no deadline.
     NoDeadline,
     /// A shield hides what would end the wait.
@@ -62,7 +64,30 @@ impl fmt::Display for Explanation {
 /// Says why a world stands still, or runs on the spot, or what was waited for when it broke a promise.
 pub(super) fn explain(world: &World<'_>, broken: Promise) -> Option<Explanation> {
     let spins = if broken == Promise::Livelock { spin(world) } else { None };
-    spins.or_else(|| follow(world))
+    let told = spins.or_else(|| follow(world))?;
+    match too_soon(world, &told) {
+        Some(because) if broken == Promise::Escalation => {
+            Some(Explanation { sink: Sink::ShortDeadline, because, ..told })
+        }
+        _ => Some(told),
+    }
+}
+
+/// Says how little time somebody was given that works and is on its way out: it is not its code that is to blame.
+fn too_soon(world: &World<'_>, told: &Explanation) -> Option<String> {
+    let child = *told.actors.last()?;
+    let (node, above) = (place(child), world.scenario.parent(place(child))?);
+    let ladder = world.actors[above].as_ref()?.machine.state().children.get(&child)?.ladder?;
+    let (given, bound) =
+        (world.now.since(ladder.began), world.actors[node].as_ref()?.machine.teardown_bound());
+    let runs = world.pids[node].is_some_and(|pid| world.kernel.at(pid).runs());
+    let text = || {
+        format!(
+            "{} hurries {child} {given:?} after it began to end it, and {child} may take {bound:?}",
+            id(above)
+        )
+    };
+    (told.sink == Sink::SilentEnvironment && runs && given < bound).then(text)
 }
 
 /// Names what happens again and again in a world that runs on the spot: it is what would happen next.

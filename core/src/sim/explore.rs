@@ -55,7 +55,8 @@ pub fn explore(scenario: &Scenario, deviations: usize) -> Exploration {
 
 /// Explores with no deviation and then with ever more, up to `most`, until something is found; says how many it allowed in
 /// the end, and sums up.
-pub(super) fn deepen(scenario: &Scenario, most: usize) -> (usize, Exploration) {
+#[must_use]
+pub fn deepen(scenario: &Scenario, most: usize) -> (usize, Exploration) {
     let mut sum = Exploration::default();
     for deviations in 0..=most {
         sum.add(explore(scenario, deviations));

@@ -64,7 +64,7 @@ fn may_stutter(before: &Before) -> bool {
         Input::Begin { .. } | Input::OpenStream { .. } | Input::Push { .. } | Input::EndStream { .. } => true,
         Input::Taken { .. } => true,
         Input::Received { message: Message::Error(_) | Message::Status(_), .. } => true,
-        Input::Received { message: Message::Ask | Message::Result(_), .. } => true,
+        Input::Received { message: Message::Ask(_) | Message::Result(_), .. } => true,
         Input::Received { message: Message::Context { .. }, .. } => true,
         _ => false,
     }

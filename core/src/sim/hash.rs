@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::hash::Hasher;
 
-use siphasher::sip128;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// What is to be hashed, written down first: most of it are small numbers, of which none then takes more than a byte.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +23,7 @@ impl Words {
 
     /// Gives the hash of all that was taken in, and begins anew.
     pub(super) fn sum(&mut self) -> u128 {
-        let sum = sip128::SipHasher13::new().hash(&self.0).as_u128();
+        let sum = xxh3_128(&self.0);
         self.0.clear();
         sum
     }

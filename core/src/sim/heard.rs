@@ -21,16 +21,25 @@ pub(super) struct Heard {
     pub(super) released: bool,
     /// The actor has told its parent of an error.
     pub(super) failed: bool,
+    /// The signals that its parent has sent it, a bit each, the last rung the highest.
+    pub(super) rungs: u8,
 }
+
+/// It was sent SIGINT.
+pub(super) const ASKED: u8 = 1;
+/// It was sent SIGTERM.
+pub(super) const STOPPED: u8 = 2;
+/// It was sent SIGKILL.
+pub(super) const KILLED: u8 = 4;
 
 impl Heard {
     /// Gives all of it, a bit each.
     pub(super) fn bits(self) -> u64 {
-        let Self { started, ready, ack, parted, given_up, exited, reaped, spec, flushed, released, failed } =
-            self;
+        let Self { started, ready, ack, parted, given_up, exited, reaped, .. } = self;
+        let Self { spec, flushed, released, failed, rungs, .. } = self;
         [started, ready, ack, parted, given_up, exited, reaped, spec, flushed, released, failed]
             .into_iter()
-            .fold(0, |bits, bit| bits << 1 | u64::from(bit))
+            .fold(rungs.into(), |bits, bit| bits << 1 | u64::from(bit))
     }
 }
 

@@ -216,7 +216,7 @@ impl Kernel {
     }
 
     /// Lists all processes but [`INIT`].
-    pub(super) fn all(&self) -> impl Iterator<Item = (Pid, &Process)> {
+    pub(super) fn all(&self) -> impl ExactSizeIterator<Item = (Pid, &Process)> {
         self.processes.iter().enumerate().skip(1)
     }
 

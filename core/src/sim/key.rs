@@ -1,7 +1,8 @@
 //! A state as a number: the hash of plain data in which no two moments differ that go on alike.
 //!
 //! The rule: a point in time counts from now, and what only tells of the past is left out: since when, how long, which
-//! process id. It knows no world; whatever serde can visit can be hashed.
+//! process id. Since when a child starts is not of the past: it says how much time it may still ask for. It knows no
+//! world; whatever serde can visit can be hashed.
 
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
@@ -11,6 +12,8 @@ use serde::ser::{self, Serialize};
 
 use super::hash::Words;
 use crate::Instant;
+use crate::child::Rung;
+use crate::state::State;
 
 /// Tells which fields tell of the past alone, or are the same in every state of a scenario. Inlined: names are constants.
 #[inline(always)]
@@ -18,7 +21,7 @@ fn is_left_out(field: &str) -> bool {
     matches!(field, "since" | "began" | "now" | "spent" | "stamp" | "limits" | "times" | "defects")
 }
 
-/// Plain data as a number, and the points in time that stand in it: it stays the same while the clock goes on.
+/// A machine's state as a number, and the points in time that stand in it: it stays the same while the clock goes on.
 #[derive(Clone, Debug)]
 pub(super) struct Print {
     sum: u128,
@@ -26,16 +29,21 @@ pub(super) struct Print {
 }
 
 impl Print {
-    /// Takes the print of plain data.
-    pub(super) fn of(data: &impl Serialize) -> Self {
-        let mut key = Key::default();
-        key.data(data);
-        Self { sum: key.words.sum(), times: key.times }
+    /// Takes the print of a state, in the room of a key.
+    pub(super) fn of(state: &State, room: &mut Key) -> Self {
+        room.times.clear();
+        room.data(state);
+        for child in state.children.values() {
+            if let Rung::Free { since, until: Some(_) } = child.rung {
+                room.instant(since);
+            }
+        }
+        Self { sum: room.words.sum(), times: room.times.clone() }
     }
 }
 
 /// The key of a state that is being visited: its words, and apart from them its points in time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Key {
     words: Words,
     times: Vec<Instant>,

@@ -66,7 +66,8 @@ impl World<'_> {
         if self.actors[node].as_ref().is_none_or(|actor| actor.cleared.is_none()) {
             return;
         }
-        let owed = self.is_owed(node);
+        let unlooked = self.scenario.slip == Some(Slip::Unlooked);
+        let owed = self.is_owed(node) || unlooked;
         let strangers: BTreeSet<Pid> = self
             .kernel
             .children_of(me)

@@ -36,6 +36,19 @@ impl Nets {
         ("tasks", Self { tasks: false, ..Self::ALL }),
     ];
 
+    /// Gives those that are in place both here and there.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            eof: self.eof && other.eof,
+            pdeathsig: self.pdeathsig && other.pdeathsig,
+            guardian: self.guardian && other.guardian,
+            exits: self.exits && other.exits,
+            user: self.user && other.user,
+            tasks: self.tasks && other.tasks,
+        }
+    }
+
     /// Lists those that are away, by their names.
     pub fn away(self) -> impl Iterator<Item = &'static str> {
         let there = [self.eof, self.exits, self.pdeathsig, self.guardian, self.user, self.tasks];

@@ -15,6 +15,7 @@ use super::heard::{Heard, hear, is_answered};
 use super::kernel::{Block, Process, Vital, What};
 use super::promise::Promise;
 use super::scenario::Scenario;
+use super::slip::Slip;
 use super::world::{World, id, place};
 use crate::{Child, End, Event, Input, Instant, Life, Machine, Message, Output, Payload, Refused};
 
@@ -182,11 +183,12 @@ fn check_machine(world: &mut World<'_>, node: usize) -> Result<(), Violation> {
 
 /// 46: a machine that outlives a moment goes on from its decoded encoding.
 pub(super) fn check_codes(world: &mut World<'_>) -> Result<(), Violation> {
+    let torn = world.scenario.slip == Some(Slip::Torn);
     for actor in world.actors.iter_mut().flatten().filter(|actor| actor.moved) {
         actor.moved = false;
         let same = match &mut world.codes {
             Some(codes) => codes.check(&mut actor.machine).map(|print| actor.print = Some(print)).is_some(),
-            None => super::recode::check(&mut actor.machine, &mut actor.checked, &mut world.bytes),
+            None => super::recode::check(&mut actor.machine, &mut actor.checked, &mut world.bytes, torn),
         };
         if !same {
             let text = format_args!("{}'s state", actor.machine.actor());
@@ -287,5 +289,28 @@ impl Oracle {
     /// Lists the failures of scripts: where, and under which number.
     pub(super) fn failures(&self) -> impl Iterator<Item = (usize, Payload)> + '_ {
         self.failures.iter().enumerate().map(|(index, node)| (*node, Payload(FAILURES + index as u32)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::check_machine;
+    use crate::sim::choices::Choices;
+    use crate::sim::promise::Promise;
+    use crate::sim::scenario::Scenario;
+    use crate::sim::timeline::Timeline;
+    use crate::sim::world::World;
+
+    /// No search brings a machine there: in a test it stops itself.
+    #[test]
+    fn what_a_machine_sees_of_itself_is_asked() {
+        let scenario = Scenario::of(Vec::new());
+        let mut world = World::new(&scenario, Choices::prefix(Vec::new()), Timeline::default());
+        assert_eq!(check_machine(&mut world, 0), Ok(()));
+        world.actors.iter_mut().flatten().for_each(|actor| actor.machine.state_mut().under_way = 1);
+        let broken = check_machine(&mut world, 0).map_err(|broken| broken.promise);
+        assert_eq!(broken, Err(Promise::Machine(43)));
     }
 }

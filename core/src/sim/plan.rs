@@ -113,8 +113,11 @@ impl Plan {
         let ways = Conduct::all().len();
         format!(
             "a deviation is an actor that behaves in another of {ways} ways, another time at which the user cancels, or that \
-             it never does, another span of a start, a message or a death, another order of what comes at one time, or a \
-             fault of any actor, or a cancel, between two moments"
+             it never does, another span of a start, a message or a death, another order of what comes at one time, or one \
+             thing between two moments: a cancel before the user's own, which is then the second signal and the last, a \
+             connection of two who are no family that breaks, a late turn or an early tick of an actor, an error of one at \
+             work, or the death, the silence or the lost channel of a process that behaves well until then, but of the root \
+             its death alone, if there are guardians; what misbehaves meets with no death, silence or loss besides"
         )
     }
 }

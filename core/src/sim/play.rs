@@ -59,9 +59,7 @@ impl World<'_> {
                 self.timeline.note(self.now, "script", format_args!("{}: {conduct:?}", id(node)));
                 self.go_on(node, script.resumed(at))
             }
-            Cue::Cancelled if stage == Stage::Working && !matches!(calling, Calling::Now(..)) => {
-                self.heed(node, &script)
-            }
+            Cue::Cancelled if stage == Stage::Working && !calling.is_bound() => self.heed(node, &script),
             Cue::Cancelled if matches!(stage, Stage::Working | Stage::Writing) => {
                 self.body(node).into_iter().for_each(|body| body.missed = true);
                 Ok(())
@@ -134,8 +132,7 @@ impl World<'_> {
     /// Goes on with a script, and hears then of a cancel that it has missed.
     pub(super) fn go_on(&mut self, node: usize, at: u8) -> Result<(), Violation> {
         self.do_verbs(node, at)?;
-        let hears =
-            |body: &Body| body.stage == Stage::Working && !matches!(body.calling[0], Calling::Now(..));
+        let hears = |body: &Body| body.stage == Stage::Working && !body.calling[0].is_bound();
         let missed = |body: &Body| body.missed && hears(body);
         let runs = self.pids[node].is_some_and(|pid| self.kernel.at(pid).runs());
         match self.actors[node].as_ref().map(|actor| &actor.body).filter(|body| runs && missed(body)) {

@@ -47,6 +47,12 @@ pub enum Promise {
     LeftBehind,
     /// A dead child is collected while something that it left lives.
     Unswept,
+    /// A cancel is acknowledged by one who is not cancelled.
+    FalseAck,
+    /// A rung is taken twice, after a higher one, or the last one not at all.
+    RungOrder,
+    /// A rung is taken before its time.
+    EarlyRung,
     /// Another one than who asked first is named as canceller.
     WrongCanceller,
     /// What is called for a caller has more time than that one gave.
@@ -126,6 +132,9 @@ impl Promise {
         Self::Orphan,
         Self::LeftBehind,
         Self::Unswept,
+        Self::FalseAck,
+        Self::RungOrder,
+        Self::EarlyRung,
         Self::WrongCanceller,
         Self::LongCall,
         Self::Escalation,
@@ -155,16 +164,18 @@ impl Promise {
             Self::Stranger => ("signal to a stranger", Number::Of(2)),
             Self::EarlyReap => ("early reap", Number::Of(3)),
             Self::Zombie => ("zombie", Number::Of(4)),
-            Self::OpenChannel => ("open channel", Number::Of(5)),
             Self::EarlyEnd => ("early end", Number::Of(7)),
             Self::LateSpawn => ("late spawn", Number::Of(8)),
-            Self::Refused => ("refused", Number::Of(9)),
             Self::Orphan => ("orphan", Number::Of(10)),
             Self::LeftBehind => ("left behind", Number::Of(10)),
             Self::Unswept => ("unswept", Number::Of(10)),
             Self::MadeUp => ("made up", Number::Of(11)),
             Self::MissedExit => ("missed exit", Number::Of(12)),
+            Self::FalseAck => ("false ack", Number::Of(18)),
             Self::WrongCanceller => ("wrong canceller", Number::Of(20)),
+            Self::Refused => ("refused", Number::Of(21)),
+            Self::RungOrder => ("rung order", Number::Of(25)),
+            Self::EarlyRung => ("early rung", Number::Of(26)),
             Self::LongCall => ("long call", Number::Of(27)),
             Self::Escalation => ("escalation", Number::Of(31)),
             Self::StaleTimer => ("stale timer", Number::Of(32)),
@@ -173,6 +184,7 @@ impl Promise {
             Self::LostError => ("lost error", Number::Of(39)),
             Self::Tally => ("tally", Number::Of(39)),
             Self::MaskedError => ("masked error", Number::Of(40)),
+            Self::OpenChannel => ("open channel", Number::Of(43)),
             Self::Leak => ("leak", Number::Of(43)),
             Self::LeftOver => ("left over", Number::Of(43)),
             Self::Unconsumed => ("unconsumed", Number::Of(45)),

@@ -83,7 +83,9 @@ impl World<'_> {
             }
             // What serves a call is user code too, and may last as its call may.
             (On::Scope(scope), _) if is_served(scope) => {
-                self.serving(node).is_some_and(|serving| self.may_talk(node, serving.context))
+                let called = self.called_in(node, scope);
+                let context = called.or_else(|| Some(self.serving(node)?.context));
+                context.is_some_and(|context| self.may_talk(node, context))
             }
             (On::Task(_) | On::Scope(_), _) => self.is_busy(node),
             (On::Context(context), _) => self.may_talk(node, context),

@@ -99,9 +99,19 @@ impl Script {
     }
 
     /// Gives how many items of its calls it lets be ahead, if it takes any.
-    pub(super) fn reads(&self) -> Option<u32> {
+    #[must_use]
+    pub fn reads(&self) -> Option<u32> {
         self.verbs().iter().find_map(|verb| match verb {
             Verb::Reads(ahead) => Some((*ahead).into()),
+            _ => None,
+        })
+    }
+
+    /// Gives after how many items of a call it reads no further, if it says so.
+    #[must_use]
+    pub fn only(&self) -> Option<u32> {
+        self.verbs().iter().find_map(|verb| match verb {
+            Verb::Only(items) => Some((*items).into()),
             _ => None,
         })
     }

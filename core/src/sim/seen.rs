@@ -18,19 +18,27 @@ pub(super) enum Visit {
 
 /// The states that were seen, each with the most deviations that were left at it.
 #[derive(Debug, Default)]
-pub(super) struct Seen(HashTable<(u128, u8)>);
+pub(super) struct Seen(HashTable<State>);
+
+/// A state by its key, packed: there are tens of millions of them, and where they lie is most of what a visit costs.
+#[derive(Clone, Copy, Debug)]
+#[repr(Rust, packed)]
+struct State {
+    key: u128,
+    left: u8,
+}
 
 impl Seen {
     /// Notes that a search comes to a state with so many deviations left.
     pub(super) fn visit(&mut self, key: u128, left: usize) -> Visit {
-        let room = u8::try_from(left).unwrap_or(u8::MAX);
-        match self.0.entry(key as u64, |(seen, _)| *seen == key, |(seen, _)| *seen as u64) {
+        let left = u8::try_from(left).unwrap_or(u8::MAX);
+        match self.0.entry(key as u64, |seen| seen.key == key, |seen| seen.key as u64) {
             Entry::Vacant(place) => {
-                place.insert((key, room));
+                place.insert(State { key, left });
                 Visit::First
             }
-            Entry::Occupied(mut place) if place.get().1 < room => {
-                place.get_mut().1 = room;
+            Entry::Occupied(mut place) if place.get().left < left => {
+                place.get_mut().left = left;
                 Visit::Richer
             }
             Entry::Occupied(_) => Visit::Known,

@@ -43,8 +43,16 @@ impl World<'_> {
         if self.give(node, Input::Accept { context, scope, parent: ScopeId::ROOT })?.is_err() {
             return Ok(());
         }
-        let serving =
-            Serving { context, scope, owed: alloc::vec![], left: 0, sent: 0, streams: false, over: false };
+        let serving = Serving {
+            context,
+            scope,
+            owed: alloc::vec![],
+            left: 0,
+            sent: 0,
+            streams: false,
+            over: false,
+            missed: false,
+        };
         if let Some(body) = self.body(node) {
             (body.serving, body.calling[1]) = (Some(serving), Calling::No);
         }
@@ -69,7 +77,7 @@ impl World<'_> {
         (call.phase == Callee::Serving).then_some(context)
     }
 
-    /// Sends items as long as there is room for them; after the last it returns.
+    /// Sends items as long as there is room for them; after the last it lets go of its end of the stream, and returns.
     pub(super) fn send_items(&mut self, node: usize) -> Result<(), Violation> {
         while let Some(Serving { context, left: 1.., sent, .. }) = self.serving(node) {
             let push = Input::Push { context: *context, payload: Payload((*sent).into()) };
@@ -82,35 +90,47 @@ impl World<'_> {
         }
         match self.serving(node) {
             Some(Serving { sent: 1.., over: false, context, streams, .. }) => {
-                if *streams {
-                    self.give(node, Input::EndStream { context: *context })?.ok();
+                let (context, streams) = (*context, *streams);
+                if streams {
+                    self.give(node, Input::EndStream { context })?.ok();
                 }
+                self.give(node, Input::Unread { context })?.ok();
                 self.end_call(node, false)
             }
             _ => Ok(()),
         }
     }
 
-    /// Ends what it does for its caller, well or with a failure.
+    /// Ends what it does for its caller, well or with a failure: that is its scope's, which hands it over when it is closed.
     pub(super) fn end_call(&mut self, node: usize, fails: bool) -> Result<(), Violation> {
         let Some(Serving { over: false, scope, .. }) = self.serving(node) else { return Ok(()) };
         let scope = *scope;
-        let failure = fails.then(|| Error::new(Kind::Failed, id(node), self.oracle.new_call_failure(node)));
         if let Some(serving) = self.serving_mut(node) {
             serving.over = true;
-            serving.owed.extend(failure);
+        }
+        if fails {
+            let error = Error::new(Kind::Failed, id(node), self.oracle.new_call_failure(node));
+            self.give(node, Input::Failed { scope, error })?.ok();
         }
         self.give(node, Input::Leave { scope })?.ok();
         Ok(())
     }
 
-    /// What it does for a caller is cancelled: it ends, unless it ignores that.
+    /// What it does for a caller is cancelled: it ends, unless it ignores that; once what it waits for itself is over.
     pub(super) fn heed_caller(&mut self, node: usize, scope: ScopeId) -> Result<(), Violation> {
         let is_this = self.serving(node).is_some_and(|serving| serving.scope == scope);
-        if is_this && self.heeds_callers(node) { self.end_call(node, false) } else { Ok(()) }
+        if !is_this || !self.heeds_callers(node) {
+            return Ok(());
+        }
+        let is_bound = self.body(node).is_some_and(|body| body.calling[1].is_bound());
+        match self.serving_mut(node).filter(|_| is_bound) {
+            Some(serving) => serving.missed = true,
+            None => self.end_call(node, false)?,
+        }
+        Ok(())
     }
 
-    fn heeds_callers(&self, node: usize) -> bool {
+    pub(super) fn heeds_callers(&self, node: usize) -> bool {
         self.scenario.nets.tasks && self.script(node).on_cancel() != Some(Verb::Ignore)
     }
 
@@ -138,6 +158,9 @@ impl World<'_> {
     /// Tells whether a wait for a call may last: who is to answer is at it, or one of the two stands still.
     pub(super) fn may_talk(&self, node: usize, context: ContextId) -> bool {
         let far = self.far_end(node, context);
+        if far.is_some_and(|(far, _)| self.deciding(far).is_none()) {
+            return false;
+        }
         let silent = far.is_some_and(|(far, _)| self.is_silent(far));
         let served = match (context.side, far) {
             (Side::Callee, far) => self.serves(node, context, far.map(|(caller, _)| caller)),

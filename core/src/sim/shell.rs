@@ -7,6 +7,7 @@ use super::kernel::{Block, Pid};
 use super::oracle::Violation;
 use super::play::Cue;
 use super::promise::Promise;
+use super::slip::Slip;
 use super::verb::Verb;
 use super::world::{World, id, place};
 use crate::{ActorId, Defect, Exit, Input, Link, Message, Outcome, Output, Payload, Signal, Status};
@@ -42,9 +43,9 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
         Output::CancelBody { scope, .. } if !super::serve::is_served(scope) => world.cancel_body(node),
         Output::Raise { scope, error } => world.raise(node, scope, error),
         Output::Closed { scope, lost, .. } => world.closed(node, scope, lost),
-        Output::Describe { link: Some(link), asked } => {
+        Output::Describe { link: Some(link), round, asked } => {
             let parent = world.scenario.parent(node).map_or(ActorId(0), id);
-            let status = Status { actor: id(node), parent, asked, payload: Payload::default() };
+            let status = Status { round, actor: id(node), parent, asked, payload: Payload::default() };
             world.send(node, link, Message::Status(status), false);
         }
         Output::Clear => {
@@ -102,7 +103,9 @@ impl World<'_> {
 
     fn reap(&mut self, node: usize, child: ActorId) -> Result<(), Violation> {
         let Some(pid) = self.pids[place(child)] else { return Ok(()) };
-        if let Err(promise) = self.collect(pid) {
+        if self.scenario.slip != Some(Slip::Uncollected)
+            && let Err(promise) = self.collect(pid)
+        {
             return Err(Violation::told(promise, self.now, format_args!("{} reaps {child}", id(node))));
         }
         if let Some(actor) = self.actors[node].as_mut() {

@@ -11,7 +11,7 @@ use super::explain::{Sink, choose};
 use super::heard::is_answered;
 use super::kernel::{File, Pid, Vital, What};
 use super::world::{World, id, place};
-use crate::{ActorId, Instant, Life, Link, On, Until, Wait, Why};
+use crate::{ActorId, Defect, Instant, Life, Link, On, Signal, Until, Wait, Why};
 
 /// A sink, and in words why it is one.
 type End = (Sink, String);
@@ -53,7 +53,8 @@ fn child_sink(world: &World<'_>, node: usize, wait: &Wait, child: ActorId) -> Op
         return Some((Sink::NoDeadline, format!("{me} ends, and has not asked {child} to")));
     }
     let Some(pid) = world.pids[place(child)] else {
-        return Some(silent(format!("{child} has no process yet")));
+        let late = if teardown { format!("{me} ends, and waits for a start: ") } else { String::new() };
+        return Some(silent(format!("{late}{child} has no process yet")));
     };
     match world.kernel.at(pid).vital {
         Vital::Reaped => {
@@ -62,13 +63,23 @@ fn child_sink(world: &World<'_>, node: usize, wait: &Wait, child: ActorId) -> Op
         Vital::Zombie(_) | Vital::Lost => Some(dead_sink(world, node, child, pid)),
         Vital::Alive if world.kernel.at(pid).block.is_some() => None,
         Vital::Alive if world.actors[place(child)].is_none() => {
-            Some(silent(format!("{child} is a command and goes on")))
+            Some(silent(command_words(world, pid, child, me)))
         }
         Vital::Alive if world.life(place(child)) == Some(Life::Ended) => {
             Some(silent(format!("{child} has ended and its process has not")))
         }
         Vital::Alive => None,
     }
+}
+
+/// Says why a command goes on.
+fn command_words(world: &World<'_>, pid: Pid, child: ActorId, parent: ActorId) -> String {
+    if !world.kernel.at(pid).ignores(Signal::Int) {
+        return format!("{child} is a command and goes on");
+    }
+    let untold = world.has(Defect::SigintIgnoredInherited);
+    let untold = if untold { format!(", and {parent} was not told") } else { String::new() };
+    format!("{child} is a command that ignores SIGINT{untold}")
 }
 
 /// Says why a dead child is still waited for: its parent does not know, or what it left lives on.

@@ -2,9 +2,17 @@
 //!
 //! The rule: no search makes one. A test does, to show that the oracle for it can object.
 
+use alloc::vec::Vec;
+
+use crate::Output;
+
 /// What a shell does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "the world treats each by name")]
+#[allow(
+    unpredictable_function_pointer_comparisons,
+    reason = "nothing depends on whether two of them are the same"
+)]
 pub enum Slip {
     /// It knows processes by their numbers, and not by when they began.
     ByNumber,
@@ -18,6 +26,18 @@ pub enum Slip {
     Unscoped,
     /// It lets what may wait be overtaken by what may not.
     Overtaken,
+    /// It keeps to itself that nobody reads a stream any more.
+    Unsaid,
     /// It takes no spawn back: whoever makes the processes never hears of it.
     NoRecall,
+    /// It tells of one signal of the user's as of three.
+    Threefold,
+    /// It keeps of what changed in a machine's state all but the last byte. Random runs show it.
+    Torn,
+    /// It says that it has collected a dead child, and has not.
+    Uncollected,
+    /// It says that no stranger is there, and has not looked.
+    Unlooked,
+    /// It takes what its machine says at a step for what this makes of it; so a machine's mistakes can be played too.
+    Mishears(fn(&mut Vec<Output>)),
 }

@@ -60,7 +60,8 @@ impl World<'_> {
     fn names(&self) -> Vec<u64> {
         let nodes = self.actors.len() as u64;
         let mut leavings = 0;
-        let mut names = alloc::vec![INIT as u64];
+        let mut names = Vec::with_capacity(self.kernel.all().len() + 1);
+        names.push(INIT as u64);
         names.extend(self.kernel.all().map(|(_, process)| match process.what {
             What::Init => INIT as u64,
             What::Actor(node) | What::Command(node) => node as u64 + 1,
@@ -81,17 +82,16 @@ impl World<'_> {
         let switches = u64::from(*begun) | u64::from(*released) << 1 | u64::from(*ordered) << 2;
         key.number(switches | names[*pid] << 4);
         key.number(template.map_or(0, |template| names[template]));
-        // What has ended, or died, decides nothing any more.
-        let decides = self.kernel.at(*pid).is_alive() && outcome.is_none();
+        let decides = self.deciding(node).is_some();
         key.data(&decides);
         if decides {
             match print {
                 Some(print) => key.print(print),
-                None => key.print(&Print::of(machine.state())),
+                None => key.print(&Print::of(machine.state(), &mut Key::default())),
             }
             conduct_key(key, &body.conduct);
             key.number(body.stage as u64 | u64::from(body.missed) << 4);
-            key.data(&(body.calling, &body.serving));
+            key.data(&(body.calling, &body.owed, &body.serving));
             key.data(&body.nursery);
             key.data(&body.held);
             key.number(sweeps.len() as u64);
@@ -104,6 +104,9 @@ impl World<'_> {
             if let Some(seen) = cleared {
                 pids_key(key, names, seen.iter());
             }
+        } else {
+            // Where it was, whoever was told of it still believes.
+            key.data(&self.is_known(node));
         }
         key.data(outcome);
     }
@@ -169,8 +172,11 @@ fn process_key(key: &mut Key, names: &[u64], pid: Pid, process: &Process) {
     }
     key.number(u64::from(*ignored) | u64::from(*pending) << 32);
     key.data(copies);
-    // With which exit it died, its parent is told by an event.
     key.variant(vital);
+    // With which exit it died, its parent is told by an event, or will find out.
+    if *unsaid {
+        key.data(&process.exit());
+    }
     key.number(switches | names[pid] << 8);
     key.number(names[*parent] | names[*maker] << 16 | names[*group] << 32 | names[*number] << 48);
 }

@@ -11,13 +11,14 @@ use super::choices::Source;
 use super::deeds::Then;
 use super::event::Event;
 use super::oracle::Violation;
-use super::play::Cue;
+use super::play::{Cue, NURSERY};
 use super::serve::is_served;
 use super::slip::Slip;
 use super::verb::Verb;
 use super::world::{World, id, place};
 use crate::{
-    ActorId, Channel, Child, ContextId, Input, Link, NameId, On, Output, Payload, PeerId, ScopeId, Side, Wait,
+    ActorId, Channel, Child, ContextId, Half, Input, Link, NameId, On, Output, Payload, PeerId, ScopeId,
+    Side, Wait,
 };
 
 /// What every actor that serves exposes.
@@ -67,15 +68,23 @@ impl World<'_> {
             Output::Unreached { actor, .. } => self.give_up(node, actor)?,
             Output::Offer { .. } => self.serve_next(node)?,
             Output::Begun { context, .. } => self.begin_to_read(node, context)?,
-            Output::Item { context, .. } if context.side == Side::Caller => {
-                self.give(node, Input::Taken { context, items: 1 })?.ok();
+            Output::Item { context, payload } if context.side == Side::Caller => {
+                self.take_item(node, context, payload)?;
             }
             Output::Credited { context, .. } if context.side == Side::Callee => self.send_items(node)?,
             Output::Credited { context, .. } => {
                 self.give(node, Input::Push { context, payload: BYTES })?.ok();
             }
+            Output::CancelBody { scope, .. }
+                if self.heeds_callers(node) && self.strand_in(node, scope).is_some() =>
+            {
+                self.leave_call(node, scope)?;
+            }
             Output::CancelBody { scope, .. } => self.heed_caller(node, scope)?,
-            Output::Closed { scope, end, .. } => self.give_answer(node, scope, end)?,
+            Output::Closed { scope, end, .. } => match self.strand_in(node, scope) {
+                Some(strand) => self.end_of_call(node, strand)?,
+                None => self.give_answer(node, scope, end)?,
+            },
             Output::Ended { context, .. } if context.side == Side::Caller => {
                 self.hear_answer(node, context)?
             }
@@ -89,6 +98,27 @@ impl World<'_> {
         let script = self.script(node);
         let (window, lossy) = (script.reads().unwrap_or(1), script.has(Verb::Lossy));
         self.give(node, Input::OpenStream { context, window, lossy })?.ok();
+        if script.only() == Some(0) { self.read_no_further(node, context) } else { Ok(()) }
+    }
+
+    /// Takes an item, unless it reads no further. Each says which it is.
+    fn take_item(&mut self, node: usize, context: ContextId, item: Payload) -> Result<(), Violation> {
+        let state = self.actors[node].as_ref().map(|actor| actor.machine.state());
+        let into = state.and_then(|state| Some(state.callers.get(&context)?.flow.into));
+        let only = self.script(node).only().unwrap_or(u32::MAX);
+        let reads = into.is_some_and(|into| into != Half::Unread);
+        if reads && item.0 < only {
+            self.give(node, Input::Taken { context, items: 1 })?.ok();
+        }
+        if reads && item.0 + 1 >= only { self.read_no_further(node, context) } else { Ok(()) }
+    }
+
+    /// Lets go of its end of a stream. What comes of it is nobody's then.
+    fn read_no_further(&mut self, node: usize, context: ContextId) -> Result<(), Violation> {
+        self.give(node, Input::EndStream { context })?.ok();
+        if self.scenario.slip != Some(Slip::Unsaid) {
+            self.give(node, Input::Unread { context })?.ok();
+        }
         Ok(())
     }
 
@@ -180,7 +210,7 @@ impl World<'_> {
 
     /// Gives whom one of the two things that a script is at waits for, to call or to cancel it.
     fn awaits(&self, node: usize, strand: usize) -> Option<usize> {
-        let body = self.actors[node].as_ref().map(|actor| &actor.body)?;
+        let body = &self.deciding(node)?.body;
         let Calling::Soon(next) = body.calling[strand] else { return None };
         self.target(node, *body.conduct.script().verbs().get(usize::from(next) - 1)?)
     }
@@ -216,47 +246,116 @@ impl World<'_> {
     fn leave_off(&mut self, node: usize, strand: usize) -> Option<u8> {
         match core::mem::replace(&mut self.body(node)?.calling[strand], Calling::No) {
             Calling::No => None,
-            Calling::Soon(next) | Calling::Now(next, _) => Some(next),
+            Calling::Soon(next) | Calling::Now(next, ..) | Calling::Leaving(next, _) => Some(next),
         }
     }
 
-    /// Calls. What is called by its place is part of what calls it; the first child is called so that the call outlives the
-    /// nursery, and whoever waits for it waits for nothing else.
+    /// Calls. What is called by its place is part of what calls it, in a scope of its own; the first child is called so that the
+    /// call outlives the nursery, and whoever waits for it waits for nothing else.
     fn call(&mut self, node: usize, link: Link, verb: Verb, next: u8) -> Result<Then, Violation> {
-        let serves = self.script(node).serves(next);
+        let strand = usize::from(self.script(node).serves(next));
         let linked = verb != Verb::Call;
-        let scope = match self.serving(node) {
-            Some(serving) if serves => serving.scope,
-            _ if linked => self.nursery(node),
-            _ => ScopeId::ROOT,
-        };
-        let scope = if self.scenario.slip == Some(Slip::Unscoped) { ScopeId::ROOT } else { scope };
+        let around = if linked || strand == 1 { self.around(node, strand) } else { ScopeId::ROOT };
+        let around = if self.scenario.slip == Some(Slip::Unscoped) { ScopeId::ROOT } else { around };
         let Some(actor) = self.actors[node].as_ref() else { return Ok(Then::Waits) };
-        let context = ContextId::caller(link, actor.machine.state().last_call + 1);
+        let state = actor.machine.state();
+        let context = ContextId::caller(link, state.last_call + 1);
+        let own = linked.then(|| ScopeId(state.last_scope.max(NURSERY).0 + 1));
+        if let Some(scope) = own {
+            let open = Input::OpenScope { scope, parent: around, shield: false, deadline: None };
+            if self.give(node, open)?.is_err() {
+                return Ok(Then::GoesOn);
+            }
+        }
+        let scope = own.unwrap_or(around);
         let deadline = self.script(node).within().map(|within| self.now.after(within));
         let call = Input::Call { context, scope, linked, endpoint: ENDPOINT, payload: BYTES, deadline };
-        self.set_calling(node, usize::from(serves), Calling::Now(next, context));
-        if self.give(node, call)?.is_err() {
-            self.set_calling(node, usize::from(serves), Calling::No);
-            return Ok(Then::GoesOn);
+        self.set_calling(node, strand, Calling::Now(next, context, own));
+        match (self.give(node, call)?, own) {
+            (Ok(()), _) => {}
+            (Err(_), Some(scope)) => self.leave_call(node, scope)?,
+            (Err(_), None) => {
+                self.set_calling(node, strand, Calling::No);
+                return Ok(Then::GoesOn);
+            }
         }
         Ok(Then::Waits)
+    }
+
+    /// Gives the scope in which one of the two things is done that a script is at.
+    fn around(&mut self, node: usize, strand: usize) -> ScopeId {
+        let served = self.serving(node).map(|serving| serving.scope).filter(|_| strand == 1);
+        served.unwrap_or_else(|| self.nursery(node))
+    }
+
+    /// Gives which of the two things is at a call that has this scope.
+    fn strand_in(&self, node: usize, scope: ScopeId) -> Option<usize> {
+        let body = self.actors[node].as_ref().map(|actor| &actor.body)?;
+        body.calling.iter().position(|calling| match calling {
+            Calling::Now(_, _, own) => *own == Some(scope),
+            Calling::Leaving(_, own) => *own == scope,
+            Calling::No | Calling::Soon(_) => false,
+        })
+    }
+
+    /// Gives the call that is waited for in a scope of its own.
+    pub(super) fn called_in(&self, node: usize, scope: ScopeId) -> Option<ContextId> {
+        let body = self.actors[node].as_ref().map(|actor| &actor.body)?;
+        body.calling.iter().find_map(|calling| match calling {
+            Calling::Now(_, context, own) if *own == Some(scope) => Some(*context),
+            _ => None,
+        })
+    }
+
+    /// Leaves the scope of a call: it is over, or it is cancelled here.
+    fn leave_call(&mut self, node: usize, scope: ScopeId) -> Result<(), Violation> {
+        let Some(strand) = self.strand_in(node, scope) else { return Ok(()) };
+        if let Some(next) = self.leave_off(node, strand) {
+            self.set_calling(node, strand, Calling::Leaving(next, scope));
+        }
+        self.give(node, Input::Leave { scope })?.ok();
+        Ok(())
+    }
+
+    /// Nothing is left of a call. What failed in it fails what it was part of, which ends by that.
+    fn end_of_call(&mut self, node: usize, strand: usize) -> Result<(), Violation> {
+        let around = self.around(node, strand);
+        let owed = self.body(node).map(|body| core::mem::take(&mut body.owed[strand])).unwrap_or_default();
+        let next = self.leave_off(node, strand);
+        let failed = !owed.is_empty();
+        for error in owed {
+            self.give(node, Input::Failed { scope: around, error })?.ok();
+        }
+        match next {
+            Some(_) if failed && strand == 1 => self.end_call(node, false),
+            Some(_) if failed => self.finish(node, None),
+            Some(next) => self.resume(node, strand, next),
+            None => Ok(()),
+        }
+    }
+
+    /// Goes on after an answer, and hears then that it was cancelled meanwhile.
+    fn resume(&mut self, node: usize, strand: usize, next: u8) -> Result<(), Violation> {
+        let missed = strand == 1 && self.serving(node).is_some_and(|serving| serving.missed);
+        if missed { self.end_call(node, false) } else { self.go_on(node, next) }
     }
 
     /// Tells whether an actor calls somebody for a caller of its own.
     pub(super) fn calls_for_a_caller(&self, node: usize, context: ContextId) -> bool {
         let calling = self.actors[node].as_ref().map(|actor| actor.body.calling[1]);
-        matches!(calling, Some(Calling::Now(_, on)) if on == context)
+        matches!(calling, Some(Calling::Now(_, on, _)) if on == context)
     }
 
     /// Whoever waited for the answer goes on.
     fn hear_answer(&mut self, node: usize, context: ContextId) -> Result<(), Violation> {
         for strand in 0..2 {
-            let waits = |calling| matches!(calling, Calling::Now(_, on) if on == context);
-            if self.body(node).is_some_and(|body| waits(body.calling[strand]))
-                && let Some(next) = self.leave_off(node, strand)
-            {
-                self.go_on(node, next)?;
+            match self.body(node).map(|body| body.calling[strand]) {
+                Some(Calling::Now(_, on, Some(scope))) if on == context => self.leave_call(node, scope)?,
+                Some(Calling::Now(next, on, None)) if on == context => {
+                    self.set_calling(node, strand, Calling::No);
+                    self.resume(node, strand, next)?;
+                }
+                _ => {}
             }
         }
         Ok(())

@@ -116,6 +116,7 @@ fn output_words(output: &Output) -> String {
         }
         Output::CancelTask { task, cause } => format!("CancelTask {task}: {cause}"),
         Output::Report(Event::Cancelling(cause)) => format!("Report Cancelling: {cause}"),
+        Output::Report(Event::Cascading(scope, cause)) => format!("Report Cascading in {scope}: {cause}"),
         other => format!("{other:?}"),
     }
 }

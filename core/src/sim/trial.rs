@@ -10,9 +10,10 @@ use core::fmt::Write;
 
 use super::catalog::{Hang, Reach};
 use super::choices::Choices;
-use super::claim::{Claim, Find};
+use super::claim::Claim;
 use super::diagnose::{Diagnosis, diagnose};
 use super::explore::{Exploration, deepen};
+use super::find::Find;
 use super::run::run;
 use super::scenario::Scenario;
 use super::search::swarm;
@@ -148,9 +149,9 @@ impl Trial {
             Reach::Own(reason) => return format!("none: {reason}"),
         };
         match &self.claim.every_tree {
-            Some(Find { parents, deviations, states, violation }) => {
-                let actors = parents.len() + 1;
-                format!("{} of {actors}, k = {deviations}{away}, {states} states", violation.promise)
+            Some(Find { scenario, trace, violation }) => {
+                let (actors, k, states) = (scenario.nodes(), trace.deviations(), self.claim.states);
+                format!("{} of {actors}, k = {k}{away}, {states} states", violation.promise)
             }
             None => format!("NOT FOUND{away}"),
         }
@@ -158,7 +159,7 @@ impl Trial {
 
     fn roaming(&self) -> String {
         match &self.claim.roam {
-            Some((seed, violation)) => format!("seed {seed}: {}", violation.promise),
+            Some((seed, find)) => format!("seed {seed}: {}", find.violation.promise),
             None => "NOT FOUND".into(),
         }
     }

@@ -53,6 +53,8 @@ pub enum Verb {
     Reads(u16),
     /// Of the items that come of its calls the oldest gives way to a new one.
     Lossy,
+    /// It takes so many of the items that come of each of its calls, reads no further and says so.
+    Only(u16),
 
     /// Waits until it is cancelled, or for its children; not at all when it is cancelled already.
     Serve,

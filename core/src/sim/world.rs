@@ -23,6 +23,7 @@ use super::oracle::{Oracle, Violation};
 use super::pipes::Pipe;
 use super::promise::Promise;
 use super::scenario::Scenario;
+use super::slip::Slip;
 use super::timeline::Timeline;
 use super::verb::Verb;
 use crate::state::State;
@@ -373,12 +374,15 @@ impl<'a> World<'a> {
             self.timeline.output(self.now, id(node), &output);
             outputs.push(output);
         }
+        if let Some(Slip::Mishears(hear)) = self.scenario.slip {
+            hear(&mut outputs);
+        }
         super::oracle::after(self, node, &before, refused, &outputs)?;
         if refused.is_ok() {
             let chosen = self.choices.made().len();
             self.timeline.record(chosen, self.now, id(node), input, &outputs);
             for output in &outputs {
-                self.perform(node, *output)?;
+                super::shell::perform(self, node, *output)?;
             }
         }
         outputs.clear();
@@ -390,10 +394,5 @@ impl<'a> World<'a> {
     pub(super) fn life(&self, node: usize) -> Option<Life> {
         let actor = self.actors[node].as_ref()?;
         self.kernel.at(actor.pid).is_alive().then(|| actor.machine.life())
-    }
-
-    /// Says what the shell of an actor does with one output. See `shell.rs`.
-    fn perform(&mut self, node: usize, output: Output) -> Result<(), Violation> {
-        super::shell::perform(self, node, output)
     }
 }

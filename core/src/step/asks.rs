@@ -12,7 +12,7 @@ use crate::state::{Member, State};
 use crate::task::TaskRecord;
 use crate::{
     ActorId, Callee, CalleeChange, Caller, Cause, ContextId, Defect, Half, Input, Instant, Life, Limit,
-    NameId, Reason, Refused, Role, Scope, ScopeChange, ScopeId, Side, Spec, Task, TaskId, Times,
+    Limits, NameId, Reason, Refused, Role, Scope, ScopeChange, ScopeId, Side, Spec, Task, TaskId, Times,
 };
 
 /// Turns an ask down, or lets it through. Facts and the tick always pass.
@@ -76,7 +76,7 @@ fn refuse_talk(state: &State, input: &Input) -> Result<(), Refused> {
             check_open(state, scope)?;
             check(context.side == Side::Caller && context.number > state.last_call, Refused::StaleId)?;
             check(state.can_call(context.link), Refused::ClosedLink)?;
-            check_room(state.contexts(), Limit::Contexts, state.limits.contexts)
+            check_room(state.callers.len(), Limit::Contexts, state.limits.contexts)
         }
         Input::Accept { context, scope, parent } => {
             check_open(state, parent)?;
@@ -129,14 +129,18 @@ fn check_alive(state: &State) -> Result<(), Refused> {
     check(!state.life.is_teardown(), Refused::Cancelled(state.cause))
 }
 
-/// A child's bound and its ladder must fit into this actor's own bound.
+/// A child's bound and its ladder must fit into this actor's own bound, and its limits must be such that it takes them.
 fn check_fits(state: &State, spec: &Spec) -> Result<(), Refused> {
     let below = state.levels.checked_sub(1).ok_or(Refused::TooDeep)?;
     let levels = levels_of(spec, below);
     check(levels <= below, Refused::TooDeep)?;
     let times = spec.times.unwrap_or(state.limits.times);
     let needed = times.with_ladder(times.bound(levels)).saturating_add(state.limits.times.flush);
-    check(needed <= state.limits.times.bound(state.levels), Refused::TooSlow)
+    check(needed <= state.limits.times.bound(state.levels), Refused::TooSlow)?;
+    match spec.times {
+        Some(times) => Limits { times, ..state.limits }.check_at(levels).map_err(Refused::BadTimes),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn levels_of(spec: &Spec, below: u8) -> u8 {
@@ -215,7 +219,7 @@ impl Step<'_> {
         if let Some(next) = record.phase.next(ScopeChange::Left) {
             record.phase = next;
             self.state.loosened.insert(scope);
-            self.unread_all(scope);
+            self.let_go_of_all(scope);
         }
     }
 

@@ -87,6 +87,7 @@ impl Step<'_> {
 
     /// Cancels a scope and what stands in it, in id order, with an explicit stack. A shield stops it.
     pub(super) fn spread(&mut self, scope: ScopeId, cause: Cause) {
+        let mut told = scope == ScopeId::ROOT;
         let mut stack = vec![scope];
         while let Some(scope) = stack.pop() {
             let Some(record) = self.state.scopes.get_mut(&scope) else {
@@ -106,6 +107,10 @@ impl Step<'_> {
             }
             let mut members = Vec::with_capacity(self.state.members_of(scope).count());
             members.extend(self.state.members_of(scope));
+            if !told && members.iter().any(|member| matches!(member, Member::Child(_))) {
+                told = true;
+                self.report(Event::Cascading(scope, cause));
+            }
             for member in members.iter().rev() {
                 if let Member::Scope(inner) = member
                     && self.state.scopes.get(inner).is_some_and(|inner| !inner.shield)

@@ -3,6 +3,7 @@
 //! What the far end says stands in `words`, the items of a stream in `streams`.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::Step;
 use crate::context::{CalleeRecord, CallerRecord};
@@ -13,6 +14,9 @@ use crate::{
     Answer, Callee, CalleeChange, Caller, CallerChange, Cause, ContextId, Defect, Ending, Error, Event, Exit,
     Instant, Kind, Link, Message, NameId, Output, Payload, Reason, ScopeId, Side, Stray, Word,
 };
+
+/// By so much the far end of a call may be the first to see its deadline: it counts what was left, and loops round.
+const ROUNDED: Duration = Duration::from_millis(1);
 
 impl Step<'_> {
     pub(super) fn expose(&mut self, endpoint: NameId) {
@@ -128,22 +132,28 @@ impl Step<'_> {
         }
     }
 
-    /// The actor serves no call that nobody has taken up: it is ending.
+    /// The actor serves no call that nobody has taken up: it is ending. Who is cancelled says by whom. Who has ended by itself
+    /// was not, and says nothing: its callers hear by the end of the channel that it is gone, as those who come later do.
     pub(super) fn decline_offers(&mut self) {
-        let cause = self.ending_cause();
+        let cause = self.state.cause;
         for context in self.offers(|_| true) {
-            self.cancel_body(context, cause);
+            match cause {
+                Some(cause) => self.cancel_body(context, cause),
+                None => self.withdraw(context),
+            }
         }
     }
 
-    /// Says why this actor takes no further call.
-    pub(super) fn ending_cause(&self) -> Cause {
-        self.state.cause.unwrap_or_else(|| self.cause(Reason::Asked))
+    fn withdraw(&mut self, context: ContextId) {
+        if self.change_callee(context, CalleeChange::Finished) {
+            self.forget_callee(context);
+        }
     }
 
     /// A call's time is over: the whole of it, or the time for what should follow its cancellation. The deadline is the
-    /// caller's, on whichever side it passes first.
-    pub(super) fn call_over(&mut self, context: ContextId) {
+    /// caller's, on whichever side it passes first. Whoever gave the call that time waits no longer; its scope still does,
+    /// until it ends or is given up.
+    pub(super) fn call_over(&mut self, context: ContextId, at: Instant) {
         if context.side == Side::Callee {
             let canceller = self.state.far(context.link);
             return self.cancel_body(context, Cause { canceller, reason: Reason::Deadline });
@@ -152,10 +162,14 @@ impl Step<'_> {
             return;
         };
         if call.phase.next(CallerChange::Expired).is_some() {
-            self.end_caller(context, CallerChange::Expired, Ending::Unanswered);
-        } else {
-            self.cancel_call(context, self.cause(Reason::Deadline));
+            return self.end_caller(context, CallerChange::Expired, Ending::Unanswered);
         }
+        // A scope whose time it is tells its body so.
+        let of_scope = self.deadline_of(call.scope).is_some_and(|(deadline, _)| deadline <= at);
+        if !call.linked && !of_scope {
+            self.emit(Output::Overdue { context });
+        }
+        self.cancel_call(context, self.cause(Reason::Deadline));
     }
 
     /// What the body of a call ended with goes to its caller, or into the account of what nobody could be told.
@@ -194,9 +208,10 @@ impl Step<'_> {
             return;
         }
         // A call whose time was over before its end came is as good as cancelled, though no tick has said so yet.
-        let late = self.state.deadlines.at(Timer::Call(context)).is_some_and(|at| at <= self.state.now);
+        let due = self.state.deadlines.at(Timer::Call(context));
+        let late = due.is_some_and(|at| at <= self.state.now);
         let cancelled = matches!(phase, Caller::Cancelling | Caller::Acked);
-        let timed_out = !cancelled && self.is_over(late, &ending);
+        let timed_out = !cancelled && self.is_over(due, &ending);
         let over = if timed_out { self.bound_of_call(context, scope) } else { None };
         self.state.callers.remove(&context);
         self.state.deadlines.forget(Timer::Call(context));
@@ -219,11 +234,16 @@ impl Step<'_> {
         (self.state.deadlines.at(Timer::Call(context)) == Some(deadline)).then_some(bound)
     }
 
-    /// Tells whether a call ended by its time, be it that the far end was the first to see it.
-    fn is_over(&self, late: bool, ending: &Ending) -> bool {
+    /// Tells whether a call ended by its time, be it that the far end was the first to see it. Another deadline of this actor may
+    /// have ended it, too.
+    fn is_over(&self, due: Option<Instant>, ending: &Ending) -> bool {
+        let is_due = |early| due.is_some_and(|at| at <= self.state.now.after(early));
+        let is_ours = |cause| cause == self.cause(Reason::Deadline);
         match *ending {
-            Ending::Answered(Answer::Cancelled(cause)) => late || cause == self.cause(Reason::Deadline),
-            Ending::Lost(_) => late,
+            Ending::Answered(Answer::Cancelled(cause)) => {
+                is_due(Duration::ZERO) || is_ours(cause) && is_due(ROUNDED)
+            }
+            Ending::Lost(_) => is_due(Duration::ZERO),
             Ending::Answered(Answer::Returned(_) | Answer::Failed(_)) | Ending::Unanswered => false,
         }
     }
@@ -233,7 +253,7 @@ impl Step<'_> {
         let is_body =
             |(_, call): &(&ContextId, &CalleeRecord)| call.scopes.is_some_and(|(_, body)| body == bound);
         match self.state.callees.iter().find(is_body).map(|(context, _)| *context) {
-            Some(served) => self.call_over(served),
+            Some(served) => self.call_over(served, self.state.now),
             None => self.cancel_scope(bound, self.cause(Reason::Deadline)),
         }
     }
@@ -256,9 +276,16 @@ impl Step<'_> {
 
     /// Ends a call at the one who serves it, and tells the caller if it can still hear.
     pub(super) fn end_callee(&mut self, context: ContextId, answer: Answer) {
-        let Some(call) = self.state.callees.remove(&context) else {
+        let Some(call) = self.forget_callee(context) else {
             return;
         };
+        if !(call.flow.is_full() && self.state.has(Defect::TerminalInDataBuffer)) {
+            self.say(context, Word::Answer(answer));
+        }
+    }
+
+    fn forget_callee(&mut self, context: ContextId) -> Option<CalleeRecord> {
+        let call = self.state.callees.remove(&context)?;
         self.state.deadlines.forget(Timer::Call(context));
         match call.scopes {
             Some((parent, _)) => {
@@ -267,14 +294,12 @@ impl Step<'_> {
             }
             None => self.emit(Output::Withdrawn { context }),
         }
-        if !(call.flow.is_full() && self.state.has(Defect::TerminalInDataBuffer)) {
-            self.say(context, Word::Answer(answer));
-        }
+        Some(call)
     }
 
     /// The actor goes on without the calls that its tasks were at: they end with its process.
     pub(super) fn abandon_contexts(&mut self) {
-        let cause = self.ending_cause();
+        let cause = self.state.cause.unwrap_or_else(|| self.cause(Reason::Asked));
         let callers: Vec<_> = self.state.callers.keys().copied().collect();
         for context in callers {
             self.cancel_call(context, cause);
@@ -294,7 +319,7 @@ impl Step<'_> {
         if self.state.has(Defect::PeerLossUnlinked) {
             return;
         }
-        let (first, last) = (ContextId::caller(link, 0), ContextId::callee(link, u32::MAX));
+        let (first, last) = (ContextId::caller(link, 0), ContextId::callee(link, u64::MAX));
         let callers: Vec<_> = self.state.callers.range(first..=last).map(|(context, _)| *context).collect();
         for context in callers {
             self.end_caller(context, CallerChange::Lost, Ending::Lost(exit));
@@ -304,6 +329,7 @@ impl Step<'_> {
             self.lose_caller(context);
         }
         self.state.served.remove(&link);
+        self.state.told_to_end.remove(&link);
     }
 
     fn lose_caller(&mut self, context: ContextId) {

@@ -3,8 +3,8 @@
 use super::Step;
 use crate::state::Member;
 use crate::{
-    ActorId, Census, Child, ChildChange, Defect, Event, Exit, Kind, Life, LifeChange, Payload, Reason, Role,
-    Signal, Stamp, Stray, TaskChange, TaskId,
+    ActorId, Census, Child, ChildChange, Defect, Event, Exit, Instant, Kind, Life, LifeChange, Payload,
+    Reason, Role, Signal, Stamp, Stray, TaskChange, TaskId,
 };
 
 impl Step<'_> {
@@ -173,9 +173,14 @@ impl Step<'_> {
     }
 
     /// One action counts once. It may come on two ways: to a process and to its group, or by a relay as well. The later
-    /// one is then no more than a message behind the first, so the same signal again within `hop` is the same action.
+    /// one is then no more than a message behind the first, so the same signal again within `hop` is the same action. And
+    /// whoever ends a session sends SIGTERM and SIGHUP, one after the other: within `hop` of the first action every signal is
+    /// a part of it. What comes later comes on top of it, and each kind counts.
     fn is_repeat(&self, signal: Signal) -> bool {
         let (now, hop) = (self.state.now, self.state.limits.times.hop);
-        self.state.actions.iter().any(|(known, at)| *known == signal && now < at.after(hop))
+        let recent = |at: Instant| now < at.after(hop);
+        let actions = &self.state.actions;
+        actions.first().is_some_and(|(_, at)| recent(*at))
+            || actions.iter().any(|(known, at)| *known == signal && recent(*at))
     }
 }

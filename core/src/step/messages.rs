@@ -54,7 +54,7 @@ impl Step<'_> {
             (Message::Spec { levels, limits, payload }, Some(Channel::Open))
                 if self.state.life == crate::Life::Booting =>
             {
-                if limits.check().is_err() || levels > crate::LEVELS_MAX {
+                if limits.check_at(levels).is_err() {
                     return self.garbled(Link::Parent);
                 }
                 self.state.levels = levels;
@@ -63,8 +63,8 @@ impl Step<'_> {
                 self.specified();
             }
             (Message::Cancel { left, cause }, Some(Channel::Open)) => self.cancelled_by_parent(left, cause),
-            (Message::Ask, Some(Channel::Open)) => {
-                self.describe(Some(Link::Parent));
+            (Message::Ask(round), Some(Channel::Open)) => {
+                self.describe(Some(Link::Parent), round);
             }
             (message, Some(Channel::Open)) if self.name_said(Link::Parent, message) => {}
             _ => self.stray(Stray::Link(Link::Parent)),

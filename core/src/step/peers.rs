@@ -75,14 +75,16 @@ impl Step<'_> {
         }
     }
 
-    /// Asks an actor that is none of this one's children to end, and leaves it all its time.
+    /// Asks an actor to end. One that is none of this one's children has all its time for it, and is asked once.
     pub(super) fn cancel_far(&mut self, link: Link) {
         match link {
             Link::Child(child) => self.cancel_child(child),
             Link::Parent | Link::Peer(_) if !self.state.is_open(link) => {}
             Link::Parent | Link::Peer(_) => {
                 let cause = self.cause(Reason::Asked);
-                self.send(link, Message::Cancel { left: Duration::MAX, cause });
+                if self.state.told_to_end.insert(link) {
+                    self.send(link, Message::Cancel { left: Duration::MAX, cause });
+                }
             }
         }
     }

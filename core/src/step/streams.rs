@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::Step;
 use crate::flow::{Arrival, Flow, HalfChange};
 use crate::state::Member;
-use crate::{ContextId, Defect, Half, Link, Output, Payload, Reason, Scope, ScopeId, Word};
+use crate::{Caller, ContextId, Defect, Half, Link, Output, Payload, Reason, Scope, ScopeId, Word};
 
 impl Step<'_> {
     pub(super) fn open_stream(&mut self, context: ContextId, window: u32, lossy: bool) {
@@ -13,7 +13,7 @@ impl Step<'_> {
         let Some(flow) = self.state.flow_mut(context) else {
             return;
         };
-        flow.window = window.clamp(1, most);
+        flow.window = window.min(most).max(1);
         flow.lossy = lossy;
         flow.move_out(HalfChange::Opened);
         flow.move_into(HalfChange::Opened);
@@ -51,18 +51,33 @@ impl Step<'_> {
         }
     }
 
-    /// Nobody reads a stream any more. Its writer must not wait for that.
+    /// Nobody reads a stream any more. Its writer must not wait for that; nor its reader, if the caller never opened it,
+    /// for then nobody will write.
     pub(super) fn unread(&mut self, context: ContextId) {
         let most = self.state.limits.window;
-        let credit = self.state.flow_mut(context).and_then(|flow| {
-            flow.move_into(HalfChange::Unread);
-            flow.admit(most).or_else(|| flow.let_go())
-        });
+        let Some(flow) = self.state.flow_mut(context) else {
+            return;
+        };
+        flow.move_into(HalfChange::Unread);
+        let (credit, opened) = (flow.admit(most).or_else(|| flow.let_go()), flow.is_opened());
         self.give_credit(context, credit);
+        if !opened {
+            self.unwritten(context);
+        }
     }
 
-    /// The body that called has ended, so nobody reads what the far ends of its scope send.
-    pub(super) fn unread_all(&mut self, scope: ScopeId) {
+    /// The caller sends no further item. Its far end hears that once it has begun; what that sends ends with its answer.
+    fn unwritten(&mut self, context: ContextId) {
+        let Some(call) = self.state.callers.get_mut(&context) else {
+            return;
+        };
+        if call.flow.move_out(HalfChange::Ended) && call.phase == Caller::Running {
+            self.say(context, Word::End);
+        }
+    }
+
+    /// The body that called has ended, so nobody reads what the far ends of its scope send, and nobody sends them anything.
+    pub(super) fn let_go_of_all(&mut self, scope: ScopeId) {
         let first = (scope, Member::Context(ContextId::caller(Link::Parent, 0)));
         let contexts = self.state.members.range(first..).take_while(|(of, _)| *of == scope);
         let linked = |context: &ContextId| self.state.callers.get(context).is_some_and(|call| call.linked);
@@ -72,6 +87,7 @@ impl Step<'_> {
         });
         for context in contexts.collect::<Vec<_>>() {
             self.unread(context);
+            self.unwritten(context);
         }
     }
 

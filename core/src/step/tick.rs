@@ -12,7 +12,7 @@ use crate::{
 impl Step<'_> {
     /// Fires every deadline that is due, the earliest first.
     pub(super) fn tick(&mut self) {
-        while let Some(timer) = self.state.deadlines.take_due(self.state.now) {
+        while let Some((at, timer)) = self.state.deadlines.take_due(self.state.now) {
             match timer {
                 Timer::Child(id) => self.rung_over(id),
                 Timer::Scope(scope) => self.cancel_scope(scope, self.cause(Reason::Deadline)),
@@ -20,7 +20,7 @@ impl Step<'_> {
                 Timer::Shields => self.break_shields(),
                 Timer::Life => self.life_over(),
                 Timer::Status => self.describe_no_more(),
-                Timer::Call(context) => self.call_over(context),
+                Timer::Call(context) => self.call_over(context, at),
                 Timer::Peer(id) => self.peer_over(id),
                 Timer::Question(question) => self.question_over(question),
             }
@@ -46,11 +46,13 @@ impl Step<'_> {
         self.spend(id);
         if phase <= Child::Booting {
             self.plan(id, None);
+        } else if phase == Child::Sweeping {
+            self.purged(id);
         } else if next != Some(Child::Unanswered) {
             self.state.tally.escalations = self.state.tally.escalations.saturating_add(1);
             if next == Some(Child::Stopping) {
                 self.report(Event::Escalated(id, Signal::Term));
-            } else if matches!(next, Some(Child::Killing | Child::Purging)) {
+            } else if next == Some(Child::Killing) {
                 self.report(Event::Escalated(id, Signal::Kill));
             }
         }
@@ -61,6 +63,16 @@ impl Step<'_> {
             // Those that are still there when the actor ends are counted then, as strangers.
             self.report(Event::Escaped(id, leavings));
             self.blame(id, Kind::Escaped(leavings));
+        }
+    }
+
+    /// What a dead child left behind is killed now. That is told as an escalation of its own, if there was a grace that ran out:
+    /// where SIGKILL was due when the child died, it is the end of the same one.
+    fn purged(&mut self, id: ActorId) {
+        let rung = self.state.children.get(&id).map(|child| child.rung);
+        if rung.is_some_and(|rung| rung.until() > Some(rung.since())) {
+            self.state.tally.escalations = self.state.tally.escalations.saturating_add(1);
+            self.report(Event::Purged(id));
         }
     }
 

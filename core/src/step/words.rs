@@ -11,13 +11,13 @@ use crate::context::CalleeRecord;
 use crate::deadlines::Timer;
 use crate::flow::Flow;
 use crate::{
-    Answer, Callee, CallerChange, Cause, ContextId, Ending, Error, Kind, Life, Link, NameId, Output, Payload,
+    Answer, Callee, CallerChange, Cause, ContextId, Ending, Error, Half, Kind, Link, NameId, Output, Payload,
     Side, Word,
 };
 
 impl Step<'_> {
     /// Takes a word that came over an open channel. `side` is the sender's.
-    pub(super) fn heard(&mut self, link: Link, number: u32, side: Side, word: Word) {
+    pub(super) fn heard(&mut self, link: Link, number: u64, side: Side, word: Word) {
         let context = ContextId { link, side: side.other(), number };
         if !matches!((side, word), (Side::Caller, Word::Call { .. })) {
             if !self.was_begun(context) {
@@ -63,11 +63,15 @@ impl Step<'_> {
             return self.garbled(context.link);
         }
         self.state.served.insert(context.link, context.number);
-        let refused = if self.state.life != Life::Running {
-            Some(Answer::Cancelled(self.ending_cause()))
+        if self.state.life.is_teardown() && self.state.cause.is_none() {
+            // It has ended by itself: that it is gone is heard by the end of the channel.
+            return self.discard(payload);
+        }
+        let refused = if let Some(cause) = self.state.cause {
+            Some(Answer::Cancelled(cause))
         } else if !self.state.endpoints.contains(&endpoint) {
             Some(self.failure(Kind::NoEndpoint))
-        } else if self.state.is_full_of_contexts() {
+        } else if self.state.is_full_of_offers() {
             Some(self.failure(Kind::Busy))
         } else {
             None
@@ -111,7 +115,11 @@ impl Step<'_> {
         match call.phase.next(CallerChange::Begun) {
             Some(next) => {
                 call.phase = next;
+                let unwritten = call.flow.out == Half::Ended;
                 self.emit(Output::Begun { context, payload });
+                if unwritten {
+                    self.say(context, Word::End);
+                }
             }
             None => self.discard(payload),
         }

@@ -80,7 +80,7 @@ fn talker() -> Machine {
 }
 
 /// A call of this actor's and one of the child's, from the first word to the answer.
-fn round_trip(machine: &mut Machine, child: ActorId, number: u32) {
+fn round_trip(machine: &mut Machine, child: ActorId, number: u64) {
     let link = Link::Child(child);
     let (context, scope) = (ContextId::callee(link, number), ScopeId(number));
     let called = Word::Call { endpoint: ENDPOINT, left: Some(ms(5000)), payload: Payload(1) };
@@ -156,12 +156,12 @@ fn open_calls(count: u32) -> [u64; 3] {
     }
     let link = Link::Child(child);
     let begun = allocation_counter::measure(|| {
-        for number in 1..=count {
+        for number in 1..=u64::from(count) {
             give(&mut machine, call(link, number, ScopeId::ROOT, false, Some(START.after(ms(5000)))));
         }
     });
     let ended = allocation_counter::measure(|| {
-        for number in 1..=count {
+        for number in 1..=u64::from(count) {
             give(&mut machine, word(link, Side::Callee, number, Word::Answer(Answer::Returned(Payload(3)))));
         }
     });

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use windrow_core::{
     ActorId, Cause, Census, Error, Exit, Input, Instant, Kind, Link, Machine, Message, NameId, Payload,
-    PeerId, Reason, Role, ScopeId, Signal, Status, Tally, TaskId, Times, Versions,
+    PeerId, Reason, Role, Round, ScopeId, Signal, Status, Tally, TaskId, Times, Versions,
 };
 
 use super::phrases::{phrases, wrong_phrases};
@@ -17,6 +17,7 @@ pub(crate) const EXTENSION: Duration = ms(1300);
 
 /// One thing that happens next.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::large_enum_variant, reason = "it is copied, and nearly every one is an input")]
 pub(crate) enum Letter {
     /// Something at the present time.
     Now(Input),
@@ -136,7 +137,8 @@ fn messages() -> Vec<Input> {
     let afar = Versions { first: 7, last: 9 };
     let census =
         Census { actor: ActorId(77), parent: ACTOR, stamp: stamp(ACTOR), came: true, name: NameId(4) };
-    let status = Status { actor: ACTOR, parent: ME, asked: 0, payload: Payload(8) };
+    let round = Round { by: ME, number: 1 };
+    let status = Status { round, actor: ACTOR, parent: ME, asked: 0, payload: Payload(8) };
     vec![
         said(ACTOR, hello(ACTOR)),
         said(ACTOR, Message::Hello { versions: afar, actor: ACTOR }),
@@ -162,7 +164,7 @@ fn parent_facts() -> Vec<Input> {
         Input::Extend { by: EXTENSION },
         told(hello(ActorId(9))),
         told(Message::Spec { levels: 1, limits: slow, payload: Payload(4) }),
-        told(Message::Ask),
+        told(Message::Ask(Round { by: ActorId(9), number: 1 })),
         told(Message::NotFound { request: 1 }),
         told(Message::Cancel { left: ms(800), cause }),
         told(Message::Cancel { left: ms(0), cause }),

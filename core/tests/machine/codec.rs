@@ -7,8 +7,8 @@ use windrow_core::wire::{
 };
 use windrow_core::{
     ActorId, Answer, Cause, Census, Claim, Error, Event, Exit, Input, Kind, LEVELS_MAX, Limits, Link,
-    Message, NameId, Output, Payload, Reason, ScopeId, Side, Stamp, Status, Tally, TaskId, Times, VERSIONS,
-    Versions, Word,
+    Message, NameId, Output, Payload, Reason, Round, ScopeId, Side, Stamp, Status, Tally, TaskId, Times,
+    VERSIONS, Versions, Word,
 };
 
 use super::setups::{ACTOR, ME, START, limits, said, spec, stamp, told};
@@ -79,13 +79,14 @@ fn messages() -> Vec<Message> {
         Message::Ready,
         Message::Extend { by: FULL },
         Message::Ack,
-        Message::Ask,
+        Message::Ask(Round { by: ActorId(u64::MAX), number: u32::MAX }),
         Message::Result(Payload::default()),
         Message::Bye(Tally::default()),
         Message::Bye(largest_tally()),
         Message::Census(census(0, false)),
         Message::Census(census(u32::MAX, true)),
         Message::Status(Status {
+            round: Round { by: ActorId(u64::MAX), number: u32::MAX },
             actor: ActorId(u64::MAX),
             parent: ActorId(u64::MAX),
             asked: u32::MAX,
@@ -101,7 +102,7 @@ fn messages() -> Vec<Message> {
     all.extend(kinds().into_iter().map(|kind| Message::Error(longest_error(kind))));
     all.push(Message::Error(Error::new(Kind::Failed, ActorId(0), Payload::default())));
     for side in [Side::Caller, Side::Callee] {
-        all.extend(words().into_iter().map(|word| Message::Context { number: u32::MAX, side, word }));
+        all.extend(words().into_iter().map(|word| Message::Context { number: u64::MAX, side, word }));
     }
     all.extend(about_names());
     all

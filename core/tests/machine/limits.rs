@@ -3,11 +3,22 @@
 use core::time::Duration;
 
 use windrow_core::{
-    ActorId, BadLimits, Config, Input, LEVELS_MAX, Limits, Machine, Refused, Role, ScopeId, Spec, Times,
-    teardown_bound,
+    ActorId, BadLimits, Config, Input, LEVELS_MAX, Life, Limits, Link, Machine, Output, Refused, Role,
+    ScopeId, Spec, Times, teardown_bound,
 };
 
 use super::setups::{ME, START, ms, spec};
+
+/// Every span that neither may be nothing nor be longer than a day.
+pub(crate) const SPANS: [fn(&mut Limits) -> &mut Duration; 7] = [
+    |limits| &mut limits.times.hop,
+    |limits| &mut limits.times.ack,
+    |limits| &mut limits.times.own,
+    |limits| &mut limits.times.stop,
+    |limits| &mut limits.times.kill,
+    |limits| &mut limits.times.flush,
+    |limits| &mut limits.boot,
+];
 
 #[test]
 fn the_defaults_hold() {
@@ -24,17 +35,7 @@ fn every_bad_limit_is_refused_by_its_rule() {
         assert_eq!(Machine::new(Config::root(ME, 1, limits)).err(), Some(rule));
         assert!(!rule.to_string().is_empty());
     };
-    type Span = fn(&mut Limits) -> &mut Duration;
-    let spans: [Span; 7] = [
-        |limits| &mut limits.times.hop,
-        |limits| &mut limits.times.ack,
-        |limits| &mut limits.times.own,
-        |limits| &mut limits.times.stop,
-        |limits| &mut limits.times.kill,
-        |limits| &mut limits.times.flush,
-        |limits| &mut limits.boot,
-    ];
-    for span in spans {
+    for span in SPANS {
         refuses(&|limits| *span(limits) = Duration::ZERO, BadLimits::ZeroSpan);
         refuses(&|limits| *span(limits) = Duration::from_secs(86_401), BadLimits::OverADay);
     }
@@ -44,6 +45,7 @@ fn every_bad_limit_is_refused_by_its_rule() {
     refuses(&|limits| limits.starts = 0, BadLimits::ZeroCount);
     refuses(&|limits| limits.scopes = 0, BadLimits::ZeroCount);
     refuses(&|limits| limits.tasks = 0, BadLimits::ZeroCount);
+    refuses(&|limits| limits.window = 0, BadLimits::ZeroCount);
     refuses(&|limits| limits.errors = 0, BadLimits::ZeroCount);
 }
 
@@ -140,4 +142,61 @@ fn a_spawn_must_fit_into_the_bound() {
         ask(1, Spec { times: Some(Times { own: Duration::MAX, ..Times::default() }), ..longer }),
         Err(Refused::TooSlow)
     );
+}
+
+/// What is refused here would be refused by the child, which then dies in its boot and can't say why.
+#[test]
+fn a_childs_own_times_must_hold_by_themselves() {
+    let asked = |levels, times| {
+        let spec = Spec { levels: Some(levels), times: Some(times), ..spec(Role::Actor) };
+        ask(LEVELS_MAX, spec)
+    };
+    let refused = |rule| Err(Refused::BadTimes(rule));
+    let usual = Times::default();
+    type Span = fn(&mut Times) -> &mut Duration;
+    let spans: [Span; 6] = [
+        |times| &mut times.hop,
+        |times| &mut times.ack,
+        |times| &mut times.own,
+        |times| &mut times.stop,
+        |times| &mut times.kill,
+        |times| &mut times.flush,
+    ];
+    for span in spans {
+        let mut times = usual;
+        *span(&mut times) = Duration::ZERO;
+        assert_eq!(asked(1, times), refused(BadLimits::ZeroSpan), "{times:?}");
+        assert_eq!(asked(0, times), refused(BadLimits::ZeroSpan), "{times:?}");
+    }
+    let impatient = Times { ack: ms(99), ..usual };
+    assert_eq!(asked(1, impatient), refused(BadLimits::AckUnderHop));
+    assert_eq!(asked(0, impatient), refused(BadLimits::AckUnderHop));
+    // 1024 children are told within 51.2 ms; one that can have none has nobody to tell.
+    let quick = Times { hop: ms(51), ..usual };
+    assert_eq!(asked(1, quick), refused(BadLimits::TooManyChildren));
+    assert_eq!(asked(1, Times { hop: ms(52), ..usual }), Ok(()));
+    assert_eq!(asked(0, quick), Ok(()));
+    let words = Refused::BadTimes(BadLimits::TooManyChildren).to_string();
+    assert!(words.contains("raise hop or lower children"), "{words}");
+}
+
+/// Whatever times a parent may give, its child takes: both ask the same of them.
+#[test]
+fn a_leaf_with_quick_times_begins() {
+    let times = Times { hop: ms(1), ..Times::default() };
+    let spec = Spec { levels: Some(0), times: Some(times), ..spec(Role::Actor) };
+    let mut parent = Machine::new(Config::root(ME, 1, Limits::default())).unwrap();
+    parent.handle(START, Input::Tick).unwrap();
+    while parent.poll_output().is_some() {}
+    parent.handle(START, Input::Spawn { child: ActorId(2), scope: ScopeId::ROOT, spec }).unwrap();
+    let mut child = Machine::new(Config::child(ActorId(2))).unwrap();
+    child.handle(START, Input::Tick).unwrap();
+    while child.poll_output().is_some() {}
+    while let Some(output) = parent.poll_output() {
+        if let Output::Send { message, .. } = output {
+            child.handle(START, Input::Received { link: Link::Parent, message }).unwrap();
+            while child.poll_output().is_some() {}
+        }
+    }
+    assert_eq!((child.life(), child.limits().times), (Life::Running, times));
 }

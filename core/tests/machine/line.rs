@@ -149,7 +149,7 @@ impl Line {
     }
 
     /// Adds what a user does: a call by the actor at one place over a channel, with all that follows.
-    pub(crate) fn plan(&mut self, place: usize, down: bool, number: u32, acts: &[Act]) {
+    pub(crate) fn plan(&mut self, place: usize, down: bool, number: u64, acts: &[Act]) {
         let link = if down { link_down(place) } else { Link::Parent };
         let plan = Plan::new(ContextId::caller(link, number), TALK, acts);
         self.actors[place].plans.push(plan);

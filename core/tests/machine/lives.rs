@@ -26,9 +26,13 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(setup: &Setup) -> Self {
+        Self::with(setup, setup.machine())
+    }
+
+    pub(crate) fn with(setup: &Setup, machine: Machine) -> Self {
         // A machine that was given nothing yet knows no time.
         let now = if setup.prefix.is_empty() { Instant(0) } else { START };
-        Self { now, ..Self::of(setup.machine(), setup.has_parent) }
+        Self { now, ..Self::of(machine, setup.has_parent) }
     }
 
     pub(crate) fn of(machine: Machine, has_parent: bool) -> Self {

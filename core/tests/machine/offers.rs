@@ -1,12 +1,12 @@
 //! Calls that are offered, and that nobody can take up, or nobody will; and one that nobody ends.
 
 use windrow_core::{
-    ActorId, Answer, Cause, Config, ContextId, Error, Input, Kind, Limit, Limits, Link, Machine, Message,
-    NameId, Output, Payload, Reason, Refused, ScopeId, Side, TaskId, Word,
+    ActorId, Answer, Cause, Config, ContextId, Ending, Error, Input, Kind, Limit, Limits, Link, Machine,
+    Message, NameId, Output, Payload, Reason, Refused, ScopeId, Side, TaskId, Word,
 };
 
 use super::contexts::{THEIRS, answer, called, with};
-use super::phrases::{BODY, ENDPOINT, TALK, error, word};
+use super::phrases::{BODY, ENDPOINT, TALK, call, error, word};
 use super::setups::{LEVELS, ME, START, hello, limits, ms, told};
 use super::stories::Story;
 
@@ -15,7 +15,7 @@ use super::stories::Story;
 fn every_offer_can_be_taken_up() {
     let limits = Limits { scopes: 4, contexts: 8, ..limits() };
     let mut story = with(limits);
-    for number in 1..=limits.contexts {
+    for number in 1..=u64::from(limits.contexts) {
         story.give(called(number, ENDPOINT));
         let (context, scope) = (ContextId { number, ..THEIRS }, ScopeId(BODY.0 + number));
         story.give(Input::Accept { context, scope, parent: TALK });
@@ -26,6 +26,26 @@ fn every_offer_can_be_taken_up() {
     assert_eq!(refused, Err(Refused::Full { limit: Limit::Scopes, most: 4 }));
     let text = "4 scopes are there, and Limits::scopes allows no more: raise it, or let one end first";
     assert_eq!(refused.unwrap_err().to_string(), text);
+}
+
+/// Whoever calls as fast as it can comes to these in two days.
+#[test]
+fn numbers_have_no_end() {
+    let mut story = with(Limits { scopes: 5, ..limits() });
+    for number in [u64::from(u32::MAX), 1 << 32, u64::MAX] {
+        let mine = ContextId::caller(THEIRS.link, number);
+        let answered = Word::Answer(Answer::Returned(Payload(51)));
+        story.give(call(mine.link, number, TALK, true, None));
+        let outputs = story.give(word(mine.link, Side::Callee, number, answered));
+        let ending = Ending::Answered(Answer::Returned(Payload(51)));
+        assert_eq!(outputs, [Output::Ended { context: mine, ending }]);
+        story.give(called(number, ENDPOINT));
+        let (context, scope) = (ContextId::callee(mine.link, number), ScopeId(number));
+        story.give(Input::Accept { context, scope, parent: TALK });
+        story.give(Input::Leave { scope });
+        let returned = Answer::Returned(Payload(52));
+        assert_eq!(story.give(Input::Finished { context, answer: returned }), [answer(number, returned)]);
+    }
 }
 
 #[test]
@@ -62,20 +82,60 @@ fn a_concealed_endpoint_answers_the_calls_that_wait_and_those_that_come() {
     assert!(outputs.contains(&answer(1, returned)), "{outputs:?}");
 }
 
+/// A child that runs, with an endpoint for which one call waits.
+fn called_child() -> Story {
+    let mut story = Story { machine: Machine::new(Config::child(ME)).unwrap(), now: START };
+    for input in [
+        Input::Tick,
+        told(hello(ActorId(9))),
+        told(Message::Spec { levels: LEVELS, limits: limits(), payload: Payload(0) }),
+        Input::Expose { endpoint: ENDPOINT },
+        parents_call(1),
+    ] {
+        story.give(input);
+    }
+    story
+}
+
+fn parents_call(number: u64) -> Input {
+    let call = Word::Call { endpoint: ENDPOINT, left: None, payload: Payload(50) };
+    word(Link::Parent, Side::Caller, number, call)
+}
+
+fn told_parent(number: u64, answer: Answer) -> Output {
+    let message = Message::Context { number, side: Side::Callee, word: Word::Answer(answer) };
+    Output::Send { link: Link::Parent, message, may_wait: false }
+}
+
+/// Nobody has cancelled it, so it names nobody: whoever calls it learns by the end of the channel that it is gone.
+#[test]
+fn who_has_ended_by_itself_answers_nobody() {
+    let context = ContextId::callee(Link::Parent, 1);
+    let mut story = called_child();
+    let outputs = story.give(Input::TaskEnded { task: TaskId::MAIN, payload: Payload(0) });
+    assert!(outputs.contains(&Output::Withdrawn { context }), "{outputs:?}");
+    let says = |output: &Output| matches!(output, Output::Send { message: Message::Context { .. }, .. });
+    assert!(!outputs.iter().any(says), "{outputs:?}");
+    assert_eq!(story.give(parents_call(2)), [Output::Discard(Payload(50))]);
+    // What is said to it later is no news, and none is a breach.
+    let cause = Cause { canceller: ActorId(9), reason: Reason::Asked };
+    assert_eq!(story.give(word(Link::Parent, Side::Caller, 2, Word::Cancel(cause))), []);
+
+    let mut story = called_child();
+    let outputs = story.give(told(Message::Cancel { left: ms(800), cause }));
+    assert!(outputs.contains(&told_parent(1, Answer::Cancelled(cause))), "who is cancelled says by whom");
+    let outputs = story.give(parents_call(2));
+    assert_eq!(outputs, [Output::Discard(Payload(50)), told_parent(2, Answer::Cancelled(cause))]);
+}
+
 /// The first cause wins, also for a body that heeds none: what its actor is cancelled for later is not what its caller hears.
 #[test]
 fn an_abandoned_body_is_answered_for_with_the_cause_that_came_first() {
-    let mut story = Story { machine: Machine::new(Config::child(ME)).unwrap(), now: START };
     let (by, context) = (ActorId(9), ContextId::callee(Link::Parent, 1));
-    let call = Word::Call { endpoint: ENDPOINT, left: None, payload: Payload(50) };
     let first = Cause { canceller: by, reason: Reason::Deadline };
     let later = Cause { canceller: by, reason: Reason::Asked };
+    let mut story = called_child();
     for input in [
-        Input::Tick,
-        told(hello(by)),
-        told(Message::Spec { levels: LEVELS, limits: limits(), payload: Payload(0) }),
-        Input::Expose { endpoint: ENDPOINT },
-        word(Link::Parent, Side::Caller, 1, call),
         Input::Accept { context, scope: ScopeId(1), parent: ScopeId::ROOT },
         word(Link::Parent, Side::Caller, 1, Word::Cancel(first)),
         told(Message::Cancel { left: ms(800), cause: later }),
@@ -83,9 +143,6 @@ fn an_abandoned_body_is_answered_for_with_the_cause_that_came_first() {
     ] {
         story.give(input);
     }
-    let word = Word::Answer(Answer::Cancelled(first));
-    let message = Message::Context { number: 1, side: Side::Callee, word };
     let outputs = story.wait();
-    let sent = Output::Send { link: Link::Parent, message, may_wait: false };
-    assert!(outputs.contains(&sent), "{outputs:?}");
+    assert!(outputs.contains(&told_parent(1, Answer::Cancelled(first))), "{outputs:?}");
 }

@@ -1,12 +1,13 @@
 //! Deadlines that both ends of a call see: whichever is the first, the outcome is one.
 
 use windrow_core::{
-    Answer, Cause, ContextId, End, Input, Instant, Limits, Link, Output, Payload, Reason, ScopeId, Side, Word,
+    Answer, Cause, ContextId, End, Ending, Input, Instant, Limits, Link, Message, Output, Payload, Reason,
+    ScopeId, Side, Word,
 };
 
 use super::contexts::{THEIRS, with};
 use super::phrases::{BODY, ENDPOINT, TALK, call, word};
-use super::setups::{ACTOR, ME, limits, ms};
+use super::setups::{ACTOR, ME, START, limits, ms};
 use super::stories::Story;
 
 const LINK: Link = Link::Child(ACTOR);
@@ -61,6 +62,47 @@ fn a_deadline_has_one_outcome_whichever_end_sees_it_first() {
     }
 }
 
+/// Whoever gave a call its time waits for no longer, whatever the far end does; the scope waits until the call is over.
+#[test]
+fn who_gave_a_call_its_time_is_let_go_at_its_end() {
+    let context = ContextId::caller(LINK, 1);
+    let cancel = Message::Context { number: 1, side: Side::Caller, word: Word::Cancel(OURS) };
+    let cancel = Output::Send { link: LINK, message: cancel, may_wait: false };
+    for acks in [false, true] {
+        let mut story = with(limits());
+        let until = story.now.after(ms(50));
+        story.give(call(LINK, 1, TALK, false, Some(until)));
+        assert_eq!(story.wait(), [Output::Overdue { context }, cancel]);
+        assert_eq!(story.now, until);
+        if acks {
+            story.give(word(LINK, Side::Callee, 1, Word::Ack));
+        }
+        let closed = |outputs: &[Output]| outputs.iter().any(|o| matches!(o, Output::Closed { .. }));
+        assert!(!closed(&story.give(Input::Leave { scope: TALK })), "the call is not over");
+        let outputs = story.wait();
+        assert!(outputs.contains(&Output::Ended { context, ending: Ending::Unanswered }), "{outputs:?}");
+        assert!(closed(&outputs), "{outputs:?}");
+        let until = if acks { story.machine.teardown_bound() } else { limits().times.ack };
+        assert_eq!(story.now.since(Instant(START.0 + 50_000_000)), until);
+    }
+}
+
+/// A body is told by its scope: the one that the call is linked with, or the one whose time it is.
+#[test]
+fn a_call_that_ends_with_its_scope_lets_nobody_go() {
+    for (linked, own, around) in
+        [(true, Some(50), None), (false, None, Some(50)), (false, Some(50), Some(50))]
+    {
+        let mut story = with(Limits { scopes: 8, ..limits() });
+        let after = |millis: Option<u64>| millis.map(|millis| START.after(ms(millis)));
+        let deadline = after(around);
+        story.give(Input::OpenScope { scope: OUTER, parent: TALK, shield: false, deadline });
+        story.give(call(LINK, 1, OUTER, linked, after(own)));
+        let outputs = story.wait();
+        assert!(!outputs.iter().any(|o| matches!(o, Output::Overdue { .. })), "{outputs:?}");
+    }
+}
+
 /// The time of a served call travels with the calls of its body, and is its caller's, whoever says so first.
 #[test]
 fn a_deadline_that_travelled_is_its_callers() {
@@ -85,9 +127,24 @@ fn a_deadline_that_travelled_is_its_callers() {
         story.give(Input::Leave { scope: BODY });
         let answer = Answer::Cancelled(OURS);
         let outputs = story.give(Input::Finished { context: THEIRS, answer });
-        let said = |o: &Output| matches!(o, Output::Send { message: windrow_core::Message::Context { word: Word::Answer(Answer::Cancelled(cause)), .. }, .. } if *cause == theirs);
+        let said = |o: &Output| matches!(o, Output::Send { message: Message::Context { word: Word::Answer(Answer::Cancelled(cause)), .. }, .. } if *cause == theirs);
         assert!(outputs.iter().any(said), "{first:?}: {outputs:?}");
     }
+}
+
+/// The far end may have been cancelled by another deadline of this actor: that of the nursery that it is a child of.
+#[test]
+fn another_deadline_ends_no_scope_before_its_time() {
+    let mut story = with(Limits { scopes: 8, ..limits() });
+    let deadline = Some(story.now.after(ms(50)));
+    story.give(Input::OpenScope { scope: OUTER, parent: TALK, shield: false, deadline });
+    story.give(call(LINK, 1, OUTER, true, None));
+    let early = Instant(START.0 + 10_000_000);
+    let outputs = overdue(&mut story, early, First::Far);
+    let ending = Ending::Answered(Answer::Cancelled(OURS));
+    let ended = Output::Ended { context: ContextId::caller(LINK, 1), ending };
+    assert!(outputs.contains(&ended), "{outputs:?}");
+    assert!(!outputs.iter().any(|o| matches!(o, Output::CancelBody { .. })), "{outputs:?}");
 }
 
 /// A call's own time is nobody else's.

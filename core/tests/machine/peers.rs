@@ -268,10 +268,31 @@ fn this_actor_may_cancel_a_peer() {
     let message = Message::Cancel { left: Duration::MAX, cause };
     let sent = Output::Send { link: link(ONE), message, may_wait: false };
     assert_eq!(story.give(Input::CancelActor { link: link(ONE) }), [sent]);
+    let asked = story.machine.encode();
+    assert_eq!(story.give(Input::CancelActor { link: link(ONE) }), [], "it was asked");
+    assert_eq!(story.machine.encode(), asked);
     story.give(Input::LinkLost { link: link(ONE) });
     assert_eq!(story.give(Input::CancelActor { link: link(ONE) }), [], "it is gone");
     let outputs = story.give(Input::CancelActor { link: Link::Child(ACTOR) });
     assert!(matches!(outputs[..], [Output::Send { message: Message::Cancel { .. }, .. }]), "{outputs:?}");
+}
+
+#[test]
+fn a_parent_is_asked_to_end_once() {
+    let machine = windrow_core::Machine::new(windrow_core::Config::child(ME)).unwrap();
+    let mut story = Story { machine, now: START };
+    let told = |message| Input::Received { link: Link::Parent, message };
+    for input in [
+        Input::Tick,
+        told(hello(OTHER)),
+        told(Message::Spec { levels: 1, limits: limits(), payload: Payload(0) }),
+    ] {
+        story.give(input);
+    }
+    let ask = Input::CancelActor { link: Link::Parent };
+    let outputs = story.give(ask);
+    assert!(matches!(outputs[..], [Output::Send { message: Message::Cancel { .. }, .. }]), "{outputs:?}");
+    assert_eq!(story.give(ask), []);
 }
 
 /// Ends a root's own scope while peers are open, dialled and ungreeted.

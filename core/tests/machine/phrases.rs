@@ -19,7 +19,7 @@ pub(crate) const BODY: ScopeId = ScopeId(3);
 /// The payloads that the account follows are those from here on.
 pub(crate) const FOLLOWED: u32 = 100;
 
-pub(crate) fn word(link: Link, side: Side, number: u32, word: Word) -> Input {
+pub(crate) fn word(link: Link, side: Side, number: u64, word: Word) -> Input {
     Input::Received { link, message: Message::Context { number, side, word } }
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn error(by: ActorId, payload: u32) -> Error {
 
 pub(crate) fn call(
     link: Link,
-    number: u32,
+    number: u64,
     scope: ScopeId,
     linked: bool,
     deadline: Option<Instant>,

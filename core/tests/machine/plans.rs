@@ -16,9 +16,9 @@ pub(crate) enum Act {
     /// The call itself: linked or not, within so many milliseconds.
     Call(bool, Option<u64>),
     /// Another call from this one's body, over a channel, with this number.
-    Nest(Link, u32),
+    Nest(Link, u64),
     /// Waits for the end of that call.
-    Join(Link, u32),
+    Join(Link, u64),
     Cancel,
     /// Cancels a child of the actor.
     Doom(ActorId),
@@ -27,6 +27,8 @@ pub(crate) enum Act {
     Open(u32, bool),
     Push,
     Take(u32),
+    /// Reads to the end.
+    Drain,
     End,
     /// Reads no further.
     Unread,
@@ -73,6 +75,8 @@ pub(crate) struct Plan {
     pub(crate) body: Option<ScopeId>,
     acts: VecDeque<Act>,
     over: bool,
+    /// No further item comes.
+    ended: bool,
     closed: bool,
     raised: Option<Error>,
     items: u32,
@@ -81,13 +85,24 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(context: ContextId, scope: ScopeId, acts: &[Act]) -> Self {
         let acts = acts.iter().copied().collect();
-        Self { context, scope, body: None, acts, over: false, closed: false, raised: None, items: 0 }
+        Self {
+            context,
+            scope,
+            body: None,
+            acts,
+            over: false,
+            ended: false,
+            closed: false,
+            raised: None,
+            items: 0,
+        }
     }
 
     /// Takes in what the machine says.
     pub(crate) fn hear(&mut self, output: &Output, temper: Temper) {
         match *output {
             Output::Ended { context, .. } if context == self.context => self.over = true,
+            Output::StreamEnded { context } if context == self.context => self.ended = true,
             Output::Withdrawn { context } if context == self.context => self.acts.clear(),
             Output::Item { context, .. } if context == self.context => self.items += 1,
             Output::DropOldest { context } if context == self.context => self.items -= 1,
@@ -116,6 +131,7 @@ impl Plan {
         match *act {
             Act::Stay => false,
             Act::Take(items) => self.over || self.items >= items,
+            Act::Drain => self.over || self.ended,
             Act::Finish(_) => self.closed,
             Act::Join(link, number) => {
                 let context = ContextId::caller(link, number);
@@ -137,7 +153,8 @@ impl Plan {
 
     /// Does the next act, and gives what the machine is told; nothing if it came too late.
     pub(crate) fn act(&mut self, actor: &Actor, now: Instant) -> Option<Input> {
-        let asks = !matches!(self.acts.front(), Some(Act::Take(_) | Act::Finish(_) | Act::Join(..)));
+        let asks =
+            !matches!(self.acts.front(), Some(Act::Take(_) | Act::Drain | Act::Finish(_) | Act::Join(..)));
         if asks && self.refusal(actor).is_some() {
             self.acts.pop_front();
             return None;
@@ -181,6 +198,7 @@ impl Plan {
             Act::Fail => self.leave(Finish::Failed),
             Act::Yield => self.leave(Finish::Cancelled),
             Act::Finish(finish) => Some(Input::Finished { context, answer: self.answer(finish, actor) }),
+            Act::Drain => Some(Input::Taken { context, items: core::mem::take(&mut self.items) }),
             Act::Join(..) | Act::Stay => None,
         }
     }
@@ -222,6 +240,6 @@ pub(crate) fn is_for_users(output: &Output) -> bool {
             | Output::Raise { .. }
             | Output::Closed { .. }
             | Output::CancelBody { .. }
-            | Output::Report(Event::Undelivered(_) | Event::Escalated(..))
+            | Output::Report(Event::Undelivered(_) | Event::Escalated(..) | Event::Purged(_))
     )
 }

@@ -89,9 +89,31 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn machine(&self) -> Machine {
-        let limits = if self.talks.is_some() { talking() } else { limits() };
+        let limits = self.limits();
         let config = if self.has_parent { Config::child(ME) } else { Config::root(ME, LEVELS, limits) };
         Machine::new(config).unwrap()
+    }
+
+    fn limits(&self) -> Limits {
+        if self.talks.is_some() { talking() } else { limits() }
+    }
+
+    /// The same within other limits: a root has them from the first, and a child is told.
+    pub(crate) fn within(&self, change: impl Fn(&mut Limits)) -> (Machine, Vec<Input>) {
+        let mut limits = self.limits();
+        change(&mut limits);
+        let mut prefix = self.prefix.clone();
+        for input in &mut prefix {
+            if let Input::Received { message: Message::Spec { limits: told, .. }, .. } = input {
+                *told = limits;
+            }
+        }
+        let machine = if self.has_parent {
+            self.machine()
+        } else {
+            Machine::new(Config::root(ME, LEVELS, limits)).unwrap()
+        };
+        (machine, prefix)
     }
 }
 

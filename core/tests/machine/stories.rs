@@ -171,6 +171,7 @@ fn a_later_cancel_with_less_time_shortens_every_plan() {
     story.give(said(ACTOR, Message::Ack));
     story.give(Input::Cancel { scope: ScopeId::ROOT });
     story.give(Input::Signalled(Signal::Int));
+    story.now = story.now.after(limits().times.hop);
     story.give(Input::Signalled(Signal::Term));
     let began = story.now;
     let mut killed = None;
@@ -185,7 +186,7 @@ fn a_later_cancel_with_less_time_shortens_every_plan() {
     assert_eq!(killed, Some(ms(0)));
 }
 
-/// A signal to a process, to its group and by a relay is one action; the same one later, or another one, is the second.
+/// A signal to a process, to its group and by a relay is one action, with all that comes with it; one later is the second.
 #[test]
 fn one_action_counts_once() {
     let killed =
@@ -195,14 +196,18 @@ fn one_action_counts_once() {
     story.give(int);
     story.now = START.after(hop - ms(1));
     assert_eq!(story.give(int), [], "the same action");
+    for also in [Signal::Term, Signal::Hup] {
+        assert_eq!(story.give(Input::Signalled(also)), [], "whoever ends a session sends more than one");
+    }
+    story.now = START.after(hop);
     let mut other = Story { machine: story.machine.clone(), now: story.now };
     other.give(Input::Signalled(Signal::Term));
-    assert!(killed(&other.wait()), "another signal is another action");
-    story.now = START.after(hop);
+    assert!(killed(&other.wait()), "another signal later is another action");
     story.give(int);
     assert!(killed(&story.wait()), "the window does not grow with each repeat");
+    assert_eq!(story.give(int), [], "the second action, too, may come on two ways");
     story.give(Input::Signalled(Signal::Hup));
-    assert_eq!(story.machine.life(), Life::Ended);
+    assert_eq!(story.machine.life(), Life::Ended, "a kind that was not there is the third");
 }
 
 #[test]

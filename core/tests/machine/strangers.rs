@@ -1,7 +1,8 @@
 //! Peers that mean no good, or do not know what they do: each loses its own channel, and nobody else does.
 
 use windrow_core::{
-    Channel, Event, Input, Life, Message, Obstacle, Output, Payload, PeerId, Stray, Until, VERSIONS, Versions,
+    Channel, Event, Input, Life, Message, Obstacle, Output, Payload, PeerId, Round, Stray, Until, VERSIONS,
+    Versions,
 };
 
 use super::peers::{
@@ -30,7 +31,7 @@ fn a_hostile_peer_loses_its_channel_and_nobody_else_does() {
     let refused = |obstacle| vec![close(TWO), turned_away(TWO, obstacle)];
     let cases = [
         (Input::Garbled { link: link(TWO) }, refused(Obstacle::Garbled)),
-        (heard(TWO, Message::Ask), refused(Obstacle::Garbled)),
+        (heard(TWO, Message::Ask(Round { by: FAR, number: 1 })), refused(Obstacle::Garbled)),
         (heard(TWO, Message::Result(Payload(6))), {
             let mut outputs = refused(Obstacle::Garbled);
             outputs.insert(0, Output::Discard(Payload(6)));

@@ -8,7 +8,8 @@ use super::line::{Line, TALK, id};
 use super::plans::{Act, Temper};
 use super::watch::ensure;
 use Act::{
-    Accept, Begin, Call, Cancel, End as Last, Join, Leave, Nest, Open, Push, Return, Stay, Take, Unread,
+    Accept, Begin, Call, Cancel, Drain, End as Last, Join, Leave, Nest, Open, Push, Return, Stay, Take,
+    Unread,
 };
 
 fn streaming(reader: &[Act], writer: &[Act], defects: Defects) -> Line {
@@ -150,6 +151,39 @@ fn who_reads_for_one_that_has_left_reads_it_all() {
     let reader = [Accept, Begin, Open(1, false), Take(1), Take(1), Return];
     holds("a writer that leaves", streaming(&writer, &reader, Defects::NONE), |line| {
         ensure!(endings(line, 0).iter().all(returned), "{:?}", endings(line, 0));
+        Ok(())
+    });
+}
+
+/// A caller that will never send, or send on, is awaited by nobody: whoever reads to the end comes to it.
+#[test]
+fn who_will_never_send_has_ended() {
+    for writer in [
+        &[Call(true, None), Leave][..],
+        &[Call(true, None), Unread],
+        &[Call(false, None), Unread],
+        &[Call(true, None), Unread, Leave],
+        &[Call(true, None), Open(1, false), Leave],
+        &[Call(true, None), Open(1, false), Unread, Leave],
+    ] {
+        for reader in [&[Accept, Begin, Open(1, false), Drain, Return][..], &[Accept, Begin, Drain, Return]] {
+            holds(&format!("{writer:?} {reader:?}"), streaming(writer, reader, Defects::NONE), |line| {
+                let told = order(line);
+                ensure!(told.ends_with('r') && !told.contains('x'), "{told}");
+                Ok(())
+            });
+        }
+    }
+}
+
+/// What a reader gives up ends nothing that it writes.
+#[test]
+fn who_stops_reading_may_write_on() {
+    let caller = [Call(true, None), Open(1, false), Unread, Push, Push, Last];
+    let callee = [Accept, Begin, Open(1, false), Push, Take(1), Take(1), Drain, Return];
+    holds("a writer that does not read", streaming(&caller, &callee, Defects::NONE), |line| {
+        ensure!(endings(line, 0).iter().all(returned), "{:?}", endings(line, 0));
+        ensure!(count(line, 1, |o| matches!(o, Output::Item { .. })) == 2, "{:?}", line.heard(1));
         Ok(())
     });
 }

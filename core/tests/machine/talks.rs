@@ -145,6 +145,10 @@ impl Talks {
                 ensure!(!may_wait || self.is_busy(context, word), "{context}: nothing is before {word:?}");
                 self.see_word(context, word, seen)?;
             }
+            Output::Overdue { context } => {
+                let alone = self.open.get(&context).is_some_and(|talk| talk.reader.is_none());
+                ensure!(alone, "{context} is let go of, and its body is told by its scope");
+            }
             Output::ContextError { context, .. } => {
                 ensure!(self.open.contains_key(&context), "an error of {context}, which is over");
             }

@@ -28,7 +28,8 @@ fn a_deaf_thread_is_given_up_by_name_and_never_killed() {
     assert!(!outputs.iter().any(|output| {
         matches!(
             output,
-            Output::Signal { signal: Signal::Kill, .. } | Output::Report(Event::Escalated(_, Signal::Kill))
+            Output::Signal { signal: Signal::Kill, .. }
+                | Output::Report(Event::Escalated(_, Signal::Kill) | Event::Purged(_))
         )
     }));
     // One that ends after all is collected, and is left no more.

@@ -150,8 +150,10 @@ impl Watch {
             && seen.before.life != Life::Ended
             && (signal != Signal::Term || !self.has_parent)
         {
-            let again = |(known, at): &(Signal, Instant)| *known == signal && seen.now < at.after(times.hop);
-            let counted = !self.signals.iter().any(again);
+            let recent = |at: Instant| seen.now < at.after(times.hop);
+            let with_the_first = self.signals.first().is_some_and(|(_, at)| recent(*at));
+            let again = |(known, at): &(Signal, Instant)| *known == signal && recent(*at);
+            let counted = !with_the_first && !self.signals.iter().any(again);
             if counted {
                 self.signals.push((signal, seen.now));
             }

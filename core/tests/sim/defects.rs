@@ -85,6 +85,19 @@ fn check(trial: &Trial, hang: &Hang) {
     }
 }
 
+/// What is found in one of all trees is told like any other find: as the same broken promise, with the way there.
+#[track_caller]
+fn check_claim(trial: &Trial) {
+    let finds = trial.claim.every_tree.iter().chain(trial.claim.roam.iter().map(|(_, find)| find));
+    for find in finds {
+        let told = find.diagnose();
+        let name = trial.defect.name();
+        let broken = told.report.violation.as_ref().map(|violation| violation.promise);
+        assert_eq!(broken, Some(find.violation.promise), "{name}: {told}");
+        assert!(told.deviations.len() <= find.trace.deviations(), "{name}: {told}");
+    }
+}
+
 fn generation(scenario: &Scenario, actor: ActorId) -> u8 {
     let node = actor.0 as usize - 1;
     scenario.parent(node).map_or(0, |parent| 1 + generation(scenario, ActorId(parent as u64 + 1)))
@@ -120,6 +133,7 @@ fn every_defect_is_found_and_explained_and_nothing_without_it() {
         for (trial, hang) in TRIALS.iter().zip(HANGS) {
             scope.spawn(move || {
                 check(trial, hang);
+                check_claim(trial);
                 check_whole(hang);
             });
         }

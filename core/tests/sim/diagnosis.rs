@@ -25,11 +25,8 @@ fn every_hang_is_told_on_one_screen_with_what_would_have_saved_it() {
         println!("--- {name}\n{text}");
         assert!(text.lines().count() < 24, "{name}: {text}");
         assert_eq!(diagnosis.report.explanation.as_ref().map(|told| told.sink), hang.sink, "{name}: {text}");
-        // What ends by itself needs no help from outside, and nothing helps a root whose own code holds it. What a thread
-        // that was given up keeps open stays open, whatever else is done.
-        let held =
-            [Defect::AbandonedThread, Defect::SignalStarved, Defect::WakeupEofSpin].contains(&hang.defect);
-        let helps = hang.promise == Promise::Escalation || (hang.promise.is_stuck() && !held);
+        // What ends by itself needs no help from outside.
+        let helps = hang.promise == Promise::Escalation || hang.promise.is_stuck();
         assert_eq!(!diagnosis.cures.is_empty(), helps, "{name}: {text}");
     }
 }
@@ -102,7 +99,13 @@ fn an_explanation_says_who_it_is_and_what_is_so() {
         (Defect::SubtreeNotKilled, "a2 is dead, and a3, which it left, is alive: a3 waits for"),
         (Defect::WakeupEofSpin, "is dead: its output can be read for ever"),
         (Defect::SpawnAfterCancel, "a2 has no process yet"),
-        (Defect::SigintIgnoredInherited, "is a command and goes on"),
+        (Defect::SigintIgnoredInherited, "is a command that ignores SIGINT, and a1 was not told"),
+        (
+            Defect::AckDeadlineZero,
+            "ShortDeadline: a1 hurries a2 0ns after it began to end it, and a2 may take 500ms",
+        ),
+        (Defect::FlatDeadlines, "ShortDeadline: a2 hurries a3 "),
+        (Defect::DuplicateCancel, "ShortDeadline: a1 hurries a2 "),
         (Defect::InheritedFds, "a copy of its end of their channel is held by a"),
         (Defect::AbandonedThread, "a1 has given a2 up, and keeps its channel to it open"),
         (Defect::FirstErrorMasked, "and a1 had it last"),
@@ -111,6 +114,22 @@ fn an_explanation_says_who_it_is_and_what_is_so() {
     ] {
         let text = told(Hang::named(defect.name()).unwrap(), 1).to_string();
         assert!(text.contains(words), "{}: no {words:?} in\n{text}", defect.name());
+    }
+}
+
+/// A cure is one of what went wrong: another promise that the defect breaks once the root has ended is no matter. And it is
+/// one that can be tried: a command has no channel.
+#[test]
+fn what_would_have_saved_it_is_what_keeps_the_promise_that_was_broken() {
+    for (defect, helps, no_help) in [
+        (Defect::AbandonedThread, "let the user cancel; or stop a1 (SIGTERM)", "kill"),
+        (Defect::SigintIgnoredInherited, "(SIGTERM); or kill a", "close the channel"),
+        (Defect::SignalStarved, "Nothing put in from outside would have saved it but the end of a1.", "or "),
+        (Defect::WakeupEofSpin, "saved it", "close the channel"),
+    ] {
+        let text = told(Hang::named(defect.name()).unwrap(), 1).to_string();
+        let last = text.lines().last().unwrap_or_default();
+        assert!(last.contains(helps) && !last.contains(no_help), "{}: {text}", defect.name());
     }
 }
 

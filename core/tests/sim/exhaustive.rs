@@ -1,9 +1,10 @@
 //! Every run with few deviations: how many there are, and that nothing is found in any.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use windrow_core::sim::{
-    Choices, Conduct, Exploration, Moment, Nets, Scenario, Way, explore, record, run, shapes,
+    Choices, Conduct, Exploration, Moment, Nets, Plan, Scenario, Source, Trace, Way, explore, record, run,
+    shapes,
 };
 
 fn wild(parents: Vec<usize>) -> Scenario {
@@ -114,4 +115,52 @@ fn another_explorer_counts_the_same_states() {
         assert_eq!(states, breadth_first(&scenario, deviations), "{:?}", scenario.parents);
         assert!(states > 100, "{states}");
     }
+}
+
+/// What befalls each actor in the runs of a tree of two in which one thing goes wrong between two moments.
+fn befalls(child: Conduct) -> BTreeSet<String> {
+    let mut scenario = Scenario::tree(1, 1).with(0, Conduct::Serve).with(1, child);
+    scenario.disturbed = true;
+    let mut befallen = BTreeSet::new();
+    for (moment, taken) in (0..12).flat_map(|moment| (1..14).map(move |taken| (moment, taken))) {
+        let mut trace = Trace::default();
+        trace.stream_mut(Source::Fault).resize(moment, 0);
+        trace.stream_mut(Source::Fault).push(taken);
+        let report = record(&scenario, Choices::replay(trace));
+        assert!(report.is_clean(), "{report}");
+        let script = |line: &str| line.split_once("script: ").map(|(_, what)| String::from(what));
+        befallen.extend(report.timeline.lines().filter_map(script));
+        let signals = report.timeline.matches("a1 <- Signalled").count();
+        assert!(signals < 3, "{report}");
+        if signals == 2 {
+            befallen.insert("the second signal".into());
+        }
+    }
+    befallen
+}
+
+/// The sentence says what a deviation is not, too: none is added to an actor that misbehaves anyway.
+#[test]
+fn a_fault_between_two_moments_is_what_the_guarantee_says() {
+    let told = Plan::deviations();
+    assert!(
+        told.contains(
+            "or the death, the silence or the lost channel of a process that behaves well until then"
+        )
+    );
+    let all = ["a1: ExitHard", "a2: Fail", "a2: ExitHard", "a2: LoseLink", "a2: Wedge"];
+    let of_well = befalls(Conduct::Serve);
+    assert!(all.iter().all(|fault| of_well.contains(*fault)), "{of_well:?}");
+    assert!(
+        told.contains("but of the root its death alone") && !of_well.contains("a1: Wedge"),
+        "{of_well:?}"
+    );
+    assert!(told.ends_with("what misbehaves meets with no death, silence or loss besides"));
+    let of_bad = befalls(Conduct::IgnoreCancel);
+    assert!(told.contains("which is then the second signal and the last"));
+    assert!(of_bad.contains("the second signal"), "{of_bad:?}");
+    assert!(
+        of_bad.contains("a2: Fail") && !all[2..].iter().any(|fault| of_bad.contains(*fault)),
+        "{of_bad:?}"
+    );
 }

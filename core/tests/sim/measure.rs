@@ -62,7 +62,7 @@ fn exhaust() {
             sum.steps as f64 / taken
         );
         if let Some((violation, trace)) = sum.found {
-            println!("{violation}\n{}", record(&scenario, Choices::replay(trace)));
+            panic!("{violation}\n{}", record(&scenario, Choices::replay(trace)));
         }
     }
 }

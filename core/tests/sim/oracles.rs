@@ -1,23 +1,177 @@
 //! The oracles themselves: each of them objects when it should.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use windrow_core::sim::{Choices, Conduct, Nets, Promise, Scenario, Trace, record, swarm};
-use windrow_core::{ActorId, Defect, Defects, Output};
+use windrow_core::sim::{Choices, Conduct, HANGS, Nets, Promise, Scenario, Slip, Trace, Verb, record, swarm};
+use windrow_core::{ActorId, Defect, End, Event, Link, Message, Output, ScopeId, Signal};
 
-/// Gives what a search finds broken in a world without a rule.
-#[track_caller]
-fn broken(mut scenario: Scenario, defect: Defect) -> Promise {
-    scenario.defects = Defects::NONE.with(defect);
-    let found = swarm(&scenario, 1, 300).report.expect("something is broken");
-    found.violation.expect("it was found").promise
+use super::slips;
+
+/// Gives what a search finds broken in a world.
+fn found(scenario: &Scenario) -> Option<Promise> {
+    let report = swarm(scenario, 1, 300).report?;
+    report.violation.map(|broken| broken.promise)
 }
 
-/// A deadline that does nothing leaves a teardown where it was.
+/// Gives what a search finds broken in a world without a rule.
+fn broken(scenario: Scenario, defect: Defect) -> Option<Promise> {
+    found(&scenario.defect(defect))
+}
+
+fn careless(scenario: Scenario, slip: Slip) -> Scenario {
+    Scenario { slip: Some(slip), ..scenario }
+}
+
+fn alone(conduct: Conduct) -> Scenario {
+    Scenario::of(Vec::new()).with(0, conduct)
+}
+
+/// A root that serves, and one below it.
+fn above(conduct: Conduct) -> Scenario {
+    Scenario::tree(1, 1).with(0, Conduct::Serve).with(1, conduct)
+}
+
+/// A root that serves, one below it, and machines that say something else than they should.
+fn misheard(conduct: Conduct, hear: fn(&mut Vec<Output>)) -> Scenario {
+    careless(above(conduct), Slip::Mishears(hear))
+}
+
+/// What is said once is said twice.
+fn again(said: &mut Vec<Output>, is_meant: fn(&Output) -> bool) {
+    let again: Vec<Output> = said.iter().copied().filter(is_meant).collect();
+    said.extend(again);
+}
+
+fn is_raised(output: &Output) -> bool {
+    matches!(output, Output::Raise { scope: ScopeId::ROOT, .. })
+}
+
+fn is_signal(output: &Output, of: Signal) -> bool {
+    matches!(output, Output::Signal { signal, .. } if *signal == of)
+}
+
+const FIRST: ActorId = ActorId(2);
+
+/// Worlds whose actors die badly, or are let go badly.
+fn of_processes() -> Vec<(Promise, Scenario)> {
+    let nobody_signals = Nets { user: false, ..Nets::ALL };
+    let unclosed = misheard(Conduct::Serve, |said| {
+        said.retain(|output| !matches!(output, Output::Close { link: Link::Child(_) }));
+    });
+    let silent = Scenario { nets: Nets { eof: false, ..Nets::ALL }, ..unclosed };
+    let resting = Scenario::tree(2, 1).with(1, Conduct::CommandReturn);
+    let mut crowded = Scenario::tree(2, 1);
+    crowded.limits.children = 1;
+    vec![
+        (
+            Promise::EarlyReap,
+            misheard(Conduct::Serve, |said| {
+                if said.contains(&Output::Report(Event::Up(FIRST))) {
+                    said.push(Output::Reap { child: FIRST });
+                }
+            }),
+        ),
+        (
+            Promise::NoTarget,
+            misheard(Conduct::Serve, |said| {
+                if said.iter().any(|output| matches!(output, Output::Spawn { .. })) {
+                    said.push(Output::Signal { child: FIRST, signal: Signal::Term });
+                }
+            }),
+        ),
+        (
+            Promise::SignalAfterReap,
+            misheard(Conduct::Return, |said| {
+                if said.contains(&Output::Report(Event::Gone(FIRST))) {
+                    said.push(Output::Signal { child: FIRST, signal: Signal::Kill });
+                }
+            }),
+        ),
+        (Promise::EarlyEnd, careless(above(Conduct::CommandReturn), Slip::Uncollected)),
+        (Promise::Zombie, Scenario { nets: nobody_signals, ..careless(resting, Slip::Uncollected) }),
+        (Promise::LeftBehind, careless(alone(Conduct::Leaves), Slip::Unlooked)),
+        (Promise::OpenChannel, silent),
+        (Promise::Refused, crowded),
+        (Promise::LeftOver, careless(alone(Conduct::IgnoreCancel), Slip::Threefold)),
+        (Promise::RoundTrip, careless(above(Conduct::Serve), Slip::Torn)),
+        (Promise::Stranger, careless(slips::given_numbers(), Slip::ByNumber)),
+        (Promise::MissedExit, careless(slips::two_exits(), Slip::OneByOne)),
+        (Promise::MadeUp, careless(slips::a_lost_status(), Slip::MadeUp)),
+    ]
+}
+
+/// Worlds in which something is said twice, too early, or not at all.
+fn of_words() -> Vec<(Promise, Scenario)> {
+    let asked =
+        above(Conduct::Serve).with(0, Conduct::Calls).script(1, &[Verb::Serve, Verb::OnCall, Verb::Fail]);
+    let told_again = Slip::Mishears(|said| again(said, |output| matches!(output, Output::Ended { .. })));
+    vec![
+        (Promise::Rank, above(Conduct::Wedge).defect(Defect::AckTimeoutSwallowed)),
+        (
+            Promise::FalseAck,
+            misheard(Conduct::Serve, |said| {
+                if said.contains(&Output::Run) {
+                    let (link, message) = (Link::Parent, Message::Ack);
+                    said.push(Output::Send { link, message, may_wait: false });
+                }
+            }),
+        ),
+        (
+            Promise::RungOrder,
+            misheard(Conduct::Wedge, |said| again(said, |output| is_signal(output, Signal::Term))),
+        ),
+        (
+            Promise::RungOrder,
+            misheard(Conduct::Wedge, |said| said.retain(|output| !is_signal(output, Signal::Kill))),
+        ),
+        (
+            Promise::EarlyRung,
+            misheard(Conduct::Serve, |said| {
+                if said.contains(&Output::Run) {
+                    said.push(Output::Signal { child: FIRST, signal: Signal::Term });
+                }
+            }),
+        ),
+        (Promise::DoubleError, misheard(Conduct::Fail, |said| again(said, is_raised))),
+        (Promise::DoubleError, misheard(Conduct::ExitHard, |said| again(said, is_raised))),
+        (Promise::DoubleError, careless(asked, told_again)),
+        (
+            Promise::MaskedError,
+            misheard(Conduct::Fail, |said| {
+                for output in said {
+                    if let Output::Done(outcome) = output {
+                        outcome.end = End::Well;
+                    }
+                }
+            }),
+        ),
+        (
+            Promise::Tally,
+            misheard(Conduct::Return, |said| {
+                for output in said {
+                    if let Output::Done(outcome) = output {
+                        outcome.tally.actors += 1;
+                    }
+                }
+            }),
+        ),
+        (Promise::WrongCanceller, careless(slips::a_cancel_passed_on(), Slip::Renamed)),
+        (Promise::LongCall, careless(slips::a_nested_call(), Slip::Unscoped)),
+        (Promise::LostItem, careless(slips::three_items(), Slip::Overtaken)),
+    ]
+}
+
+/// For each there is a world in which it objects: a shell's slip, a machine's mistake, a rule that is taken out.
 #[test]
-fn a_step_that_brings_no_end_nearer_is_seen() {
-    let scenario = Scenario::tree(1, 1).with(1, Conduct::Wedge);
-    assert_eq!(broken(scenario, Defect::AckTimeoutSwallowed), Promise::Rank);
+fn every_oracle_objects() {
+    let hangs = HANGS.iter().map(|hang| (hang.promise, hang.broken()));
+    let worlds: Vec<_> = of_processes().into_iter().chain(of_words()).chain(hangs).collect();
+    let is_missed = |(promise, scenario): &&(Promise, Scenario)| found(scenario) != Some(*promise);
+    let missed: Vec<_> = worlds.iter().filter(is_missed).collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+    let seen: BTreeSet<_> = worlds.iter().map(|(promise, _)| *promise).collect();
+    assert_eq!(seen, Promise::ALL.iter().copied().collect(), "one world for each at least");
 }
 
 /// 17: a child whose ack has come is not taken for one that did not answer, however late its parent looks.
@@ -28,7 +182,7 @@ fn an_ack_that_is_here_is_never_missed() {
     assert!(swarm(&scenario, 1, 300).report.is_none(), "no ack is missed");
     let mut broken = Scenario::tree(1, 1).with(0, Conduct::CancelChild).menu(&[Conduct::SlowCancel]);
     broken.limits.times.ack = Duration::from_millis(150);
-    assert_eq!(self::broken(broken, Defect::DuplicateCancel), Promise::Escalation);
+    assert_eq!(self::broken(broken, Defect::DuplicateCancel), Some(Promise::Escalation));
 }
 
 /// 38: what a descendant keeps a copy of may never be seen to end; the exit ends it as soon.
@@ -65,5 +219,5 @@ fn who_has_nobody_else_is_stopped_by_the_guardian() {
         span.zip(told).is_some_and(|(span, told)| (span - told).abs() < 0.001),
         "{span:?} {told:?} {report}"
     );
-    assert_eq!(broken(scenario, Defect::SubtreeNotKilled), Promise::Orphan);
+    assert_eq!(broken(scenario, Defect::SubtreeNotKilled), Some(Promise::Orphan));
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use windrow_core::sim::Verb::{Answer, CallAt, Items, OnCall, Reads, Return, Serve, Within};
+use windrow_core::sim::Verb::{
+    Answer, CallAt, CancelSelf, Items, OnCall, Only, Reads, Return, Serve, Within,
+};
 use windrow_core::sim::{
     Choices, Conduct, Nets, Promise, Scenario, Slip, Trace, explore, record, shrink, swarm,
 };
@@ -29,8 +31,7 @@ fn check(scenario: &Scenario, slip: Slip, promise: Promise, deviations: usize) {
 
 /// A child that was asked to end dies, and one of its own collected an actor before: somebody else has that one's number, and
 /// its guardian's patience is over.
-#[test]
-fn a_guardian_that_goes_by_numbers_kills_a_stranger() {
+pub(crate) fn given_numbers() -> Scenario {
     let mut scenario = Scenario::of(vec![0, 0, 1, 1, 2])
         .with(0, Conduct::CancelChild)
         .with(1, Conduct::ExitHard)
@@ -39,7 +40,12 @@ fn a_guardian_that_goes_by_numbers_kills_a_stranger() {
         .with(4, Conduct::Serve)
         .with(5, Conduct::Command);
     scenario.nets = Nets { user: false, ..Nets::ALL };
-    check(&scenario, Slip::ByNumber, Promise::Stranger, 1);
+    scenario
+}
+
+#[test]
+fn a_guardian_that_goes_by_numbers_kills_a_stranger() {
+    check(&given_numbers(), Slip::ByNumber, Promise::Stranger, 1);
 }
 
 /// What a command leaves in a group of its own may be its user's: who sweeps a dead child by numbers takes it for that child's.
@@ -56,11 +62,15 @@ fn who_sweeps_by_numbers_stops_a_stranger() {
 }
 
 /// Two commands exit, and their parent is woken once.
-#[test]
-fn who_takes_one_exit_for_each_wake_up_misses_one() {
+pub(crate) fn two_exits() -> Scenario {
     let mut scenario = Scenario::tree(2, 1).with(1, Conduct::CommandReturn).with(2, Conduct::CommandReturn);
     scenario.nets = Nets { user: false, ..Nets::ALL };
-    check(&scenario, Slip::OneByOne, Promise::MissedExit, 1);
+    scenario
+}
+
+#[test]
+fn who_takes_one_exit_for_each_wake_up_misses_one() {
+    check(&two_exits(), Slip::OneByOne, Promise::MissedExit, 1);
 }
 
 /// Two whom a dead actor left die at once, and who adopted them looks once.
@@ -74,12 +84,16 @@ fn who_collects_one_for_each_look_misses_one() {
 }
 
 /// Nobody knows how a command ended that somebody else in its parent's process collected.
-#[test]
-fn who_takes_a_lost_status_for_success_makes_it_up() {
+pub(crate) fn a_lost_status() -> Scenario {
     let mut scenario = Scenario::tree(1, 1).with(0, Conduct::Collects).with(1, Conduct::CommandFail);
     scenario.nets = Nets { user: false, ..Nets::ALL };
-    check(&scenario, Slip::MadeUp, Promise::MadeUp, 0);
-    let report = record(&scenario, Choices::replay(Trace::default()));
+    scenario
+}
+
+#[test]
+fn who_takes_a_lost_status_for_success_makes_it_up() {
+    check(&a_lost_status(), Slip::MadeUp, Promise::MadeUp, 0);
+    let report = record(&a_lost_status(), Choices::replay(Trace::default()));
     assert_eq!(report.outcome.map(|outcome| outcome.end), Some(End::Failed), "never success: {report}");
 }
 
@@ -96,33 +110,52 @@ fn who_signals_a_lost_child_by_its_number_hits_a_stranger() {
 }
 
 /// Its parent passes on a cancel that somebody else has asked for.
-#[test]
-fn who_passes_a_cancel_on_in_its_own_name_is_found_out() {
+pub(crate) fn a_cancel_passed_on() -> Scenario {
     let mut scenario = Scenario::of(vec![0, 1, 2])
         .with(0, Conduct::CancelChild)
         .with(1, Conduct::Serve)
         .with(2, Conduct::Serve)
         .script(3, &[Serve, OnCall]);
     scenario.nets = Nets { user: false, ..Nets::ALL };
-    check(&scenario, Slip::Renamed, Promise::WrongCanceller, 0);
+    scenario
+}
+
+#[test]
+fn who_passes_a_cancel_on_in_its_own_name_is_found_out() {
+    check(&a_cancel_passed_on(), Slip::Renamed, Promise::WrongCanceller, 0);
 }
 
 /// Who is called for a caller has no more time than that one.
-#[test]
-fn who_calls_for_a_caller_on_its_own_account_is_found_out() {
-    let scenario = Scenario::of(vec![0, 1])
+pub(crate) fn a_nested_call() -> Scenario {
+    Scenario::of(vec![0, 1])
         .script(0, &[Within(100), CallAt(1), Return])
         .script(1, &[Serve, OnCall, CallAt(2), Answer])
-        .script(2, &[Serve, OnCall, Answer]);
-    check(&scenario, Slip::Unscoped, Promise::LongCall, 0);
+        .script(2, &[Serve, OnCall, Answer])
+}
+
+#[test]
+fn who_calls_for_a_caller_on_its_own_account_is_found_out() {
+    check(&a_nested_call(), Slip::Unscoped, Promise::LongCall, 0);
 }
 
 /// An item that may wait for company is still the next one.
+pub(crate) fn three_items() -> Scenario {
+    Scenario::tree(1, 1).script(0, &[Reads(2), CallAt(1), Return]).script(1, &[Serve, OnCall, Items(3)])
+}
+
 #[test]
 fn who_lets_an_item_be_overtaken_is_found_out() {
-    let scenario =
-        Scenario::tree(1, 1).script(0, &[Reads(2), CallAt(1), Return]).script(1, &[Serve, OnCall, Items(3)]);
-    check(&scenario, Slip::Overtaken, Promise::LostItem, 0);
+    check(&three_items(), Slip::Overtaken, Promise::LostItem, 0);
+}
+
+/// Who sends waits for room, and nobody will ever make some who reads no further.
+#[test]
+fn who_does_not_say_that_nobody_reads_a_stream_any_more_is_found_out() {
+    let mut scenario = Scenario::tree(1, 1)
+        .script(0, &[Reads(1), Only(1), CallAt(1), CancelSelf, Return])
+        .script(1, &[Serve, OnCall, Items(5)]);
+    scenario.nets = Nets { user: false, ..Nets::ALL };
+    check(&scenario, Slip::Unsaid, Promise::Hang, 0);
 }
 
 /// Three spawns lie in a template's queue when the user cancels, or one of those before them fails.

@@ -65,8 +65,13 @@ fn a_third_party_is_named_to_all() {
     let told = fair(&third_party);
     let third = ActorId(4);
     let named = |cause: Cause| cause.canceller == third;
+    let served = told.records.iter().filter_map(|record| match record.input {
+        Input::Accept { scope, .. } => Some((record.actor, scope)),
+        _ => None,
+    });
+    let served: Vec<_> = served.collect();
     let bodies = heard(&told).filter_map(|(actor, output)| match output {
-        Output::CancelBody { scope, cause } if scope.0 > 1 => Some((actor, cause)),
+        Output::CancelBody { scope, cause } if served.contains(&(actor, scope)) => Some((actor, cause)),
         _ => None,
     });
     let bodies: Vec<_> = bodies.collect();
@@ -97,6 +102,20 @@ fn what_fails_after_its_caller_has_given_it_up_is_counted() {
         counted |= counts(&report);
     }
     assert!(counted, "no answer comes too late, so nothing is shown");
+}
+
+/// A call crosses the end of the one that it is for, who was cancelled by nobody: its caller learns that it is gone.
+#[test]
+fn who_calls_one_that_has_ended_hears_that_it_is_gone() {
+    let crossed = Scenario::of(vec![0]).script(0, &[Work, Call, Return]).script(1, &[Work, Return, OnCall]);
+    let mut gone = false;
+    for seed in 0..SEEDS {
+        let report = record(&crossed, Choices::seed(seed));
+        assert!(report.is_clean(), "seed {seed}: {report}");
+        let lost = |output: &Output| matches!(output, Output::Ended { ending: Ending::Lost(Some(_)), .. });
+        gone |= heard(&report).any(|(_, output)| lost(&output));
+    }
+    assert!(gone, "no call crosses an end, so nothing is shown");
 }
 
 #[test]
@@ -135,13 +154,14 @@ fn the_swarms_own_scripts_talk_across_the_tree() {
     type Which = fn(&Verb) -> bool;
     let has =
         |which: Which| (0..2000).flat_map(scripts).filter(|script| script.verbs().iter().any(which)).count();
-    let verbs: [(&str, Which); 7] = [
+    let verbs: [(&str, Which); 8] = [
         ("CallAt", |verb| matches!(verb, CallAt(_))),
         ("CancelAt", |verb| matches!(verb, CancelAt(_))),
         ("Items", |verb| matches!(verb, Items(_))),
         ("Reads", |verb| matches!(verb, Reads(_))),
         ("Within", |verb| matches!(verb, Within(_))),
         ("Lossy", |verb| *verb == Lossy),
+        ("Only", |verb| matches!(verb, Only(_))),
         ("HangUp", |verb| *verb == HangUp),
     ];
     for (name, which) in verbs {

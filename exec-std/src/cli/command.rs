@@ -42,7 +42,11 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     };
     // No actor is made, so no variable is asked how.
     let program = tree::program(1).backend(Backend::Fork);
-    let ended = program.run_watched::<D, _>(root, |notices| view::show(notices, View::Alarms));
+    let mut shown = None;
+    let ended = program.run_watched::<D, _>(root, |notices| shown = Some(view::show(notices, View::Alarms)));
+    if let Some(shown) = shown {
+        shown.wait();
+    }
     let ended = ended.map_err(|error| Refusal::new("the loop can't go on", OURS).because(error))?;
     let exit = end.try_recv().ok().flatten();
     match ended.outcome.tally.left {

@@ -8,17 +8,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args;
 use serde::Serialize;
-use windrow_core::sim::{Choices, Diagnosis, Exploration, HANGS, Nets, Plan, diagnose, roam, run};
+use windrow_core::sim::{Exploration, Find, HANGS, Nets, Plan, roam};
 
 use super::cores::share_out;
 use super::outputs::print_result;
-use super::trials::{Catch, Trials, in_every_tree, in_their_worlds, without_each};
+use super::told::Told;
+use super::trials::{Catch, Trials, in_every_tree, in_their_worlds, in_their_worlds_without, without_each};
 use super::{Refusal, hangs, say, sim};
 
 /// Seeds that one task runs.
 const BLOCK: u64 = 64;
 /// Actors of the trees that are searched unless something else is asked for.
 const ACTORS: u8 = 4;
+/// Random runs that follow unless something else is asked for.
+const SEEDS: u64 = 20_000;
 
 #[derive(Args, Debug)]
 #[command(after_help = format!("{EXITS}\n\nEvery rule taken out in turn:\n  {} all", hangs::BUILD))]
@@ -34,15 +37,20 @@ pub(crate) struct Hunt {
     #[arg(long, value_name = "BxD", value_parser = sim::tree, conflicts_with = "defect")]
     tree: Option<(usize, usize)>,
     /// Take away a net that catches what others let through, or each in turn (`each`): `eof`, `exits`, `pdeathsig`,
-    /// `guardian`, `user`, `tasks`. With a rule taken out, `each` tells what its hang is seen as without each.
+    /// `guardian`, `user`, `tasks`. With a rule taken out its own world is searched so, unless --actors is given, and `each`
+    /// tells what its hang is seen as without each. No random runs follow: those take nets away by themselves.
     #[arg(long, value_name = "NET|each", value_parser = nets)]
     without: Option<Away>,
     /// How many deviations from the fair schedule a run of these may have.
     #[arg(short, default_value_t = 2)]
     k: u8,
-    /// How many random runs follow: seed by seed another tree of 3 to 15 actors, other faults, another net away.
-    #[arg(long, default_value_t = 20_000)]
-    seeds: u64,
+    /// How many random runs follow: seed by seed another tree of 3 to 15 actors, other faults, another net away. 20000
+    /// unless a net is taken away.
+    #[arg(long)]
+    seeds: Option<u64>,
+    /// The first seed of these; where one night ended, the next can begin.
+    #[arg(long, value_name = "SEED", default_value_t = 0, conflicts_with = "defect")]
+    from: u64,
     /// Print one JSON object on one line of standard output at the end, and nothing else.
     #[arg(long)]
     json: bool,
@@ -50,10 +58,10 @@ pub(crate) struct Hunt {
 
 const EXITS: &str = "\
 Exit status:
-  0  nothing was found
+  0  nothing was found, and nothing had to be
   1  something was found; with --defect every hang whose rule was taken out, which is as it should be
   2  bad arguments, or a rule that this build can't take out
-  3  with --defect: one of these hangs was not found, so it is the search that is broken";
+  3  with --defect: a hang was not found that this search has to find, so it is the search that is broken";
 
 /// The exit status of a hunt that has missed a hang whose rule was out.
 const MISSED: u8 = 3;
@@ -79,8 +87,8 @@ struct Bag {
     runs: u64,
     guarantee: String,
     defects: Vec<Catch>,
-    #[serde(skip)]
-    story: Option<Diagnosis>,
+    /// What was found with all rules in their places.
+    find: Option<Told>,
     #[serde(skip)]
     table: String,
 }
@@ -88,12 +96,17 @@ struct Bag {
 impl Hunt {
     /// Searches, and tells what it came to.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
+        let seeds = self.seeds()?;
         let Some(name) = self.defect.as_deref() else {
-            if self.actors == Some(0) && self.tree.is_none() && self.seeds == 0 {
+            if self.actors == Some(0) && self.tree.is_none() && seeds == 0 {
                 return Err(Refusal::new("with no tree and no seed there is nothing to search", 2)
                     .hint("give --actors, --tree or --seeds more"));
             }
-            let bag = self.whole();
+            if self.from > 0 && seeds == 0 {
+                return Err(Refusal::new("--from is the first seed of random runs, and there are none", 2)
+                    .hint("give --seeds, and no --without"));
+            }
+            let bag = self.whole(seeds);
             self.tell(&bag)?;
             return Ok(u8::from(bag.violations > 0));
         };
@@ -101,10 +114,9 @@ impl Hunt {
         hangs::demand(name)?;
         let k = usize::from(self.k);
         let trials = match (self.actors, self.away()) {
-            (None, [(_, Nets::ALL)]) => in_their_worlds(sought, k, self.seeds),
-            (actors, [(_, nets)]) => {
-                in_every_tree(sought, (usize::from(actors.unwrap_or(ACTORS)), k, self.seeds), *nets)
-            }
+            (None, [(_, Nets::ALL)]) => in_their_worlds(sought, k, seeds),
+            (None, [net]) => in_their_worlds_without(sought, k, *net),
+            (Some(actors), [(_, nets)]) => in_every_tree(sought, (usize::from(actors), k, seeds), *nets),
             (None, _) => without_each(sought, k),
             (Some(_), _) => {
                 return Err(Refusal::new("every tree is searched with one net away at a time", 2)
@@ -113,7 +125,21 @@ impl Hunt {
         };
         let bag = Bag::of(trials);
         self.tell(&bag)?;
-        Ok(if bag.defects.iter().all(|catch| catch.found) { 1 } else { MISSED })
+        let is_missed = |catch: &Catch| !catch.found && catch.hidden.is_none();
+        Ok(if bag.defects.iter().any(is_missed) { MISSED } else { u8::from(bag.violations > 0) })
+    }
+
+    /// Gives how many random runs follow. Each draws nets of its own, so none can be told which to take away.
+    fn seeds(&self) -> Result<u64, Refusal> {
+        match (self.seeds, &self.without) {
+            (None | Some(0), Some(_)) => Ok(0),
+            (Some(_), Some(_)) => {
+                Err(Refusal::new("--without is for the searches of every run, and not for random ones", 2)
+                    .because("a random run takes a net away, or none, as its seed draws it")
+                    .hint("leave out --seeds, or --without"))
+            }
+            (seeds, None) => Ok(seeds.unwrap_or(SEEDS)),
+        }
     }
 
     /// Gives what is away: each net that was named, or none.
@@ -139,7 +165,7 @@ impl Hunt {
     }
 
     /// Searches with all rules in their places.
-    fn whole(&self) -> Bag {
+    fn whole(&self, seeds: u64) -> Bag {
         let mut bag = Bag::default();
         let plans = self.plans();
         let mut told = Vec::new();
@@ -149,8 +175,8 @@ impl Hunt {
         if !plans.is_empty() {
             told.push(Plan::deviations());
         }
-        if bag.violations == 0 && self.seeds > 0 {
-            told.push(random(self.seeds, &mut bag));
+        if bag.violations == 0 && seeds > 0 {
+            told.push(random(self.from, seeds, &mut bag));
         }
         told.iter().for_each(|sentence| say(format_args!("{sentence}")));
         bag.guarantee = told.join("; ");
@@ -163,8 +189,8 @@ impl Hunt {
                 .map_err(|error| Refusal::new("the result can't be written", 2).because(error))?;
             return print_result(&format!("{line}\n"));
         }
-        if let Some(story) = &bag.story {
-            print_result(&format!("{}{story}\n\n", story.report.timeline))?;
+        if let Some(find) = bag.only_find() {
+            print_result(&format!("{find}\n\n"))?;
         }
         if bag.table.is_empty() {
             return print_result(&format!("{}\n", bag.guarantee));
@@ -185,8 +211,17 @@ impl Bag {
             runs: trials.runs,
             guarantee: format!("{found} of {sought} hangs found with their rule taken out"),
             defects: trials.catches,
-            story: trials.story,
+            find: None,
             table: trials.table,
+        }
+    }
+
+    /// Gives the find, if there is only one to be told of.
+    fn only_find(&self) -> Option<&Told> {
+        match self.defects.as_slice() {
+            [] => self.find.as_ref(),
+            [catch] => catch.find.as_ref(),
+            _ => None,
         }
     }
 }
@@ -209,10 +244,9 @@ fn explore(plans: &[Plan], bag: &mut Bag) -> Vec<Exploration> {
         share_out(pieces.len(), |index| pieces[index].1.explore(count), |part| part.found.is_some(), show);
     let mut sums = vec![Exploration::default(); plans.len()];
     for (part, (plan, piece)) in parts.into_iter().zip(&pieces) {
-        if let Some((_, trace)) = &part.found {
+        if let Some(found) = &part.found {
             bag.violations += 1;
-            let report = run(&piece.scenario, Choices::replay(trace.clone()));
-            bag.story = Some(diagnose(&piece.scenario, &report));
+            bag.find = Some(Told::of_find(&Find::new(piece.scenario.clone(), found.clone()), None));
         }
         bag.states += part.states;
         bag.runs += part.runs;
@@ -221,30 +255,42 @@ fn explore(plans: &[Plan], bag: &mut Bag) -> Vec<Exploration> {
     sums
 }
 
-/// Runs the first `seeds` seeds, up to the smallest that breaks a promise.
-fn random(seeds: u64, bag: &mut Bag) -> String {
-    let blocks = usize::try_from(seeds.div_ceil(BLOCK)).unwrap_or(usize::MAX);
+/// Runs `count` seeds, up to the smallest that breaks a promise.
+fn random(from: u64, count: u64, bag: &mut Bag) -> String {
+    let blocks = usize::try_from(count.div_ceil(BLOCK)).unwrap_or(usize::MAX);
     let steps = AtomicU64::new(0);
     let block = |index: usize| {
         let first = index as u64 * BLOCK;
-        let mut runs = (first..seeds.min(first + BLOCK)).map(|seed| (seed, roam(seed)));
-        runs.find(|(_, (_, report))| {
+        let mut runs = (first..count.min(first + BLOCK)).map(|index| {
+            let seed = from.wrapping_add(index);
+            (index, seed, roam(seed))
+        });
+        runs.find_map(|(index, seed, (scenario, report))| {
             steps.fetch_add(report.steps.into(), Ordering::Relaxed);
-            !report.is_clean()
+            Find::of_run(scenario, report).map(|find| (index, seed, find))
         })
     };
-    let show = |done: usize| format!("{} of {seeds} seeds", done as u64 * BLOCK);
-    match share_out(blocks, block, Option::is_some, show).into_iter().flatten().next() {
-        Some((seed, (scenario, report))) => {
+    let show = |done: usize| format!("{} of {count} seeds", done as u64 * BLOCK);
+    let found = share_out(blocks, block, Option::is_some, show).into_iter().flatten().next();
+    let trees = "random runs of trees of 3 to 15 actors";
+    match found {
+        Some((index, seed, find)) => {
             bag.violations += 1;
-            bag.runs += seed + 1;
-            bag.story = Some(diagnose(&scenario, &report));
-            format!("random runs of trees of 3 to 15 actors: seed {seed} is the first that breaks a promise")
+            bag.runs += index + 1;
+            bag.find = Some(Told::of_find(&find, Some(seed)));
+            format!(
+                "{trees}: seed {seed} is the first that breaks a promise; `windrow sim --roam {seed}` is that run"
+            )
         }
         None => {
-            bag.runs += seeds;
-            let steps = steps.into_inner();
-            format!("{seeds} random runs of trees of 3 to 15 actors: {steps} steps, 0 violations")
+            bag.runs += count;
+            let (steps, first) = (steps.into_inner(), beginning(from));
+            format!("{count} {trees}{first}: {steps} steps, 0 violations")
         }
     }
+}
+
+/// Says where random runs began, if not at the beginning.
+fn beginning(from: u64) -> String {
+    if from == 0 { String::new() } else { format!(", from seed {from} on") }
 }

@@ -11,6 +11,7 @@ mod leaf;
 mod outputs;
 mod sim;
 mod summary;
+mod told;
 mod tree;
 mod trials;
 mod view;
@@ -41,7 +42,7 @@ Exit status:
   125      `run -- CMD`: windrow itself failed, or was killed
   126/127  `run -- CMD`: the command can't be executed / found
   128 + n  `run -- CMD`: the command was killed by signal n; otherwise its own status
-  130      three signals: windrow left at once and swept behind itself
+  130      three signals: windrow left at once and swept behind itself; or a command that one Ctrl-C killed (128 + 2)
 
 Environment:
   WINDROW_SPAWN=fork|exec|thread   the backend, unless --backend says otherwise";
@@ -76,7 +77,7 @@ struct Run {
     /// Print one JSON object on one line of standard output at the end, and on standard error no more than what went wrong.
     #[arg(long, conflicts_with = "command")]
     json: bool,
-    /// Share the terminal with the command, instead of giving it a group of its own and no input from a terminal.
+    /// Share the terminal with the command. Without it the command has none, and what asks there for a password fails.
     #[arg(long, requires = "command")]
     tty: bool,
     /// A command to supervise in place of the tree.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use windrow_core::LEVELS_MAX;
-use windrow_core::sim::{Choices, Conduct, Scenario, diagnose, record};
+use windrow_core::sim::{Choices, Conduct, Scenario, diagnose, mixed, record};
 
 use super::outputs::print_result;
 use super::{Refusal, hangs};
@@ -16,6 +16,9 @@ pub(crate) struct Sim {
     /// Which run: the same seed always gives the same one.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Which random run of `windrow hunt`: its seed draws the tree, the faults and the nets too.
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["seed", "tree", "faults"])]
+    roam: Option<u64>,
     /// The tree: children of each actor × generations below the root. A hang has a tree of its own.
     #[arg(long, value_name = "BxD", value_parser = tree)]
     tree: Option<(usize, usize)>,
@@ -31,7 +34,7 @@ impl Sim {
     /// Runs, prints the timeline, and what is wrong if anything is.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
         let scenario = self.scenario()?;
-        let report = record(&scenario, Choices::seed(self.seed));
+        let report = record(&scenario, Choices::seed(self.roam.unwrap_or(self.seed)));
         let mut text = report.timeline.clone();
         if report.is_clean() {
             text += &format!("clean: {} steps until {}\n", report.steps, report.ended);
@@ -47,9 +50,10 @@ impl Sim {
             Some(name) => Some(hangs::named(name)?),
             None => None,
         };
-        let mut scenario = match (hang, self.tree) {
-            (Some(hang), None) => (hang.scenario)(),
-            (_, tree) => {
+        let mut scenario = match (hang, self.tree, self.roam) {
+            (_, _, Some(seed)) => mixed(seed),
+            (Some(hang), None, None) => (hang.scenario)(),
+            (_, tree, None) => {
                 let (breadth, depth) = tree.unwrap_or((2, 2));
                 Scenario::tree(breadth, depth)
             }

@@ -59,10 +59,14 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let times = Arc::new(Mutex::new(Times::default()));
     let (kept, view) = (Arc::clone(&times), if run.json { View::Alarms } else { View::All });
     let begin = Instant::now();
+    let mut shown = None;
     let ended = program(shape.levels).limits(shape.limits).backend(backend).run_watched::<D, _>(
         move |actor| root(actor, &part, &ours, theirs, shape.leaves, begin, &kept),
-        move |notices| view::show(notices, view),
+        |notices| shown = Some(view::show(notices, view)),
     );
+    if let Some(shown) = shown {
+        shown.wait();
+    }
     let ended = ended.map_err(|error| Refusal::new("the root's loop can't go on", 1).because(error))?;
     let times = times.lock().unwrap_or_else(PoisonError::into_inner);
     let took = times.fell.map_or(ended.took, |fell| fell.elapsed());

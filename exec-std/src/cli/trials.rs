@@ -4,9 +4,10 @@
 //! a failure of the hunt.
 
 use serde::Serialize;
-use windrow_core::sim::{Ablation, Claim, Diagnosis, Hang, Nets, Trial};
+use windrow_core::sim::{Ablation, Claim, Exploration, Find, Hang, Nets, Reach, Scenario, Trial, deepen};
 
 use super::cores::share_out;
+use super::told::Told;
 use super::{hangs, say};
 
 /// What became of one rule that was taken out.
@@ -14,6 +15,8 @@ use super::{hangs, say};
 pub(super) struct Catch {
     pub(super) defect: &'static str,
     pub(super) found: bool,
+    /// Why this search need not find it, if it need not.
+    pub(super) hidden: Option<String>,
     /// The first of the searches that found it: `exhaustive` or `swarm`; and how many runs it took, if they were counted.
     search: &'static str,
     runs: Option<u64>,
@@ -25,10 +28,12 @@ pub(super) struct Catch {
     seeds: usize,
     runs_median: Option<u64>,
     runs_max: Option<u64>,
+    /// What is told of it.
+    pub(super) find: Option<Told>,
 }
 
 impl Catch {
-    fn of_trial(trial: &Trial) -> Self {
+    fn of_trial(hang: &Hang, trial: &Trial) -> Self {
         let (runs_median, runs_max) = trial.runs();
         let (search, runs) = match trial.exhaustive.found {
             Some(_) => ("exhaustive", trial.exhaustive.runs),
@@ -37,6 +42,7 @@ impl Catch {
         Self {
             defect: trial.defect.name(),
             found: trial.is_found(),
+            hidden: None,
             search,
             runs: Some(runs),
             trace: trial.shortest(),
@@ -44,6 +50,7 @@ impl Catch {
             seeds: trial.seeds(),
             runs_median: Some(runs_median),
             runs_max: Some(runs_max),
+            find: trial.finds().next().map(|story| Told::of_story(&world(hang), story.clone())),
         }
     }
 
@@ -52,6 +59,7 @@ impl Catch {
         Self {
             defect: ablation.defect.name(),
             found: ablation.is_seen(),
+            hidden: None,
             search: "exhaustive",
             runs: None,
             trace: seen.map(|sight| sight.deviations).min(),
@@ -59,22 +67,62 @@ impl Catch {
             seeds: 0,
             runs_median: None,
             runs_max: None,
+            find: None,
         }
     }
 
-    fn of_claim(hang: &Hang, claim: &Claim) -> Self {
+    fn of_claim(hang: &Hang, claim: &Claim, within: (Nets, u64)) -> Self {
         let (tree, seed) = (claim.every_tree.as_ref(), claim.roam.as_ref().map(|(seed, _)| *seed));
         Self {
             defect: hang.defect.name(),
             found: tree.is_some() || seed.is_some(),
+            hidden: hidden(hang, within),
             search: if tree.is_some() { "exhaustive" } else { "swarm" },
             runs: seed.map(|seed| seed + 1).filter(|_| tree.is_none()),
-            trace: tree.map(|find| find.deviations),
-            states: tree.map(|find| find.states),
+            trace: tree.map(|find| find.trace.deviations()),
+            states: tree.map(|_| claim.states),
             seeds: seed.iter().count(),
             runs_median: seed.map(|seed| seed + 1),
             runs_max: seed.map(|seed| seed + 1),
+            find: match (tree, &claim.roam) {
+                (Some(find), _) => Some(Told::of_find(find, None)),
+                (None, Some((seed, find))) => Some(Told::of_find(find, Some(*seed))),
+                (None, None) => None,
+            },
         }
+    }
+
+    fn of_exploration(hang: &Hang, net: &str, sum: &Exploration, find: Option<Told>) -> Self {
+        let found = sum.found.as_ref();
+        Self {
+            defect: hang.defect.name(),
+            found: found.is_some(),
+            hidden: Some(format!("what shows it may hang on `{net}`")),
+            search: "exhaustive",
+            runs: Some(sum.runs + sum.cut + u64::from(found.is_some())),
+            trace: found.map(|(_, trace)| trace.deviations()),
+            states: found.map(|_| sum.states),
+            seeds: 0,
+            runs_median: None,
+            runs_max: None,
+            find,
+        }
+    }
+}
+
+/// Gives the world of a hang, with its rule taken out.
+fn world(hang: &Hang) -> Scenario {
+    hangs::break_in((hang.scenario)(), hang.defect)
+}
+
+/// Says why the search of every small tree with these nets, and of so many seeds, need not find a hang, if it need not.
+fn hidden(hang: &Hang, (nets, seeds): (Nets, u64)) -> Option<String> {
+    let (_, _, enough) = Claim::WITHIN;
+    match hang.reach {
+        _ if hang.reach.nets() == Some(nets) || seeds >= enough => None,
+        Reach::Own(reason) => Some(String::from(reason)),
+        Reach::Without(net) => Some(format!("`{net}` hides it")),
+        Reach::Whole => Some(String::from("it is promised with all nets in their places")),
     }
 }
 
@@ -84,15 +132,16 @@ pub(super) struct Trials {
     pub(super) catches: Vec<Catch>,
     pub(super) states: u64,
     pub(super) runs: u64,
-    pub(super) story: Option<Diagnosis>,
     /// What is told of all of them.
     pub(super) table: String,
 }
 
 impl Trials {
     fn add(&mut self, catch: Catch) {
-        if !catch.found {
-            say(format_args!("{}: NOT FOUND", catch.defect));
+        match &catch.hidden {
+            _ if catch.found => {}
+            Some(reason) => say(format_args!("{}: not found, and need not be: {reason}", catch.defect)),
+            None => say(format_args!("{}: NOT FOUND", catch.defect)),
         }
         self.catches.push(catch);
     }
@@ -111,14 +160,13 @@ pub(super) fn in_their_worlds(hangs: &[Hang], k: usize, seeds: u64) -> Trials {
     };
     let found = share_out(hangs.len(), seek, |_| false, |done| format!("{done} of {} hangs", hangs.len()));
     let mut trials = Trials::default();
-    for trial in &found {
+    for (hang, trial) in hangs.iter().zip(&found) {
         trials.states += trial.exhaustive.states;
         trials.runs += trial.exhaustive.runs + trial.swarm.iter().map(|catch| catch.runs).sum::<u64>();
-        trials.add(Catch::of_trial(trial));
+        trials.add(Catch::of_trial(hang, trial));
     }
-    match found.as_slice() {
-        [trial] => trials.story = trial.finds().next().cloned(),
-        _ => trials.table = Trial::table(&found),
+    if found.len() > 1 {
+        trials.table = Trial::table(&found);
     }
     trials
 }
@@ -127,15 +175,40 @@ pub(super) fn in_their_worlds(hangs: &[Hang], k: usize, seeds: u64) -> Trials {
 pub(super) fn in_every_tree(hangs: &[Hang], within: (usize, usize, u64), nets: Nets) -> Trials {
     let seek = |index: usize| {
         let hang: &Hang = &hangs[index];
-        Claim::within(within, Some(nets), |scenario| hangs::break_in(scenario, hang.defect))
+        let claim = Claim::within(within, Some(nets), |scenario| hangs::break_in(scenario, hang.defect));
+        (Catch::of_claim(hang, &claim, (nets, within.2)), claim)
     };
     let found = share_out(hangs.len(), seek, |_| false, |done| format!("{done} of {} hangs", hangs.len()));
     let mut trials = Trials::default();
-    for (hang, claim) in hangs.iter().zip(&found) {
-        trials.states += claim.every_tree.as_ref().map_or(0, |find| find.states);
+    for (catch, claim) in found {
+        trials.states += claim.states;
         trials.runs += claim.roam.as_ref().map_or(within.2, |(seed, _)| seed + 1);
-        trials.table += &format!("{}: {claim}\n", hang.defect.name());
-        trials.add(Catch::of_claim(hang, claim));
+        trials.table += &format!("{}: {claim}\n", catch.defect);
+        trials.add(catch);
+    }
+    trials
+}
+
+/// Searches for each of these hangs in its own world, with one net away besides those that are.
+pub(super) fn in_their_worlds_without(hangs: &[Hang], k: usize, (net, nets): (&str, Nets)) -> Trials {
+    let seek = |index: usize| {
+        let own = world(&hangs[index]);
+        let scenario = Scenario { nets: own.nets.and(nets), ..own };
+        let (deviations, sum) = deepen(&scenario, k);
+        let find = sum.found.clone().map(|found| Find::new(scenario, found));
+        (deviations, sum, find.map(|find| Told::of_find(&find, None)))
+    };
+    let found = share_out(hangs.len(), seek, |_| false, |done| format!("{done} of {} hangs", hangs.len()));
+    let mut trials = Trials::default();
+    for (hang, (deviations, sum, find)) in hangs.iter().zip(found) {
+        let name = hang.defect.name();
+        let seen =
+            sum.found.as_ref().map_or("not seen".into(), |(violation, _)| violation.promise.to_string());
+        let states = sum.states;
+        trials.table += &format!("{name} without `{net}`: {seen}, k = {deviations}, {states} states\n");
+        trials.states += states;
+        trials.runs += sum.runs + sum.cut + u64::from(sum.found.is_some());
+        trials.add(Catch::of_exploration(hang, net, &sum, find));
     }
     trials
 }

@@ -1,12 +1,14 @@
 //! The tree as it grows and dies, a line an actor, on standard error; and what goes wrong while it ends.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io::Write;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use crate::Notice;
-use windrow_core::{ActorId, Event};
+use windrow_core::{ActorId, Cause, Event};
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,15 +19,36 @@ pub(crate) enum View {
     Alarms,
 }
 
+/// How long what is said last waits for a reader.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The end of what is shown, to be waited for.
+#[derive(Debug)]
+pub(crate) struct Shown(Receiver<Infallible>);
+
+impl Shown {
+    /// Waits until all that was told is printed, and gives up on a reader who does not read.
+    pub(crate) fn wait(self) {
+        let _ = self.0.recv_timeout(PATIENCE);
+    }
+}
+
 /// Prints notices on a thread of its own, so that a terminal that does not read holds nothing up.
-pub(crate) fn show(notices: Receiver<Notice>, view: View) {
-    let mut names = BTreeMap::new();
+pub(crate) fn show(notices: Receiver<Notice>, view: View) -> Shown {
+    show_on(std::io::stderr(), notices, view)
+}
+
+fn show_on(mut output: impl Write + Send + 'static, notices: Receiver<Notice>, view: View) -> Shown {
+    // Nothing is ever said on that way: it closes.
+    let (printing, printed): (Sender<Infallible>, _) = channel();
+    let mut seen = Seen::default();
     let print = move || {
+        let _printing = printing;
         for notice in notices {
-            let told = note(&mut names, &notice).filter(|_| view == View::All);
-            if let Some(line) = told.or_else(|| alarm(&names, &notice)) {
+            let told = seen.note(&notice).filter(|_| view == View::All);
+            if let Some(line) = told.or_else(|| seen.alarm(&notice)) {
                 // Nobody reads: nothing is to be said any more.
-                if writeln!(std::io::stderr(), "{line}").is_err() {
+                if writeln!(output, "{line}").is_err() {
                     return;
                 }
             }
@@ -33,43 +56,151 @@ pub(crate) fn show(notices: Receiver<Notice>, view: View) {
     };
     // Without a thread the tree runs unseen.
     let _ = thread::Builder::new().name(String::from("view")).spawn(print);
+    Shown(printed)
 }
 
-/// Tells who comes and goes, and remembers how they are called.
-fn note(names: &mut BTreeMap<ActorId, String>, notice: &Notice) -> Option<String> {
-    match notice {
-        Notice::Came { actor, name, .. } => {
-            names.insert(*actor, name.clone());
-            Some(format!("{}+ {name}", indent(name)))
+/// What was seen of a tree so far.
+#[derive(Debug, Default)]
+struct Seen {
+    /// How all are called that ever came: whoever is gone may be why others are cancelled.
+    names: BTreeMap<ActorId, String>,
+    /// Why, the last time that something was cancelled.
+    cause: Option<Cause>,
+}
+
+impl Seen {
+    /// Tells who comes and goes, and why, and remembers how they are called.
+    fn note(&mut self, notice: &Notice) -> Option<String> {
+        match notice {
+            Notice::Came { actor, parent, name } => {
+                // Nobody tells of the root that it came.
+                self.names.entry(*parent).or_insert_with(|| String::from("the root"));
+                self.names.insert(*actor, name.clone());
+                Some(format!("{}+ {name}", indent(name)))
+            }
+            Notice::Went { actor } => self.names.get(actor).map(|name| format!("{}- {name}", indent(name))),
+            // A nursery falls, and then the root for the same cause: that is told once.
+            Notice::Event(Event::Cascading(_, cause) | Event::Cancelling(cause)) => {
+                let told = self.cause.replace(*cause) == Some(*cause);
+                (!told).then(|| format!("cancelling: {}", cause.named(self.name(cause.canceller))))
+            }
+            _ => None,
         }
-        Notice::Went { actor } => names.remove(actor).map(|name| format!("{}- {name}", indent(&name))),
-        Notice::Event(Event::Cancelling(cause)) => Some(format!("cancelling: {cause}")),
-        _ => None,
     }
-}
 
-/// Tells what goes wrong.
-fn alarm(names: &BTreeMap<ActorId, String>, notice: &Notice) -> Option<String> {
-    let (actor, what) = match notice {
-        Notice::Event(Event::Escalated(child, signal)) => (child, format!("did not end in time: {signal:?}")),
-        Notice::Event(Event::Unkillable(child)) => (child, String::from("was killed and is still there")),
-        Notice::Event(Event::Leaked(child)) => {
-            (child, String::from("is a thread that did not end in time, and is left behind"))
-        }
-        Notice::Event(Event::Escaped(child, count)) => {
-            (child, format!("left processes that outlived SIGKILL: {count}"))
-        }
-        Notice::Event(Event::StrangersLeft(count)) => {
-            return Some(format!("! processes are left that nobody could end: {count}"));
-        }
-        Notice::Leaks { actor } => (actor, String::from("is gone, and something holds its output open")),
-        _ => return None,
-    };
-    let name = names.get(actor).cloned().unwrap_or_else(|| actor.to_string());
-    Some(format!("{}! {name} {what}", indent(&name)))
+    fn name(&self, actor: ActorId) -> String {
+        self.names.get(&actor).cloned().unwrap_or_else(|| actor.to_string())
+    }
+
+    /// Tells what goes wrong.
+    fn alarm(&self, notice: &Notice) -> Option<String> {
+        let (actor, what) = match notice {
+            Notice::Event(Event::Escalated(child, signal)) => {
+                (child, format!("did not end in time: {signal:?}"))
+            }
+            Notice::Event(Event::Purged(child)) => {
+                (child, String::from("is gone, and what it left did not end in time: Kill"))
+            }
+            Notice::Event(Event::Unkillable(child)) => (child, String::from("was killed and is still there")),
+            Notice::Event(Event::Leaked(child)) => {
+                (child, String::from("is a thread that did not end in time, and is left behind"))
+            }
+            Notice::Event(Event::Escaped(child, count)) => {
+                (child, format!("left processes that outlived SIGKILL: {count}"))
+            }
+            Notice::Event(Event::StrangersLeft(count)) => {
+                return Some(format!("! processes are left that nobody could end: {count}"));
+            }
+            Notice::Lost { count } => return Some(format!("! lines are left out, for nobody read: {count}")),
+            Notice::Leaks { actor } => (actor, String::from("is gone, and something holds its output open")),
+            _ => return None,
+        };
+        let name = self.name(*actor);
+        Some(format!("{}! {name} {what}", indent(&name)))
+    }
 }
 
 /// A name such as `1.2.1` says how deep it stands.
 fn indent(name: &str) -> String {
     "  ".repeat(name.matches('.').count() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use windrow_core::{Reason, ScopeId};
+
+    use super::*;
+
+    /// Lets everybody else go first.
+    #[derive(Clone, Default)]
+    struct Slow(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            thread::yield_now();
+            self.0.lock().expect("a lock").extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn all_that_was_told_is_printed_when_it_was_waited_for() {
+        let (notices, told) = channel();
+        let output = Slow::default();
+        let shown = show_on(output.clone(), told, View::All);
+        for id in 0..10 {
+            let (actor, parent) = (ActorId(id), ActorId(1000));
+            notices.send(Notice::Came { actor, parent, name: id.to_string() }).expect("a thread that prints");
+            notices.send(Notice::Went { actor }).expect("a thread that prints");
+        }
+        drop(notices);
+        shown.wait();
+        let text = String::from_utf8(output.0.lock().expect("a lock").clone()).expect("text");
+        assert_eq!(text.lines().count(), 20, "{text}");
+    }
+
+    const ROOT: ActorId = ActorId(1);
+    const NODE: ActorId = ActorId(2);
+    const LEAF: ActorId = ActorId(3);
+
+    fn told(notices: &[Notice]) -> Vec<String> {
+        let mut seen = Seen::default();
+        notices.iter().filter_map(|notice| seen.note(notice)).collect()
+    }
+
+    fn came(actor: ActorId, parent: ActorId, name: &str) -> Notice {
+        Notice::Came { actor, parent, name: name.to_owned() }
+    }
+
+    /// Whoever failed is gone when its parent tells of it, and the root is cancelled when its nursery has fallen.
+    #[test]
+    fn a_cascade_is_told_once_and_by_name() {
+        let cause = Cause { canceller: LEAF, reason: Reason::Failure };
+        let lines = told(&[
+            came(NODE, ROOT, "1"),
+            came(LEAF, NODE, "1.1"),
+            Notice::Went { actor: LEAF },
+            Notice::Event(Event::Cascading(ScopeId(1), cause)),
+            Notice::Went { actor: NODE },
+            Notice::Event(Event::Cancelling(cause)),
+        ]);
+        assert_eq!(lines, ["  + 1", "    + 1.1", "    - 1.1", "cancelling: an error in 1.1", "  - 1"]);
+    }
+
+    #[test]
+    fn who_has_no_name_is_told_by_number() {
+        let cancelling =
+            |canceller| Notice::Event(Event::Cancelling(Cause { canceller, reason: Reason::Signal(2) }));
+        let lines = told(&[came(NODE, ROOT, "1"), cancelling(ROOT), cancelling(LEAF)]);
+        assert_eq!(
+            lines[1..],
+            ["cancelling: signal 2 at the root", &format!("cancelling: signal 2 at {LEAF}")]
+        );
+    }
 }

@@ -13,7 +13,7 @@ use super::reactor::Reactor;
 use super::{Shell, now};
 use crate::board::Failed;
 use crate::endpoint::{Service, too_long};
-use crate::failure::{Raised, counted};
+use crate::failure::{Failure, Raised, counted};
 use crate::servers::Offer;
 use crate::slot::Slot;
 
@@ -229,6 +229,10 @@ impl<R: Reactor> Asks for Shell<R> {
 
     fn far(&self, link: Link) -> ActorId {
         self.machine.far(link)
+    }
+
+    fn failure_of(&self, link: Link, kind: Kind, text: String) -> Failure {
+        self.failure(Error::new(kind, self.machine.far(link), Payload(0)), text.into_bytes())
     }
 }
 

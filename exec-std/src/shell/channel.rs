@@ -300,12 +300,12 @@ mod tests {
             let word = |number, word| Message::Context { number, side: Side::Caller, word };
             let longest = FRAME_MAX - HEAD_MAX;
             // Whoever has data waits from then on; the first may just have been let through.
-            while !queue(word(u32::MAX, Word::Item(Payload(0))), longest) {}
+            while !queue(word(u64::MAX, Word::Item(Payload(0))), longest) {}
             for _ in 0..limits.contexts {
                 for short in
                     [Word::Cancel(CAUSE), Word::Ack, Word::End, Word::Credit(u32::MAX), Word::Credit(9)]
                 {
-                    queue(word(u32::MAX, short), 0);
+                    queue(word(u64::MAX, short), 0);
                 }
             }
             let (request, name, actor) = (u32::MAX, NameId(u32::MAX), ActorId(u64::MAX));
@@ -319,7 +319,7 @@ mod tests {
                 queue(Message::Error(Error::new(Kind::Failed, actor, Payload(0))), TEXT_MAX);
             }
             let last = Answer::Failed(Error::new(Kind::Failed, actor, Payload(0)));
-            queue(word(u32::MAX, Word::Answer(last)), TEXT_MAX);
+            queue(word(u64::MAX, Word::Answer(last)), TEXT_MAX);
             queue(Message::Result(Payload(0)), longest);
             queue(Message::Bye(Tally::default()), 0);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use windrow_core::{Answer, ContextId, Ending, Link, NameId, Output, Payload};
+use windrow_core::{Answer, Cause, ContextId, Ending, Link, NameId, Output, Payload, Reason};
 
 use super::Shell;
 use super::reactor::Reactor;
@@ -38,6 +38,10 @@ impl<R: Reactor> Shell<R> {
                 let failure = self.failure(error, text);
                 let room = self.machine.limits().errors;
                 self.slots.write(context, |talk| talk.fail(failure, room));
+            }
+            Output::Overdue { context } => {
+                let cause = Cause { canceller: self.machine.actor(), reason: Reason::Deadline };
+                self.slots.write(context, |talk| talk.over = Some(Over::Cancelled(cause)));
             }
             Output::Ended { context, ending } => self.end_talk(context, ending),
             Output::Discard(payload) => {
@@ -83,7 +87,8 @@ impl<R: Reactor> Shell<R> {
         self.slots.write(context, |talk| {
             // Whoever takes the answer must leave the reader of the stream its end.
             talk.ended |= matches!(over, Over::Returned(_));
-            talk.over = Some(over);
+            // Whoever was let go of before stays so.
+            talk.over.get_or_insert(over);
         });
         self.slots.close(context);
     }

@@ -11,7 +11,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use windrow_core::{ActorId, ContextId, Instant, Link, NameId, Refused, ScopeId, TaskId};
+use windrow_core::{ActorId, ContextId, Instant, Kind, Link, NameId, Refused, ScopeId, TaskId};
 
 use super::lent::Lends;
 use super::meets::Meets;
@@ -19,7 +19,7 @@ use super::reactor::Reactor;
 use super::{Shell, now};
 use crate::board::{Board, Failed};
 use crate::endpoint::Service;
-use crate::failure::Raised;
+use crate::failure::{Failure, Raised};
 use crate::order::{Any, Order};
 use crate::servers::Servers;
 use crate::slot::Slot;
@@ -118,6 +118,8 @@ pub(crate) trait Asks: Meets + Lends {
     fn cancel_actor(&mut self, link: Link) -> Result<(), Refused>;
     /// Names the actor at the far end of a channel.
     fn far(&self, link: Link) -> ActorId;
+    /// Makes a failure of that actor, as it is seen from here.
+    fn failure_of(&self, link: Link, kind: Kind, text: String) -> Failure;
 }
 
 /// The way to a shell, whatever its loop is.

@@ -3,14 +3,15 @@
 //! A process that turns up as ours is attributed to a dead child if it is in that child's group or session, or if the
 //! child's subtree had told of it. Others may be the user's own, and are left alone until the actor's last sweep.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
-use windrow_core::{ActorId, Census, Input, Signal};
+use windrow_core::{ActorId, Census, Input, Instant, Signal};
 
 use super::Shell;
 use super::body::signal_process;
+use super::pace::Pace;
 use super::reactor::{Reactor, Token};
 use super::watch::{Source, Watch};
 use crate::broken::{Defect, broken};
@@ -20,15 +21,16 @@ use crate::unix::procfs::{Scan, Stat};
 /// All domains of one actor.
 #[derive(Debug, Default)]
 pub(crate) struct Domains {
-    /// What the subtree of each child told of.
-    census: BTreeMap<ActorId, BTreeSet<(i32, u64)>>,
+    /// What the subtree of each child told of, or was seen below it; and whether it counts as an actor.
+    census: BTreeMap<ActorId, BTreeMap<(i32, u64), bool>>,
     /// Dead children whose leavings are looked for, and what the last look found.
     sweeping: BTreeMap<ActorId, Found>,
     /// The actor's last sweep has begun.
     clearing: Option<Found>,
     orphans: BTreeMap<i32, Orphan>,
-    /// A look is due.
+    /// A look is due, once the last one has rested.
     due: bool,
+    pace: Pace,
     /// The last look did not see all: descriptors are what it takes, and there were none.
     blind: bool,
     scan: Scan,
@@ -60,7 +62,7 @@ impl Domains {
         let stamp = (i32::try_from(census.stamp.pid).unwrap_or(0), census.stamp.start);
         let known = self.census.entry(child).or_default();
         if census.came {
-            known.insert(stamp);
+            known.insert(stamp, true);
         } else {
             known.remove(&stamp);
         }
@@ -84,6 +86,11 @@ impl Domains {
     /// Looks again for what the last look could not see.
     pub(crate) fn look_again(&mut self) {
         self.due |= std::mem::take(&mut self.blind);
+    }
+
+    /// Gives the time of the look that is due.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.due.then(|| self.pace.next())
     }
 
     pub(crate) fn forget(&mut self, child: ActorId) {
@@ -121,7 +128,8 @@ impl Domains {
     /// Says whose a stranger is: the domain of a dead child, or the last sweep's. `None` leaves it alone.
     fn owner(&self, pid: i32, stat: &Stat, dead: &Dead) -> Option<(Option<ActorId>, bool)> {
         if let Some(child) = dead.told.get(&(pid, stat.start_time)) {
-            return Some((Some(*child), true));
+            let (child, is_actor) = *child;
+            return Some((Some(child), is_actor));
         }
         if let Some(child) = dead.leaders.get(&stat.pgrp).or_else(|| dead.leaders.get(&stat.session)) {
             return Some((Some(*child), false));
@@ -142,10 +150,7 @@ impl Domains {
         let process = Process::new(pid, pidfd_open(number, PidfdFlags::empty())?);
         watch.add(&process, Source::Orphan(pid))?;
         if let Some(owner) = owner {
-            let mut below = Vec::new();
-            let _ = self.scan.descendants(pid, 4096, &mut below);
-            let census = self.census.entry(owner).or_default();
-            census.extend(below.iter().map(|stamp| (stamp.pid, stamp.start)));
+            self.note_below(owner, pid, true);
         } else {
             signal_process(&process, Signal::Kill);
         }
@@ -156,6 +161,16 @@ impl Domains {
         }
         self.orphans.insert(pid, Orphan { process, owner, is_actor });
         Ok(())
+    }
+
+    /// Remembers as a child's what is below a process of its own now, wherever that goes when the process dies.
+    pub(crate) fn note_below(&mut self, owner: ActorId, pid: i32, are_actors: bool) {
+        let mut below = Vec::new();
+        let _ = self.scan.descendants(pid, 4096, &mut below);
+        let census = self.census.entry(owner).or_default();
+        for stamp in below {
+            census.entry((stamp.pid, stamp.start)).or_insert(are_actors);
+        }
     }
 
     /// Counts the living orphans of each owner.
@@ -173,19 +188,19 @@ impl Domains {
 struct Dead {
     /// The number of each one's group, and of its session if it made one.
     leaders: BTreeMap<i32, ActorId>,
-    /// What its subtree told of.
-    told: BTreeMap<(i32, u64), ActorId>,
+    /// What its subtree told of, or was seen there, and whether it counts as an actor.
+    told: BTreeMap<(i32, u64), (ActorId, bool)>,
 }
 
 impl<R: Reactor> Shell<R> {
-    /// Looks once for all domains that want it, and tells each what is new.
-    pub(super) fn answer_sweeps(&mut self) {
-        if !std::mem::take(&mut self.domains.due) {
+    /// Looks once for all domains that want it, unless the last look rests, and tells each what is new.
+    pub(super) fn answer_sweeps(&mut self, now: Instant) {
+        self.domains.due &= !self.domains.sweeping.is_empty() || self.domains.clearing.is_some();
+        if self.domains.next_look().is_none_or(|look| now < look) {
             return;
         }
-        if self.domains.sweeping.is_empty() && self.domains.clearing.is_none() {
-            return;
-        }
+        self.domains.due = false;
+        self.domains.pace.begins(now);
         let whole = !self.has_children_of_any_kind() || self.adopt_strangers();
         self.domains.blind = !whole;
         let alive = self.domains.alive();
@@ -206,6 +221,12 @@ impl<R: Reactor> Shell<R> {
                 self.facts.push_back(Input::Cleared { alive });
             }
         }
+    }
+
+    /// Gives the time of the next tick. No timer overtakes a look that is due: what it waits for may have come to be.
+    pub(super) fn next_tick(&self) -> Option<Instant> {
+        let due = self.machine.poll_timeout()?;
+        Some(self.domains.next_look().map_or(due, |look| look.max(due)))
     }
 
     /// One system call tells most actors that there is nobody to look for.
@@ -231,7 +252,7 @@ impl<R: Reactor> Shell<R> {
         let leader = |id: &ActorId| Some((self.children.get(id)?.body.as_ref()?.process()?.pid(), *id));
         let told = |id: &ActorId| {
             let (census, id) = (self.domains.census.get(id), *id);
-            census.into_iter().flatten().map(move |stamp| (*stamp, id))
+            census.into_iter().flatten().map(move |(stamp, is_actor)| (*stamp, (id, *is_actor)))
         };
         Dead { leaders: sweeping().filter_map(leader).collect(), told: sweeping().flat_map(told).collect() }
     }
@@ -240,6 +261,7 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn adopt_strangers(&mut self) -> bool {
         let own = self.own_pids();
         let Ok(found) = self.domains.scan.children() else { return false };
+        self.domains.pace.lists(found.len());
         let strangers: Vec<i32> =
             found.iter().copied().filter(|pid| own.binary_search(pid).is_err()).collect();
         if strangers.is_empty() {
@@ -262,3 +284,6 @@ impl<R: Reactor> Shell<R> {
         whole
     }
 }
+
+#[cfg(test)]
+mod tests;

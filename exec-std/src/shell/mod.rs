@@ -21,6 +21,7 @@ mod lent;
 mod mail;
 mod maker;
 mod meets;
+mod pace;
 mod peers;
 mod perform;
 mod reactor;
@@ -159,9 +160,9 @@ struct Said {
 /// The last number that was given to one of each kind of what users open.
 #[derive(Debug)]
 struct Last {
-    scope: u32,
-    task: u32,
-    call: u32,
+    scope: u64,
+    task: u64,
+    call: u64,
 }
 
 impl Default for Last {
@@ -300,20 +301,21 @@ impl<R: Reactor> Shell<R> {
     /// Says how long the loop may wait: `None` is until something is ready.
     #[must_use]
     pub fn timeout(&self, now: Instant) -> Option<Duration> {
-        let due = self.machine.poll_timeout().map(|due| due.since(now));
+        let due = self.next_tick().map(|due| due.since(now));
+        let look = self.domains.next_look().map(|look| look.since(now));
         let looks = !self.looks.unwatched.is_empty() || self.domains.is_blind() || self.maker.wants_receive();
         let retry = (looks || self.peers.wants_retry()).then_some(RETRY);
         let leak = self.looks.leaks.front().map(|(at, _)| at.since(now));
         let ordered = !self.orders.waiting.is_empty() || !self.orders.unmade.is_empty();
         let busy = !self.facts.is_empty() || ordered || self.said.outcome.is_some();
         let at_once = (busy || self.is_unbegun()).then_some(Duration::ZERO);
-        [due, retry, leak, at_once].into_iter().flatten().min()
+        [due, look, retry, leak, at_once].into_iter().flatten().min()
     }
 
     /// Tells whether this turn will end with a tick that fires a timer.
     #[must_use]
     pub fn is_due(&self, now: Instant) -> bool {
-        self.machine.poll_timeout().is_some_and(|due| due <= now)
+        self.next_tick().is_some_and(|due| due <= now)
     }
 
     /// A machine begins its life with its first tick.
@@ -362,7 +364,7 @@ impl<R: Reactor> Shell<R> {
     fn settle(&mut self, now: Instant) {
         for _ in 0..ROUNDS {
             self.give_facts(now);
-            self.answer_sweeps();
+            self.answer_sweeps(now);
             if self.facts.is_empty() {
                 self.forget_names();
                 break;
@@ -388,7 +390,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Tells all threads of the actor that nothing will ever change again, and lets go of what others see of it.
     fn let_go(&mut self) {
-        self.board.write(|facts| facts.over = true);
+        self.board.cancel(|facts| facts.over = true);
         self.slots.all().for_each(|slot| slot.notify());
         self.servers.close();
         self.leave_tree();

@@ -1,5 +1,6 @@
 //! One output, done. No arm looks at a phase.
 
+use rustix::io::Errno;
 use windrow_core::{
     ActorId, Answer, Error, Event, Input, Kind, Link, Message, Output, ScopeId, Signal, Word,
 };
@@ -30,13 +31,13 @@ impl<R: Reactor> Shell<R> {
             Output::CancelTask { task, cause } => {
                 // A task that is in no other scope stands in the root's.
                 self.slots.cancel(ScopeId::ROOT);
-                self.board.write(|facts| {
+                self.board.cancel(|facts| {
                     facts.tasks.insert(task, Some(cause));
                 });
             }
             Output::CancelBody { scope, cause } => {
                 self.slots.cancel(scope);
-                self.board.write(|facts| facts.scopes.entry(scope).or_default().cancelled = Some(cause));
+                self.board.cancel(|facts| facts.scopes.entry(scope).or_default().cancelled = Some(cause));
             }
             Output::Raise { scope, error } => {
                 let text = self.words_of(&error);
@@ -55,7 +56,7 @@ impl<R: Reactor> Shell<R> {
                 self.board.write_child(child, |child| child.result = Some(value));
             }
             Output::Note { child, census } => self.note(child, &census),
-            Output::Describe { link, asked } => self.describe(link, asked),
+            Output::Describe { link, round, asked } => self.describe(link, round, asked),
             Output::Described(status) => self.described(&status),
             Output::DescribedAll { silent } => self.print_status(silent),
             Output::Clear => self.clear(),
@@ -100,7 +101,9 @@ impl<R: Reactor> Shell<R> {
     fn words_of(&mut self, error: &Error) -> Vec<u8> {
         let text = self.payloads.take(error.payload);
         if let (true, Kind::NotStarted(errno)) = (text.is_empty(), error.kind) {
-            return words_for(errno).into_bytes();
+            let facts = self.board.look();
+            let nameless = facts.children.get(&error.origin).and_then(|child| child.unmade.clone());
+            return nameless.unwrap_or_else(|| words_for(errno)).into_bytes();
         }
         if !text.is_empty() || !matches!(error.kind, Kind::Died(_) | Kind::BootDied(_)) {
             return text;
@@ -153,6 +156,10 @@ impl<R: Reactor> Shell<R> {
         let Some(body) = &child.body else { return };
         if body.ignores(signal) {
             self.facts.push_back(Input::Ignored { child: id, signal });
+        }
+        if let Some(process) = body.process().filter(|_| !self.channels.has(Link::Child(id))) {
+            // A command tells of nobody. Who has left its group and its session is known by this alone.
+            self.domains.note_below(id, process.pid(), false);
         }
         if !already {
             body.signal(signal);
@@ -243,6 +250,11 @@ fn tells_error(message: &Message) -> bool {
 
 /// Gives the words for an error of the system's, whose number stands elsewhere.
 fn words_for(errno: i32) -> String {
+    // Nothing but a template that looks at itself says so.
+    if errno == Errno::DEADLK.raw_os_error() {
+        return "its template has a second thread, started before `Program::take_seat` or by the preload"
+            .into();
+    }
     let mut words = std::io::Error::from_raw_os_error(errno).to_string();
     let end = words.rfind(" (os error").unwrap_or(words.len());
     words.truncate(end);

@@ -52,6 +52,9 @@ type Briefed = (Box<Order<Any>>, Zeroizing<Vec<u8>>);
 /// The error of a spawn that nobody can do: `EAGAIN`, because it may be tried again.
 pub(super) const AGAIN: i32 = 11;
 
+/// The error of a spawn that failed for what has no number, only words: `EIO`.
+pub(super) const NAMELESS: i32 = 5;
+
 impl<R: Reactor> Shell<R> {
     /// Puts a user's order to the machine. What is refused has no trace.
     ///
@@ -94,7 +97,11 @@ impl<R: Reactor> Shell<R> {
             return self.not_started(id, AGAIN);
         };
         if let Err(error) = self.try_start(id, *order, brief, kill_after) {
-            self.not_started(id, error.raw_os_error().unwrap_or(AGAIN));
+            let errno = error.raw_os_error().unwrap_or_else(|| {
+                self.board.write_child(id, |child| child.unmade = Some(error.to_string()));
+                NAMELESS
+            });
+            self.not_started(id, errno);
         }
     }
 

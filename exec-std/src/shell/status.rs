@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use windrow_core::{ActorId, Instant, Link, Message, On, Span, Status, TaskId, Why};
+use windrow_core::{ActorId, Instant, Link, Message, On, Round, Span, Status, TaskId, Why};
 
 use super::reactor::Reactor;
 use super::{Shell, now};
@@ -33,7 +33,7 @@ struct Description {
 }
 
 impl<R: Reactor> Shell<R> {
-    pub(super) fn describe(&mut self, link: Option<Link>, asked: u32) {
+    pub(super) fn describe(&mut self, link: Option<Link>, round: Round, asked: u32) {
         let (actor, asked_at) = (self.machine.actor(), now());
         let description = self.description(asked_at);
         let Some(link) = link else {
@@ -43,7 +43,7 @@ impl<R: Reactor> Shell<R> {
         // Plain data always fits into a growing vector.
         let payload = self.payloads.put(postcard::to_allocvec(&description).unwrap_or_default());
         // The parent knows itself; it fills in who asked.
-        self.send(link, Message::Status(Status { actor, parent: ActorId(0), asked, payload }), false);
+        self.send(link, Message::Status(Status { round, actor, parent: ActorId(0), asked, payload }), false);
     }
 
     /// Describes this actor: who it is, what it waits for.

@@ -15,7 +15,7 @@ use windrow_core::{ActorId, Role};
 use super::Shell;
 use super::mail::{Letter, Mail};
 use super::reactor::Reactor;
-use super::start::AGAIN;
+use super::start::{AGAIN, NAMELESS};
 use crate::order::{Any, Order};
 use crate::unix::exec::{self, ACTOR_VARIABLE, Command};
 use crate::unix::memory::Toll;
@@ -116,7 +116,7 @@ impl<R: Reactor> Shell<R> {
         match self.make_here(making) {
             Ok(Some(process)) => self.made(id, Ok(process)),
             Ok(None) => {}
-            Err(error) => self.made(id, Err(error.raw_os_error().unwrap_or(AGAIN))),
+            Err(error) => self.made(id, Err(error.raw_os_error().unwrap_or(NAMELESS))),
         }
     }
 
@@ -208,7 +208,8 @@ impl<R: Reactor> Shell<R> {
 
 fn exec_actor(id: ActorId, name: &str, channel: OwnedFd, stdio: [Option<OwnedFd>; 3]) -> io::Result<Process> {
     let mut command = Command::new("/proc/self/exe");
-    command.title = Some(OsString::from(name));
+    // As a thread's or a forked child's, which can't have it either.
+    command.title = Some(OsString::from(name.replace('\0', " ")));
     command.env(ACTOR_VARIABLE, format!("{:x}", id.0));
     command.channel = Some(channel);
     command.stdio = stdio;

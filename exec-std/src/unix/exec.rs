@@ -63,8 +63,8 @@ pub struct Command {
     pub tied: bool,
     /// Whether what its children leave becomes its own.
     pub adopts: bool,
-    /// Whether it leads a process group. On, unless it shares a terminal.
-    pub own_group: bool,
+    /// What it leads: a process group, unless told.
+    pub leads: Leads,
     pub(crate) blocked: Mask,
     environment: Vec<(OsString, Option<OsString>)>,
     clean: bool,
@@ -82,7 +82,7 @@ impl Command {
             stdio: [None, None, None],
             tied: false,
             adopts: false,
-            own_group: true,
+            leads: Leads::Group,
             blocked: Mask::EMPTY,
             environment: Vec::new(),
             clean: false,
@@ -132,6 +132,18 @@ impl Command {
         }
         all
     }
+}
+
+/// What a program is set apart as, by a number of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "the kernel knows these three")]
+pub enum Leads {
+    /// Nothing: it stays in our process group, and so shares our terminal.
+    Nothing,
+    /// A process group in our session: at our terminal, in the background. If it reads there, the kernel stops it.
+    Group,
+    /// A session: it has no terminal to ask at, and hears so at once. `/dev/tty` is not there.
+    Session,
 }
 
 /// At what a program could not be started.
@@ -233,7 +245,7 @@ struct Prepared {
     descriptors: [Option<OwnedFd>; 4],
     tied: bool,
     adopts: bool,
-    own_group: bool,
+    leads: Leads,
     blocked: Mask,
 }
 
@@ -264,7 +276,7 @@ impl Prepared {
             descriptors,
             tied: command.tied,
             adopts: command.adopts,
-            own_group: command.own_group,
+            leads: command.leads,
             blocked: command.blocked,
         })
     }
@@ -281,7 +293,7 @@ impl Prepared {
             environment: &environment,
             directory: self.directory.as_deref(),
             descriptors: self.descriptors.each_ref().map(|fd| fd.as_ref().map(AsFd::as_fd)),
-            own_group: self.own_group,
+            leads: self.leads,
             parent: self.tied.then(|| getpid().as_raw_pid()),
             adopts: self.adopts,
             blocked: self.blocked,
@@ -333,8 +345,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) directory: Option<&'a CStr>,
     /// What 0, 1, 2 and [`sys::CHANNEL_FD`] shall be; each source stands above them all.
     pub(crate) descriptors: [Option<BorrowedFd<'a>>; 4],
-    /// Whether to lead a group.
-    pub(crate) own_group: bool,
+    /// What to lead.
+    pub(crate) leads: Leads,
     /// The parent with whose death it shall get SIGTERM.
     pub(crate) parent: Option<i32>,
     /// Whether to adopt what its children leave.

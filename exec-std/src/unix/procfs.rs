@@ -13,7 +13,8 @@ use std::io;
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 use rustix::io::Errno;
 
-use text::{Path, field, pids, read_whole};
+pub(crate) use text::field;
+use text::{Path, pids, read_whole};
 
 mod text;
 

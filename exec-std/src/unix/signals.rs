@@ -74,7 +74,7 @@ impl Signals {
     /// Takes the given signals and unblocks all others; call it on the main thread before any other thread
     /// starts.
     ///
-    /// A SIGHUP that is ignored already (nohup) is left so: it was asked for by whoever started this process.
+    /// A SIGHUP that is ignored already (nohup) is left so, and a SIGQUIT: whoever started this process asked for it.
     /// SIGPIPE is left ignored, as Rust programs start, and blocked if it is not.
     ///
     /// # Errors
@@ -154,7 +154,8 @@ impl Sets {
         let ignores = |signal: Signal| ignored.and_then(|ignored| ignored.contains(signal.as_raw()));
         let mut taken = SigSet::empty();
         for &signal in signals {
-            if signal != Signal::HUP || ignores(signal) != Some(true) {
+            let may_stay_ignored = matches!(signal, Signal::HUP | Signal::QUIT);
+            if !may_stay_ignored || ignores(signal) != Some(true) {
                 taken.add(named(signal)?);
             }
         }

@@ -8,6 +8,8 @@ use std::fs;
 
 use rustix::process::{Resource, getpid, getrlimit, getuid};
 
+use super::procfs::field;
+
 /// What `/proc/self/ns/user` leads to in the first namespace, whose privileges alone count here.
 const FIRST: &str = "user:[4026531837]";
 /// `CAP_SYS_ADMIN` and `CAP_SYS_RESOURCE`, as bits.
@@ -64,16 +66,13 @@ impl Slots {
 /// Tells whether the kernel counts this process's tasks against the limit, and it is known with whose.
 fn is_limited(status: &str) -> bool {
     let first = fs::read_link("/proc/self/ns/user").is_ok_and(|link| link.as_os_str() == FIRST);
-    let effective = field(status, "CapEff:").and_then(|text| u64::from_str_radix(text, 16).ok());
+    let effective =
+        field(status.as_bytes(), b"\nCapEff:").and_then(|text| u64::from_str_radix(text, 16).ok());
     first && !getuid().is_root() && effective.is_some_and(|effective| effective & UNLIMITED == 0)
 }
 
 /// Counts the threads of a process of the user's.
 fn threads(status: &str, user: u32) -> Option<u64> {
-    let real = field(status, "Uid:")?.split_ascii_whitespace().next()?;
-    if real.parse() == Ok(user) { field(status, "Threads:")?.parse().ok() } else { None }
-}
-
-fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
-    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+    let real = field(status.as_bytes(), b"\nUid:")?.split_ascii_whitespace().next()?;
+    if real.parse() == Ok(user) { field(status.as_bytes(), b"\nThreads:")?.parse().ok() } else { None }
 }

@@ -18,7 +18,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::Signal;
 use signal_hook_registry::SigId;
 
-use super::exec::{AT_DESCRIPTORS, AT_DIRECTORY, AT_EXEC, AT_PARENT, Plan};
+use super::exec::{AT_DESCRIPTORS, AT_DIRECTORY, AT_EXEC, AT_PARENT, Leads, Plan};
 use super::procfs;
 use crate::broken::{Defect, broken};
 
@@ -61,7 +61,6 @@ pub enum Side {
 /// Forks, with libc's notion of the thread id kept right in the child. Fork handlers of libraries do not run.
 ///
 /// # Errors
-///
 /// `EDEADLK` while there is a second thread, `Unsupported` where libc's thread id is elsewhere, what `clone3` says.
 pub fn fork(kin: Kin) -> io::Result<Side> {
     if !procfs::is_single_threaded()? && !broken(Defect::ForkWithThreads) {
@@ -205,8 +204,13 @@ pub(crate) fn reset_dispositions() {
             set_default(signal);
         }
     }
+    ignore(libc::SIGPIPE);
+}
+
+/// Ignores a signal.
+pub(crate) fn ignore(signal: c_int) {
     // SAFETY: ignoring a signal runs no code of ours.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
 /// Sets one disposition to its default. All-zero is that in the kernel's layout on every architecture.
@@ -302,7 +306,6 @@ extern "C" fn exec_child(birth: *mut c_void) -> c_int {
 /// Does what the plan says; returns only if that fails, with the place and the errno.
 ///
 /// # Safety
-///
 /// Only for a child that has its own descriptors and dispositions, and with a plan whose arrays end with a
 /// null.
 unsafe fn become_program(plan: &Plan<'_>) -> (i32, i32) {
@@ -326,9 +329,11 @@ unsafe fn become_program(plan: &Plan<'_>) -> (i32, i32) {
         if marked < 0 && libc::syscall(libc::SYS_close_range, first_closed, c_int::MAX, 0) < 0 {
             return (AT_DESCRIPTORS, errno());
         }
-        if plan.own_group {
-            libc::setpgid(0, 0);
-        }
+        match plan.leads {
+            Leads::Nothing => 0,
+            Leads::Group => libc::setpgid(0, 0),
+            Leads::Session => libc::setsid(),
+        };
         if let Some(parent) = plan.parent {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
             if libc::getppid() != parent {
@@ -351,7 +356,6 @@ unsafe fn become_program(plan: &Plan<'_>) -> (i32, i32) {
 /// Tries one path after the other, as `execvp` does, and returns the errno to report.
 ///
 /// # Safety
-///
 /// The same as [`become_program`].
 unsafe fn try_paths(plan: &Plan<'_>) -> i32 {
     let mut refused = false;

@@ -94,7 +94,7 @@ pub(super) fn pids(text: &[u8], found: &mut Vec<i32>) -> Option<()> {
 /// Returns the value of a line that starts with `key`, the line break before it included.
 ///
 /// A name with a line break in it cannot forge such a line: the kernel escapes it.
-pub(super) fn field<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a str> {
+pub(crate) fn field<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a str> {
     let at = text.windows(key.len()).position(|window| window == key)?;
     let line = text.get(at.checked_add(key.len())?..)?;
     let line = line.split(|&byte| byte == b'\n').next()?;
