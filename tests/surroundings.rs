@@ -108,7 +108,9 @@ fn a_result_that_can_not_be_written_is_told_of(bed: &Bed) {
         let shown = bed.windrow_run_words().into_iter().take(1);
         shown.chain(args.iter().map(OsString::from)).collect()
     };
-    for args in [&["hangs"][..], &["sim", "--tree", "1x1"], &["hunt", "--actors", "1", "--seeds", "1"]] {
+    for args in
+        [&["hangs"][..], &["sim", "--tree", "1x1"], &["hunt", "--actors", "1", "-k", "0", "--seeds", "1"]]
+    {
         let told = bed.start(redirected(">/dev/full", windrow(args))).finish();
         told.expect(2);
         assert!(told.err.contains("error: the result can't be written\ncaused by: No space left"), "{told}");
