@@ -3,15 +3,12 @@
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
-use super::body::Body;
 use super::choices::{Choices, Source};
-use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::{INIT, Pid, What};
-use super::scenario::Scenario;
-use super::slip::Slip;
+use super::scenario::{Conduct, Scenario, Slip, Verb};
 use super::spans::Span;
-use super::verb::Verb;
+use super::user::Body;
 use super::world::{Actor, World, id};
 use crate::{Config, Input, Instant, Machine, Signal};
 

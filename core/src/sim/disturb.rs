@@ -6,12 +6,12 @@
 
 use alloc::vec::Vec;
 
-use super::body::Stage;
 use super::choices::Source;
-use super::conduct::Conduct;
 use super::event::Event;
 use super::kernel::Block;
 use super::oracle::Violation;
+use super::scenario::Conduct;
+use super::user::Stage;
 use super::world::{World, id};
 use crate::{Input, Signal};
 

@@ -2,10 +2,9 @@
 
 use core::fmt;
 
-use super::kernel::Pid;
-use super::lines::{Carried, LineId};
-use super::play::Cue;
+use super::kernel::{Carried, LineId, Pid};
 use super::timeline::Name;
+use super::user::Cue;
 use super::world::id;
 use crate::{Input, Instant, Output, Signal};
 

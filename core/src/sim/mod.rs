@@ -4,6 +4,20 @@
 //! a real one stands on: processes, channels, signals, user code, time. All that it leaves open comes from one place,
 //! [`Choices`]. It has no clock, no thread and no randomness of its own.
 //!
+//! | folder | has |
+//! |---|---|
+//! | `scenario` | what a world is made of |
+//! | `kernel` | the model of the system below |
+//! | `user` | the users' code |
+//! | `state` | a world as a number |
+//! | `oracle` | what must hold |
+//! | `explain` | what is told of a run in which something did not |
+//! | `catalog` | the hangs a world can have |
+//! | `search` | searches over what can happen |
+//! | `trials` | what they find with a rule taken out |
+//!
+//! What makes a world and runs it stands beside them.
+//!
 //! ```
 //! use windrow_core::sim::{Choices, Conduct, Scenario, record, swarm};
 //!
@@ -18,94 +32,33 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a model names what it treats; the rest is the rest")]
 
-mod ablation;
-mod acts;
 mod agenda;
 mod begin;
-mod body;
-mod calls;
 mod catalog;
 mod choices;
-mod claim;
-mod codes;
-mod compose;
-mod conduct;
-mod cure;
-mod deaths;
-mod deeds;
-mod diagnose;
-mod directory;
 mod disturb;
-mod doom;
-mod door;
 mod event;
 mod explain;
-mod explore;
-mod fall;
-mod find;
-mod hash;
-mod heard;
 mod kernel;
-mod key;
-mod ledger;
-mod lines;
-mod look;
-mod makers;
-mod mixed;
-mod moment;
-mod nets;
-mod numbers;
 mod oracle;
-mod pipes;
-mod plan;
-mod play;
-mod promise;
-mod recode;
-mod rest;
 mod run;
-mod rungs;
 mod scenario;
-mod script;
 mod search;
-mod seen;
-mod serve;
 mod shell;
-mod shrink;
-mod signals;
-mod sink;
-mod slip;
-mod snapshot;
 mod spans;
-mod talk;
+mod state;
 mod timeline;
-mod trial;
-mod verb;
-mod wires;
+mod trials;
+mod user;
 mod world;
-mod worlds;
 
-pub use ablation::{Ablation, Sight};
 pub use catalog::{HANGS, Hang, Reach};
 pub use choices::{Choice, Choices, Odometer, Source, Trace};
-pub use claim::Claim;
-pub use conduct::Conduct;
-pub use cure::Cure;
-pub use diagnose::{Diagnosis, diagnose};
-pub use doom::Doom;
-pub use explain::{Explanation, Sink};
-pub use explore::{Exploration, deepen, explore, shapes};
-pub use find::Find;
-pub use mixed::{mixed, roam};
-pub use moment::{Moment, Way};
-pub use nets::Nets;
-pub use oracle::Violation;
-pub use plan::{Piece, Plan};
-pub use promise::{Number, Promise};
+pub use explain::{Cure, Diagnosis, Doom, Explanation, Sink, diagnose, shrink, shrink_within};
+pub use oracle::{Number, Promise, Violation};
 pub use run::{Report, record, run};
-pub use scenario::Scenario;
-pub use script::Script;
-pub use search::{Found, swarm};
-pub use shrink::{shrink, shrink_within};
-pub use slip::Slip;
-pub use trial::{Catch, Trial};
-pub use verb::Verb;
+pub use scenario::{Conduct, Nets, Scenario, Script, Slip, Verb};
+pub use search::{
+    Exploration, Find, Found, Moment, Piece, Plan, Way, deepen, explore, mixed, roam, shapes, swarm,
+};
+pub use trials::{Ablation, Catch, Claim, Sight, Trial};

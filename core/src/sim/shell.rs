@@ -4,11 +4,9 @@
 
 use super::event::Event;
 use super::kernel::{Block, Pid};
-use super::oracle::Violation;
-use super::play::Cue;
-use super::promise::Promise;
-use super::slip::Slip;
-use super::verb::Verb;
+use super::oracle::{Promise, Violation};
+use super::scenario::{Slip, Verb};
+use super::user::Cue;
 use super::world::{World, id, place};
 use crate::{ActorId, Defect, Exit, Input, Link, Message, Outcome, Output, Payload, Signal, Status};
 
@@ -40,7 +38,7 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
             world.at(world.now, Event::Cue { node, cue: Cue::Start });
         }
         Output::CancelTask { task, .. } => world.cancel_task(node, task),
-        Output::CancelBody { scope, .. } if !super::serve::is_served(scope) => world.cancel_body(node),
+        Output::CancelBody { scope, .. } if !super::user::is_served(scope) => world.cancel_body(node),
         Output::Raise { scope, error } => world.raise(node, scope, error),
         Output::Closed { scope, lost, .. } => world.closed(node, scope, lost),
         Output::Describe { link: Some(link), round, asked } => {
@@ -59,7 +57,7 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
         Output::Unanswered { .. } => world.kill_template(node),
         Output::Report(crate::Event::Abandoned(_)) => world.abandon(node),
         Output::Done(outcome) => world.done(node, outcome)?,
-        // Nothing that changes this world: words for users, of calls (see `talk.rs`) and of names.
+        // Nothing that changes this world: words for users, of calls (see `user/talk.rs`) and of names.
         _ => {}
     }
     Ok(())

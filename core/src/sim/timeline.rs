@@ -10,7 +10,7 @@ use core::fmt;
 use core::fmt::Write;
 use core::hash::Hash;
 
-use super::hash::Words;
+use super::state::Words;
 use super::world::place;
 use crate::{ActorId, Error, Event, Input, Instant, Link, Message, Output, Record};
 

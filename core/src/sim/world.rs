@@ -10,22 +10,14 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::agenda::Agenda;
-use super::body::Body;
 use super::choices::{Choices, Source};
-use super::codes::Codes;
-use super::conduct::Conduct;
-use super::directory::Directory;
 use super::event::{Event, Wire};
-use super::kernel::{Kernel, Pid};
-use super::key::Print;
-use super::lines::{Line, LineId};
-use super::oracle::{Oracle, Violation};
-use super::pipes::Pipe;
-use super::promise::Promise;
-use super::scenario::Scenario;
-use super::slip::Slip;
+use super::kernel::{Directory, Kernel, Line, LineId, Pid, Pipe};
+use super::oracle::{Oracle, Promise, Violation};
+use super::scenario::{Conduct, Scenario, Slip, Verb};
+use super::state::{Codes, Print};
 use super::timeline::Timeline;
-use super::verb::Verb;
+use super::user::Body;
 use crate::state::State;
 use crate::{ActorId, Error, Input, Instant, Life, Link, Machine, Message, Outcome, Output, Refused, Signal};
 
@@ -246,7 +238,7 @@ impl<'a> World<'a> {
             Event::Look { node } => {
                 if !self.defer(node, event) {
                     self.look(node);
-                    super::acts::check_look(self, node)?;
+                    super::oracle::check_look(self, node)?;
                 }
             }
             Event::Cue { node, cue } => {
@@ -261,7 +253,7 @@ impl<'a> World<'a> {
             }
             Event::Exec { node } => {
                 self.exec(node);
-                super::acts::check_turn(self, node)?;
+                super::oracle::check_turn(self, node)?;
             }
             Event::Begin { node } => self.begin(node)?,
             Event::Wake { node } => self.unblock(node),
@@ -342,7 +334,7 @@ impl<'a> World<'a> {
     fn after_fact(&mut self, node: usize, fact: &Input) -> Result<(), Violation> {
         if let Input::Exited { .. } = fact {
             self.find_exits(node);
-            super::acts::check_found(self, node, self.unsaid(node).next())?;
+            super::oracle::check_found(self, node, self.unsaid(node).next())?;
         }
         let cancelled = matches!(
             fact,
@@ -359,7 +351,7 @@ impl<'a> World<'a> {
         };
         let before = super::oracle::Before::of(&self.oracle, &actor.machine, self.now, input);
         before.check(self.now)?;
-        super::acts::check_patience(self, node, &before)?;
+        super::oracle::check_patience(self, node, &before)?;
         self.timeline.input(self.now, id(node), &input);
         let Some(actor) = self.actors[node].as_mut() else {
             return Ok(Err(Refused::Ended));

@@ -1,0 +1,110 @@
+//! All that is told of a violation, on one screen: who waits for whom and why in vain, the shortest way there, the step
+//! from which on it was bound to happen, and what would have saved it.
+//!
+//! The rule: what it claims was run. From the moments of the shortest run it goes on as the fair schedule does, once as
+//! they are and once with a [`Cure`].
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::cure::Cure;
+use super::doom::{Doom, Moments};
+use super::shrink::shrink_within;
+use crate::sim::choices::{Choices, Source};
+use crate::sim::oracle::Promise;
+use crate::sim::run::{Report, record};
+use crate::sim::scenario::Scenario;
+use crate::sim::world::{World, id};
+
+/// Runs that the shortest way may take.
+const SHRINKING: u32 = 150;
+
+/// All that is told of a violation.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Diagnosis {
+    /// The shortest run that breaks the same promise, with its timeline.
+    pub report: Report,
+    /// What goes otherwise in it than in the fair schedule, in words.
+    pub deviations: Vec<String>,
+    /// From where on no fair end was left.
+    pub doom: Doom,
+    /// What would have saved it after that: each is one thing, or a few of one kind; the gentlest comes first.
+    pub cures: Vec<Vec<Cure>>,
+    /// How many runs this took.
+    pub runs: u32,
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(violation) = &self.report.violation {
+            writeln!(f, "{violation}")?;
+        }
+        if let Some(explanation) = &self.report.explanation {
+            writeln!(f, "{explanation}")?;
+        }
+        match self.deviations.as_slice() {
+            [] => writeln!(f, "The fair schedule leads there by itself.")?,
+            some => writeln!(f, "The shortest way there: {}.", some.join("; "))?,
+        }
+        let Doom { step, at, what } = &self.doom;
+        match step {
+            0 => writeln!(f, "Doomed from the beginning, under the fair schedule.")?,
+            _ => writeln!(f, "Doomed from step {step} on ({at}), under the fair schedule: {what}")?,
+        }
+        let words = |cures: &[Cure]| cures.iter().map(Cure::to_string).collect::<Vec<_>>().join(" and ");
+        match self.cures.as_slice() {
+            [] if self.is_stuck() => write!(f, "Nothing put in from outside would have saved it."),
+            [only] if matches!(only.as_slice(), [Cure::Kill(root)] if *root == id(0)) => {
+                write!(f, "Nothing put in from outside would have saved it but the end of {}.", id(0))
+            }
+            [] => write!(f, "Nobody is stuck: what is wrong is done, not left undone."),
+            [best, rest @ ..] => {
+                write!(f, "What would have saved it: {}", words(best))?;
+                rest.iter().try_for_each(|cures| write!(f, "; or {}", words(cures)))
+            }
+        }
+    }
+}
+
+/// Finds out all that can be told of a violation.
+#[must_use]
+pub fn diagnose(scenario: &Scenario, report: &Report) -> Diagnosis {
+    let (short, mut runs) = shrink_within(scenario, report, SHRINKING);
+    let report = record(scenario, Choices::replay(short.trace));
+    let moments = Moments::of(scenario, &report);
+    let deviations = deviations(moments.last());
+    let (doom, cures) = moments.judge(report.violation.as_ref().map(|broken| broken.promise), &mut runs);
+    Diagnosis { deviations, report, doom, cures, runs: runs + 2 }
+}
+
+impl Diagnosis {
+    fn is_stuck(&self) -> bool {
+        self.report.violation.as_ref().is_some_and(|violation| Promise::is_stuck(violation.promise))
+    }
+}
+
+/// Says in words what was chosen and is not the default, in the order in which it was.
+fn deviations(world: &World<'_>) -> Vec<String> {
+    let made = world.choices.made().iter().enumerate();
+    let chosen = made.filter(|(_, choice)| choice.taken != 0 && choice.source != Source::Conduct);
+    let told = chosen.map(|(index, choice)| {
+        let unnamed = || format!("{:?} {} of {}", choice.source, choice.taken, choice.among);
+        world.timeline.label(index).map_or_else(unnamed, String::from)
+    });
+    conducts(world).into_iter().chain(told).collect()
+}
+
+/// Names the conducts that were chosen and are not the default.
+fn conducts(world: &World<'_>) -> Vec<String> {
+    let is_free = |node: &usize| world.scenario.fixed.iter().all(|(fixed, _)| fixed != node);
+    let chosen = world.choices.made().iter().filter(|choice| choice.source == Source::Conduct);
+    (0..world.conducts.len())
+        .filter(is_free)
+        .zip(chosen)
+        .filter(|(_, choice)| choice.taken != 0)
+        .map(|(node, choice)| format!("{} is {:?}", id(node), world.scenario.menu[choice.taken as usize]))
+        .collect()
+}

@@ -1,0 +1,249 @@
+//! Every run with few deviations from the fair schedule, each state of the world once.
+//!
+//! The rule: a run that reaches a state from which as many deviations were already allowed is cut, since all that could
+//! follow was seen; one that comes back to a state of its own without a deviation would go on for ever.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::seen::{Seen, Visit};
+use crate::sim::choices::{Choice, Choices, Odometer, Trace};
+use crate::sim::oracle::{self, Promise, Violation};
+use crate::sim::scenario::Scenario;
+use crate::sim::state::{Codes, Key};
+use crate::sim::timeline::Timeline;
+use crate::sim::world::{Turn, World};
+
+/// How many states are counted at a time.
+const COUNTED: u64 = 1000;
+
+/// What an exploration came to.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Exploration {
+    /// Different states of the world, one for each moment at which the clock jumps.
+    pub states: u64,
+    /// Runs that were followed to their end.
+    pub runs: u64,
+    /// Runs that were cut, because all that could follow was seen.
+    pub cut: u64,
+    /// Steps of the machines.
+    pub steps: u64,
+    /// The first violation, and the choices that lead to it.
+    pub found: Option<(Violation, Trace)>,
+}
+
+impl Exploration {
+    /// Adds what another exploration came to; the first violation stays.
+    pub fn add(&mut self, other: Self) {
+        self.states += other.states;
+        self.runs += other.runs;
+        self.cut += other.cut;
+        self.steps += other.steps;
+        self.found = self.found.take().or(other.found);
+    }
+}
+
+/// Explores all runs with at most `deviations` choices that are not the default; with `usize::MAX`, every interleaving.
+#[must_use]
+pub fn explore(scenario: &Scenario, deviations: usize) -> Exploration {
+    explore_counting(scenario, deviations, &|_| ())
+}
+
+/// Explores with no deviation and then with ever more, up to `most`, until something is found; says how many it allowed in
+/// the end, and sums up.
+#[must_use]
+pub fn deepen(scenario: &Scenario, most: usize) -> (usize, Exploration) {
+    let mut sum = Exploration::default();
+    for deviations in 0..=most {
+        sum.add(explore(scenario, deviations));
+        if sum.found.is_some() {
+            return (deviations, sum);
+        }
+    }
+    (most, sum)
+}
+
+/// Explores, and says of each so many states that they were met.
+pub(super) fn explore_counting(scenario: &Scenario, deviations: usize, count: &dyn Fn(u64)) -> Exploration {
+    let mut explorer = Explorer {
+        scenario,
+        count,
+        seen: Seen::default(),
+        codes: Some(Codes::default()),
+        key: Key::default(),
+        path: vec![Leg::new(None, 0, deviations)],
+        sum: Exploration::default(),
+    };
+    while explorer.step() {}
+    explorer.sum
+}
+
+/// Lists the shapes of all trees with so many actors, each as the parents of all but the first.
+#[must_use]
+pub fn shapes(actors: usize) -> Vec<Vec<usize>> {
+    let mut shapes = Vec::new();
+    let mut depths = vec![0];
+    grow(actors, &mut depths, &mut shapes);
+    shapes
+}
+
+/// Adds an actor below the last one or one of its ancestors, as long as no sibling's subtree is the greater one.
+fn grow(actors: usize, depths: &mut Vec<usize>, shapes: &mut Vec<Vec<usize>>) {
+    if depths.len() >= actors {
+        if is_canonical(depths) {
+            shapes.push(parents(depths));
+        }
+        return;
+    }
+    let deepest = depths.last().map_or(0, |depth| depth + 1);
+    for depth in (1..=deepest).rev() {
+        depths.push(depth);
+        grow(actors, depths, shapes);
+        depths.pop();
+    }
+}
+
+/// Tells whether of each two siblings the first has the greater subtree, depths read in order.
+fn is_canonical(depths: &[usize]) -> bool {
+    let subtree = |node: usize| {
+        let end = (node + 1..depths.len()).find(|next| depths[*next] <= depths[node]).unwrap_or(depths.len());
+        (end, &depths[node..end])
+    };
+    (1..depths.len()).all(|node| {
+        let (next, first) = subtree(node);
+        next >= depths.len() || depths[next] != depths[node] || first >= subtree(next).1
+    })
+}
+
+fn parents(depths: &[usize]) -> Vec<usize> {
+    let parent = |node: usize| (0..node).rev().find(|above| depths[*above] + 1 == depths[node]);
+    (1..depths.len()).filter_map(parent).collect()
+}
+
+/// What happens at one moment, in all the ways that are left.
+struct Leg<'a> {
+    /// The world as the moment begins; `None` stands for before the beginning.
+    start: Option<Box<World<'a>>>,
+    key: u128,
+    /// How many deviations are left.
+    left: usize,
+    ways: Odometer,
+    /// What was chosen in the way that is being followed.
+    made: Vec<Choice>,
+}
+
+impl<'a> Leg<'a> {
+    fn new(start: Option<Box<World<'a>>>, key: u128, left: usize) -> Self {
+        Self { start, key, left, ways: Odometer::new(left), made: Vec::new() }
+    }
+}
+
+/// How a leg ended.
+pub(super) enum Ended {
+    /// The clock jumped.
+    Jumped,
+    /// Nothing can happen any more.
+    Over,
+    Broken(Violation),
+}
+
+struct Explorer<'a> {
+    scenario: &'a Scenario,
+    count: &'a dyn Fn(u64),
+    seen: Seen,
+    codes: Option<Codes>,
+    /// Room for keys.
+    key: Key,
+    path: Vec<Leg<'a>>,
+    sum: Exploration,
+}
+
+impl<'a> Explorer<'a> {
+    /// Goes one leg further, or back; tells whether there is anything left.
+    fn step(&mut self) -> bool {
+        let Some(leg) = self.path.last_mut() else { return false };
+        let Some(prefix) = leg.ways.prefix() else {
+            self.path.pop();
+            return true;
+        };
+        // Where nothing may deviate there is one way only, which needs no copy.
+        let start = if leg.left == 0 { leg.start.take() } else { leg.start.clone() };
+        let mut world = match start {
+            Some(mut world) => {
+                world.choices.renew(prefix);
+                world
+            }
+            None => Box::new(World::new(self.scenario, Choices::prefix(prefix), Timeline::default())),
+        };
+        let steps = world.steps;
+        world.codes = self.codes.take();
+        let ended = follow(&mut world);
+        self.codes = world.codes.take();
+        let leg_steps = u64::from(world.steps - steps);
+        let made = world.choices.made();
+        leg.ways.advance(made);
+        leg.made.clear();
+        leg.made.extend_from_slice(made);
+        let spent = made.iter().filter(|choice| choice.taken != 0).count();
+        let left = if leg.left == usize::MAX { leg.left } else { leg.left - spent };
+        self.sum.steps += leg_steps;
+        match ended {
+            Ended::Jumped => self.enter(world, left),
+            Ended::Over => self.sum.runs += 1,
+            Ended::Broken(violation) => return self.found(violation),
+        }
+        true
+    }
+
+    /// Goes on from a state, unless all that could follow was seen.
+    fn enter(&mut self, world: Box<World<'a>>, left: usize) {
+        let key = world.key(&mut self.key);
+        match self.seen.visit(key, left) {
+            Visit::Known if self.comes_back(key) => {
+                let text = "the run comes back to a state that it was in";
+                self.found(Violation::new(Promise::Livelock, text, world.now));
+                return;
+            }
+            Visit::Known => {
+                self.sum.cut += 1;
+                return;
+            }
+            Visit::Richer => {}
+            Visit::First => {
+                self.sum.states += 1;
+                if self.sum.states.is_multiple_of(COUNTED) {
+                    (self.count)(COUNTED);
+                }
+            }
+        }
+        self.path.push(Leg::new(Some(world), key, left));
+    }
+
+    /// Tells whether the path has come back to a state of its own without a deviation.
+    fn comes_back(&self, key: u128) -> bool {
+        let fair = |leg: &&Leg<'_>| leg.made.iter().all(|choice| choice.taken == 0);
+        self.path.iter().rev().take_while(fair).any(|leg| leg.key == key)
+    }
+
+    /// Keeps a violation with the way to it, and ends the search.
+    fn found(&mut self, violation: Violation) -> bool {
+        let trace = self.path.iter().flat_map(|leg| &leg.made).copied().collect();
+        self.sum.found = Some((violation, trace));
+        self.path.clear();
+        false
+    }
+}
+
+/// Follows a world to the end of the moment.
+pub(super) fn follow(world: &mut World<'_>) -> Ended {
+    loop {
+        match world.turn() {
+            Ok(Turn::Step) => {}
+            Ok(Turn::Jump) => return Ended::Jumped,
+            Ok(Turn::End) => return oracle::end(world).map_or_else(Ended::Broken, |()| Ended::Over),
+            Err(violation) => return Ended::Broken(violation),
+        }
+    }
+}
