@@ -16,7 +16,8 @@
 //! | `search` | searches over what can happen |
 //! | `trials` | what they find with a rule taken out |
 //!
-//! What makes a world and runs it stands beside them.
+//! None of them names one that comes after it here, but `kernel`, `user`, `state` and `oracle` each other, which are one
+//! world. What makes it and runs it stands beside them.
 //!
 //! ```
 //! use windrow_core::sim::{Choices, Conduct, Scenario, record, swarm};

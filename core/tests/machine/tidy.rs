@@ -157,6 +157,32 @@ fn no_transition_stands_outside_a_table() {
     assert!(count > 10, "{count} transitions are found");
 }
 
+/// What makes a world and runs it stands beside the folders, and may name them all.
+#[test]
+fn no_folder_of_the_simulator_names_one_that_comes_after_it() {
+    let order: &[&[&str]] = &[
+        &["scenario"],
+        &["kernel", "user", "state", "oracle"],
+        &["explain"],
+        &["catalog"],
+        &["search"],
+        &["trials"],
+    ];
+    let place = |folder: &str| order.iter().position(|level| level.contains(&folder));
+    let mut count = 0;
+    for (path, text) in sources("src/sim") {
+        let name = path.strip_prefix(root().join("src/sim")).unwrap().display().to_string();
+        let Some((folder, _)) = name.split_once('/') else { continue };
+        let own = place(folder).unwrap_or_else(|| panic!("{folder} has no place in the order"));
+        for named in text.split("crate::sim::").skip(1) {
+            let other = named.split(|letter: char| !letter.is_alphabetic()).next().unwrap_or_default();
+            assert!(place(other) <= Some(own), "{name} names {other}, which comes after {folder}");
+            count += usize::from(place(other).is_some());
+        }
+    }
+    assert!(count > 50, "{count} folders are named");
+}
+
 /// The simulator encodes again what changed in a state. That is enough while equality and encoding see the same, which is all of it.
 /// By hand they are written once: of deadlines, where both see those that can fire.
 #[test]

@@ -25,4 +25,3 @@ pub use cure::Cure;
 pub use diagnose::{Diagnosis, diagnose};
 pub use doom::Doom;
 pub use shrink::{shrink, shrink_within};
-pub(super) use sink::name;

@@ -8,7 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::chain::{Sink, choose};
-use crate::sim::kernel::{File, Pid, Vital, What};
+use crate::sim::kernel::{File, Pid, Vital, What, name};
 use crate::sim::oracle::is_answered;
 use crate::sim::world::{World, id, place};
 use crate::{ActorId, Defect, Instant, Life, Link, On, Signal, Until, Wait, Why};
@@ -155,15 +155,6 @@ fn call_sink(world: &World<'_>, node: usize, wait: &Wait) -> End {
         return (Sink::SilentEnvironment, text);
     }
     silent(format!("{called} is alive, and does not answer"))
-}
-
-/// Names what runs in a process.
-pub(crate) fn name(world: &World<'_>, pid: Pid) -> String {
-    match world.kernel.at(pid).what {
-        What::Actor(node) | What::Command(node) => id(node).to_string(),
-        What::Template(node) => format!("the template of {}", id(node)),
-        What::Init | What::Leaving => format!("process {pid}"),
-    }
 }
 
 pub(super) fn is_never(until: Until) -> bool {

@@ -7,10 +7,10 @@ use alloc::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::numbers::name;
 use super::processes::{Pid, What};
 use crate::Defect;
 use crate::sim::event::Event;
-use crate::sim::explain::name;
 use crate::sim::oracle::{Promise, Violation};
 use crate::sim::user::Cue;
 use crate::sim::world::{World, id};

@@ -34,5 +34,6 @@ mod wires;
 pub(super) use deeds::Then;
 pub(super) use directory::Directory;
 pub(super) use lines::{Carried, Line, LineId};
+pub(super) use numbers::name;
 pub(super) use pipes::Pipe;
 pub(super) use processes::{Block, File, INIT, Kernel, Pid, Process, Vital, What};

@@ -3,14 +3,15 @@
 //! The rule: a number is free once its process was collected and no group is named by it. A stamp, which also says when its
 //! process began, names one process for ever; so does a pidfd.
 
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::processes::{Kernel, Pid, Process, What};
 use crate::sim::choices::Source;
-use crate::sim::explain::name;
 use crate::sim::oracle::{Promise, Violation};
 use crate::sim::scenario::Slip;
-use crate::sim::world::World;
+use crate::sim::world::{World, id};
 use crate::{Signal, Stamp};
 
 impl Kernel {
@@ -96,5 +97,14 @@ impl World<'_> {
             found.extend(same);
         }
         found
+    }
+}
+
+/// Names what runs in a process.
+pub(crate) fn name(world: &World<'_>, pid: Pid) -> String {
+    match world.kernel.at(pid).what {
+        What::Actor(node) | What::Command(node) => id(node).to_string(),
+        What::Template(node) => format!("the template of {}", id(node)),
+        What::Init | What::Leaving => format!("process {pid}"),
     }
 }

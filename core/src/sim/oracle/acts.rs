@@ -4,8 +4,7 @@
 
 use super::promise::Promise;
 use super::{Before, Violation};
-use crate::sim::explain::name;
-use crate::sim::kernel::{Pid, Process, What};
+use crate::sim::kernel::{Pid, Process, What, name};
 use crate::sim::scenario::Verb;
 use crate::sim::world::{World, id, place};
 use crate::{ActorId, Child, End, Event, Input, Life, Link, Message, On, Output, Signal, Wait, Why};
