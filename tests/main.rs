@@ -44,6 +44,7 @@ mod scarce;
 mod scoped;
 mod segments;
 mod shells;
+mod shields;
 mod signals;
 mod slots;
 mod spawn;
@@ -106,6 +107,7 @@ const MODULES: &[harness::Module] = &[
     scoped::MODULE,
     segments::MODULE,
     shells::MODULE,
+    shields::MODULE,
     signals::MODULE,
     slots::MODULE,
     spawn::MODULE,

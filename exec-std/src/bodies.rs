@@ -39,11 +39,11 @@ impl Actor {
         let value = self.run_body(scope, || body(scope));
         self.tell(|shell| shell.leave(scope));
         match self.close(scope, value) {
-            // Nobody above cancelled, so nobody above would absorb it: this time was the scope's own.
+            // Nobody above cancelled it, so nobody above would absorb it: this time was the scope's own.
             Err(Raised::Cancelled(Cause { canceller, reason: Reason::Deadline }))
                 if canceller == self.id()
                     && until.is_some_and(|until| until <= Instant::now())
-                    && self.cancelled_now().is_none() =>
+                    && (shield || self.cancelled_now().is_none()) =>
             {
                 Err(Raised::TimedOut)
             }

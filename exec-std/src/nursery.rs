@@ -21,10 +21,12 @@ use crate::portal::Portal;
 /// ```no_run
 /// # use std::time::Duration;
 /// # use windrow_std::{Actor, Order, Raised, Scope};
-/// /// Puts the tools away even while all else is cancelled, but takes no longer than a second.
-/// fn tidy(actor: &Actor) -> Result<(), Raised> {
+/// /// Mows until it is cancelled, and puts the tools away then all the same; but that takes no longer than a second.
+/// fn mow(actor: &Actor) -> Result<(), Raised> {
+///     let mown = actor.sleep_forever();
 ///     let scope = Scope::default().shield().timeout(Duration::from_secs(1));
-///     actor.nursery_with(scope, |nursery| nursery.spawn(Order::entry("tidy", "")).map(drop))
+///     actor.nursery_with(scope, |nursery| nursery.spawn(Order::entry("tidy", "")).map(drop))?;
+///     mown
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +37,9 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Shields what is in it from cancellations from outside, until the actor's own deadline.
+    /// Shields what is in it from cancellations from outside, also from one that is there already when it is opened: so what is
+    /// left to do after a cancellation is done in one. It holds until the actor's own deadline; and once the whole actor is
+    /// being cancelled, none is opened any more.
     #[must_use]
     pub fn shield(mut self) -> Self {
         self.shield = true;

@@ -22,8 +22,8 @@ use crate::{
 )]
 pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
     match *input {
-        Input::OpenScope { scope, parent, .. } => {
-            check_open(state, parent)?;
+        Input::OpenScope { scope, parent, shield, .. } => {
+            check_around(state, parent, shield)?;
             check(scope > state.last_scope, Refused::StaleId)?;
             // The scope of a served call is counted with the calls.
             let scopes = state.scopes.len().saturating_sub(state.callees.len());
@@ -118,9 +118,14 @@ fn check_known(state: &State, scope: ScopeId) -> Result<(), Refused> {
 
 /// No record is made in a scope that is cancelled, nor after teardown began.
 fn check_open(state: &State, scope: ScopeId) -> Result<(), Refused> {
+    check_around(state, scope, false)
+}
+
+/// A shield alone is opened in a scope that is cancelled, too: so what is left to do there is done behind one.
+fn check_around(state: &State, scope: ScopeId, shield: bool) -> Result<(), Refused> {
     check_known(state, scope)?;
     let record = state.scopes.get(&scope).ok_or(Refused::ClosedScope)?;
-    check(!record.phase.is_cancelled(), Refused::Cancelled(record.cause))?;
+    check(shield || !record.phase.is_cancelled(), Refused::Cancelled(record.cause))?;
     check_alive(state)
 }
 

@@ -1,8 +1,8 @@
 //! Lives that are worth telling one by one: each was lived wrongly once, or is a law that one life shows best.
 
 use windrow_core::{
-    Child, Config, ContextId, End, Error, Event, Exit, Input, Instant, Kind, Life, Link, Machine, Message,
-    On, Output, Payload, Refused, Role, ScopeId, Side, Signal, TaskId, Why, Word,
+    Cause, Child, Config, ContextId, End, Error, Event, Exit, Input, Instant, Kind, Life, Link, Machine,
+    Message, On, Output, Payload, Reason, Refused, Role, ScopeId, Side, Signal, TaskId, Why, Word,
 };
 
 use super::phrases::ENDPOINT;
@@ -279,6 +279,27 @@ fn a_shield_holds_until_there_is_just_time_for_the_ladder() {
     let times = limits().times;
     let left = story.machine.teardown_bound() - times.flush - times.kill - times.stop;
     assert_eq!(story.now.since(START), left);
+}
+
+/// What is left to do in a cancelled scope is done behind a shield; the teardown of the actor has no room for that.
+#[test]
+fn a_shield_alone_is_opened_in_a_cancelled_scope() {
+    let mut story = Story::up();
+    story.give(Input::Cancel { scope: NURSERY });
+    let inner = ScopeId(NURSERY.0 + 1);
+    let open = |scope, parent, shield| Input::OpenScope { scope, parent, shield, deadline: None };
+    let asked = Refused::Cancelled(Some(Cause { canceller: ME, reason: Reason::Asked }));
+    assert_eq!(story.machine.handle(story.now, open(inner, NURSERY, false)), Err(asked));
+    story.give(open(inner, NURSERY, true));
+    story.give(Input::Spawn { child: COMMAND, scope: inner, spec: spec(Role::Command) });
+    // What is cancelled waits for it, and cancels it no more than before.
+    assert_eq!(story.give(Input::Leave { scope: NURSERY }), []);
+    assert_eq!(story.give(Input::Cancel { scope: NURSERY }), []);
+    story.give(Input::Cancel { scope: ScopeId::ROOT });
+    assert_eq!(story.machine.handle(story.now, open(ScopeId(inner.0 + 1), inner, true)), Err(asked));
+    // Its time is that of every shield.
+    let is_its = |output: &Output| matches!(output, Output::CancelBody { scope, .. } if *scope == inner);
+    assert!((0..20).any(|_| story.wait().iter().any(is_its)));
 }
 
 #[test]
