@@ -309,8 +309,11 @@ fn a_call_that_there_is_no_room_for_is_answered<D: Drive>(bed: &Bed) {
             serving.sleep_forever().map(|()| String::new())
         }))?;
         actor.nursery(|nursery| {
-            nursery.spawn(Order::entry("asker", "the only one"))?;
-            let _ = held.recv();
+            // There are places for twice as many as may be one caller's.
+            for _ in 0..2 {
+                nursery.spawn(Order::entry("asker", "the only one"))?;
+                let _ = held.recv();
+            }
             nursery.spawn(Order::entry("asker", "no room"))?.wait_gone().map(drop)?;
             Ok(Vec::new())
         })

@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
-use windrow_core::{Exit, Kind};
+use windrow_core::{Exit, Kind, Limits};
 use windrow_std::{Actor, Blocking, Drive, Endpoint, Order, Portal, Raised, Service};
 
 use crate::calls::{failure, well};
@@ -16,6 +16,7 @@ pub(crate) const MODULE: Module = Module {
         who_ends_by_itself_is_gone_for_who_waits,
         a_concealed_service_is_called_no_more,
         as_many_calls_are_served_at_once_as_may_be_open,
+        who_calls_most_leaves_room_for_others,
         a_service_that_is_an_entry_too_is_there_before_its_first_line,
     ],
     cases: cases![a_call_that_no_thread_can_be_made_for_is_answered],
@@ -23,6 +24,8 @@ pub(crate) const MODULE: Module = Module {
         ("hearer", hearer),
         ("deserter", deserter),
         ("hoarder", hoarder),
+        ("hog", hog),
+        ("modest", modest),
         ("cramped", cramped),
         ("doubler", double_at_the_gate),
     ],
@@ -149,6 +152,42 @@ fn as_many_calls_are_served_at_once_as_may_be_open<D: Drive>(bed: &Bed) {
             calls.into_iter().try_for_each(|call| call.result().map(|answer| assert_eq!(answer, 14)))
         },
     );
+}
+
+/// How many calls may be one caller's.
+const SHARE: usize = 4;
+
+/// Has as many calls served as it may, which are never answered.
+fn hog(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    let above = actor.parent();
+    let held = (0..SHARE).map(|_| above.start(NEXT, &())).collect::<Result<Vec<_>, _>>()?;
+    let ended = actor.sleep_forever();
+    drop(held);
+    ended.map(|()| Vec::new())
+}
+
+fn modest(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    actor.parent().call(DOUBLE, &7).map(|answer| answer.to_string().into_bytes())
+}
+
+fn who_calls_most_leaves_room_for_others<D: Drive>(bed: &Bed) {
+    let program = bed.program().limits(Limits { contexts: SHARE as u32, ..Limits::default() });
+    well(&bed.run::<D>(&program, |actor: &Actor| {
+        let (holds, held) = channel();
+        let service = Service::new("above").on(DOUBLE, |_, number| Ok(2 * number));
+        actor.expose(&service.on(NEXT, move |serving, ()| {
+            let _ = holds.send(());
+            serving.sleep_forever()
+        }))?;
+        actor.nursery(|nursery| {
+            nursery.spawn(Order::entry("hog", []))?;
+            held.iter().take(SHARE).for_each(drop);
+            let modest = nursery.spawn(Order::entry("modest", []))?.wait_gone()?;
+            assert_eq!(modest.value.as_deref(), Some(&b"14"[..]));
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    }));
 }
 
 fn a_concealed_service_is_called_no_more<D: Drive>(bed: &Bed) {

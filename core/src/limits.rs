@@ -97,8 +97,9 @@ pub struct Limits {
     pub finds: u32,
     /// How many names the registrar keeps.
     pub names: u32,
-    /// How many calls that it made may be open at once, and how many that it serves: each is counted apart, so that nobody who
-    /// calls an actor keeps it from calling. All that are served may be one caller's, and others then hear that it is busy.
+    /// How many calls that it made may be open at once, and how many that it serves may be one caller's. It has places for
+    /// twice as many that it serves, of which no caller has more than are free: so whoever calls most leaves room for others, as
+    /// much as it has itself, and nobody who calls an actor keeps it from calling.
     pub contexts: u32,
     /// How many items a stream may take ahead.
     pub window: u32,
@@ -175,12 +176,17 @@ impl Limits {
         Ok(())
     }
 
+    /// Computes for how many calls there are places where they are served: for twice as many as one caller may have there.
+    pub(crate) fn places(&self) -> u32 {
+        self.contexts.saturating_mul(2)
+    }
+
     /// Computes how many outputs one step can emit: the capacity of the queue.
     #[must_use]
     pub fn outputs(&self) -> usize {
-        let scopes = self.scopes.saturating_add(self.contexts);
+        let scopes = self.scopes.saturating_add(self.places());
         let records = self.children.saturating_mul(6).saturating_add(self.tasks).saturating_add(scopes);
-        let records = records.saturating_add(self.contexts.saturating_mul(6));
+        let records = records.saturating_add(self.contexts.saturating_add(self.places()).saturating_mul(3));
         let peers = self.peers.saturating_add(self.half_open);
         let names = self.finds.saturating_add(self.names);
         let records = records.saturating_add(peers.saturating_add(names).saturating_mul(2));

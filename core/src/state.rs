@@ -199,9 +199,17 @@ impl State {
         self.callers.contains_key(&id) || self.callees.contains_key(&id)
     }
 
-    /// Tells whether there is no room for another call to be served. Those that this actor makes have a room of their own.
-    pub(crate) fn is_full_of_offers(&self) -> bool {
-        is_reached(self.limits.contexts, self.callees.len())
+    /// Tells whether there is no room for another call from a channel to be served: none has more places than it leaves free.
+    /// Those that this actor makes have a room of their own.
+    pub(crate) fn is_full_of_offers(&self, link: Link) -> bool {
+        let served = self.callees.len();
+        // One that has as many as may be one caller's has a part of them at the most.
+        is_reached(self.limits.contexts, served) && {
+            let places = usize::try_from(self.limits.places()).unwrap_or(usize::MAX);
+            let free = places.saturating_sub(served);
+            let own = ContextId::callee(link, 0)..=ContextId::callee(link, u64::MAX);
+            self.callees.range(own).take(free).count() == free
+        }
     }
 
     pub(crate) fn flow(&self, id: ContextId) -> Option<&Flow> {

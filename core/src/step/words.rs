@@ -71,7 +71,7 @@ impl Step<'_> {
             Some(Answer::Cancelled(cause))
         } else if !self.state.endpoints.contains(&endpoint) {
             Some(self.failure(Kind::NoEndpoint))
-        } else if self.state.is_full_of_offers() {
+        } else if self.state.is_full_of_offers(context.link) {
             Some(self.failure(Kind::Busy))
         } else {
             None

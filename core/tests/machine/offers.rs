@@ -2,12 +2,12 @@
 
 use windrow_core::{
     ActorId, Answer, Cause, Config, ContextId, Ending, Error, Input, Kind, Limit, Limits, Link, Machine,
-    Message, NameId, Output, Payload, Reason, Refused, ScopeId, Side, TaskId, Word,
+    Message, NameId, Output, Payload, Reason, Refused, Role, ScopeId, Side, TaskId, Word,
 };
 
 use super::contexts::{THEIRS, answer, called, with};
 use super::phrases::{BODY, ENDPOINT, TALK, call, error, word};
-use super::setups::{LEVELS, ME, START, hello, limits, ms, told};
+use super::setups::{ACTOR, LEVELS, ME, NURSERY, START, hello, limits, ms, said, spec, stamp, told};
 use super::stories::Story;
 
 /// As many calls are served as may be open, each in a scope of its own, which is not one of those that are counted.
@@ -26,6 +26,33 @@ fn every_offer_can_be_taken_up() {
     assert_eq!(refused, Err(Refused::Full { limit: Limit::Scopes, most: 4 }));
     let text = "4 scopes are there, and Limits::scopes allows no more: raise it, or let one end first";
     assert_eq!(refused.unwrap_err().to_string(), text);
+}
+
+/// Each row is what a channel has by then, and whether one more call from it is served: with places for four, two of which may
+/// be one caller's.
+#[test]
+fn nobody_has_more_places_than_are_free() {
+    let limits = Limits { contexts: 2, scopes: 5, ..limits() };
+    let (one, another, third) = (ACTOR, ActorId(ACTOR.0 + 1), ActorId(ACTOR.0 + 2));
+    for rows in [
+        &[(one, true), (one, true), (one, false), (another, true), (another, false), (third, true)][..],
+        &[(one, true), (another, true), (one, true), (another, false), (third, true), (third, false)],
+        &[(one, true), (one, true), (another, true), (third, true), (third, false), (another, false)],
+    ] {
+        let mut story = with(limits);
+        for child in [another, third] {
+            story.give(Input::Spawn { child, scope: NURSERY, spec: spec(Role::Actor) });
+            story.give(Input::Started { child, stamp: stamp(child) });
+            story.give(said(child, hello(child)));
+            story.give(said(child, Message::Ready));
+        }
+        for (number, (child, is_served)) in (1..).zip(rows) {
+            let call = Word::Call { endpoint: ENDPOINT, left: None, payload: Payload(50) };
+            let outputs = story.give(word(Link::Child(*child), Side::Caller, number, call));
+            let offered = matches!(outputs[..], [Output::Offer { .. }]);
+            assert_eq!(offered, *is_served, "call {number} of {rows:?}: {outputs:?}");
+        }
+    }
 }
 
 /// Whoever calls as fast as it can comes to these in two days.
