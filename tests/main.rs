@@ -40,6 +40,7 @@ mod offers;
 mod orphans;
 mod output;
 mod peers;
+mod readers;
 mod scarce;
 mod scoped;
 mod segments;
@@ -103,6 +104,7 @@ const MODULES: &[harness::Module] = &[
     orphans::MODULE,
     output::MODULE,
     peers::MODULE,
+    readers::MODULE,
     scarce::MODULE,
     scoped::MODULE,
     segments::MODULE,

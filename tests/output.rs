@@ -38,12 +38,12 @@ fn shell(script: &str) -> Order<Command> {
 /// Runs one command to its end, by itself.
 fn run_one<D: Drive>(bed: &Bed, order: Order<Command>) -> ChildEnd {
     let (sender, end) = channel();
-    bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+    drop(bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
         actor.nursery(|nursery| {
             let _ = sender.send(nursery.spawn(order)?.wait_gone()?);
             Ok(Vec::new())
         })
-    });
+    }));
     end.recv().expect("a command that ended")
 }
 
@@ -217,7 +217,7 @@ fn row_21_last_words_after_signal<D: Drive>(bed: &Bed) {
         let _ = sender.send(child.and_then(|child| child.end()));
         ended
     };
-    bed.run::<D>(&bed.program().levels(1), root);
+    drop(bed.run::<D>(&bed.program().levels(1), root));
     let end = end.recv().expect("an end").expect("a child that ended");
     assert_eq!((end.exit, end.output.stdout.as_slice()), (Some(Exit::Code(3)), b"last words\n".as_slice()));
 }
@@ -267,7 +267,7 @@ fn an_output_that_has_ended_is_let_go<D: Drive>(bed: &Bed) {
     // Nothing happens while it sleeps, unless somebody spins.
     let script = format!("exec >&- 2>&-; echo u >{}; sleep 0.5", up.path());
     let (sender, used) = channel();
-    bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+    drop(bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
         actor.nursery(|nursery| {
             let child = nursery.spawn(shell(&script))?;
             up.hear(2);
@@ -276,7 +276,7 @@ fn an_output_that_has_ended_is_let_go<D: Drive>(bed: &Bed) {
             let _ = sender.send(watch::computed(UsageWho::RUSAGE_SELF) - before);
             Ok(Vec::new())
         })
-    });
+    }));
     let used = used.recv().expect("a child that ended");
     assert!(used < Duration::from_millis(50), "while nothing happened, the driver computed for {used:?}");
 }

@@ -278,7 +278,7 @@ fn what_a_killed_child_has_named_is_free_again<D: Drive>(bed: &Bed) {
         });
         killed.expect_err("a killed child");
         assert!(actor.open_segment("frames")?.is_none());
-        actor.named_segment("frames", 1)?;
+        actor.named_segment("frames", 1).map(drop)?;
         Ok(Vec::new())
     }));
 }

@@ -5,6 +5,7 @@
 //! receiver behind the items, and a failure of the source too.
 
 use std::collections::VecDeque;
+use std::iter::FusedIterator;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use windrow_core::Kind;
 use crate::actor::Actor;
 use crate::endpoint::{bad, decode, encode};
 use crate::failure::{Failure, Raised};
+use crate::shown::shown;
 use crate::slot::Slot;
 
 /// A source that many can subscribe to.
@@ -46,11 +48,13 @@ use crate::slot::Slot;
 /// ```
 ///
 /// Dropping it ends it, and a panic that drops it is its failure.
-#[derive(Debug)]
+#[must_use = "it ends once it is dropped"]
 pub struct Broadcast<T> {
     source: Arc<Source>,
     types: PhantomData<fn(T)>,
 }
+
+shown!(Broadcast<T> { source });
 
 /// What a receiver of a broadcast is given: an item, or the news that it was too slow for some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +148,6 @@ impl Source {
 
 impl<T: Serialize + DeserializeOwned> Broadcast<T> {
     /// Makes a source in an actor, which keeps the last `capacity` items, and at least one.
-    #[must_use]
     pub fn new(actor: &Actor, capacity: usize) -> Self {
         let (ring, slot) = (Mutex::default(), Arc::default());
         let source = Source { actor: actor.clone(), capacity: capacity.max(1), ring, slot };
@@ -222,8 +225,7 @@ impl<T> Drop for Broadcast<T> {
 }
 
 /// A receiver of a broadcast, on a thread of the actor that has the source. It iterates over what it receives, up to the first
-/// error.
-#[derive(Debug)]
+/// error. A clone goes on from where this one stands, by itself.
 pub struct Subscription<T> {
     source: Arc<Source>,
     /// How many items came before its next.
@@ -231,6 +233,15 @@ pub struct Subscription<T> {
     /// The iteration has ended.
     over: bool,
     types: PhantomData<fn() -> T>,
+}
+
+shown!(Subscription<T> { source, had });
+
+impl<T> Clone for Subscription<T> {
+    fn clone(&self) -> Self {
+        let Self { ref source, had, over, types } = *self;
+        Self { source: Arc::clone(source), had, over, types }
+    }
 }
 
 impl<T: DeserializeOwned> Subscription<T> {
@@ -283,3 +294,5 @@ impl<T: DeserializeOwned> Iterator for Subscription<T> {
         heard
     }
 }
+
+impl<T: DeserializeOwned> FusedIterator for Subscription<T> {}

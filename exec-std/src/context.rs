@@ -16,6 +16,7 @@ use crate::dialogue::Dialogue;
 use crate::endpoint::{decode, encode, keep_buffer, spare_buffer};
 use crate::failure::Raised;
 use crate::shell::Held;
+use crate::shown::shown;
 use crate::slot::{Over, Slot, Talk};
 use crate::stream::{Stream, Window};
 
@@ -105,11 +106,12 @@ impl<'a> ContextEnd<'a> {
 /// The caller's end of a context, in the hands of the body that [opened](crate::Portal::context) it: what the far end says in
 /// the order in which it may say it, its first value ([`begun`](Self::begun)), items ([`stream`](Self::stream)), the
 /// [`result`](Self::result). None of them has to be taken.
-#[derive(Debug)]
 pub struct Context<'a, R, D = ()> {
     end: ContextEnd<'a>,
     types: PhantomData<fn() -> (R, D)>,
 }
+
+shown!(Context<'a, R, D> { end });
 
 impl<'a, R: DeserializeOwned, D: Dialogue> Context<'a, R, D> {
     pub(crate) fn new(end: ContextEnd<'a>) -> Self {

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 
 /// What an actor's life came to, what it returned, and what it raised.
 #[derive(Debug)]
+#[must_use = "how it went, and what failed, stands here and nowhere else"]
 #[non_exhaustive]
 pub struct Ended<T = ()> {
     /// The machine's account.

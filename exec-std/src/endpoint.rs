@@ -162,7 +162,7 @@ impl Service {
         Self { name, handlers: BTreeMap::new() }
     }
 
-    /// Puts code behind an endpoint. Each call of it runs on a thread of its own.
+    /// Puts code behind an endpoint, in the place of any that is behind it. Each call of it runs on a thread of its own.
     #[must_use]
     pub fn on<A, R, D>(
         mut self,

@@ -3,6 +3,7 @@
 //! The rule: a blocking call here is a checkpoint, and looks at that first: a far end that never stops sending or reading can't
 //! keep a thread from its cancellation. Only a failure of the far end comes behind the items before it.
 
+use std::iter::FusedIterator;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
@@ -14,18 +15,21 @@ use crate::context::ContextEnd;
 use crate::endpoint::{encode, keep_buffer, spare_buffer};
 use crate::failure::Raised;
 use crate::shell::Held;
+use crate::shown::shown;
 use crate::slot::{Items, Talk};
 use crate::stream::Window;
 
 /// The half of a [`Stream`](crate::Stream) that sends.
 ///
 /// Dropping it ends what it sends, at a serving end with the call's answer.
-#[derive(Debug)]
+#[must_use = "what it sends ends once this is dropped"]
 pub struct Sending<'a, Out> {
     end: ContextEnd<'a>,
     finished: bool,
     types: PhantomData<fn(Out)>,
 }
+
+shown!(Sending<'a, Out> { end, finished });
 
 impl<'a, Out> Sending<'a, Out> {
     pub(crate) fn new(end: ContextEnd<'a>, finished: bool) -> Self {
@@ -83,10 +87,10 @@ impl<Out> Drop for Sending<'_, Out> {
     }
 }
 
-/// The half of a [`Stream`](crate::Stream) that receives, and iterates over what it receives.
+/// The half of a [`Stream`](crate::Stream) that receives, and iterates over what it receives, up to the first error.
 ///
 /// When it is dropped, what the far end sends is let go of from then on.
-#[derive(Debug)]
+#[must_use = "what the far end sends is let go of once this is dropped"]
 pub struct Receiving<'a, In> {
     end: ContextEnd<'a>,
     /// Items that this reader has fetched.
@@ -95,13 +99,18 @@ pub struct Receiving<'a, In> {
     lossy: bool,
     /// After how many items that it took it says so.
     tell_after: u32,
+    /// The iteration has ended.
+    over: bool,
     types: PhantomData<fn() -> In>,
 }
+
+shown!(Receiving<'a, In> { end, lossy });
 
 impl<'a, In> Receiving<'a, In> {
     pub(crate) fn new(end: ContextEnd<'a>, window: Window) -> Self {
         let Window { items, lossy } = window;
-        Self { end, fetched: Items::default(), lossy, tell_after: (items / 2).max(1), types: PhantomData }
+        let (fetched, tell_after) = (Items::default(), (items / 2).max(1));
+        Self { end, fetched, lossy, tell_after, over: false, types: PhantomData }
     }
 
     /// Tells how many items gave way to later ones so far.
@@ -135,11 +144,12 @@ impl<In: DeserializeOwned> Receiving<'_, In> {
             return Ok(None);
         }
         let Some(bytes) = self.fetched.pop() else { return Ok(None) };
-        let item = self.end.decode(bytes)?;
+        // One that is no `In` has been taken like any other: its room is its writer's again.
+        let item = self.end.decode(bytes);
         if !self.lossy && self.end.slot.take_one() >= self.tell_after {
             self.end.tell_taken();
         }
-        Ok(Some(item))
+        item.map(Some)
     }
 
     /// Fetches the items that are there, or waits for some. Gives whether there are any.
@@ -182,9 +192,17 @@ impl<In: DeserializeOwned> Iterator for Receiving<'_, In> {
     type Item = Result<In, Raised>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.recv().transpose()
+        if self.over {
+            return None;
+        }
+        let next = self.recv().transpose();
+        // A cancellation, or the far end's failure, would come again and again.
+        self.over = !matches!(next, Some(Ok(_)));
+        next
     }
 }
+
+impl<In: DeserializeOwned> FusedIterator for Receiving<'_, In> {}
 
 impl<In> Drop for Receiving<'_, In> {
     fn drop(&mut self) {

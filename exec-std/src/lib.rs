@@ -221,6 +221,7 @@ mod segment;
 mod serve;
 mod servers;
 pub mod shell;
+mod shown;
 mod slot;
 mod stream;
 mod sweep;

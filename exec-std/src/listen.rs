@@ -15,19 +15,22 @@ use crate::context::ContextEnd;
 use crate::dialogue::Dialogue;
 use crate::endpoint::{Types, encode};
 use crate::failure::Raised;
+use crate::shown::shown;
 use crate::slot::Slot;
 use crate::stream::{Stream, Window};
 
 /// The calls of one endpoint, to be taken up by hand.
 ///
 /// When the last listener of an endpoint is dropped, the endpoint is there no more, for those either who wait.
-#[derive(Debug)]
+#[must_use = "the endpoint is there no more once this is dropped"]
 pub struct Listener<A, R, D = ()> {
     actor: Actor,
     endpoint: NameId,
     called: Types,
     types: PhantomData<fn(R) -> (A, D)>,
 }
+
+shown!(Listener<A, R, D> { actor, endpoint });
 
 impl<A: DeserializeOwned, R: Serialize, D: Dialogue> Listener<A, R, D> {
     pub(crate) fn new(actor: Actor, endpoint: NameId, called: Types) -> Self {
@@ -79,7 +82,7 @@ impl<A, R, D> Drop for Listener<A, R, D> {
 /// One call, taken up by hand: to be kept, begun and finished whenever that is right.
 ///
 /// Dropping it fails the call.
-#[derive(Debug)]
+#[must_use = "the call fails once this is dropped"]
 pub struct Call<R, D = ()> {
     actor: Actor,
     context: ContextId,
@@ -88,6 +91,8 @@ pub struct Call<R, D = ()> {
     over: bool,
     types: PhantomData<fn(R) -> D>,
 }
+
+shown!(Call<R, D> { actor, context });
 
 impl<R, D: Dialogue> Call<R, D> {
     /// Tells the caller that the work has begun, with the first value: once, and before the stream.

@@ -15,6 +15,7 @@ use crate::endpoint::{Endpoint, bad, decode, encode};
 use crate::failure::{Failure, Raised};
 use crate::order::{Any, Order};
 use crate::portal::Portal;
+use crate::shown::shown;
 
 /// How a nursery, a context or a scope of threads is opened: without a deadline and without a shield, unless told.
 ///
@@ -122,11 +123,12 @@ impl Drop for Hold {
 }
 
 /// A task that runs in an actor of its own.
-#[derive(Debug)]
 pub struct Task<R> {
     child: Child,
     result: PhantomData<fn() -> R>,
 }
+
+shown!(Task<R> { child });
 
 impl<R: DeserializeOwned> Task<R> {
     /// Waits for the result; with it the actor is gone.
@@ -215,6 +217,7 @@ impl Child {
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "whether it failed stands here and nowhere else"]
 #[non_exhaustive]
 pub struct Attempt {
     /// How the child ended; `None` if it was never ordered.

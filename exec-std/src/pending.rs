@@ -13,12 +13,13 @@ use crate::endpoint::{decode, keep_buffer};
 use crate::failure::{Failure, Raised};
 use crate::portal::{Begun, Portal};
 use crate::reading::Reader;
+use crate::shown::shown;
 use crate::slot::{Over, Slot};
 
 /// A call that is under way. Many can be, from one thread; each costs what is remembered of it, and no thread.
 ///
 /// Dropping it cancels the call.
-#[derive(Debug)]
+#[must_use = "the call is cancelled once this is dropped"]
 pub struct Pending<'a, R> {
     portal: &'a Portal,
     context: ContextId,
@@ -30,6 +31,8 @@ pub struct Pending<'a, R> {
     over: bool,
     types: PhantomData<fn() -> R>,
 }
+
+shown!(Pending<'a, R> { portal, context });
 
 impl<'a, R: DeserializeOwned> Pending<'a, R> {
     pub(crate) fn new(

@@ -12,6 +12,7 @@ use crate::actor::Actor;
 use crate::bodies::Bodied;
 use crate::failure::Raised;
 use crate::nursery::Scope;
+use crate::shown::shown;
 
 /// A scope that owns threads.
 #[derive(Clone, Copy, Debug)]
@@ -22,11 +23,12 @@ pub struct Threads<'scope, 'env: 'scope> {
 }
 
 /// A thread of a scope, for whoever waits for what it returns. To let go of it changes nothing.
-#[derive(Debug)]
 pub struct Thread<'env, T> {
     actor: &'env Actor,
     ended: Arc<Mutex<Option<Bodied<T>>>>,
 }
+
+shown!(Thread<'env, T> { actor });
 
 impl Actor {
     /// Opens a scope for threads, runs `body` in it, and returns when the body and every thread have ended.

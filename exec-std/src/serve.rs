@@ -15,6 +15,7 @@ use crate::dialogue::Dialogue;
 use crate::failure::{Failure, Raised};
 use crate::servers::Offer;
 use crate::shell::Asks;
+use crate::shown::shown;
 use crate::slot::Slot;
 use crate::stream::{Stream, Window};
 
@@ -98,11 +99,12 @@ impl Actor {
 
 /// One call, as the code that serves it sees it. It is the [`Actor`] too, whose blocking calls end early when the call is
 /// cancelled.
-#[derive(Debug)]
 pub struct Serving<'a, D = ()> {
     end: ContextEnd<'a>,
     types: PhantomData<fn() -> D>,
 }
+
+shown!(Serving<'a, D> { end });
 
 impl<'a, D: Dialogue> Serving<'a, D> {
     pub(crate) fn new(end: ContextEnd<'a>) -> Self {

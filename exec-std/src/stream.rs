@@ -3,6 +3,7 @@
 //! The rule: who sends waits for room at the far end, so both ends hold a bounded number of items, and a slow reader slows
 //! its writer and nobody else. Each half may be on a thread of its own; what each does stands in `halves`.
 
+use std::iter::FusedIterator;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,10 +13,11 @@ use windrow_core::{Limits, Refused};
 use crate::context::ContextEnd;
 use crate::failure::Raised;
 use crate::halves::{Receiving, Sending};
+use crate::shown::shown;
 use crate::slot::Over;
 
 /// How many items one end of a stream takes ahead of its reader, and what gives way when there are more. The default is as many
-/// as [`Limits::window`] allows by default, for which the sender waits.
+/// as [`Limits::window`] allows by default, for which the sender waits. An item is one message, of 64 KiB at the most.
 ///
 /// ```no_run
 /// # use windrow_std::{Context, Raised, ToCaller, Window};
@@ -53,19 +55,21 @@ impl Window {
     }
 }
 
-/// One end of a stream: sends `Out`, receives `In`, and iterates over what it receives.
+/// One end of a stream: sends `Out`, receives `In`, and iterates over what it receives, up to the first error.
 ///
 /// Dropping it ends what it sends, at a serving end with the call's answer; the far end's reader sees the end, or the failure.
 /// What the far end sends is let go of from then on: its writer never waits for a reader that is gone, and a result that
 /// comes is still had. One that goes on sending when the body that called has ended as well is cancelled.
-#[derive(Debug)]
+#[must_use = "it ends both ways once it is dropped"]
 pub struct Stream<'a, Out, In> {
     sending: Sending<'a, Out>,
     receiving: Receiving<'a, In>,
 }
 
+shown!(Stream<'a, Out, In> { sending, receiving });
+
 impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
-    pub(crate) fn open(end: ContextEnd<'a>, window: Window) -> Result<Self, Raised> {
+    pub(crate) fn open(end: ContextEnd<'a>, mut window: Window) -> Result<Self, Raised> {
         let ContextEnd { actor, id, ref slot } = end;
         let opened = actor.said(|shell| shell.open_stream(id, window.items, window.lossy));
         let opened = opened.unwrap_or(Err(Refused::Ended));
@@ -73,7 +77,7 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
         let returned = matches!(slot.look().over, Some(Over::Returned(_) | Over::Taken));
         let over = opened == Err(Refused::ClosedContext) && returned && !slot.look().opened;
         if !over {
-            actor.answered(opened)?;
+            window.items = actor.answered(opened)?;
         }
         slot.look().opened = true;
         Ok(Self { sending: Sending::new(end.clone(), over), receiving: Receiving::new(end, window) })
@@ -85,7 +89,9 @@ impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
     /// end, an answer or anything else that is said to that actor; at the latest when the far end asks for more.
     ///
     /// # Errors
-    /// The cancellation; that the stream has ended; or that the item is longer than a frame, which harms nothing else.
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
+    /// - [`Raised::Refused`]: the stream was [finished](Self::finish), or the call has ended.
+    /// - [`Raised::Error`]: the item can't be encoded, or is longer than a message, which harms nothing else.
     pub fn send(&mut self, item: &Out) -> Result<(), Raised> {
         self.sending.send(item)
     }
@@ -137,7 +143,6 @@ impl<'a, Out, In> Stream<'a, Out, In> {
     ///     })
     /// }
     /// ```
-    #[must_use]
     pub fn split(self) -> (Sending<'a, Out>, Receiving<'a, In>) {
         (self.sending, self.receiving)
     }
@@ -150,3 +155,5 @@ impl<Out, In: DeserializeOwned> Iterator for Stream<'_, Out, In> {
         self.receiving.next()
     }
 }
+
+impl<Out, In: DeserializeOwned> FusedIterator for Stream<'_, Out, In> {}

@@ -184,8 +184,9 @@ impl<R: Reactor> Asks for Shell<R> {
         self.slots.close(context);
     }
 
-    fn open_stream(&mut self, context: ContextId, window: u32, lossy: bool) -> Result<(), Refused> {
-        self.ask(Input::OpenStream { context, window, lossy })
+    fn open_stream(&mut self, context: ContextId, window: u32, lossy: bool) -> Result<u32, Refused> {
+        self.ask(Input::OpenStream { context, window, lossy })?;
+        Ok(window.min(self.machine.limits().window))
     }
 
     fn push(&mut self, context: ContextId, item: &mut Vec<u8>) -> Result<(), Held> {

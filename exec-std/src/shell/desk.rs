@@ -104,7 +104,8 @@ pub(crate) trait Asks: Meets + Lends {
     fn accept(&mut self, context: ContextId) -> Result<(ScopeId, Arc<Slot>), Refused>;
     fn begin(&mut self, context: ContextId, first: &mut Vec<u8>) -> Result<(), Held>;
     fn finish(&mut self, context: ContextId, ended: Result<Vec<u8>, Raised>);
-    fn open_stream(&mut self, context: ContextId, window: u32, lossy: bool) -> Result<(), Refused>;
+    /// Opens a stream, and gives how many items it takes ahead: no more than the limit.
+    fn open_stream(&mut self, context: ContextId, window: u32, lossy: bool) -> Result<u32, Refused>;
     /// Sends an item, and leaves its sender another buffer for the next.
     fn push(&mut self, context: ContextId, item: &mut Vec<u8>) -> Result<(), Held>;
     /// Tells whether a channel's send buffer is short.

@@ -202,6 +202,7 @@ impl AsFd for Segment {
 
 /// A segment with a name that goes when this goes; those who have attached it keep it.
 #[derive(Debug)]
+#[must_use = "the name goes once this is dropped"]
 pub struct NamedSegment {
     segment: Segment,
     _name: Name,
