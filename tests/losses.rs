@@ -3,12 +3,12 @@
 use std::sync::mpsc::{Sender, channel};
 
 use rustix::process::{Signal, getpid};
-use windrow_core::{End, Exit, Kind, Reason};
+use windrow_core::{End, Exit, Kind, Reason, Refused};
 use windrow_std::{
     Actor, Broadcast, Drive, Endpoint, FromCaller, Order, Portal, Raised, Service, Serving, ToCaller, Window,
 };
 
-use crate::calls::{BUSY, DEAF, ECHO, HOLD, PID, WAIT, with_desk};
+use crate::calls::{BUSY, DEAF, ECHO, HOLD, PID, WAIT, failure, well, with_desk};
 use crate::harness::{Bed, Module, driven, soon, watch};
 use crate::templates::stop;
 
@@ -17,6 +17,7 @@ pub(crate) const MODULE: Module = Module {
         a_killed_peer_ends_every_kind_of_wait,
         a_killed_peer_ends_the_wait_for_room_on_its_channel,
         a_killed_caller_ends_every_wait_of_who_serves_it,
+        who_is_gone_already_is_told_like_who_is_lost,
     ],
     entries: &[("doomed-caller", doomed_caller)],
     ..Module::EMPTY
@@ -204,4 +205,33 @@ fn serve(
         let _ = ended.clone().map_err(|raised| tell.send(Err(raised)));
         ended
     }
+}
+
+/// Whoever calls the dead hears the same as who called them while they lived; so nobody has to look for both.
+fn who_is_gone_already_is_told_like_who_is_lost<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&bed.program(), |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let child = nursery.spawn(Order::service("desk"))?;
+            let desk = child.portal();
+            assert_eq!(desk.id(), child.id());
+            desk.call(ECHO, &String::from("hay"))?;
+            desk.cancel_actor()?;
+            desk.wait_gone()?;
+            let exit = child.end().ok_or("it is gone")?.exit;
+            assert!(exit.is_some());
+            let called = desk.call(ECHO, &String::from("hay")).map(drop);
+            let started = desk.start(ECHO, &String::from("hay")).map(drop);
+            let talked = desk.context(HOLD, &1, |_| Ok(()));
+            for ended in [called, started, talked] {
+                let told = failure(ended.expect_err("a loss"));
+                assert_eq!((told.kind, told.origin, &*told.name), (Kind::PeerLost(exit), child.id(), "desk"));
+            }
+            // A root has nobody above it, who could be lost.
+            let above = actor.parent();
+            assert_eq!(above.wait_gone(), Ok(()));
+            let nobody = above.call(ECHO, &String::from("hay"));
+            assert_eq!(nobody, Err(Raised::Refused(Refused::ClosedLink)));
+            Ok(Vec::new())
+        })
+    }));
 }

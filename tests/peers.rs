@@ -7,7 +7,7 @@ use windrow_core::{End, Kind, Reason};
 use windrow_std::unix::procfs;
 use windrow_std::{Actor, Child, Drive, Nursery, Order, Program, Raised};
 
-use crate::calls::{BUSY, NAME, PID};
+use crate::calls::{BUSY, NAME, PID, failure};
 use crate::harness::{Bed, Module, driven, soon, watch};
 use crate::losses::WAYS;
 
@@ -86,8 +86,14 @@ fn mourner(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
     assert!(told, "{failures:?}");
     let took = end.saturating_duration_since(begin);
     assert!(took < PROMPT, "it took {took:?}");
-    // Who was lost can't be called, and this actor goes on.
-    assert!(victim.call(PID, &()).is_err() && actor.find("nobody's")?.is_none());
+    // Who was lost can't be called, which is told in the same way, and this actor goes on.
+    victim.wait_gone()?;
+    let late = failure(victim.call(PID, &()).expect_err("a loss"));
+    assert_eq!(
+        (late.kind, late.origin, failures[0].origin),
+        (Kind::PeerLost(None), victim.id(), victim.id())
+    );
+    assert!(actor.find("nobody's")?.is_none());
     Ok(Vec::new())
 }
 

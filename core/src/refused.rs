@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{BadLimits, Cause};
+use crate::{ActorId, BadLimits, Cause};
 
 /// Why an ask was turned down. Nothing has changed then, not even the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +53,8 @@ pub enum Refused {
     Nameless,
     /// The actor is ready, so nobody waits for that any more.
     Ready,
+    /// The name is another's, as the registrar has answered.
+    Taken(ActorId),
 }
 
 impl fmt::Display for Refused {
@@ -88,6 +90,7 @@ impl fmt::Display for Refused {
             Self::Ready => {
                 f.write_str("the actor is ready: only one that says so itself may ask for more time")
             }
+            Self::Taken(holder) => write!(f, "the name is taken, by {holder}"),
             Self::Pending => f.write_str("the same was asked, and is not answered yet"),
         }
     }

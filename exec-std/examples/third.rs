@@ -17,10 +17,11 @@ fn mower(actor: &Actor, _args: &[u8]) -> Result<(), Raised> {
     actor.sleep_forever()
 }
 
-/// Cancels whoever has the name. It is neither its parent nor its child.
+/// Cancels whoever has the name, and waits until they are gone. It is neither their parent nor their child.
 fn keeper(actor: &Actor, _args: &[u8]) -> Result<(), Raised> {
-    actor.wait_for("mower")?.cancel_actor()?;
-    Ok(())
+    let mower = actor.wait_for("mower")?;
+    mower.cancel_actor()?;
+    mower.wait_gone()
 }
 
 fn main() -> std::io::Result<ExitCode> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ActorId, Cause, Kind, Link, Reason, Refused, ScopeId};
+use windrow_core::{ActorId, Cause, Exit, Kind, Link, Reason, Refused, ScopeId};
 
 use crate::board::Board;
 use crate::dialogue::Dialogue;
@@ -173,7 +173,8 @@ impl Actor {
         self.tell(|shell| shell.conceal(service));
     }
 
-    /// Lets others call an endpoint, from now on, whose calls are taken up by hand and not by threads of their own.
+    /// Lets others call an endpoint, from now on, whose calls are taken up by hand and not by threads of their own. Of this and
+    /// [`expose`](Self::expose) with an endpoint of the same name, the later one has its calls.
     ///
     /// # Errors
     /// The same as [`expose`](Self::expose).
@@ -190,7 +191,8 @@ impl Actor {
     /// Gives a portal to the actor that made this one. A root has none, and calls through it say so.
     #[must_use]
     pub fn parent(&self) -> Portal {
-        Portal::new(self.clone(), Link::Parent)
+        let parent = self.said(|shell| shell.far(Link::Parent)).unwrap_or_default();
+        Portal::new(self.clone(), Link::Parent, parent)
     }
 
     /// Cancels this actor: all its scopes but the shielded ones.
@@ -295,15 +297,21 @@ impl Actor {
         self.board.look().children.get(&child).is_some_and(|child| !child.up && !child.gone)
     }
 
-    /// Makes a failure of the actor at the far end of a channel, as it is seen from here.
-    pub(crate) fn failure_of(&self, link: Link, kind: Kind, text: String) -> Failure {
-        let failure = self.said(|shell| shell.failure_of(link, kind, text));
-        failure.unwrap_or_else(|| Failure::of(kind, ActorId::default(), ""))
+    /// Says how a child exited, if it is one that has, and of which something is still known.
+    pub(crate) fn exit_of(&self, child: ActorId) -> Option<Exit> {
+        self.board.look().children.get(&child)?.exit
+    }
+
+    /// Makes a failure of another actor, as it is seen from here.
+    pub(crate) fn failure_of(&self, actor: ActorId, kind: Kind, text: String) -> Failure {
+        let failure = self.said(|shell| shell.failure_of(actor, kind, text));
+        failure.unwrap_or_else(|| Failure::of(kind, actor, ""))
     }
 
     /// Says that the far end of a channel sent what is not what was expected.
     pub(crate) fn misspoken(&self, link: Link, error: &postcard::Error) -> Raised {
-        Raised::Group(vec![self.failure_of(link, Kind::Protocol, error.to_string())])
+        let far = self.said(|shell| shell.far(link)).unwrap_or_default();
+        Raised::Group(vec![self.failure_of(far, Kind::Protocol, error.to_string())])
     }
 
     pub(crate) fn gone(&self) -> Cause {

@@ -11,7 +11,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use windrow_core::{
-    ActorId, Cause, Claim, ContextId, End, Error, Exit, Link, NameId, Obstacle, ScopeId, TaskId,
+    ActorId, Cause, Claim, ContextId, End, Error, Exit, Link, NameId, Obstacle, PeerId, ScopeId, TaskId,
 };
 
 use crate::answers::Answers;
@@ -47,6 +47,8 @@ pub(crate) struct Facts {
     pub(crate) children: BTreeMap<ActorId, ChildFacts>,
     /// Children that are gone and that nobody holds, whose last words may be asked for until their nursery has closed.
     mourned: BTreeMap<ScopeId, Vec<ActorId>>,
+    /// Those that were reached, and to which the channel has not ended.
+    pub(crate) peers: BTreeSet<PeerId>,
     /// What became of dials of actors.
     pub(crate) reached: Answers<ActorId, Result<Link, Obstacle>>,
     /// What became of claims to names.

@@ -5,7 +5,7 @@
 //! cancelled asks nothing more, but what was answered before is given out.
 
 use rustix::io::Errno;
-use windrow_core::{ActorId, Claim, Link, Obstacle};
+use windrow_core::{ActorId, Claim, Link, Obstacle, PeerId, Refused};
 
 use crate::actor::Actor;
 use crate::answers::Answers;
@@ -23,8 +23,9 @@ impl Actor {
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
-    /// - [`Raised::Error`]: another actor has the name; it is none, or too long; the root keeps no further one, or can't be
-    ///   reached; the tree has no directory.
+    /// - [`Raised::Refused`]: another actor has the name: it is [`Taken`](windrow_core::Refused::Taken); or as many questions are
+    ///   open as may be.
+    /// - [`Raised::Error`]: it is none, or too long; the root keeps no further one, or can't be reached; the tree has no directory.
     pub fn register(&self, name: &str) -> Result<(), Raised> {
         check(name)?;
         self.checkpoint()?;
@@ -37,7 +38,7 @@ impl Actor {
         };
         match self.answer(number, |facts| &mut facts.claims)? {
             Claim::Granted => Ok(()),
-            Claim::Taken(holder) => Err(format!("the name `{name}` is taken, by {holder}").into()),
+            Claim::Taken(holder) => Err(Raised::Refused(Refused::Taken(holder))),
             Claim::Refused => Err(format!("the root keeps no further name, nor `{name}`").into()),
             _ => Err(self.unheard(&self.board().look())),
         }
@@ -101,7 +102,7 @@ impl Actor {
                 return Ok(None);
             };
             match self.reach(actor, &address)? {
-                Ok(link) => return Ok(Some(Portal::new(self.clone(), link))),
+                Ok(link) => return Ok(Some(Portal::new(self.clone(), link, actor))),
                 // The name outlived its holder: whoever comes next is spared the way.
                 Err(obstacle) => {
                     if matches!(obstacle, Obstacle::Failed(errno) if is_stale(errno)) {
@@ -166,6 +167,15 @@ impl Actor {
         self.reach(root, ROOT)?.map_err(|obstacle| {
             Raised::from(format!("the root can't be reached: {obstacle}{}", hint(obstacle)))
         })
+    }
+
+    /// Waits until a channel that led to another actor has ended.
+    pub(crate) fn parted_from(&self, peer: PeerId) -> Result<(), Raised> {
+        let parted = self.board().wait(None, |facts| {
+            let cancelled = self.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause)));
+            cancelled.or_else(|| (!facts.peers.contains(&peer)).then_some(Ok(())))
+        });
+        parted.unwrap_or_else(|| Err(Raised::Cancelled(self.gone())))
     }
 
     /// Connects to another actor, unless it is connected.

@@ -181,7 +181,7 @@ impl Child {
     /// Gives a portal to the child.
     #[must_use]
     pub fn portal(&self) -> Portal {
-        Portal::new(self.hold.actor.clone(), Link::Child(self.hold.id))
+        Portal::new(self.hold.actor.clone(), Link::Child(self.hold.id), self.hold.id)
     }
 
     /// Waits until the child is ready. One that is already gone is not.
@@ -227,6 +227,11 @@ pub struct Attempt {
 }
 
 impl Actor {
+    /// Waits until a child is gone. Nobody may hold it any more.
+    pub(crate) fn gone_by(&self, child: ActorId) -> Result<(), Raised> {
+        self.wait_child(child, None, |child| child.is_none_or(|child| child.gone).then_some(()))
+    }
+
     /// Waits until a child is ready or gone, or the time is over.
     pub(crate) fn ready_by(&self, child: ActorId, until: Option<Instant>) -> Result<(), Raised> {
         self.wait_child(child, until, |child| child.is_none_or(|child| child.up || child.gone).then_some(()))
@@ -257,7 +262,8 @@ impl Actor {
     /// Runs one child that may fail, and waits until it is gone: in a nursery of its own, so nobody else is cancelled.
     ///
     /// # Errors
-    /// The cancellation of what this call stands in.
+    /// - [`Raised::Cancelled`]: what this call stands in is cancelled.
+    /// - [`Raised::Refused`]: as many scopes are open as may be. That the order itself is refused is one of the failures.
     pub fn attempt(&self, order: impl Into<Order<Any>>) -> Result<Attempt, Raised> {
         let mut child = None;
         let ended = self.nursery(|nursery| child.insert(nursery.spawn(order)?).wait_gone().map(drop));

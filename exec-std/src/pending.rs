@@ -87,7 +87,7 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
         if let Some(cause) = actor.cancelled_now() {
             return Err(Raised::Cancelled(cause));
         }
-        let failed = |kind| actor.failure_of(self.context.link, kind, String::new());
+        let failed = |kind| actor.failure_of(self.portal.id(), kind, String::new());
         let failure = match over {
             Over::Returned(_) | Over::Taken | Over::Failed(_) => return Err(Raised::Group(errors)),
             Over::Cancelled(cause) if cause.reason == Reason::Deadline && cause.canceller == actor.id() => {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ContextId, Link, Refused, ScopeId};
+use windrow_core::{ActorId, ContextId, Kind, Link, Refused, ScopeId};
 
 use crate::actor::Actor;
 use crate::context::{Context, ContextEnd};
@@ -32,19 +32,49 @@ pub(crate) type Begun = (ContextId, Arc<Slot>);
 pub struct Portal {
     actor: Actor,
     link: Link,
+    id: ActorId,
 }
 
 impl Portal {
-    pub(crate) fn new(actor: Actor, link: Link) -> Self {
-        Self { actor, link }
+    pub(crate) fn new(actor: Actor, link: Link, id: ActorId) -> Self {
+        Self { actor, link, id }
+    }
+
+    /// Gives the id of the actor that it leads to, which it keeps when it is gone. A root's parent is nobody: its id is zero.
+    #[must_use]
+    pub fn id(&self) -> ActorId {
+        self.id
+    }
+
+    /// Waits until the actor is gone, or can't be reached any more. A child is gone when nothing of it is left; of another actor
+    /// nothing is known but that its channel has ended.
+    ///
+    /// Whoever asks another actor to end, by [`cancel_actor`](Self::cancel_actor), waits for that like this.
+    ///
+    /// # Errors
+    /// - [`Raised::Cancelled`]: what this thread stands in is cancelled, as by the failure of the child; or, always, by the loss of
+    ///   the parent.
+    pub fn wait_gone(&self) -> Result<(), Raised> {
+        match self.link {
+            Link::Child(child) => self.actor.gone_by(child),
+            Link::Peer(peer) => self.actor.parted_from(peer),
+            _ if self.leads_nowhere() => self.actor.checkpoint(),
+            // Who loses its parent is cancelled by that.
+            _ => self.actor.sleep_forever(),
+        }
+    }
+
+    fn leads_nowhere(&self) -> bool {
+        self.id == ActorId::default()
     }
 
     /// Calls an endpoint and waits for its result.
     ///
     /// # Errors
-    /// - [`Raised::Group`]: what the far end failed with, or that it is gone, each with its [kind](crate::Failure::kind).
+    /// - [`Raised::Group`]: what the far end failed with, or that it is gone, now or since long, each with its
+    ///   [kind](crate::Failure::kind).
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
-    /// - [`Raised::Refused`]: no channel leads there, or as many calls are open as may be.
+    /// - [`Raised::Refused`]: as many calls are open as may be; or this is a root's portal to its parent.
     /// - [`Raised::Error`]: the arguments are longer than a message.
     pub fn call<A, R>(&self, endpoint: Endpoint<A, R>, args: &A) -> Result<R, Raised>
     where
@@ -100,7 +130,8 @@ impl Portal {
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
-    /// - [`Raised::Refused`]: no channel leads there, or as many calls are open as may be.
+    /// - [`Raised::Group`]: the far end is gone.
+    /// - [`Raised::Refused`]: as many calls are open as may be; or this is a root's portal to its parent.
     /// - [`Raised::Error`]: the arguments are longer than a message.
     pub fn start<A, R>(&self, endpoint: Endpoint<A, R>, args: &A) -> Result<Pending<'_, R>, Raised>
     where
@@ -162,13 +193,26 @@ impl Portal {
         })
     }
 
-    /// Cancels the whole actor at the far end, whoever's child it is. All who have a context with it hear that this actor
-    /// asked for that. One that is gone needs no cancellation.
+    /// Cancels the whole actor at the far end, whosever child it is, and returns at once: for its end there is
+    /// [`wait_gone`](Self::wait_gone). All who have a context with it hear that this actor asked for that. One that is gone needs
+    /// no cancellation.
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: this actor itself has ended.
     pub fn cancel_actor(&self) -> Result<(), Raised> {
         self.actor.ask(|shell| shell.cancel_actor(self.link))
+    }
+
+    /// Says that nobody is there, unless that has cancelled this thread.
+    fn lost(&self) -> Raised {
+        if let Some(cause) = self.actor.cancelled_now() {
+            return Raised::Cancelled(cause);
+        }
+        if self.leads_nowhere() {
+            return Raised::Refused(Refused::ClosedLink);
+        }
+        let exit = self.actor.exit_of(self.id);
+        Raised::Group(vec![self.actor.failure_of(self.id, Kind::PeerLost(exit), String::new())])
     }
 
     /// Sends the call, and says something more with it. A child that still boots is waited for.
@@ -206,6 +250,7 @@ impl Portal {
                 (Some(Err(Held::Refused(Refused::ClosedLink))), Some(child)) => {
                     self.actor.ready_by(child, until)?;
                 }
+                (Some(Err(Held::Refused(Refused::ClosedLink))), None) => return Err(self.lost()),
                 (Some(Err(Held::Congested)), _) => self.actor.wait_for_link(self.link, until)?,
                 (begun, _) => {
                     if let Some(begun) = self.actor.unheld(self.link, begun)? {

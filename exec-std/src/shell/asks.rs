@@ -232,8 +232,8 @@ impl<R: Reactor> Asks for Shell<R> {
         self.machine.far(link)
     }
 
-    fn failure_of(&self, link: Link, kind: Kind, text: String) -> Failure {
-        self.failure(Error::new(kind, self.machine.far(link), Payload(0)), text.into_bytes())
+    fn failure_of(&self, actor: ActorId, kind: Kind, text: String) -> Failure {
+        self.failure(Error::new(kind, actor, Payload(0)), text.into_bytes())
     }
 }
 

@@ -119,8 +119,8 @@ pub(crate) trait Asks: Meets + Lends {
     fn cancel_actor(&mut self, link: Link) -> Result<(), Refused>;
     /// Names the actor at the far end of a channel.
     fn far(&self, link: Link) -> ActorId;
-    /// Makes a failure of that actor, as it is seen from here.
-    fn failure_of(&self, link: Link, kind: Kind, text: String) -> Failure;
+    /// Makes a failure of another actor, as it is seen from here.
+    fn failure_of(&self, actor: ActorId, kind: Kind, text: String) -> Failure;
 }
 
 /// The way to a shell, whatever its loop is.

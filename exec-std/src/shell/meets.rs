@@ -26,7 +26,12 @@ impl<R: Reactor> Shell<R> {
         match output {
             Output::Dial { peer, payload } => self.dial_peer(peer, payload),
             Output::Reached { actor, link } => {
-                self.board.write(|facts| facts.reached.answer(&actor, Ok(link)));
+                self.board.write(|facts| {
+                    if let Link::Peer(peer) = link {
+                        facts.peers.insert(peer);
+                    }
+                    facts.reached.answer(&actor, Ok(link));
+                });
             }
             Output::Unreached { actor, obstacle } => {
                 self.board.write(|facts| facts.reached.answer(&actor, Err(obstacle)));

@@ -188,7 +188,10 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn forget_peer(&mut self, peer: PeerId) {
         self.forget_guest(peer);
         self.peers.busy.remove(&peer);
-        self.board.write(|facts| facts.reached.correct(Ok(Link::Peer(peer)), Err(Obstacle::Lost)));
+        self.board.write(|facts| {
+            facts.peers.remove(&peer);
+            facts.reached.correct(Ok(Link::Peer(peer)), Err(Obstacle::Lost));
+        });
     }
 
     /// Puts the actor where others can dial it, and gives its address.
