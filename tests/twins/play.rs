@@ -1,7 +1,7 @@
 //! The simulator's scripts, played verb by verb by real processes through the public API.
 //!
-//! The rule: a part does what `core/src/sim/scenario/script.rs` does, and says it the way a user's code would. Its work begins
-//! when the stage has the mark `go`, and a part that waits for it hears a cancel.
+//! The rule: a part does what `core/src/sim/scenario/verb.rs` says of each verb, in the way in which a user's code would. Its
+//! work begins when the stage has the mark `go`, and a part that waits for it hears a cancel.
 
 use std::ffi::OsString;
 use std::sync::OnceLock;

@@ -87,7 +87,7 @@ impl World<'_> {
     }
 
     /// The user signals.
-    pub(super) fn user(&mut self, signal: Signal) {
+    pub(super) fn user_signals(&mut self, signal: Signal) {
         self.signals += 1;
         self.timeline.note(self.now, "user", format_args!("{signal:?} to {}", id(0)));
         let others: &[Signal] = match self.scenario.slip {

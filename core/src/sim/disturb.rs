@@ -58,7 +58,7 @@ impl World<'_> {
         self.struck = self.scenario.narrow;
         if taken <= user {
             self.name_choice(format_args!("the user cancels"));
-            self.user(Signal::Int);
+            self.user_signals(Signal::Int);
             return Ok(true);
         }
         let index = (taken - 1 - user) as usize;

@@ -1,4 +1,4 @@
-//! What can happen in a world, and the channels on which half of it does.
+//! What can happen in a world.
 
 use core::fmt;
 
@@ -6,7 +6,7 @@ use super::kernel::{Carried, LineId, Pid};
 use super::timeline::Name;
 use super::user::Cue;
 use super::world::id;
-use crate::{Input, Instant, Output, Signal};
+use crate::{Input, Output, Signal};
 
 /// What is to happen at a time.
 #[derive(Clone, Copy, Debug)]
@@ -83,19 +83,4 @@ impl fmt::Display for Event {
             Self::Look { node } => write!(f, "the look around of {}", id(*node)),
         }
     }
-}
-
-/// One channel between an actor and its parent.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Wire {
-    /// When the last message arrives, downwards and upwards.
-    pub(super) down: Instant,
-    pub(super) up: Instant,
-    /// Which ends are open.
-    pub(super) parent_end: bool,
-    pub(super) child_end: bool,
-    /// Nothing arrives below any more, and nobody below hears of that.
-    pub(super) severed: bool,
-    /// It is no channel any more: nothing that is said below leaves.
-    pub(super) broken: bool,
 }

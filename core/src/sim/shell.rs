@@ -86,7 +86,7 @@ impl World<'_> {
         for target in targets {
             self.strike(target, pid, signal, Some(node))?;
         }
-        if signal == Signal::Term && self.scenario.defects.has(Defect::BlockingWait) {
+        if signal == Signal::Term && self.has(Defect::BlockingWait) {
             self.wait_for(node, pid);
         }
         Ok(())

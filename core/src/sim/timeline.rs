@@ -12,7 +12,7 @@ use core::hash::Hash;
 
 use super::state::Words;
 use super::world::place;
-use crate::{ActorId, Error, Event, Input, Instant, Link, Message, Output, Record};
+use crate::{ActorId, Error, Event, Input, Instant, Message, Output, Record};
 
 /// What is kept of a run: its hash, its lines, or nothing.
 #[derive(Clone, Debug, Default)]
@@ -109,7 +109,7 @@ fn input_words(input: &Input) -> String {
 
 fn output_words(output: &Output) -> String {
     match output {
-        Output::Send { link, message, .. } => format!("Send {} to {}", message_words(message), far(*link)),
+        Output::Send { link, message, .. } => format!("Send {} to {}", message_words(message), link),
         Output::Raise { scope, error } => format!("Raise in {scope}: {}", error_words(error)),
         Output::Spawn { child, spec, .. } => {
             format!("Spawn {child} as {:?}, {} levels", spec.role, spec.levels.unwrap_or(0))
@@ -144,8 +144,4 @@ impl<T: fmt::Debug> fmt::Display for Name<T> {
         let text = format!("{:?}", self.0);
         f.write_str(text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default())
     }
-}
-
-fn far(link: Link) -> String {
-    format!("{link}")
 }

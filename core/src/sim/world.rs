@@ -11,15 +11,17 @@ use core::time::Duration;
 
 use super::agenda::Agenda;
 use super::choices::{Choices, Source};
-use super::event::{Event, Wire};
-use super::kernel::{Directory, Kernel, Line, LineId, Pid, Pipe};
+use super::event::Event;
+use super::kernel::{Directory, Kernel, Line, LineId, Pid, Pipe, Wire};
 use super::oracle::{Oracle, Promise, Violation};
 use super::scenario::{Conduct, Scenario, Slip, Verb};
 use super::state::{Codes, Print};
 use super::timeline::Timeline;
 use super::user::Body;
 use crate::state::State;
-use crate::{ActorId, Error, Input, Instant, Life, Link, Machine, Message, Outcome, Output, Refused, Signal};
+use crate::{
+    ActorId, Defect, Error, Input, Instant, Life, Link, Machine, Message, Outcome, Output, Refused, Signal,
+};
 
 /// Turns after which a run counts as a livelock.
 const TURNS: u32 = 200_000;
@@ -273,7 +275,7 @@ impl<'a> World<'a> {
                     self.drain(node, of);
                 }
             }
-            Event::User { signal } => self.user(signal),
+            Event::User { signal } => self.user_signals(signal),
         }
         Ok(())
     }
@@ -380,6 +382,11 @@ impl<'a> World<'a> {
         outputs.clear();
         self.outputs = outputs;
         Ok(refused)
+    }
+
+    /// Tells whether the rule against a hang is taken out.
+    pub(super) fn has(&self, defect: Defect) -> bool {
+        self.scenario.defects.has(defect)
     }
 
     /// Tells whether the actor at a place is there, alive and not at its end.

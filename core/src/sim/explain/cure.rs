@@ -186,7 +186,7 @@ impl World<'_> {
         // Whoever reaches in from outside makes no tree unhealthy: the oracles must not ask who lost patience.
         self.oracle.healthy = false;
         match cure {
-            Cure::Cancel => self.user(Signal::Int),
+            Cure::Cancel => self.user_signals(Signal::Int),
             Cure::Answer(child, phase) => {
                 let message = if phase == Child::Booting { Message::Ready } else { Message::Ack };
                 self.tell_parent(child, Input::Received { link: Link::Child(child), message });

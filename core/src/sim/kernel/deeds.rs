@@ -103,7 +103,8 @@ impl World<'_> {
         self.at(self.now.after(after), Event::Wake { node });
     }
 
-    /// Forks two processes and tells nobody of them; they hold copies of what their maker has open.
+    /// Forks two processes and tells nobody of them. Each holds a copy of the end of an actor's channel to its parent, or of a
+    /// command's output.
     fn leave(&mut self, node: usize, pid: Pid) {
         let speaks = !self.conducts[node].script().is_command();
         let copy = if speaks { File::Below(node) } else { File::Output(node) };

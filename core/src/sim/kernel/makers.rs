@@ -1,8 +1,8 @@
 //! Who makes processes: an actor's template, which forks the children, guards them, and may die over it.
 //!
-//! The rule: an actor that has no children has no template. It makes one child after the other, and what is taken back before
-//! its turn is not made. A dead one is replaced when its actor hears of the death, and
-//! what it had not answered has failed. When the actor is dead, its template stops the children and ends with the last.
+//! The rule: an actor that has no children has no template. It makes one child after the other, and what is taken back
+//! before its turn is not made. A dead one is replaced when its actor hears of the death, and what it had not answered has
+//! failed. When the actor is dead, its template stops the children and ends with the last.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -151,15 +151,14 @@ impl World<'_> {
 
     /// What a child does before anything else: it closes what is not its own, and resets its dispositions.
     fn prelude(&mut self, parent: usize, node: usize, pid: Pid) {
-        let defects = self.scenario.defects;
-        if !defects.has(Defect::SigintIgnoredInherited) {
+        if !self.has(Defect::SigintIgnoredInherited) {
             self.kernel.at_mut(pid).ignored = 0;
         }
-        if defects.has(Defect::InheritedFds) {
+        if self.has(Defect::InheritedFds) {
             self.kernel.at_mut(pid).copies = self.files_of(parent);
         }
         let speaks = !self.conducts[node].script().is_command();
-        if speaks && defects.has(Defect::ForkWithThreads) && self.choose(Source::Start, 2) == 1 {
+        if speaks && self.has(Defect::ForkWithThreads) && self.choose(Source::Start, 2) == 1 {
             self.name_choice(format_args!("{} is forked while a thread holds a lock", id(node)));
             self.kernel.at_mut(pid).block = Some(Block::Lock);
         }
@@ -266,16 +265,25 @@ impl World<'_> {
 
     /// An actor is dead: its template stops the children at once, and kills them later.
     pub(super) fn guard(&mut self, node: usize, pid: Pid) {
-        let template = self.actors[node].as_ref().and_then(|actor| actor.template);
-        let Some(template) = template.filter(|template| self.kernel.at(*template).runs()) else { return };
-        let guards = self.scenario.nets.guardian && !self.has(Defect::SubtreeNotKilled);
-        let wards = if guards { self.wards(pid) } else { Vec::new() };
+        let Some(template) = self.running_template(node) else { return };
+        let wards = if self.has_guardians() { self.wards(pid) } else { Vec::new() };
         for ward in wards {
             let (What::Actor(child) | What::Command(child)) = self.kernel.at(ward).what else { continue };
             self.deliver(ward, Signal::Term, None);
             self.at(self.now.after(self.patience[child]), Event::Guard { pid: ward, template });
         }
         self.dismiss(pid);
+    }
+
+    /// Gives an actor's template, if that executes anything.
+    fn running_template(&self, node: usize) -> Option<Pid> {
+        let template = self.actors[node].as_ref().and_then(|actor| actor.template);
+        template.filter(|template| self.kernel.at(*template).runs())
+    }
+
+    /// Tells whether templates guard whom a dead actor leaves.
+    fn has_guardians(&self) -> bool {
+        self.scenario.nets.guardian && !self.has(Defect::SubtreeNotKilled)
     }
 
     /// Lists whom an actor's template guards.
@@ -291,10 +299,8 @@ impl World<'_> {
     /// A dead actor's template ends when nobody is left that it guards.
     pub(super) fn dismiss(&mut self, actor: Pid) {
         let What::Actor(node) = self.kernel.at(actor).what else { return };
-        let template = self.actors[node].as_ref().and_then(|actor| actor.template);
-        let Some(template) = template.filter(|template| self.kernel.at(*template).runs()) else { return };
-        let guards = self.scenario.nets.guardian && !self.has(Defect::SubtreeNotKilled);
-        let guards = guards && !self.wards(actor).is_empty();
+        let Some(template) = self.running_template(node) else { return };
+        let guards = self.has_guardians() && !self.wards(actor).is_empty();
         if !self.kernel.at(actor).is_alive() && !guards {
             let after = self.latency(format_args!("the end of {}'s template", id(node)));
             self.at(self.now.after(after), Event::Death { pid: template, exit: Exit::Code(0) });

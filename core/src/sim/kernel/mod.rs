@@ -37,3 +37,4 @@ pub(super) use lines::{Carried, Line, LineId};
 pub(super) use numbers::name;
 pub(super) use pipes::Pipe;
 pub(super) use processes::{Block, File, INIT, Kernel, Pid, Process, Vital, What};
+pub(super) use wires::Wire;

@@ -16,13 +16,11 @@ use crate::{Signal, Stamp};
 
 impl Kernel {
     /// Gives what tells a process from all others of its number.
-    #[must_use]
     pub(super) fn stamp(&self, pid: Pid) -> Stamp {
         Stamp { pid: self.at(pid).number as u32, start: pid as u64 }
     }
 
     /// Gives the process that has a number now.
-    #[must_use]
     pub(super) fn holder(&self, number: Pid) -> Option<Pid> {
         self.all().find(|(_, process)| process.number == number && process.is_there()).map(|(pid, _)| pid)
     }
@@ -37,7 +35,6 @@ impl Kernel {
     }
 
     /// Tells whether a process is another one, in its group, or made by it or by what that made.
-    #[must_use]
     pub(super) fn is_of(&self, pid: Pid, other: Pid) -> bool {
         pid == other || self.at(pid).group == other || self.descends(pid, other)
     }

@@ -81,7 +81,7 @@ impl World<'_> {
     /// A shell empties a pipe, whatever state its machine is in, and lets go of one that has ended.
     pub(crate) fn drain(&mut self, node: usize, of: usize) {
         let ends = self.life(node).is_some_and(crate::Life::is_teardown);
-        if ends && self.scenario.defects.has(Defect::StdioPipeFull) {
+        if ends && self.has(Defect::StdioPipeFull) {
             return;
         }
         let Some(pipe) = self.pipes.get_mut(&of) else { return };
@@ -89,7 +89,7 @@ impl World<'_> {
         let (owes, ended) = (pipe.owed > 0, pipe.ended);
         if owes && !ended {
             self.write(of);
-        } else if ended && self.scenario.defects.has(Defect::WakeupEofSpin) {
+        } else if ended && self.has(Defect::WakeupEofSpin) {
             // It is readable for ever, and reading it gives nothing.
             self.at(self.now, Event::Drain { node, of });
         } else if ended {

@@ -20,7 +20,6 @@ pub(crate) const INIT: Pid = 0;
 
 /// What runs in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "the world treats each by name")]
 pub(crate) enum What {
     /// Nothing of ours.
     Init,
@@ -36,7 +35,6 @@ pub(crate) enum What {
 
 /// One end of something that processes share by their descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[allow(clippy::exhaustive_enums, reason = "the world treats each by name")]
 pub(crate) enum File {
     /// An actor's own end of the channel to its parent.
     Below(usize),
@@ -48,7 +46,6 @@ pub(crate) enum File {
 
 /// What a process is held up by, though nothing is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "the world treats each by name")]
 pub(crate) enum Block {
     /// A `waitpid` without a way out, for this process.
     Exit(Pid),
@@ -64,7 +61,6 @@ pub(crate) enum Block {
 
 /// Whether a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "a process is alive, dead or gone, or nobody knows how")]
 pub(crate) enum Vital {
     /// It runs, or is stopped.
     Alive,
@@ -84,7 +80,7 @@ pub(crate) struct Process {
     pub(crate) number: Pid,
     /// Who may collect it.
     pub(crate) parent: Pid,
-    /// Who forked it.
+    /// For whom it was forked.
     pub(crate) maker: Pid,
     /// Its group, named by its leader.
     pub(crate) group: Pid,
@@ -116,19 +112,16 @@ pub(crate) struct Process {
 
 impl Process {
     /// Tells whether it is neither dead nor gone.
-    #[must_use]
     pub(crate) fn is_alive(&self) -> bool {
         self.vital == Vital::Alive
     }
 
     /// Tells whether it is in the process table: its number names nobody else.
-    #[must_use]
     pub(super) fn is_there(&self) -> bool {
         matches!(self.vital, Vital::Alive | Vital::Zombie(_))
     }
 
     /// Says how it ended, as far as anybody can know.
-    #[must_use]
     pub(crate) fn exit(&self) -> Option<Exit> {
         match self.vital {
             Vital::Zombie(exit) => Some(exit),
@@ -138,19 +131,16 @@ impl Process {
     }
 
     /// Tells whether it executes anything.
-    #[must_use]
     pub(crate) fn runs(&self) -> bool {
         self.is_sound() && !self.stopped && self.block.is_none()
     }
 
     /// Tells whether nothing is wrong with the process itself, whatever holds it up.
-    #[must_use]
     pub(crate) fn is_sound(&self) -> bool {
         self.is_alive() && !self.dying && !self.wedged
     }
 
     /// Tells whether a signal does nothing to it.
-    #[must_use]
     pub(crate) fn ignores(&self, signal: Signal) -> bool {
         self.ignored & 1 << signal.number() != 0
     }
@@ -169,7 +159,6 @@ pub(crate) struct Kernel {
 
 impl Kernel {
     /// Begins with nothing but [`INIT`].
-    #[must_use]
     pub(crate) fn new() -> Self {
         let init = Process {
             number: INIT,
@@ -193,7 +182,6 @@ impl Kernel {
     }
 
     /// Gives a process.
-    #[must_use]
     pub(crate) fn at(&self, pid: Pid) -> &Process {
         &self.processes[pid]
     }
@@ -248,14 +236,12 @@ impl Kernel {
     }
 
     /// Tells whether a process is one that its parent neither made for itself nor was told of.
-    #[must_use]
     pub(crate) fn is_stranger(&self, pid: Pid) -> bool {
         let process = self.at(pid);
         process.maker != process.parent || process.what == What::Leaving || process.unclaimed
     }
 
     /// Tells whether somebody still holds a copy.
-    #[must_use]
     pub(super) fn is_held(&self, file: File) -> bool {
         self.all().any(|(_, process)| process.is_alive() && process.copies.contains(&file))
     }
@@ -276,7 +262,6 @@ impl Kernel {
     }
 
     /// Tells whether `pid` was made by `ancestor`, or by what that made.
-    #[must_use]
     pub(super) fn descends(&self, pid: Pid, ancestor: Pid) -> bool {
         let mut maker = self.at(pid).maker;
         while maker != INIT {
@@ -290,7 +275,6 @@ impl Kernel {
 
     /// Lists what a parent adopted from a dead child and can tell to be its: it was told of it, or finds it in its group. A
     /// guardian is left to it.
-    #[must_use]
     pub(crate) fn leavings(&self, parent: Pid, child: Pid) -> Vec<Pid> {
         let untold = |process: &Process| {
             process.what == What::Leaving && process.maker == child && process.group != child
@@ -304,11 +288,5 @@ impl Kernel {
             })
             .map(|(pid, _)| pid)
             .collect()
-    }
-}
-
-impl Default for Kernel {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -83,10 +83,6 @@ impl World<'_> {
         true
     }
 
-    pub(crate) fn has(&self, defect: Defect) -> bool {
-        self.scenario.defects.has(defect)
-    }
-
     /// A handler of its maker's writes a byte to a number that is another descriptor here: its channel, or none.
     fn stray_byte(&mut self, node: usize) {
         let Some(parent) = self.scenario.parent(node) else { return };

@@ -9,11 +9,26 @@ use core::time::Duration;
 
 use super::processes::{File, Pid};
 use crate::sim::choices::Source;
-use crate::sim::event::{Event, Wire};
+use crate::sim::event::Event;
 use crate::sim::scenario::Slip;
 use crate::sim::timeline::Name;
 use crate::sim::world::{World, id, place};
 use crate::{Cause, Input, Instant, Link, Message, PeerId};
+
+/// One channel between an actor and its parent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wire {
+    /// When the last message arrives, downwards and upwards.
+    pub(crate) down: Instant,
+    pub(crate) up: Instant,
+    /// Which ends are open.
+    pub(crate) parent_end: bool,
+    pub(crate) child_end: bool,
+    /// Nothing arrives below any more, and nobody below hears of that.
+    pub(crate) severed: bool,
+    /// It is no channel any more: nothing that is said below leaves.
+    pub(crate) broken: bool,
+}
 
 impl World<'_> {
     /// Makes the channel to a child, both ends of it.

@@ -125,17 +125,13 @@ pub(super) fn check_output(world: &mut World<'_>, node: usize, output: &Output) 
             Err(Violation::told(Promise::Escalation, now, text))
         }
         Output::Report(Event::Escalated(child, Signal::Kill) | Event::Purged(child))
-            if world.oracle.healthy
-                && is_healthy(world, *child)
-                && world.oracle.heard[place(*child)].ready =>
+            if is_on_its_way_out(world, *child) =>
         {
             let text = format_args!("{} kills {child}, which is on its way out", id(node));
             Err(Violation::told(Promise::Escalation, now, text))
         }
         Output::Signal { child, signal: signal @ (Signal::Term | Signal::Kill) }
-            if world.oracle.healthy
-                && is_healthy(world, *child)
-                && world.oracle.heard[place(*child)].ready =>
+            if is_on_its_way_out(world, *child) =>
         {
             let text = format_args!("{} sends {signal:?} to {child} in a healthy tree", id(node));
             Err(Violation::told(Promise::Escalation, now, text))
@@ -169,6 +165,11 @@ pub(super) fn check_output(world: &mut World<'_>, node: usize, output: &Output) 
         }
         _ => Ok(()),
     }
+}
+
+/// Tells whether a child that was up answers in time, in a tree of which nobody misbehaves: it ends by itself.
+fn is_on_its_way_out(world: &World<'_>, child: ActorId) -> bool {
+    world.oracle.healthy && is_healthy(world, child) && world.oracle.heard[place(child)].ready
 }
 
 /// Tells whether an actor answers in time, and nobody has taken its time away.

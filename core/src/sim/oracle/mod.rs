@@ -12,10 +12,12 @@
 //! | `fall` | that a teardown only falls |
 //! | `rest` | who need not end, since nobody asked |
 //! | `calls` | what must hold of calls |
+//! | `end` | what must hold when nothing can happen any more |
 //! | `ledger` | that no error is lost |
 
 mod acts;
 mod calls;
+mod end;
 mod fall;
 mod heard;
 mod ledger;
@@ -31,11 +33,11 @@ use core::time::Duration;
 
 pub(super) use acts::{check_found, check_look, check_patience, check_turn};
 use calls::{Calls, answered_with};
+pub(super) use end::end;
 pub(super) use heard::is_answered;
 use heard::{Heard, hear};
 pub use promise::{Number, Promise};
 
-use crate::sim::kernel::{Block, INIT, Process, Vital, What};
 use crate::sim::scenario::{Conduct, Scenario, Slip};
 use crate::sim::state::recode;
 use crate::sim::world::{World, id, place};
@@ -236,56 +238,6 @@ fn check_late(world: &mut World<'_>, node: usize) -> Result<(), Violation> {
         return Err(Violation::told(Promise::Late, now, text));
     }
     Ok(())
-}
-
-/// Asks every oracle that looks at the end of a run.
-pub(super) fn end(world: &World<'_>) -> Result<(), Violation> {
-    let now = world.now;
-    // The model has no outer process that sweeps after the root: what the root names as left, it may leave.
-    let told = world.actors[0].iter().filter_map(|root| root.outcome).any(|outcome| outcome.tally.left > 0);
-    let rootless = world.actors[0].as_ref().is_none_or(|actor| actor.outcome.is_none());
-    // The user would not wait, and was told what is left; what that has below it is left with it. So it is where the time was
-    // over and no guardian sees to what is below.
-    let is_waived =
-        |pid| told && (world.signals > 1 || !world.scenario.nets.guardian) && world.is_adrift(pid);
-    for pid in world.living() {
-        let process = world.kernel.at(pid);
-        let orphan = process.parent == INIT && Some(pid) != world.pids[0];
-        match process.what {
-            _ if world.rests(pid) => {}
-            What::Init => {}
-            What::Leaving | What::Template(_) if orphan && (told || rootless) => {}
-            _ if is_waived(pid) => {}
-            What::Leaving | What::Template(_) => {
-                let text = format_args!("process {pid} is left behind");
-                return Err(Violation::told(Promise::LeftBehind, now, text));
-            }
-            // Nothing is wrong with it but that it does not look.
-            What::Actor(node) if process.block == Some(Block::Code) && world.is_unread(node) => {
-                let text = format_args!("something came for {} and is never looked at", id(node));
-                return Err(Violation::told(Promise::Unconsumed, now, text));
-            }
-            What::Actor(node) | What::Command(node) => {
-                let promise = if orphan { Promise::Orphan } else { Promise::Hang };
-                let text = format_args!("nothing can happen any more, and {} is alive", id(node));
-                return Err(Violation::told(promise, now, text));
-            }
-        }
-    }
-    let dead = |(_, process): &(usize, &Process)| matches!(process.vital, Vital::Zombie(_));
-    if let Some((pid, _)) = world
-        .kernel
-        .all()
-        .filter(dead)
-        .find(|(pid, _)| !world.is_out_of_reach(*pid) && !is_waived(*pid) && !world.rests(*pid))
-    {
-        return Err(Violation::told(Promise::Zombie, now, format_args!("process {pid} is never collected")));
-    }
-    // Nobody is left who would clear away after a dead root, or after what it named as left.
-    if !told && !rootless {
-        world.check_directory()?;
-    }
-    ledger::check(world)
 }
 
 impl Oracle {

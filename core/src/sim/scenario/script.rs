@@ -143,12 +143,7 @@ impl Script {
                 }
                 mute = matches!(verb, Verb::OnCall);
             }
-            slow += match verb {
-                Verb::Sleep(_) | Verb::Work if cancelled => 2,
-                Verb::Write(much) if much > Self::MUCH => 2,
-                Verb::Write(_) | Verb::Tarry => 1,
-                _ => 0,
-            };
+            slow += Self::slowness(verb, cancelled);
             // Whoever calls it waits for messages and for nothing else.
             let idle = mute && !verb.answers() && !verb.reaches() && !verb.is_cue();
             mute = mute && !verb.answers();
@@ -158,6 +153,16 @@ impl Script {
             }
         }
         !mute
+    }
+
+    /// Gives how often a verb takes the time that is there once, when it is cancelled or not.
+    const fn slowness(verb: Verb, cancelled: bool) -> u8 {
+        match verb {
+            Verb::Sleep(_) | Verb::Work if cancelled => 2,
+            Verb::Write(much) if much > Self::MUCH => 2,
+            Verb::Write(_) | Verb::Tarry => 1,
+            _ => 0,
+        }
     }
 
     /// Tells whether its driver always answers, whatever its tasks do: then its parent needs no rung.
