@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use windrow_core::sim::{
-    Choices, Conduct, Cure, Diagnosis, HANGS, Hang, Nets, Promise, Scenario, Sink, Source, Trace, diagnose,
-    record, swarm,
+    Choices, Conduct, Cure, Diagnosis, HANGS, Hang, Nets, Promise, Scenario, Sink, Source, Trace, Verb,
+    diagnose, record, swarm,
 };
 use windrow_core::{ActorId, Defect};
 
@@ -161,6 +161,18 @@ fn a_shield_that_hides_a_dead_parent_has_no_escape() {
     let explanation = report.explanation.as_ref().expect("a2 is left alone");
     assert_eq!(explanation.sink, Sink::ShieldWithoutEscape, "{report}");
     assert_eq!(explanation.actors, [ActorId(2)], "{report}");
+}
+
+/// That the first of them leaves saves nobody.
+#[test]
+fn all_peers_of_an_actor_leave_or_it_is_no_cure() {
+    let mut scenario = Scenario::tree(1, 1)
+        .with(0, Conduct::Serve)
+        .script(1, &[Verb::PeerStays, Verb::PeerStays, Verb::Work, Verb::Return]);
+    scenario.nets = Nets { user: false, ..Nets::ALL };
+    scenario = scenario.defect(Defect::UnboundedPeerWait);
+    let diagnosis = diagnose(&scenario, &record(&scenario, Choices::replay(Trace::default())));
+    assert_eq!(diagnosis.cures.first(), Some(&vec![Cure::PeersLeave(ActorId(2))]), "{diagnosis}");
 }
 
 /// Every choice is told by what it was about: whose message, whose death, whose turn.

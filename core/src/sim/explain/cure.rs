@@ -136,6 +136,8 @@ impl World<'_> {
         let below = alive.iter().filter(|node| **node != 0);
         cures.extend(below.filter(mortal).map(|node| Cure::Kill(id(*node))));
         cures.sort_by_key(Cure::rudeness);
+        // Who waits for several of its peers could be helped in one way.
+        cures.dedup();
         cures
     }
 
@@ -200,7 +202,11 @@ impl World<'_> {
             Cure::BreakShield(actor) => self.tell(place(actor), Input::LinkLost { link: Link::Parent }),
             Cure::CloseLink(actor) => self.break_wire(place(actor)),
             Cure::PeersLeave(actor) => {
-                self.tell(place(actor), Input::LinkLost { link: Link::Peer(PeerId(1)) });
+                let state = self.actors[place(actor)].as_ref().map(|actor| actor.machine.state());
+                let peers: Vec<PeerId> = state.iter().flat_map(|state| state.peers.keys().copied()).collect();
+                for peer in peers {
+                    self.tell(place(actor), Input::LinkLost { link: Link::Peer(peer) });
+                }
             }
             Cure::Stop(actor) => self.signal_one(actor, Signal::Term),
             Cure::Kill(actor) => {
