@@ -175,6 +175,16 @@ fn all_peers_of_an_actor_leave_or_it_is_no_cure() {
     assert_eq!(diagnosis.cures.first(), Some(&vec![Cure::PeersLeave(ActorId(2))]), "{diagnosis}");
 }
 
+/// What is below who is hurried has not been asked to end yet, and is not to blame.
+#[test]
+fn who_is_hurried_too_soon_is_named_in_a_deep_tree_too() {
+    let scenario = Scenario::tree(1, 3).defect(Defect::AckDeadlineZero);
+    let report = record(&scenario, Choices::replay(Trace::default()));
+    let explanation = report.explanation.as_ref().expect("a healthy actor is hurried");
+    assert_eq!(explanation.sink, Sink::ShortDeadline, "{report}");
+    assert!(explanation.because.starts_with("a1 hurries a2 "), "{report}");
+}
+
 /// Every choice is told by what it was about: whose message, whose death, whose turn.
 #[test]
 fn every_deviation_is_told_in_words() {

@@ -13,7 +13,7 @@ use crate::sim::event::Event;
 use crate::sim::kernel::{Block, What};
 use crate::sim::oracle::{Promise, is_answered};
 use crate::sim::world::{World, id, place};
-use crate::{ActorId, Life, Link, On, Until, Wait};
+use crate::{ActorId, Child, Life, Link, On, Until, Wait};
 
 /// What a chain of waits ends in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,21 +72,28 @@ pub(crate) fn explain(world: &World<'_>, broken: Promise) -> Option<Explanation>
     }
 }
 
-/// Says how little time somebody was given that works and is on its way out: it is not its code that is to blame.
+/// Says how little time somebody was given that is on its way out, if all in the chain work: then no code is to blame, also
+/// where the chain goes on below who is hurried.
 fn too_soon(world: &World<'_>, told: &Explanation) -> Option<String> {
-    let child = *told.actors.last()?;
-    let (node, above) = (place(child), world.scenario.parent(place(child))?);
-    let ladder = world.actors[above].as_ref()?.machine.state().children.get(&child)?.ladder?;
-    let (given, bound) =
-        (world.now.since(ladder.began), world.actors[node].as_ref()?.machine.teardown_bound());
-    let runs = world.pids[node].is_some_and(|pid| world.kernel.at(pid).runs());
+    let last = place(*told.actors.last()?);
+    let runs = world.pids[last].is_some_and(|pid| world.kernel.at(pid).runs());
+    let blamed = told.sink == Sink::SilentEnvironment && runs;
+    told.actors.iter().rev().filter(|_| blamed).find_map(|child| hurried(world, *child))
+}
+
+/// Says how little time an actor was given by its parent, if that hurries it before its bound.
+fn hurried(world: &World<'_>, child: ActorId) -> Option<String> {
+    let above = world.scenario.parent(place(child))?;
+    let record = world.actors[above].as_ref()?.machine.state().children.get(&child)?;
+    let given = world.now.since(record.ladder?.began);
+    let bound = world.actors[place(child)].as_ref()?.machine.teardown_bound();
     let text = || {
         format!(
             "{} hurries {child} {given:?} after it began to end it, and {child} may take {bound:?}",
             id(above)
         )
     };
-    (told.sink == Sink::SilentEnvironment && runs && given < bound).then(text)
+    (matches!(record.phase, Child::Stopping | Child::Killing) && given < bound).then(text)
 }
 
 /// Names what happens again and again in a world that runs on the spot: it is what would happen next.
