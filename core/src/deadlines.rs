@@ -82,6 +82,18 @@ impl Deadlines {
         }
     }
 
+    /// Knows these from now on and no others, in the room of those before.
+    pub(crate) fn refill(&mut self, armed: Vec<(Timer, Instant)>) {
+        self.heap.clear();
+        // Unlike one that is cleared, a map that is emptied keeps its room.
+        self.slots.retain(|_, _| false);
+        self.places.clear();
+        self.free.clear();
+        for (timer, at) in armed {
+            self.set(timer, Some(at));
+        }
+    }
+
     fn insert(&mut self, timer: Timer) -> usize {
         let place = self.heap.len();
         let slot = self.free.pop().unwrap_or(self.places.len());
@@ -200,12 +212,8 @@ impl Serialize for Deadlines {
 
 impl From<Vec<(Timer, Instant)>> for Deadlines {
     fn from(armed: Vec<(Timer, Instant)>) -> Self {
-        let [places, free] = [(); 2].map(|()| Vec::with_capacity(armed.len()));
-        let mut deadlines =
-            Self { heap: Vec::with_capacity(armed.len()), slots: BTreeMap::new(), places, free };
-        for (timer, at) in armed {
-            deadlines.set(timer, Some(at));
-        }
+        let mut deadlines = Self::default();
+        deadlines.refill(armed);
         deadlines
     }
 }

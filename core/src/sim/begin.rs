@@ -108,11 +108,13 @@ impl World<'_> {
     pub(super) fn seat(&mut self, node: usize, pid: Pid, config: Config) {
         // The limits of a scenario are checked before it runs.
         let Ok(machine) = Machine::new(config) else { return };
+        // What survived in one machine survives in another, and who came last knows the least that is not new.
+        let checked = self.actors.iter().rev().flatten().find_map(|actor| actor.checked.clone());
         self.actors[node] = Some(Actor {
             pid,
             machine,
             print: None,
-            checked: None,
+            checked,
             begun: false,
             moved: false,
             released: false,

@@ -35,7 +35,8 @@ pub(super) struct Actor {
     pub(super) machine: Machine,
     /// What its machine puts into a key, if a search has taken it since the machine's last input.
     pub(super) print: Option<Arc<Print>>,
-    /// Its machine's state when its encoding was checked last, where no search knows of all states.
+    /// Its machine's state when its encoding was checked last, or that of another before; where no search knows of all
+    /// states.
     pub(super) checked: Option<Box<State>>,
     pub(super) begun: bool,
     /// Whether its machine took an input at this moment.
