@@ -85,8 +85,7 @@ impl Deadlines {
     /// Knows these from now on and no others, in the room of those before.
     pub(crate) fn refill(&mut self, armed: Vec<(Timer, Instant)>) {
         self.heap.clear();
-        // Unlike one that is cleared, a map that is emptied keeps its room.
-        self.slots.retain(|_, _| false);
+        self.slots.clear();
         self.places.clear();
         self.free.clear();
         for (timer, at) in armed {

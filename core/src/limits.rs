@@ -48,8 +48,9 @@ impl Times {
     #[must_use]
     pub fn bound(&self, levels: u8) -> Duration {
         let mut bound = self.own.saturating_add(self.flush);
+        let ladder = self.with_ladder(Duration::ZERO);
         for _ in 0..levels {
-            bound = self.own.max(self.with_ladder(bound)).saturating_add(self.flush);
+            bound = self.own.max(bound.saturating_add(ladder)).saturating_add(self.flush);
         }
         bound
     }

@@ -86,6 +86,15 @@ impl Machine {
         self.outputs.pop_front()
     }
 
+    /// Moves all that there is to do behind what is in `outputs`: as often polled, and once copied.
+    #[cfg(feature = "sim")]
+    pub(crate) fn poll_outputs(&mut self, outputs: &mut Vec<Output>) {
+        let (front, back) = self.outputs.as_slices();
+        outputs.extend_from_slice(front);
+        outputs.extend_from_slice(back);
+        self.outputs.clear();
+    }
+
     /// Gives the time at which to give [`Input::Tick`]: now while outputs are queued, `None` when only a fact can help.
     /// Ask again after every [`handle`](Self::handle). It may lie in the past; then tick at once.
     #[must_use]
@@ -186,22 +195,22 @@ impl Machine {
 pub(crate) fn encode(data: &impl Serialize, bytes: &mut Vec<u8>) {
     bytes.clear();
     // Writing plain data into a growing vector can't fail.
-    *bytes = postcard::serialize_with_flavor(data, Bytes(core::mem::take(bytes))).unwrap_or_default();
+    let _ = postcard::serialize_with_flavor(data, Bytes(bytes));
 }
 
 /// Where a state is written to, byte by byte: nearly all of it are numbers of a byte or two, and postcard's own
 /// flavors call `memcpy` for each.
-struct Bytes(Vec<u8>);
+struct Bytes<'a>(&'a mut Vec<u8>);
 
-impl Flavor for Bytes {
-    type Output = Vec<u8>;
+impl Flavor for Bytes<'_> {
+    type Output = ();
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
         self.0.push(byte);
         Ok(())
     }
 
-    fn finalize(self) -> postcard::Result<Vec<u8>> {
-        Ok(self.0)
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
     }
 }

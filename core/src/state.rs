@@ -267,19 +267,23 @@ impl State {
         if self.life.is_teardown() && self.life != Life::Ended && questions > 0 {
             return Some((29, "a question about names in teardown"));
         }
-        // Each of these leaves a child off its ladder, or its ladder without an end.
-        let endless = [
-            Defect::DisconnectedSkipped,
-            Defect::CancelDuringSpawn,
-            Defect::SerialLadder,
-            Defect::NoDeadlineAfterAck,
-            Defect::SpawnAfterCancel,
-        ];
-        if self.life.is_teardown() && !endless.into_iter().any(|defect| self.has(defect)) {
+        if self.life.is_teardown() {
             let endless = |child: &ChildRecord| child.rung.until().is_none() && !child.phase.is_settled();
             let shielded =
                 |child: &ChildRecord| self.scopes.get(&child.scope).is_some_and(|s| !s.phase.is_cancelled());
-            if self.children.values().any(|child| endless(child) && !shielded(child)) {
+            // Each of these leaves a child off its ladder, or its ladder without an end.
+            let excused = || {
+                [
+                    Defect::DisconnectedSkipped,
+                    Defect::CancelDuringSpawn,
+                    Defect::SerialLadder,
+                    Defect::NoDeadlineAfterAck,
+                    Defect::SpawnAfterCancel,
+                ]
+                .into_iter()
+                .any(|defect| self.has(defect))
+            };
+            if self.children.values().any(|child| endless(child) && !shielded(child)) && !excused() {
                 return Some((29, "a wait without a deadline in teardown"));
             }
         }

@@ -85,6 +85,11 @@ impl Agenda {
     /// Takes the first event, or that of another target at the same time.
     pub(super) fn take(&mut self, choices: &mut Choices) -> Option<Event> {
         let first = self.first()?;
+        if self.order.len().checked_sub(2).is_none_or(|next| self.order[next].0 != first) {
+            let (.., slot) = self.order.pop()?;
+            self.free.push(slot);
+            return Some(self.events[slot]);
+        }
         let mut targets = [0; CHOICES];
         let mut places = [self.order.len() - 1; CHOICES];
         let mut count = 0;

@@ -113,6 +113,7 @@ impl World<'_> {
         self.actors[node] = Some(Actor {
             pid,
             machine,
+            rank: None,
             print: None,
             checked,
             begun: false,

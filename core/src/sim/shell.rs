@@ -10,9 +10,9 @@ use super::user::Cue;
 use super::world::{World, id, place};
 use crate::{ActorId, Defect, Exit, Input, Link, Message, Outcome, Output, Payload, Signal, Status};
 
-pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Result<(), Violation> {
+pub(super) fn perform(world: &mut World<'_>, node: usize, output: &Output) -> Result<(), Violation> {
     world.pass_on(node, output);
-    match output {
+    match *output {
         Output::Spawn { child, kill_after, .. } => {
             world.patience[place(child)] = kill_after;
             if let Some(answer) = world.order(node, child) {
@@ -20,7 +20,7 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
             }
         }
         Output::Send { link: Link::Peer(peer), message, .. } => world.send_to_peer(node, peer, message),
-        Output::Send { link, message, may_wait } => world.send(node, link, message, may_wait),
+        Output::Send { link, ref message, may_wait } => world.send(node, link, message, may_wait),
         Output::Flush { link } => world.flush(node, link),
         Output::Close { link: Link::Peer(peer) } => world.hang_up_on(node, peer),
         Output::Close { link } => world.close(node, link),
@@ -44,7 +44,7 @@ pub(super) fn perform(world: &mut World<'_>, node: usize, output: Output) -> Res
         Output::Describe { link: Some(link), round, asked } => {
             let parent = world.scenario.parent(node).map_or(ActorId(0), id);
             let status = Status { round, actor: id(node), parent, asked, payload: Payload::default() };
-            world.send(node, link, Message::Status(status), false);
+            world.send(node, link, &Message::Status(status), false);
         }
         Output::Clear => {
             if let Some(actor) = world.actors[node].as_mut() {

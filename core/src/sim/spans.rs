@@ -27,7 +27,11 @@ impl World<'_> {
     }
 
     /// Says what the last choice was about, if it is not the default and is told of.
+    #[inline]
     pub(super) fn name_choice(&mut self, what: fmt::Arguments<'_>) {
+        if !self.timeline.is_labelled() {
+            return;
+        }
         let made = self.choices.made();
         if made.last().is_some_and(|choice| choice.taken != 0) {
             self.timeline.name_choice(made.len() - 1, self.now, what);

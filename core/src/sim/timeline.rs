@@ -41,6 +41,11 @@ impl Timeline {
         Self { labels: Some(BTreeMap::new()), ..Self::default() }
     }
 
+    /// Tells whether it keeps what the choices were about.
+    pub(super) fn is_labelled(&self) -> bool {
+        self.labels.is_some()
+    }
+
     /// Says what a choice is about, unless that was said before.
     pub(super) fn name_choice(&mut self, index: usize, now: Instant, what: fmt::Arguments<'_>) {
         if let Some(labels) = &mut self.labels {

@@ -33,6 +33,8 @@ const TURNS_AT_ONCE: u32 = 5_000;
 pub(super) struct Actor {
     pub(super) pid: Pid,
     pub(super) machine: Machine,
+    /// Its machine's rank after its last input, once its teardown has begun.
+    pub(super) rank: Option<(u8, u64)>,
     /// What its machine puts into a key, if a search has taken it since the machine's last input.
     pub(super) print: Option<Arc<Print>>,
     /// Its machine's state when its encoding was checked last, or that of another before; where no search knows of all
@@ -185,7 +187,7 @@ impl<'a> World<'a> {
             && let Some(event) = self.agenda.take(&mut self.choices)
         {
             self.name_choice(format_args!("{event} comes first"));
-            self.happen(event)?;
+            self.happen(&event)?;
             return Ok(Turn::Step);
         }
         let timeout = (0..self.actors.len()).filter_map(|node| self.timeout(node)).min();
@@ -224,14 +226,14 @@ impl<'a> World<'a> {
         actor.machine.poll_timeout()
     }
 
-    fn happen(&mut self, event: Event) -> Result<(), Violation> {
-        match event {
-            Event::Fact { node, fact } => {
-                if self.defer(node, event) || !self.passes(node, &fact) {
+    fn happen(&mut self, event: &Event) -> Result<(), Violation> {
+        match *event {
+            Event::Fact { node, ref fact } => {
+                if self.defer(node, event) || !self.passes(node, fact) {
                     return Ok(());
                 }
-                self.give(node, fact)?.ok();
-                self.after_fact(node, &fact)?;
+                self.give(node, *fact)?.ok();
+                self.after_fact(node, fact)?;
             }
             Event::Line { node, line, what } => {
                 if !self.defer(node, event) {
@@ -249,7 +251,7 @@ impl<'a> World<'a> {
                     self.play(node, cue)?;
                 }
             }
-            Event::Said { node, output } => {
+            Event::Said { node, ref output } => {
                 if !self.defer(node, event) {
                     self.talk(node, output)?;
                 }
@@ -282,9 +284,9 @@ impl<'a> World<'a> {
     }
 
     /// Keeps an event for a driver that can't take it yet, and drops it if that can never be.
-    fn defer(&mut self, node: usize, event: Event) -> bool {
+    fn defer(&mut self, node: usize, event: &Event) -> bool {
         let Some(process) = self.pids[node].map(|pid| self.kernel.at(pid)) else {
-            self.mailboxes[node].push_back(event);
+            self.mailboxes[node].push_back(*event);
             return true;
         };
         let actor = self.actors[node].as_ref();
@@ -292,7 +294,7 @@ impl<'a> World<'a> {
             return true;
         }
         if !process.runs() || actor.is_some_and(|actor| !actor.begun) {
-            self.mailboxes[node].push_back(event);
+            self.mailboxes[node].push_back(*event);
             return true;
         }
         false
@@ -352,7 +354,7 @@ impl<'a> World<'a> {
         let Some(actor) = self.actors[node].as_ref() else {
             return Ok(Err(Refused::Ended));
         };
-        let before = super::oracle::Before::of(&self.oracle, &actor.machine, self.now, input);
+        let before = super::oracle::Before::of(&self.oracle, actor, self.now, &input);
         before.check(self.now)?;
         super::oracle::check_patience(self, node, &before)?;
         self.timeline.input(self.now, id(node), &input);
@@ -365,9 +367,9 @@ impl<'a> World<'a> {
         let machine = &mut actor.machine;
         let refused = machine.handle(self.now, input);
         let mut outputs = core::mem::take(&mut self.outputs);
-        while let Some(output) = machine.poll_output() {
-            self.timeline.output(self.now, id(node), &output);
-            outputs.push(output);
+        machine.poll_outputs(&mut outputs);
+        for output in &outputs {
+            self.timeline.output(self.now, id(node), output);
         }
         if let Some(Slip::Mishears(hear)) = self.scenario.slip {
             hear(&mut outputs);
@@ -377,7 +379,7 @@ impl<'a> World<'a> {
             let chosen = self.choices.made().len();
             self.timeline.record(chosen, self.now, id(node), input, &outputs);
             for output in &outputs {
-                super::shell::perform(self, node, *output)?;
+                super::shell::perform(self, node, output)?;
             }
         }
         outputs.clear();

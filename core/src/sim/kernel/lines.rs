@@ -94,7 +94,7 @@ impl World<'_> {
     pub(crate) fn send_to_peer(&mut self, node: usize, peer: PeerId, message: Message) {
         let Some((line, end)) = self.line_of(node, peer) else { return };
         if self.lines[&line].open == [true; 2] {
-            let message = self.spoilt(node, message);
+            let message = self.spoilt(node, &message);
             let after = self.latency(format_args!("{}'s {} to {peer}", id(node), Name(message)));
             self.carry(line, 1 - end, after, Carried::Said(message));
         }

@@ -13,7 +13,7 @@ use crate::sim::event::Event;
 use crate::sim::scenario::Slip;
 use crate::sim::timeline::Name;
 use crate::sim::world::{World, id, place};
-use crate::{Cause, Input, Instant, Link, Message, PeerId};
+use crate::{Input, Instant, Link, Message, PeerId};
 
 /// One channel between an actor and its parent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,14 +46,13 @@ impl World<'_> {
         }
     }
 
-    pub(crate) fn send(&mut self, node: usize, link: Link, message: Message, may_wait: bool) {
+    pub(crate) fn send(&mut self, node: usize, link: Link, message: &Message, may_wait: bool) {
         let Some((low, down)) = self.wire_of(node, link) else { return };
         let wire = self.wires[low];
         if !(wire.parent_end && wire.child_end) {
             return;
         }
         let to = if down { low } else { self.scenario.parent(low).unwrap_or(0) };
-        let message = self.spoilt(node, message);
         let after = self.latency(format_args!("{}'s {} to {}", id(node), Name(message), id(to)));
         let link = if down { Link::Parent } else { Link::Child(id(low)) };
         let mut arrival = self.arrival(low, down, after);
@@ -62,17 +61,19 @@ impl World<'_> {
         } else {
             self.queue(low, down, arrival);
         }
+        let message = self.spoilt(node, message);
         self.at(arrival, Event::Fact { node: to, fact: Input::Received { link, message } });
     }
 
     /// What a careless shell makes of a message.
-    pub(super) fn spoilt(&self, node: usize, message: Message) -> Message {
-        match message {
-            Message::Cancel { left, cause } if self.scenario.slip == Some(Slip::Renamed) => {
-                Message::Cancel { left, cause: Cause { canceller: id(node), ..cause } }
-            }
-            message => message,
+    pub(super) fn spoilt(&self, node: usize, message: &Message) -> Message {
+        let mut message = *message;
+        if let Message::Cancel { cause, .. } = &mut message
+            && self.scenario.slip == Some(Slip::Renamed)
+        {
+            cause.canceller = id(node);
         }
+        message
     }
 
     /// Gives when something sent now arrives, not before what was sent earlier.

@@ -13,7 +13,7 @@ use crate::{ActorId, Child, End, Event, Input, Life, Link, Message, On, Output, 
 pub(super) fn check(
     world: &mut World<'_>,
     node: usize,
-    before: &Before,
+    before: &Before<'_>,
     outputs: &[Output],
 ) -> Result<(), Violation> {
     super::rungs::check(world, node, before, outputs)?;
@@ -38,8 +38,8 @@ pub(crate) fn check_found(world: &World<'_>, node: usize, left: Option<Pid>) -> 
 }
 
 /// 11: a parent is told how its child ended, and of a status that is lost no more than that.
-fn check_status(world: &World<'_>, node: usize, before: &Before) -> Result<(), Violation> {
-    let Input::Exited { child, exit } = before.input else { return Ok(()) };
+fn check_status(world: &World<'_>, node: usize, before: &Before<'_>) -> Result<(), Violation> {
+    let Input::Exited { child, exit } = *before.input else { return Ok(()) };
     match world.pids[place(child)].and_then(|pid| world.kernel.at(pid).exit()) {
         Some(ended) if ended != exit => {
             let text = format_args!("{} is told of {child}: {exit}, and it was {ended}", id(node));
@@ -53,10 +53,10 @@ fn check_status(world: &World<'_>, node: usize, before: &Before) -> Result<(), V
 fn check_boot_death(
     world: &World<'_>,
     node: usize,
-    before: &Before,
+    before: &Before<'_>,
     outputs: &[Output],
 ) -> Result<(), Violation> {
-    let Input::Exited { child, exit } = before.input else { return Ok(()) };
+    let Input::Exited { child, exit } = *before.input else { return Ok(()) };
     let told = outputs.contains(&Output::Report(Event::Exited(child, exit)));
     if told || !world.oracle.heard[place(child)].started {
         return Ok(());
@@ -66,8 +66,13 @@ fn check_boot_death(
 }
 
 /// 31: no healthy child outlives its boot time.
-fn check_boot(world: &World<'_>, node: usize, before: &Before, outputs: &[Output]) -> Result<(), Violation> {
-    if before.input != Input::Tick {
+fn check_boot(
+    world: &World<'_>,
+    node: usize,
+    before: &Before<'_>,
+    outputs: &[Output],
+) -> Result<(), Violation> {
+    if *before.input != Input::Tick {
         return Ok(());
     }
     let nearly = world.scenario.limits.boot * 3 / 4;
@@ -89,7 +94,12 @@ fn check_boot(world: &World<'_>, node: usize, before: &Before, outputs: &[Output
 }
 
 /// 8: nothing is spawned once teardown began.
-fn check_spawn(world: &World<'_>, node: usize, before: &Before, outputs: &[Output]) -> Result<(), Violation> {
+fn check_spawn(
+    world: &World<'_>,
+    node: usize,
+    before: &Before<'_>,
+    outputs: &[Output],
+) -> Result<(), Violation> {
     let spawn = outputs.iter().find(|output| matches!(output, Output::Spawn { .. }));
     if spawn.is_none() || !before.life.is_teardown() {
         return Ok(());
@@ -190,7 +200,7 @@ fn is_healthy(world: &World<'_>, child: ActorId) -> bool {
 }
 
 /// 31: no task is given up that only waits for its output to be read. Asked before the timer fires.
-pub(crate) fn check_patience(world: &World<'_>, node: usize, before: &Before) -> Result<(), Violation> {
+pub(crate) fn check_patience(world: &World<'_>, node: usize, before: &Before<'_>) -> Result<(), Violation> {
     if !before.due || !is_kept_waiting(world, node) {
         return Ok(());
     }

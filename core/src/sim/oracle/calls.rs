@@ -83,16 +83,16 @@ impl Oracle {
 pub(super) fn check(
     world: &mut World<'_>,
     node: usize,
-    before: &Before,
+    before: &Before<'_>,
     outputs: &[Output],
 ) -> Result<(), Violation> {
     if !world.oracle.calls.is_kept {
         return Ok(());
     }
-    hear(world, node, &before.input);
+    hear(world, node, before.input);
     let mut outputs = outputs.iter();
-    outputs.try_for_each(|output| check_output(world, node, &before.input, output))?;
-    if let (Input::LinkLost { .. } | Input::Exited { .. }, Some(actor)) = (before.input, &world.actors[node])
+    outputs.try_for_each(|output| check_output(world, node, before.input, output))?;
+    if let (Input::LinkLost { .. } | Input::Exited { .. }, Some(actor)) = (*before.input, &world.actors[node])
     {
         let callees = &actor.machine.state().callees;
         world.oracle.calls.served.retain(|(at, call), _| *at != node || callees.contains_key(call));

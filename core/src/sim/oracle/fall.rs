@@ -9,20 +9,20 @@ use crate::{ActorId, Child, Event, Input, Link, Machine, Message, On, Output, Re
 
 /// R: a step of a teardown brings it nearer to its end, unless it is one of the few that may stutter.
 pub(super) fn check(
-    world: &World<'_>,
+    world: &mut World<'_>,
     node: usize,
-    before: &Before,
+    before: &Before<'_>,
     refused: Result<(), Refused>,
     outputs: &[Output],
 ) -> Result<(), Violation> {
-    let Some(actor) = world.actors[node].as_ref() else { return Ok(()) };
+    let Some(actor) = world.actors[node].as_mut() else { return Ok(()) };
     let Some(was) = before.rank.filter(|_| refused.is_ok()) else { return Ok(()) };
-    let rank = actor.machine.rank();
+    let rank = *actor.rank.insert(actor.machine.rank());
     let stutters = outputs
         .iter()
         .any(|output| matches!(output, Output::Report(Event::Stray(_)) | Output::DescribedAll { .. }));
     let gives_up = matches!(
-        before.input,
+        *before.input,
         Input::Started { child, .. } | Input::Exited { child, .. }
             if actor.machine.waits().all(|wait| wait.on != On::Child(child))
     );
@@ -40,8 +40,8 @@ pub(super) fn check(
 
 /// Tells whether a step may leave the rank of a teardown as it is: who says again what is known, or tells of what nobody
 /// waits for, brings no end nearer. Every other step does.
-fn may_stutter(before: &Before) -> bool {
-    match before.input {
+fn may_stutter(before: &Before<'_>) -> bool {
+    match *before.input {
         // Before its time.
         Input::Tick => !before.due,
         // Repeats, which may shorten a deadline.

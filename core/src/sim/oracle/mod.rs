@@ -40,7 +40,7 @@ pub use promise::{Number, Promise};
 
 use crate::sim::scenario::{Conduct, Scenario, Slip};
 use crate::sim::state::recode;
-use crate::sim::world::{World, id, place};
+use crate::sim::world::{Actor, World, id, place};
 use crate::{Child, End, Event, Input, Instant, Life, Machine, Message, Output, Payload, Refused};
 
 /// One broken promise.
@@ -120,8 +120,8 @@ impl Oracle {
 
 /// What is compared with the state after a step.
 #[derive(Debug)]
-pub(super) struct Before {
-    pub(super) input: Input,
+pub(super) struct Before<'i> {
+    pub(super) input: &'i Input,
     pub(super) life: Life,
     /// Its rank, once its teardown has begun.
     pub(super) rank: Option<(u8, u64)>,
@@ -132,14 +132,16 @@ pub(super) struct Before {
     stale: Option<String>,
 }
 
-impl Before {
-    pub(super) fn of(oracle: &Oracle, machine: &Machine, now: Instant, input: Input) -> Self {
-        let due = input == Input::Tick && machine.poll_timeout().is_some_and(|when| when <= now);
+impl<'i> Before<'i> {
+    pub(super) fn of(oracle: &Oracle, actor: &Actor, now: Instant, input: &'i Input) -> Self {
+        let machine = &actor.machine;
+        let due = *input == Input::Tick && machine.poll_timeout().is_some_and(|when| when <= now);
         let stale = due.then(|| stale_wait(oracle, machine, now)).flatten();
         let life = machine.life();
         let ends = life.is_teardown() && life != Life::Ended;
-        let phase = if ends { fall::awaited(machine, &input) } else { None };
-        Self { input, life, rank: ends.then(|| machine.rank()), due, phase, stale }
+        let phase = if ends { fall::awaited(machine, input) } else { None };
+        let rank = ends.then(|| actor.rank.unwrap_or_else(|| machine.rank()));
+        Self { input, life, rank, due, phase, stale }
     }
 
     /// Objects before the timer fires, so that the waits are still those of the moment.
@@ -163,12 +165,12 @@ fn stale_wait(oracle: &Oracle, machine: &Machine, now: Instant) -> Option<String
 pub(super) fn after(
     world: &mut World<'_>,
     node: usize,
-    before: &Before,
+    before: &Before<'_>,
     refused: Result<(), Refused>,
     outputs: &[Output],
 ) -> Result<(), Violation> {
-    hear(&mut world.oracle.heard, node, &before.input);
-    world.oracle.carry(node, &before.input);
+    hear(&mut world.oracle.heard, node, before.input);
+    world.oracle.carry(node, before.input);
     check_machine(world, node)?;
     acts::check(world, node, before, outputs)?;
     fall::check(world, node, before, refused, outputs)?;

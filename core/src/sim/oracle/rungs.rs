@@ -13,7 +13,7 @@ use crate::{ActorId, Event, Input, Link, Message, Output, Signal};
 pub(super) fn check(
     world: &mut World<'_>,
     node: usize,
-    before: &Before,
+    before: &Before<'_>,
     outputs: &[Output],
 ) -> Result<(), Violation> {
     for (at, output) in outputs.iter().enumerate() {
@@ -33,7 +33,7 @@ pub(super) fn check(
 fn check_rung(
     world: &mut World<'_>,
     node: usize,
-    before: &Before,
+    before: &Before<'_>,
     child: ActorId,
     signal: Signal,
 ) -> Result<(), Violation> {
@@ -50,7 +50,7 @@ fn check_rung(
     heard.rungs |= rung;
     let (promise, which) = match () {
         () if taken >= rung => (Promise::RungOrder, "is no higher rung than the last"),
-        () if before.input == Input::Tick && !before.due => (Promise::EarlyRung, "comes before its time"),
+        () if *before.input == Input::Tick && !before.due => (Promise::EarlyRung, "comes before its time"),
         () => return Ok(()),
     };
     let text = format_args!("{signal:?} from {} to {child} {which}", id(node));
@@ -68,7 +68,7 @@ fn check_last(world: &World<'_>, node: usize, child: ActorId) -> Result<(), Viol
 }
 
 /// 18: who acknowledges a cancel is cancelled already.
-fn check_ack(world: &World<'_>, node: usize, before: &Before, said: &[Output]) -> Result<(), Violation> {
+fn check_ack(world: &World<'_>, node: usize, before: &Before<'_>, said: &[Output]) -> Result<(), Violation> {
     let is_cancel = |output: &Output| matches!(output, Output::Report(Event::Cancelling(_)));
     if before.life.is_teardown() || said.iter().any(is_cancel) {
         return Ok(());

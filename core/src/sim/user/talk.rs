@@ -37,8 +37,8 @@ enum Way {
 
 impl World<'_> {
     /// Lets a user hear what the shell has for it, if that is about a call.
-    pub(crate) fn pass_on(&mut self, node: usize, output: Output) {
-        let slow = match output {
+    pub(crate) fn pass_on(&mut self, node: usize, output: &Output) {
+        let slow = match *output {
             Output::Offer { .. } | Output::Item { .. } => true,
             Output::Report(crate::Event::Up(_) | crate::Event::Gone(_))
             | Output::Begun { .. }
@@ -56,12 +56,12 @@ impl World<'_> {
         }
         let what = format_args!("{}'s code takes up a call after", id(node));
         let after = if slow { self.pick(Source::Script, &[0, 1, 40], what) } else { Duration::ZERO };
-        self.at(self.now.after(after), Event::Said { node, output });
+        self.at(self.now.after(after), Event::Said { node, output: *output });
     }
 
     /// A user has heard something of a call.
-    pub(crate) fn talk(&mut self, node: usize, output: Output) -> Result<(), Violation> {
-        match output {
+    pub(crate) fn talk(&mut self, node: usize, output: &Output) -> Result<(), Violation> {
+        match *output {
             Output::Report(crate::Event::Up(actor) | crate::Event::Gone(actor))
             | Output::Reached { actor, .. } => self.wake(node, place(actor))?,
             Output::Unreached { actor, .. } => self.give_up(node, actor)?,
