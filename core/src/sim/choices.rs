@@ -130,25 +130,30 @@ impl Choices {
         for (source, most) in [(Source::Conduct, 10), (Source::Fault, 1)] {
             streams[source as usize].1 = streams[source as usize].1.min(most);
         }
-        Self { from: From::Seed(streams), made: Vec::new() }
+        Self::of(From::Seed(streams))
     }
 
     /// Gives choices from bytes, each ninth of which is one source's; when they are used up, the defaults.
     #[must_use]
     pub fn bytes(bytes: &[u8]) -> Self {
-        Self { from: From::Bytes { bytes: bytes.to_vec(), used: [0; Source::COUNT] }, made: Vec::new() }
+        Self::of(From::Bytes { bytes: bytes.to_vec(), used: [0; Source::COUNT] })
     }
 
     /// Gives the choices of an earlier run again.
     #[must_use]
     pub fn replay(trace: Trace) -> Self {
-        Self { from: From::Trace { trace, used: [0; Source::COUNT] }, made: Vec::new() }
+        Self::of(From::Trace { trace, used: [0; Source::COUNT] })
     }
 
     /// Gives these choices in the order in which they are asked for, then the defaults.
     #[must_use]
     pub fn prefix(prefix: Vec<u32>) -> Self {
-        Self { from: From::Prefix(prefix), made: Vec::new() }
+        Self::of(From::Prefix(prefix))
+    }
+
+    /// With room for what a run of a small tree chooses.
+    fn of(from: From) -> Self {
+        Self { from, made: Vec::with_capacity(256) }
     }
 
     /// Begins anew with these choices, in the room of the old ones.
@@ -194,7 +199,11 @@ impl Choices {
     /// Gives the choices made so far, source by source.
     #[must_use]
     pub fn trace(&self) -> Trace {
-        self.made.iter().copied().collect()
+        let mut counts = [0; Source::COUNT];
+        self.made.iter().for_each(|choice| counts[choice.source as usize] += 1);
+        let mut trace = Trace { streams: counts.map(Vec::with_capacity) };
+        self.made.iter().for_each(|choice| trace.streams[choice.source as usize].push(choice.taken));
+        trace
     }
 }
 

@@ -26,9 +26,9 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    /// Keeps the hash of every output, with its time.
+    /// Keeps the hash of every output, with its time; most runs of a small tree say no more than there is room for.
     pub(super) fn hashed() -> Self {
-        Self { hash: Some(Words::default()), ..Self::default() }
+        Self { hash: Some(Words::with_room(8192)), ..Self::default() }
     }
 
     /// Keeps the hash, a line for each input and each output, and the records.

@@ -153,7 +153,7 @@ impl<'a> World<'a> {
             struck: false,
             agenda: Agenda::default(),
             outputs: Vec::new(),
-            bytes: Vec::new(),
+            bytes: Vec::with_capacity(512),
             codes: None,
             steps: 0,
             turns: 0,

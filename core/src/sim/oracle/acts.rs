@@ -157,7 +157,7 @@ pub(super) fn check_output(world: &mut World<'_>, node: usize, output: &Output) 
         // Who gets no turn plans from when it was to, and says so later: that is taken from those below.
         Output::Send { link: Link::Child(child), message: Message::Cancel { left, .. }, .. } => {
             let bound = world.actors[place(*child)].as_ref().map(|actor| actor.machine.teardown_bound());
-            let late = world.conducts[node].script().pauses() && bound.is_some_and(|bound| *left < bound);
+            let late = world.oracle.pauses[node] && bound.is_some_and(|bound| *left < bound);
             world.oracle.rushed[place(*child)] |= late;
             Ok(())
         }
@@ -189,7 +189,7 @@ fn is_healthy(world: &World<'_>, child: ActorId) -> bool {
     let sound = |process: &Process| process.is_sound() && !process.stopped;
     let runs = world.pids[node].is_some_and(|pid| sound(world.kernel.at(pid)));
     let script = world.conducts[node].script();
-    let pauses = world.scenario.parent(node).is_some_and(|parent| world.conducts[parent].script().pauses());
+    let pauses = world.scenario.parent(node).is_some_and(|parent| world.oracle.pauses[parent]);
     let able = script.answers() || (script.is_command() && script.is_benign() && !pauses);
     let ended = world.life(node) == Some(Life::Ended);
     let linked = script.is_command() || (wire.parent_end && wire.child_end);
@@ -218,7 +218,7 @@ pub(crate) fn check_patience(world: &World<'_>, node: usize, before: &Before<'_>
 /// Tells whether a task that loses no time elsewhere can't end because its actor's parent, whose driver works, does not
 /// read what it writes.
 fn is_kept_waiting(world: &World<'_>, node: usize) -> bool {
-    let parent = world.scenario.parent(node).filter(|parent| !world.conducts[*parent].script().pauses());
+    let parent = world.scenario.parent(node).filter(|parent| !world.oracle.pauses[*parent]);
     let parent = parent.and_then(|parent| world.pids[parent]);
     world.is_writing(node)
         && world.conducts[node].script().is_benign()

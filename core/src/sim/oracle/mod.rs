@@ -75,6 +75,8 @@ impl fmt::Display for Violation {
 #[derive(Clone, Debug)]
 pub(super) struct Oracle {
     pub(super) healthy: bool,
+    /// Whose driver is held up for a while: nobody's bound knows of that.
+    pub(super) pauses: Vec<bool>,
     /// Who was stopped before it was ready: it has less time than it may need, and so has all below it.
     pub(super) rushed: Vec<bool>,
     pub(super) heard: Vec<Heard>,
@@ -99,6 +101,7 @@ impl Oracle {
     pub(super) fn new(scenario: &Scenario, conducts: &[Conduct]) -> Self {
         Self {
             healthy: scenario.nets.tasks && conducts.iter().all(|conduct| conduct.script().is_benign()),
+            pauses: conducts.iter().map(|conduct| conduct.script().pauses()).collect(),
             rushed: conducts.iter().map(|_| false).collect(),
             heard: conducts.iter().map(|_| Heard::default()).collect(),
             began: conducts.iter().map(|_| None).collect(),
@@ -228,7 +231,7 @@ pub(super) fn check_codes(world: &mut World<'_>) -> Result<(), Violation> {
 fn check_late(world: &mut World<'_>, node: usize) -> Result<(), Violation> {
     let now = world.now;
     let Some(actor) = world.actors[node].as_ref() else { return Ok(()) };
-    if !actor.machine.life().is_teardown() || world.conducts[node].script().pauses() {
+    if !actor.machine.life().is_teardown() || world.oracle.pauses[node] {
         return Ok(());
     }
     let began = *world.oracle.began[node].get_or_insert(now);

@@ -10,6 +10,11 @@ use xxhash_rust::xxh3::xxh3_128;
 pub(crate) struct Words(Vec<u8>);
 
 impl Words {
+    /// Begins with room for so many bytes.
+    pub(crate) fn with_room(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     /// Takes in a number.
     pub(super) fn number(&mut self, number: u64) {
         match u8::try_from(number) {
