@@ -203,7 +203,8 @@ impl Hash for Deadlines {
 
 impl Serialize for Deadlines {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut armed = serializer.serialize_seq(Some(self.armed().count()))?;
+        let count = self.heap.iter().filter(|(at, ..)| *at < Instant::MAX).count();
+        let mut armed = serializer.serialize_seq(Some(count))?;
         self.armed().try_for_each(|entry| armed.serialize_element(&entry))?;
         armed.end()
     }

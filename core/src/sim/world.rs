@@ -37,8 +37,7 @@ pub(super) struct Actor {
     pub(super) rank: Option<(u8, u64)>,
     /// What its machine puts into a key, if a search has taken it since the machine's last input.
     pub(super) print: Option<Arc<Print>>,
-    /// Its machine's state when its encoding was checked last, or that of another before; where no search knows of all
-    /// states.
+    /// The state that it, or before that another, was in when it was checked last, where no search knows of all.
     pub(super) checked: Option<Box<State>>,
     pub(super) begun: bool,
     /// Whether its machine took an input at this moment.
