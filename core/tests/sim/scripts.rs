@@ -248,6 +248,7 @@ fn a_script_is_judged_by_its_verbs() {
         !script(&[Serve, OnCall, Work, Answer]).is_benign(),
         "whoever calls it waits for more than messages"
     );
+    assert!(!script(&[Serve, OnCall, Hear, Answer]).is_benign(), "its caller need not say anything");
     assert!(script(&[Work, ExitHard]).answers());
     assert!(!script(&[Work, Return, OnDone, Wedge]).answers());
     assert!(script(&[Work, Fail]).ends() && !script(&[Serve, OnCancel, Fail]).ends());

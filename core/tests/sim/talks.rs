@@ -3,9 +3,10 @@
 
 use windrow_core::sim::Verb::*;
 use windrow_core::sim::{
-    Choices, Conduct, Exploration, Plan, Report, Scenario, Trace, Verb, explore, mixed, record, run,
+    Choices, Conduct, Exploration, Plan, Promise, Report, Scenario, Slip, Trace, Verb, explore, mixed,
+    record, run,
 };
-use windrow_core::{ActorId, Answer, Cause, Ending, Event, Input, Message, Output, Word};
+use windrow_core::{ActorId, Answer, Cause, Ending, Event, Input, Message, Output, Record, Side, Word};
 
 /// How often each is tried.
 const SEEDS: u64 = if cfg!(debug_assertions) { 200 } else { 5000 };
@@ -116,6 +117,62 @@ fn who_calls_one_that_has_ended_hears_that_it_is_gone() {
         gone |= heard(&report).any(|(_, output)| lost(&output));
     }
     assert!(gone, "no call crosses an end, so nothing is shown");
+}
+
+/// A root that calls its child, which wants to hear something before it answers.
+fn heard_first(caller: &[Verb]) -> Scenario {
+    let mut scenario = Scenario::of(vec![0]).script(0, caller).script(1, &[Serve, OnCall, Hear, Items(2)]);
+    scenario.nets.user = false;
+    scenario
+}
+
+/// What comes is taken before it answers; who says that no more will come is not waited for.
+#[test]
+fn who_is_called_hears_its_caller_before_it_answers() {
+    let sends = [Reads(1), CallAt(1), CancelSelf, Return];
+    let ends = [Reads(1), Only(0), CallAt(1), CancelSelf, Return];
+    let takes = |record: &Record| record.actor == ActorId(2) && matches!(record.input, Input::Taken { .. });
+    for (caller, taken) in [(&sends[..], true), (&ends, false)] {
+        let told = fair(&heard_first(caller));
+        assert_eq!(told.records.iter().any(takes), taken, "{told}");
+        assert!(told.outcome.is_some(), "{told}");
+        for seed in 0..SEEDS {
+            let report = run(&heard_first(caller), Choices::seed(seed));
+            assert!(report.is_clean() && report.outcome.is_some(), "seed {seed}: {report}");
+        }
+    }
+}
+
+/// Who is called waits for an item, and its caller for the answer: that is how their user wrote it. So the tree stays, and
+/// nobody is to blame, until a deadline is over or somebody cancels.
+#[test]
+fn a_caller_that_never_sends_is_waited_for_until_something_else_ends_that() {
+    let never = heard_first(&[Quiet, CallAt(1), Return]);
+    let stays = fair(&never);
+    assert!(stays.outcome.is_none(), "{stays}");
+    let within = heard_first(&[Quiet, Within(100), CallAt(1), CancelSelf, Return]);
+    let mut cancelled = never.clone();
+    cancelled.nets.user = true;
+    for scenario in [within, cancelled] {
+        for seed in 0..SEEDS {
+            let report = run(&scenario, Choices::seed(seed));
+            assert!(report.is_clean() && report.outcome.is_some(), "seed {seed}: {report}");
+        }
+    }
+}
+
+/// It sends, and its item comes to nobody: whoever waits for that is stuck.
+#[test]
+fn who_waits_for_an_item_that_was_sent_is_stuck() {
+    let mut deaf = heard_first(&[CallAt(1), Return]);
+    deaf.slip = Some(Slip::Mishears(|outputs| {
+        outputs
+            .retain(|output| !matches!(output, Output::Item { context, .. } if context.side == Side::Callee));
+    }));
+    let told = record(&deaf, Choices::replay(Trace::default()));
+    assert_eq!(told.violation.as_ref().map(|found| found.promise), Some(Promise::Hang), "{told}");
+    let because = told.explanation.as_ref().map(|told| told.because.clone()).unwrap_or_default();
+    assert_eq!(because, "a2 waits for an item of a1, its caller, and none comes", "{told}");
 }
 
 #[test]

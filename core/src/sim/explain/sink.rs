@@ -122,7 +122,7 @@ fn parent_sink(world: &World<'_>, node: usize, wait: &Wait) -> Option<End> {
 fn code_sink(world: &World<'_>, node: usize) -> End {
     let me = id(node);
     let Some(parent) = world.scenario.parent(node).filter(|parent| world.life(*parent).is_none()) else {
-        return silent(format!("only the user's code in {me} could end that"));
+        return own_code(world, node);
     };
     let text = format!("only {}, its parent, would cancel {me}, and it is dead", id(parent));
     let copies = world.kernel.all().filter(|(_, process)| process.is_alive());
@@ -140,9 +140,7 @@ fn code_sink(world: &World<'_>, node: usize) -> End {
 /// Says why a call is not answered.
 fn call_sink(world: &World<'_>, node: usize, wait: &Wait) -> End {
     let me = id(node);
-    let Some((far, _)) = world.called_by(wait) else {
-        return silent(format!("only the user's code in {me} could end that"));
-    };
+    let Some((far, _)) = world.called_by(wait) else { return own_code(world, node) };
     let called = id(far);
     if world.is_thrown_away(wait) {
         return (Sink::LostWake, format!("{called} has answered {me}, and the answer was thrown away"));
@@ -154,7 +152,20 @@ fn call_sink(world: &World<'_>, node: usize, wait: &Wait) -> End {
         let text = format!("{me} has given {called} up, and keeps its channel to it open");
         return (Sink::SilentEnvironment, text);
     }
-    silent(format!("{called} is alive, and does not answer"))
+    silent(unheard(world, far).unwrap_or_else(|| format!("{called} is alive, and does not answer")))
+}
+
+/// Says that an actor's own code is what does not end, and for what that waits, if it is known.
+fn own_code(world: &World<'_>, node: usize) -> End {
+    let code = || format!("only the user's code in {} could end that", id(node));
+    silent(unheard(world, node).unwrap_or_else(code))
+}
+
+/// Says of whom an item is waited for by one who is called, if it is.
+fn unheard(world: &World<'_>, called: usize) -> Option<String> {
+    let context = world.serving(called).filter(|serving| serving.hears.is_some())?.context;
+    let (caller, _) = world.across(called, context.link)?;
+    Some(format!("{} waits for an item of {}, its caller, and none comes", id(called), id(caller)))
 }
 
 pub(super) fn is_never(until: Until) -> bool {

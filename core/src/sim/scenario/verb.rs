@@ -55,6 +55,8 @@ pub enum Verb {
     Lossy,
     /// It takes so many of the items that come of each of its calls, reads no further and says so.
     Only(u16),
+    /// It sends nothing to whom it calls; else it sends an item whenever there is room for one.
+    Quiet,
 
     /// Waits until it is cancelled, or for its children; not at all when it is cancelled already.
     Serve,
@@ -81,6 +83,8 @@ pub enum Verb {
     CallAt(u8),
     /// Cancels the actor at a place of the tree once that is up.
     CancelAt(u8),
+    /// Waits for an item of its caller and takes it, unless none will come any more. Only who is called does.
+    Hear,
     /// Answers its caller: fills the window and returns.
     Answer,
     /// Answers its caller with so many items, each when there is room for it, and returns.

@@ -61,6 +61,10 @@ pub(crate) struct Serving {
     pub(crate) sent: u16,
     /// It says so when it has sent all of them.
     pub(crate) streams: bool,
+    /// It waits for an item, and goes on there.
+    pub(crate) hears: Option<u8>,
+    /// How many items came that it has not taken.
+    pub(crate) came: u16,
     /// It has done what it can, and will answer.
     pub(crate) over: bool,
     /// It was cancelled while it waited for somebody else's answer, and could not hear that.

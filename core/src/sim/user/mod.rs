@@ -194,6 +194,7 @@ impl World<'_> {
             }
             Verb::Ready => return self.ask(node, Input::Ready),
             Verb::Call | Verb::CallAt(_) | Verb::CancelAt(_) => return self.reach(node, verb, next),
+            Verb::Hear => return self.hear(node, next),
             Verb::Answer => self.begin_to_answer(node, 1, false)?,
             Verb::Items(many) => self.begin_to_answer(node, many, true)?,
             Verb::Spawn => return self.spawn_late(node, next - 1).map(|()| Then::GoesOn),

@@ -6,10 +6,12 @@
 use super::NURSERY;
 use super::body::{Body, Calling, Serving};
 use super::talk::{BYTES, ENDPOINT};
+use crate::sim::event::Event;
+use crate::sim::kernel::Then;
 use crate::sim::oracle::Violation;
 use crate::sim::scenario::Verb;
 use crate::sim::world::{World, id};
-use crate::{Answer, Callee, ContextId, End, Error, Input, Kind, Payload, ScopeId, Side};
+use crate::{Answer, Callee, ContextId, End, Error, Half, Input, Kind, Output, Payload, ScopeId, Side};
 
 /// Tells whether a scope is that of what is done for a caller.
 pub(crate) fn is_served(scope: ScopeId) -> bool {
@@ -50,6 +52,8 @@ impl World<'_> {
             left: 0,
             sent: 0,
             streams: false,
+            hears: None,
+            came: 0,
             over: false,
             missed: false,
         };
@@ -59,22 +63,80 @@ impl World<'_> {
         self.react(node, Verb::OnCall)
     }
 
-    /// Begins to answer its caller, with so many items. A call that was begun already, or is over, has its answer.
+    /// Begins to answer its caller, with so many items. A call that is answered already, or is over, has its answer.
     pub(super) fn begin_to_answer(&mut self, node: usize, many: u16, streams: bool) -> Result<(), Violation> {
-        let Some(context) = self.served(node) else { return Ok(()) };
-        if let Some(serving) = self.serving_mut(node) {
+        let phase = self.phase_of_call(node);
+        let Some(serving @ Serving { left: 0, sent: 0, .. }) = self.serving_mut(node) else { return Ok(()) };
+        if let Some(Callee::Serving | Callee::Begun) = phase {
             (serving.left, serving.streams) = (many, streams);
         }
+        // Who has heard its caller before may have room already.
+        if phase == Some(Callee::Begun) { self.send_items(node) } else { self.begin_to_talk(node) }
+    }
+
+    /// Opens its end of the stream, if it serves a call and has not begun to answer.
+    fn begin_to_talk(&mut self, node: usize) -> Result<(), Violation> {
+        let serves = self.phase_of_call(node) == Some(Callee::Serving);
+        let Some(Serving { context, .. }) = self.serving(node).filter(|_| serves) else { return Ok(()) };
+        let context = *context;
         self.give(node, Input::Begin { context, payload: BYTES })?.ok();
         self.give(node, Input::OpenStream { context, window: 1, lossy: false })?.ok();
         Ok(())
     }
 
-    /// Gives the call that an actor serves and has not begun to answer.
-    pub(super) fn served(&self, node: usize) -> Option<ContextId> {
+    /// Gives where the call is that an actor serves.
+    fn phase_of_call(&self, node: usize) -> Option<Callee> {
         let context = self.serving(node)?.context;
-        let call = self.actors[node].as_ref()?.machine.state().callees.get(&context)?;
-        (call.phase == Callee::Serving).then_some(context)
+        Some(self.actors[node].as_ref()?.machine.state().callees.get(&context)?.phase)
+    }
+
+    /// Waits for an item of its caller. Who is not called has none.
+    pub(super) fn hear(&mut self, node: usize, next: u8) -> Result<Then, Violation> {
+        if !self.script(node).serves(next) {
+            return Ok(Then::GoesOn);
+        }
+        self.begin_to_talk(node)?;
+        if let Some(serving) = self.serving_mut(node) {
+            serving.hears = Some(next);
+        }
+        self.hear_on(node).map(|()| Then::Waits)
+    }
+
+    /// An item of its caller has come.
+    pub(super) fn hear_item(&mut self, node: usize, context: ContextId) -> Result<(), Violation> {
+        let hears = self.script(node).has(Verb::Hear);
+        let is_this = |serving: &&mut Serving| hears && serving.context == context;
+        let Some(serving) = self.serving_mut(node).filter(is_this) else { return Ok(()) };
+        serving.came += 1;
+        self.hear_on(node)
+    }
+
+    /// Goes on, if it waits for an item, and one is there or none will come.
+    pub(super) fn hear_on(&mut self, node: usize) -> Result<(), Violation> {
+        let is_last = self.has_heard_all(node);
+        let Some(Serving { context, hears, came, over: false, .. }) = self.serving_mut(node) else {
+            return Ok(());
+        };
+        let (context, is_here) = (*context, *came > 0);
+        let Some(next) = hears.take_if(|_| is_here || is_last) else { return Ok(()) };
+        *came = came.saturating_sub(1);
+        if is_here {
+            self.give(node, Input::Taken { context, items: 1 })?.ok();
+        }
+        self.go_on(node, next)
+    }
+
+    /// Tells whether nothing will come of the caller that is served, and nothing is on its way to the code that serves it.
+    fn has_heard_all(&self, node: usize) -> bool {
+        let Some(of) = self.serving(node).map(|serving| serving.context) else { return false };
+        let state = self.actors[node].as_ref().map(|actor| actor.machine.state());
+        let call = state.and_then(|state| state.callees.get(&of));
+        let is_item = |event: &Event| match event {
+            Event::Said { node: at, output: Output::Item { context, .. } } => *at == node && *context == of,
+            _ => false,
+        };
+        let is_over = call.is_some_and(|call| call.flow.into == Half::Ended);
+        is_over && !self.agenda.iter().any(|(_, event)| is_item(event))
     }
 
     /// Sends items as long as there is room for them; after the last it lets go of its end of the stream, and returns.
@@ -181,6 +243,10 @@ impl World<'_> {
         match self.serving(node) {
             None => false,
             Some(serving) if serving.context != context => !serving.over,
+            // It has room for the item that it waits for, and only a caller of few words sends none.
+            Some(Serving { hears: Some(_), over: false, .. }) => {
+                caller.is_none_or(|caller| self.is_silent(caller) || self.script(caller).has(Verb::Quiet))
+            }
             // An item that there is room for is sent at once, and room is made by who takes items.
             Some(Serving { left: 1.., over: false, .. }) => {
                 caller.is_none_or(|caller| self.is_silent(caller) || !takes(caller))

@@ -43,6 +43,7 @@ impl World<'_> {
             Output::Report(crate::Event::Up(_) | crate::Event::Gone(_))
             | Output::Begun { .. }
             | Output::Credited { .. }
+            | Output::StreamEnded { .. }
             | Output::Ended { .. }
             | Output::Reached { .. }
             | Output::Unreached { .. } => false,
@@ -50,8 +51,13 @@ impl World<'_> {
             _ => return,
         };
         let script = self.script(node);
-        let is_read = script.reads().is_some();
-        if !script.talks() || matches!(output, Output::Item { .. } if !is_read) {
+        let hears = |context: ContextId| context.side == Side::Callee && script.has(Verb::Hear);
+        let is_for_nobody = match output {
+            Output::Item { context, .. } => script.reads().is_none() && !hears(context),
+            Output::StreamEnded { context } => !hears(context),
+            _ => false,
+        };
+        if !script.talks() || is_for_nobody {
             return;
         }
         let what = format_args!("{}'s code takes up a call after", id(node));
@@ -70,8 +76,10 @@ impl World<'_> {
             Output::Item { context, payload } if context.side == Side::Caller => {
                 self.take_item(node, context, payload)?;
             }
+            Output::Item { context, .. } => self.hear_item(node, context)?,
+            Output::StreamEnded { .. } => self.hear_on(node)?,
             Output::Credited { context, .. } if context.side == Side::Callee => self.send_items(node)?,
-            Output::Credited { context, .. } => {
+            Output::Credited { context, .. } if !self.script(node).has(Verb::Quiet) => {
                 self.give(node, Input::Push { context, payload: BYTES })?.ok();
             }
             Output::CancelBody { scope, .. }
