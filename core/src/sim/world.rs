@@ -319,7 +319,9 @@ impl<'a> World<'a> {
         if let Some(pid) = self.pids[node] {
             self.kernel.at_mut(pid).block = None;
         }
+        let unread = self.oversleep(node);
         self.open_mailbox(node);
+        self.mailboxes[node].extend(unread);
     }
 
     /// Tells whether something came for an actor and was never looked at.

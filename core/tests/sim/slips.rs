@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use windrow_core::sim::Verb::{
-    Answer, CallAt, CancelSelf, Items, OnCall, Only, Reads, Return, Serve, Within,
+    Answer, CallAt, CancelSelf, Items, OnCall, Only, Peer, Reads, Return, Serve, Sleep, Starve, Within, Write,
 };
 use windrow_core::sim::{
     Choices, Conduct, Nets, Promise, Scenario, Slip, Trace, explore, record, shrink, swarm,
@@ -156,6 +156,23 @@ fn who_does_not_say_that_nobody_reads_a_stream_any_more_is_found_out() {
         .script(1, &[Serve, OnCall, Items(5)]);
     scenario.nets = Nets { user: false, ..Nets::ALL };
     check(&scenario, Slip::Unsaid, Promise::Hang, 0);
+}
+
+/// A child writes less than a pipe holds, and so it waits for nobody; its parent has no turn by then.
+#[test]
+fn an_output_that_nobody_reads_is_found_out() {
+    let mut scenario =
+        Scenario::tree(1, 2).script(1, &[Sleep(20), Starve]).script(2, &[Sleep(30), Write(20), Serve]);
+    scenario.nets = Nets { user: false, ..Nets::ALL };
+    check(&scenario, Slip::Overslept, Promise::Unconsumed, 0);
+}
+
+/// A peer leaves while nobody looks: nothing waits for that.
+#[test]
+fn a_connection_whose_end_nobody_hears_is_found_out() {
+    let mut scenario = Scenario::tree(1, 1).script(1, &[Peer, Sleep(5), Starve, Serve]);
+    scenario.nets = Nets { user: false, ..Nets::ALL };
+    check(&scenario, Slip::Overslept, Promise::Unconsumed, 0);
 }
 
 /// Three spawns lie in a template's queue when the user cancels, or one of those before them fails.

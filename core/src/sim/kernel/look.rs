@@ -2,7 +2,7 @@
 //!
 //! The rule: one look finds all that is there, however many deaths led to it.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use super::processes::{Pid, Process, Vital, What};
@@ -33,6 +33,20 @@ impl World<'_> {
             self.answer_sweep(node, me, child);
         }
         self.answer_clear(node, me);
+    }
+
+    /// Takes from what came while an actor had no turn all that its shell will not look at.
+    pub(crate) fn oversleep(&mut self, node: usize) -> VecDeque<Event> {
+        let mut unread = VecDeque::new();
+        if self.scenario.slip == Some(Slip::Overslept) {
+            let is_readable = |event: &Event| match event {
+                Event::Fact { fact, .. } => matches!(fact, Input::Received { .. } | Input::LinkLost { .. }),
+                event => matches!(event, Event::Line { .. } | Event::Drain { .. }),
+            };
+            let came = core::mem::take(&mut self.mailboxes[node]);
+            (unread, self.mailboxes[node]) = came.into_iter().partition(is_readable);
+        }
+        unread
     }
 
     /// Lists what was adopted and is dead, or all that is.

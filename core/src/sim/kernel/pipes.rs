@@ -40,6 +40,12 @@ impl World<'_> {
         self.pipes.get(&node).is_some_and(|pipe| pipe.owed > 0)
     }
 
+    /// Lists those whose captured output is not read to its end.
+    pub(crate) fn unread_outputs(&self) -> impl Iterator<Item = usize> + '_ {
+        let unread = self.pipes.iter().filter(|(_, pipe)| pipe.fill > 0 || pipe.ended);
+        unread.map(|(of, _)| *of)
+    }
+
     fn write(&mut self, node: usize) {
         let Some(parent) = self.scenario.parent(node) else {
             // What the root writes to is no pipe of ours.

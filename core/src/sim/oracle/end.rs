@@ -1,7 +1,9 @@
 //! What must hold when nothing can happen any more: nobody is alive who should have ended, nobody dead is uncollected, no
 //! file is left, and the books agree.
 //!
-//! The rule: the model has no outer process that sweeps after the root. What the root names as left, it may leave.
+//! The rule: the model has no outer process that sweeps after the root. What the root names as left, it may leave. What
+//! a shell is to read, from pipes and connections, it has read, whatever its user does; what it has for its user, an item
+//! or an answer, that one may leave.
 
 use alloc::format;
 
@@ -14,6 +16,7 @@ use crate::sim::world::{World, id};
 pub(crate) fn end(world: &World<'_>) -> Result<(), Violation> {
     world.living().into_iter().try_for_each(|pid| check_living(world, pid))?;
     check_zombies(world)?;
+    check_unread(world)?;
     // Nobody is left who would clear away after a dead root, or after what it named as left.
     if !is_told(world) && !is_rootless(world) {
         world.check_directory()?;
@@ -52,6 +55,26 @@ fn check_zombies(world: &World<'_>) -> Result<(), Violation> {
         Some((pid, _)) => {
             let text = format_args!("process {pid} is never collected");
             Err(Violation::told(Promise::Zombie, world.now, text))
+        }
+        None => Ok(()),
+    }
+}
+
+/// 45: whoever could has read all that came.
+fn check_unread(world: &World<'_>) -> Result<(), Violation> {
+    let reads = |node: &usize| {
+        let alive = world.pids[*node].is_some_and(|pid| world.kernel.at(pid).runs());
+        alive && world.actors[*node].as_ref().is_some_and(|actor| actor.begun && actor.outcome.is_none())
+    };
+    let reader = |of| world.scenario.parent(of).filter(reads);
+    if let Some((of, reader)) = world.unread_outputs().find_map(|of| Some((of, reader(of)?))) {
+        let text = format_args!("{} never reads what {} has written", id(reader), id(of));
+        return Err(Violation::told(Promise::Unconsumed, world.now, text));
+    }
+    match (0..world.actors.len()).filter(reads).find(|node| world.is_unread(*node)) {
+        Some(node) => {
+            let text = format_args!("something came for {} and is never looked at", id(node));
+            Err(Violation::told(Promise::Unconsumed, world.now, text))
         }
         None => Ok(()),
     }

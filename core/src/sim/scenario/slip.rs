@@ -36,6 +36,8 @@ pub enum Slip {
     Torn,
     /// It says that it has collected a dead child, and has not.
     Uncollected,
+    /// It never looks at what it could have read while it had no turn.
+    Overslept,
     /// It says that no stranger is there, and has not looked.
     Unlooked,
     /// It takes what its machine says at a step for what this makes of it; so a machine's mistakes can be played too.
