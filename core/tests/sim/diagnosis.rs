@@ -106,6 +106,8 @@ fn an_explanation_says_who_it_is_and_what_is_so() {
         ),
         (Defect::FlatDeadlines, "ShortDeadline: a2 hurries a3 "),
         (Defect::DuplicateCancel, "ShortDeadline: a1 hurries a2 "),
+        // Who is wedged below it is what it waits for, and no reason to be silent itself.
+        (Defect::CancelInline, "ms ago, and holds back its ack"),
         (Defect::InheritedFds, "a copy of its end of their channel is held by a"),
         (Defect::AbandonedThread, "a1 has given a2 up, and keeps its channel to it open"),
         (Defect::FirstErrorMasked, "and a1 had it last"),

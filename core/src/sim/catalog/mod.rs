@@ -198,7 +198,7 @@ pub const HANGS: &[Hang] = &[
         defect: Defect::CancelInline,
         rule: "the machine never waits inside an input",
         promise: Promise::Escalation,
-        sink: Some(Sink::SilentEnvironment),
+        sink: Some(Sink::HeldBack),
         scenario: || Scenario::tree(1, 2).menu(&[Conduct::Wedge]),
         reach: Reach::Whole,
     },

@@ -13,7 +13,7 @@ use crate::sim::event::Event;
 use crate::sim::kernel::{Block, What};
 use crate::sim::oracle::{Promise, is_answered};
 use crate::sim::world::{World, id, place};
-use crate::{ActorId, Child, Life, Link, On, Until, Wait};
+use crate::{ActorId, Child, Input, Instant, Life, Link, Message, On, Until, Wait};
 
 /// What a chain of waits ends in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum Sink {
     SwallowedDeadline,
     /// A deadline was over while who should answer was on its way.
     ShortDeadline,
+    /// Who should answer could have at once, and has not.
+    HeldBack,
     /// A wait in teardown has no deadline.
     NoDeadline,
     /// A shield hides what would end the wait.
@@ -64,17 +66,42 @@ impl fmt::Display for Explanation {
 pub(crate) fn explain(world: &World<'_>, broken: Promise) -> Option<Explanation> {
     let spins = if broken == Promise::Livelock { spin(world) } else { None };
     let told = spins.or_else(|| follow(world))?;
-    match too_soon(world, &told) {
-        Some(because) if broken == Promise::Escalation => {
-            Some(Explanation { sink: Sink::ShortDeadline, because, ..told })
-        }
-        _ => Some(told),
+    if broken != Promise::Escalation {
+        return Some(told);
     }
+    let held = || told.actors.iter().find_map(|child| held_back(world, *child));
+    match held().or_else(|| too_soon(world, &told)) {
+        Some((sink, because)) => Some(Explanation { sink, because, ..told }),
+        None => Some(told),
+    }
+}
+
+/// Says how long an actor that is hurried has known that it is to end, if it never acknowledged that, though it runs and
+/// has a channel: whatever it waits for itself, it need not for that.
+fn held_back(world: &World<'_>, child: ActorId) -> Option<(Sink, String)> {
+    let (node, ack) = (place(child), Input::Received { link: Link::Child(child), message: Message::Ack });
+    let is_ack = |event: &Event| matches!(event, Event::Fact { fact, .. } if *fact == ack);
+    let wire = world.wires[node];
+    let linked = wire.parent_end && wire.child_end && !wire.severed && !wire.broken;
+    let runs = world.pids[node].is_some_and(|pid| world.kernel.at(pid).runs());
+    let said = world.oracle.heard[node].ack || world.agenda.iter().any(|(_, event)| is_ack(event));
+    let (since, _) = (world.oracle.began[node]?, is_hurried(world, child)?);
+    let held = linked && runs && !said && since < world.now;
+    let text = || format!("{child} took its cancel {:?} ago, and holds back its ack", world.now.since(since));
+    held.then(|| (Sink::HeldBack, text()))
+}
+
+/// Gives by whom an actor is hurried, and since when it was to end, if it is.
+fn is_hurried(world: &World<'_>, child: ActorId) -> Option<(ActorId, Instant)> {
+    let above = world.scenario.parent(place(child))?;
+    let record = world.actors[above].as_ref()?.machine.state().children.get(&child)?;
+    let hurries = matches!(record.phase, Child::Stopping | Child::Killing);
+    Some((id(above), record.ladder?.began)).filter(|_| hurries)
 }
 
 /// Says how little time somebody was given that is on its way out, if all in the chain work: then no code is to blame, also
 /// where the chain goes on below who is hurried.
-fn too_soon(world: &World<'_>, told: &Explanation) -> Option<String> {
+fn too_soon(world: &World<'_>, told: &Explanation) -> Option<(Sink, String)> {
     let last = place(*told.actors.last()?);
     let runs = world.pids[last].is_some_and(|pid| world.kernel.at(pid).runs());
     let blamed = told.sink == Sink::SilentEnvironment && runs;
@@ -82,18 +109,14 @@ fn too_soon(world: &World<'_>, told: &Explanation) -> Option<String> {
 }
 
 /// Says how little time an actor was given by its parent, if that hurries it before its bound.
-fn hurried(world: &World<'_>, child: ActorId) -> Option<String> {
-    let above = world.scenario.parent(place(child))?;
-    let record = world.actors[above].as_ref()?.machine.state().children.get(&child)?;
-    let given = world.now.since(record.ladder?.began);
+fn hurried(world: &World<'_>, child: ActorId) -> Option<(Sink, String)> {
+    let (above, began) = is_hurried(world, child)?;
+    let given = world.now.since(began);
     let bound = world.actors[place(child)].as_ref()?.machine.teardown_bound();
     let text = || {
-        format!(
-            "{} hurries {child} {given:?} after it began to end it, and {child} may take {bound:?}",
-            id(above)
-        )
+        format!("{above} hurries {child} {given:?} after it began to end it, and {child} may take {bound:?}")
     };
-    (matches!(record.phase, Child::Stopping | Child::Killing) && given < bound).then(text)
+    (given < bound).then(|| (Sink::ShortDeadline, text()))
 }
 
 /// Names what happens again and again in a world that runs on the spot: it is what would happen next.
