@@ -72,6 +72,9 @@ impl<'a> Moments<'a> {
     pub(super) fn judge(&self, broken: Option<Promise>, runs: &mut u32) -> (Doom, Vec<Vec<Cure>>) {
         // A doomed moment may be followed by one that is not: what is chosen in between may save it.
         let fair = self.worlds.iter().rposition(|world| {
+            if broken.is_some() && self.goes_on_fairly(world) {
+                return false;
+            }
             *runs += 1;
             ends_well(world)
         });
@@ -82,6 +85,14 @@ impl<'a> Moments<'a> {
         let doomed = fair.map_or(0, |last| last + 1);
         let curable = |broken: &Promise| *broken == Promise::Escalation || broken.is_stuck();
         (doom, broken.filter(curable).map_or(Vec::new(), |broken| self.cures(doomed, broken, runs)))
+    }
+
+    /// Tells whether the run itself is what the fair schedule makes of a moment: nothing is left open, and nothing that was
+    /// chosen later is not the default. How that ends is known.
+    fn goes_on_fairly(&self, world: &World<'_>) -> bool {
+        let later = self.last.choices.made().iter().skip(world.choices.made().len());
+        let is_open = |node| is_open(world, node);
+        later.clone().all(|choice| choice.taken == 0) && !(0..world.conducts.len()).any(is_open)
     }
 
     /// Tries what could be done at the last moment, then ever earlier, but not before the doom; if nothing helps, the end of
