@@ -5,9 +5,18 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use windrow_core::sim::{
     Choices, Conduct, Cure, Diagnosis, HANGS, Hang, Nets, Promise, Scenario, Sink, Source, Trace, Verb,
-    diagnose, record, swarm,
+    diagnose, mixed, record, run, swarm,
 };
 use windrow_core::{ActorId, Defect};
+
+/// What a screen shows: so many rows of so many columns.
+const SCREEN: usize = 24;
+const COLUMNS: usize = 80;
+
+/// Counts the rows that a text takes on a screen, where a long line goes on in the next.
+fn rows(text: &str) -> usize {
+    text.lines().map(|line| line.chars().count().max(1).div_ceil(COLUMNS)).sum()
+}
 
 /// Diagnoses a hang as one seed finds it.
 fn told(hang: &Hang, seed: u64) -> Diagnosis {
@@ -23,12 +32,39 @@ fn every_hang_is_told_on_one_screen_with_what_would_have_saved_it() {
         let diagnosis = told(hang, 1);
         let text = diagnosis.to_string();
         println!("--- {name}\n{text}");
-        assert!(text.lines().count() < 24, "{name}: {text}");
+        assert!(rows(&text) <= SCREEN, "{name}: {text}");
         assert_eq!(diagnosis.report.explanation.as_ref().map(|told| told.sink), hang.sink, "{name}: {text}");
         // What ends by itself needs no help from outside.
         let helps = hang.promise == Promise::Escalation || hang.promise.is_stuck();
         assert_eq!(!diagnosis.cures.is_empty(), helps, "{name}: {text}");
     }
+}
+
+/// Tells of the first finds of a hang in the swarm's own trees.
+fn roamed(hang: &'static Hang) -> impl Iterator<Item = (u64, Diagnosis)> {
+    const SEEDS: u64 = if cfg!(debug_assertions) { 60 } else { 600 };
+    let finds = (0..SEEDS).filter_map(|seed| {
+        let scenario = mixed(seed).defect(hang.defect);
+        let found = run(&scenario, Choices::seed(seed));
+        (!found.is_clean()).then(|| (seed, diagnose(&scenario, &found)))
+    });
+    finds.take(9)
+}
+
+/// The largest of them are of fifteen actors, and several of those may have to be helped at once.
+#[test]
+fn what_is_found_in_any_tree_is_told_on_one_screen() {
+    let mut finds = 0;
+    for hang in HANGS {
+        for (seed, diagnosis) in roamed(hang) {
+            let text = diagnosis.to_string();
+            assert!(rows(&text) <= SCREEN, "{}, seed {seed}: {text}", hang.defect.name());
+            // Where nothing helps, all of it was tried.
+            assert!(diagnosis.runs <= 250, "{}, seed {seed}: {} runs", hang.defect.name(), diagnosis.runs);
+            finds += 1;
+        }
+    }
+    assert!(finds > 100, "{finds}");
 }
 
 #[test]

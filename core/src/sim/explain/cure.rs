@@ -2,6 +2,8 @@
 //!
 //! The rule: nothing is proposed that was not run. It asks the gentlest things first: a signal before a death.
 
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -54,22 +56,56 @@ impl Cure {
             Self::Kill(_) => 8,
         }
     }
+
+    /// Gives whom it is done to, if that is not the user.
+    fn whom(&self) -> Option<ActorId> {
+        match self {
+            Self::Cancel => None,
+            Self::Answer(actor, _)
+            | Self::TellExit(actor)
+            | Self::BreakShield(actor)
+            | Self::Read(actor)
+            | Self::CloseLink(actor)
+            | Self::PeersLeave(actor)
+            | Self::Stop(actor)
+            | Self::Kill(actor) => Some(*actor),
+        }
+    }
+
+    /// Says that it is done to these.
+    fn done_to(&self, whom: &str) -> String {
+        match self {
+            Self::Cancel => String::from("let the user cancel"),
+            Self::Answer(_, phase) => format!("give {} of {whom}", phase.awaited()),
+            Self::TellExit(_) => format!("tell the parent of the death of {whom}"),
+            Self::Read(_) => format!("read the output of {whom}"),
+            Self::BreakShield(_) => format!("break the shield of {whom}"),
+            Self::CloseLink(_) => format!("close the channel to the parent of {whom}"),
+            Self::PeersLeave(_) => format!("let the peers of {whom} leave"),
+            Self::Stop(_) => format!("stop {whom} (SIGTERM)"),
+            Self::Kill(_) => format!("kill {whom} (SIGKILL)"),
+        }
+    }
 }
 
 impl fmt::Display for Cure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cancel => f.write_str("let the user cancel"),
-            Self::Answer(actor, phase) => write!(f, "give {} of {actor}", phase.awaited()),
-            Self::TellExit(actor) => write!(f, "tell the parent of {actor} that it is dead"),
-            Self::Read(actor) => write!(f, "read what {actor} has written"),
-            Self::BreakShield(actor) => write!(f, "break the shield of {actor}"),
-            Self::CloseLink(actor) => write!(f, "close the channel between {actor} and its parent"),
-            Self::PeersLeave(actor) => write!(f, "let the peers of {actor} leave"),
-            Self::Stop(actor) => write!(f, "stop {actor} (SIGTERM)"),
-            Self::Kill(actor) => write!(f, "kill {actor} (SIGKILL)"),
-        }
+        f.write_str(&in_words(&[*self]))
     }
+}
+
+/// Says what is done, and what is done to several, once.
+pub(super) fn in_words(cures: &[Cure]) -> String {
+    let alike = cures.chunk_by(|one, other| one.done_to("") == other.done_to(""));
+    let told = alike.map(|alike| {
+        let names: Vec<String> = alike.iter().filter_map(Cure::whom).map(|actor| actor.to_string()).collect();
+        let whom = match names.as_slice() {
+            [some @ .., last] if !some.is_empty() => format!("{} and {last}", some.join(", ")),
+            some => some.concat(),
+        };
+        alike[0].done_to(&whom)
+    });
+    told.collect::<Vec<_>>().join(" and ")
 }
 
 impl World<'_> {

@@ -5,11 +5,11 @@
 //! they are and once with a [`Cure`].
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::cure::Cure;
+use super::cure::{Cure, in_words};
 use super::doom::{Doom, Moments};
 use super::shrink::shrink_within;
 use crate::sim::choices::{Choices, Source};
@@ -54,7 +54,6 @@ impl fmt::Display for Diagnosis {
             0 => writeln!(f, "Doomed from the beginning, under the fair schedule.")?,
             _ => writeln!(f, "Doomed from step {step} on ({at}), under the fair schedule: {what}")?,
         }
-        let words = |cures: &[Cure]| cures.iter().map(Cure::to_string).collect::<Vec<_>>().join(" and ");
         match self.cures.as_slice() {
             [] if self.is_stuck() => write!(f, "Nothing put in from outside would have saved it."),
             [only] if matches!(only.as_slice(), [Cure::Kill(root)] if *root == id(0)) => {
@@ -62,8 +61,8 @@ impl fmt::Display for Diagnosis {
             }
             [] => write!(f, "Nobody is stuck: what is wrong is done, not left undone."),
             [best, rest @ ..] => {
-                write!(f, "What would have saved it: {}", words(best))?;
-                rest.iter().try_for_each(|cures| write!(f, "; or {}", words(cures)))
+                write!(f, "What would have saved it: {}", in_words(best))?;
+                rest.iter().try_for_each(|cures| write!(f, "; or {}", in_words(cures)))
             }
         }
     }
