@@ -165,8 +165,13 @@ impl World<'_> {
 
     /// Ends what it does for its caller, well or with a failure: that is its scope's, which hands it over when it is closed.
     pub(super) fn end_call(&mut self, node: usize, fails: bool) -> Result<(), Violation> {
-        let Some(Serving { over: false, scope, .. }) = self.serving(node) else { return Ok(()) };
-        let scope = *scope;
+        let Some(Serving { over: false, scope, context, sent, .. }) = self.serving(node) else {
+            return Ok(());
+        };
+        let (scope, context, opened) = (*scope, *context, self.script(node).has(Verb::Hear) && *sent == 0);
+        if opened && self.phase_of_call(node) == Some(Callee::Begun) {
+            self.give(node, Input::Unread { context })?.ok();
+        }
         if let Some(serving) = self.serving_mut(node) {
             serving.over = true;
         }
