@@ -8,10 +8,12 @@
 
 mod account;
 mod play;
+mod process;
 mod scenes;
 mod search;
 mod show;
 mod stage;
+mod talk;
 
 pub(crate) use stage::on_record;
 
@@ -22,7 +24,8 @@ pub(crate) const MODULE: Module = Module {
     cases: cases![every_simulated_run_is_found_again],
     driven: scenes::CASES,
     entries: &[("part", play::part), ("called", play::part)],
-    services: &[play::called],
-    acts: &[("first-part", play::first_part), ("mute-part", play::mute_part)],
+    slow_entries: &[("slow-part", play::part)],
+    services: &[talk::called],
+    acts: &[("first-part", play::first_part), ("mute-part", process::mute_part)],
     ..Module::EMPTY
 };

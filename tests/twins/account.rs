@@ -10,7 +10,7 @@ use std::time::Duration;
 use windrow_core::sim::Scenario;
 use windrow_core::{
     ActorId, Census, Error, Event, Input, Instant, Kind, Message, NameId, Output, Record, ScopeId, SpecId,
-    Stamp,
+    Stamp, Word,
 };
 
 /// What each actor took and said, under its place.
@@ -178,6 +178,8 @@ fn said(output: Output) -> Option<(String, String)> {
     let strand = match output {
         // Room that nobody needs any more is heard of or not: its news cross the end of the call.
         Output::Discard(_) | Output::Credited { .. } => return None,
+        // In the simulator a door needs no name.
+        Output::Registered { .. } => return None,
         Output::Spawn { child, .. }
         | Output::Signal { child, .. }
         | Output::Sweep { child }
@@ -227,6 +229,10 @@ fn message_words(message: Message) -> String {
     match message {
         Message::Cancel { cause, .. } => format!("Cancel, {cause:?}"),
         Message::Error(error) => format!("Error {}", words(error)),
+        Message::Context { number, side, word: Word::Call { endpoint, left, payload } } => {
+            let word = Word::Call { endpoint, left: left.map(|_| Duration::ZERO), payload };
+            format!("{:?}", Message::Context { number, side, word })
+        }
         Message::Census(census) => format!("{:?}", timeless(census)),
         Message::Bye(mut tally) => {
             tally.spent = Duration::ZERO;

@@ -67,6 +67,11 @@ scenes! {
     row_38_dies_before_it_speaks: ends(tree(2, 1).with(1, DieInBoot));
     never_speaks: ends(briefly(condemned(tree(1, 1).with(1, Mute))));
     row_40_slow_to_speak: slowly(tree(1, 1).with(1, SlowBoot));
+    row_40_asks_for_time_to_start: ends(slowly(tree(1, 1).script(1, ASKS_FOR_TIME)));
+    row_40_asks_for_time_and_is_never_ready: ends(hurried(slowly(tree(1, 1).script(1, IS_NEVER_READY))));
+    row_40_returns_before_it_is_ready: ends(tree(1, 1).script(1, &[Verb::SlowStart, Verb::Work, Verb::Return]));
+    row_42_a_silent_stranger: knocked_at(tree(1, 1).script(0, &[Verb::Work, Verb::Knock(1), Verb::Serve]));
+    row_49_ready_and_gone: ends(tree(1, 1).script(1, &[Verb::ExitHard]));
     row_75_cannot_be_made: ends(tree(2, 1).with(1, NoStart));
     row_31_the_template_is_killed: tree(1, 1).with(0, TemplateDies);
     row_31_the_template_is_stopped: ends(briefly(hurried(tree(1, 1).with(0, TemplateStops))));
@@ -87,6 +92,9 @@ scenes! {
     a_failure_is_relayed_by_who_called: ends(tree(1, 2).script(0, LINKED).script(1, RELAYS).script(2, FAILS));
     a_stream_is_read: ends(tree(1, 1).script(0, READS).script(1, SENDS));
     a_stream_is_read_no_further: ends(tree(1, 1).script(0, READS_ONE).script(1, SENDS_MORE));
+    a_caller_that_never_sends: tree(1, 1).script(0, NEVER_SENDS).script(1, HEARS);
+    a_call_has_too_little_time: ends(patiently(tree(1, 1).script(0, WAITS_BRIEFLY).script(1, NEVER_ANSWERS)));
+    a_parent_is_called: ends(tree(1, 1).script(0, ANSWERS).script(1, CALLS_ITS_PARENT));
     the_middle_is_deaf: condemned(tree(1, 2).with(1, Wedge));
     both_generations_are_deaf: condemned(tree(1, 2).with(1, Wedge).with(2, Wedge));
     the_middle_is_stopped: hurried(tree(1, 2).with(1, Stopped));
@@ -94,6 +102,10 @@ scenes! {
     row_52_asked_while_it_ends: Scenario { ask: true, ..hurried(tree(1, 1).with(1, IgnoreCancel)) };
     a_channel_breaks: ends(tree(2, 1).with(1, LoseLink));
     a_command_leaves_others: ends(hurried(tree(1, 1).with(1, CommandLeaves)));
+    an_actor_leaves_others: ends(hurried(tree(1, 1).script(1, &[Verb::Work, Verb::Leave, Verb::Return])));
+    writes_more_than_a_pipe_holds: ends(tree(1, 1).script(1, WRITES));
+    writes_when_it_is_cancelled: tree(1, 1).with(1, Logs);
+    a_command_writes_when_it_is_interrupted: tree(1, 1).with(1, CommandLogs);
 }
 
 const ANSWERS: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Return];
@@ -111,7 +123,19 @@ const READS_ONE: &[Verb] = &[Verb::Reads(4), Verb::Only(1), Verb::CallAt(1), Ver
 const SENDS: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Items(4)];
 /// More than there is room for.
 const SENDS_MORE: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Items(6)];
-/// The same, but that it never answers.
+/// It answers once it has heard something.
+const HEARS: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Hear, Verb::Return];
+const NEVER_SENDS: &[Verb] = &[Verb::Quiet, Verb::CallAt(1), Verb::Return];
+const NEVER_ANSWERS: &[Verb] = &[Verb::Serve, Verb::OnCall];
+/// What follows, it does when nothing is left of the call: who called need not wait for that.
+const WAITS_BRIEFLY: &[Verb] = &[Verb::Within(1500), Verb::Call, Verb::Work, Verb::CancelSelf, Verb::Return];
+const CALLS_ITS_PARENT: &[Verb] = &[Verb::CallAt(0), Verb::Return];
+/// More time than it has at first goes by before it is ready.
+const ASKS_FOR_TIME: &[Verb] =
+    &[Verb::SlowStart, Verb::Extend(60_000), Verb::Sleep(2_000), Verb::Ready, Verb::Return];
+const IS_NEVER_READY: &[Verb] = &[Verb::SlowStart, Verb::Extend(2_000), Verb::Serve];
+const WRITES: &[Verb] = &[Verb::Work, Verb::Write(200), Verb::Return];
+/// It calls its child, and never answers.
 const WAITS_ON: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Call];
 
 /// A tree that is up before anything is done, with spans that only end if something is wrong.
@@ -138,6 +162,12 @@ fn condemned(scenario: Scenario) -> Scenario {
     scenario
 }
 
+/// The same, but that the work begins when the time of a call is over.
+fn patiently(mut scenario: Scenario) -> Scenario {
+    scenario.settled *= 3;
+    scenario
+}
+
 /// The same with so much time to be ready that half of it is over before the tree is up.
 fn slowly(mut scenario: Scenario) -> Scenario {
     scenario.limits.boot = scenario.settled * 3 / 2;
@@ -148,6 +178,13 @@ fn slowly(mut scenario: Scenario) -> Scenario {
 fn briefly(mut scenario: Scenario) -> Scenario {
     scenario.limits.boot = Duration::from_millis(300);
     scenario
+}
+
+/// The same with little time to say who one is at a door; and the user signals once it is over.
+fn knocked_at(mut scenario: Scenario) -> Scenario {
+    scenario.signal_at = Some(Duration::from_secs(1));
+    scenario.named = true;
+    hurried(scenario)
 }
 
 /// A tree that ends without its user.

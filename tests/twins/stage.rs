@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -78,6 +79,18 @@ impl Stage {
     /// Lists those of whose scripts something is so.
     pub(super) fn nodes_that(&self, so: fn(&Script) -> bool) -> impl Iterator<Item = usize> + '_ {
         (0..self.scenario.nodes()).filter(move |node| so(&self.script(*node)))
+    }
+
+    /// Gives where the tree's directory is to be, if its actors have doors.
+    pub(super) fn for_doors(&self) -> Option<&Path> {
+        self.scenario.named.then_some(self.directory.as_path())
+    }
+
+    /// Gives the only door that there is.
+    pub(super) fn door(&self) -> PathBuf {
+        let tree = below(&self.directory).find(|path| path.is_dir()).expect("the tree's directory");
+        let is_socket = |path: &PathBuf| path.metadata().is_ok_and(|entry| entry.file_type().is_socket());
+        below(&tree).find(is_socket).expect("a door")
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -187,6 +200,11 @@ impl Stage {
     }
 }
 
+/// Lists what is in a directory.
+fn below(directory: &Path) -> impl Iterator<Item = PathBuf> {
+    std::fs::read_dir(directory).expect("a directory").flatten().map(|entry| entry.path())
+}
+
 /// Reads the place at the beginning of a file. Nobody has spawned the root, nor begun its file.
 fn place(file: &[u8]) -> usize {
     file.first().map_or(0, |place| usize::from(*place))
@@ -205,4 +223,14 @@ fn records_in(mut frames: &[u8]) -> Vec<Record> {
 fn append(file: &Path, bytes: &[u8]) {
     let mut file: File = OpenOptions::new().append(true).create(true).open(file).expect("a file of records");
     file.write_all(bytes).expect("a record on file");
+}
+
+/// Lists what a script does at a cue, if it says that.
+pub(super) fn after(script: &Script, cue: Verb) -> Vec<Verb> {
+    let behind = script.verbs().iter().copied().skip_while(|verb| *verb != cue).skip(1);
+    behind.take_while(|verb| !is_cue(*verb)).collect()
+}
+
+pub(super) fn is_cue(verb: Verb) -> bool {
+    matches!(verb, Verb::OnCancel | Verb::OnCall | Verb::OnAck | Verb::OnDone)
 }
