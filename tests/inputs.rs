@@ -8,8 +8,12 @@ use crate::calls::well;
 use crate::harness::{Bed, Module, driven};
 
 pub(crate) const MODULE: Module = Module {
-    driven: driven![an_input_is_read_from_a_file, an_input_that_is_not_there_is_an_error],
-    entries: &[("read-on", read_on)],
+    driven: driven![
+        an_input_is_read_from_a_file,
+        an_input_that_is_not_there_is_an_error,
+        an_input_is_passed_on_by_those_who_are_told_to,
+    ],
+    entries: &[("read-on", read_on), ("pass-on", pass_on)],
     ..Module::EMPTY
 };
 
@@ -18,6 +22,17 @@ fn read_on(_: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
     let mut read = Vec::new();
     std::io::stdin().read_to_end(&mut read)?;
     Ok(read)
+}
+
+/// Has one child read nothing, and then one what comes at its own standard input.
+fn pass_on(actor: &Actor, backend: &[u8]) -> Result<Vec<u8>, Raised> {
+    let backend = if backend == b"fork" { Backend::Fork } else { Backend::Exec };
+    let mut read = [Source::Null, Source::Inherit].into_iter().map(|input| {
+        let order = Order::entry("read-on", []).backend(backend).stdin(input);
+        Ok(actor.attempt(order)?.end.and_then(|end| end.value).ok_or("it reads")?)
+    });
+    assert_eq!(read.next(), Some(Ok(Vec::new())), "{backend:?}");
+    read.next().ok_or("two were told")?
 }
 
 fn an_input_is_read_from_a_file<D: Drive>(bed: &Bed) {
@@ -57,4 +72,21 @@ fn an_input_that_is_not_there_is_an_error<D: Drive>(bed: &Bed) {
     });
     well(&ended);
     assert_eq!(ended.outcome.tally.reaped, 0, "{ended:?}");
+}
+
+/// Whoever made the child: what is forked finds at 0 what its template has there, what is executed what its parent has.
+fn an_input_is_passed_on_by_those_who_are_told_to<D: Drive>(bed: &Bed) {
+    let path = bed.path("hay");
+    std::fs::write(&path, "clover").expect("a file");
+    well(&bed.run::<D>(&bed.program().levels(2), move |actor: &Actor| {
+        for own in [Backend::Fork, Backend::Exec] {
+            for below in ["fork", "exec"] {
+                let order = Order::entry("pass-on", below).backend(own).levels(1);
+                let end =
+                    actor.attempt(order.stdin(Source::Path(path.clone())))?.end.ok_or("it was ordered")?;
+                assert_eq!(end.value.as_deref(), Some(b"clover".as_slice()), "{own:?}, {below}");
+            }
+        }
+        Ok(Vec::new())
+    }));
 }

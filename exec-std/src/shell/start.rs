@@ -17,7 +17,7 @@ use super::desk::{Asked, Ordered};
 use super::directory::Tree;
 use super::intern::clip;
 use super::reactor::Reactor;
-use super::wards::{Make, Making};
+use super::wards::{Make, Making, Stdin};
 use super::watch::Source;
 use crate::board::ChildFacts;
 use crate::brief::Brief;
@@ -159,10 +159,10 @@ impl<R: Reactor> Shell<R> {
         let prepared = self.prepare(id, order, &mut child);
         // Whether or not it can be started, what was opened stands in the record, and goes with it.
         self.children.insert(id, child);
-        let (name, stdio, what) = prepared?;
+        let (name, (stdin, outputs), what) = prepared?;
         let making = match what {
             Start::Thread(channel) => return self.start_thread(id, name, channel),
-            Start::Process(what) => Making { id, name, what, stdio, kill_after },
+            Start::Process(what) => Making { id, name, what, stdin, outputs, kill_after },
         };
         if let Some(process) = self.make(making)? {
             self.made(id, Ok(process));
@@ -176,7 +176,7 @@ impl<R: Reactor> Shell<R> {
         order: Order<Any>,
         child: &mut Child,
     ) -> io::Result<(String, Stdio, Start)> {
-        let stdio = self.open_outputs(id, &order, child)?;
+        let stdio = self.open_stdio(id, &order, child)?;
         let (role, warm) = (order.role(self.backend), order.is_forked(self.backend));
         if role != Role::Thread {
             self.record_starting(id, clip(&order.name))?;
@@ -194,10 +194,10 @@ impl<R: Reactor> Shell<R> {
         Ok((order.name, stdio, what))
     }
 
-    fn open_outputs(&mut self, id: ActorId, order: &Order<Any>, child: &mut Child) -> io::Result<Stdio> {
+    fn open_stdio(&mut self, id: ActorId, order: &Order<Any>, child: &mut Child) -> io::Result<Stdio> {
         let stdin = match &order.stdin {
-            stdio::Source::Null => Some(self.null.copy()?),
-            other => other.open()?,
+            stdio::Source::Null => Stdin::Null,
+            other => other.open()?.map_or(Stdin::Inherit, Stdin::Open),
         };
         let mut capture = |pump: Option<Pump>, source| {
             pump.map(|pump| Captured::watch(pump, source, &mut self.watch)).transpose()
@@ -206,7 +206,7 @@ impl<R: Reactor> Shell<R> {
         child.stdout = capture(pump, Source::ChildOut(id))?;
         let (stderr, pump) = order.stderr.open()?;
         child.stderr = capture(pump, Source::ChildErr(id))?;
-        Ok([stdin, stdout, stderr])
+        Ok((stdin, [stdout, stderr]))
     }
 
     fn open_channel(&mut self, id: ActorId) -> io::Result<OwnedFd> {
@@ -267,8 +267,8 @@ impl<R: Reactor> Shell<R> {
     }
 }
 
-/// The three standard descriptors; what is none is inherited.
-type Stdio = [Option<OwnedFd>; 3];
+/// A child's input, and its two outputs, of which what is none is inherited.
+type Stdio = (Stdin, [Option<OwnedFd>; 2]);
 
 /// What is to be started.
 enum Start {

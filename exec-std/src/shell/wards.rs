@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::Signal;
 use windrow_core::{ActorId, Role};
 
@@ -20,6 +21,7 @@ use crate::order::{Any, Order};
 use crate::unix::exec::{self, ACTOR_VARIABLE, Command};
 use crate::unix::memory::Toll;
 use crate::unix::process::Process;
+use crate::unix::stdio::Null;
 use crate::unix::template::Request;
 
 /// A process to be made.
@@ -28,7 +30,9 @@ pub(crate) struct Making {
     pub(crate) id: ActorId,
     pub(crate) name: String,
     pub(crate) what: Make,
-    pub(crate) stdio: [Option<OwnedFd>; 3],
+    pub(crate) stdin: Stdin,
+    /// Where its output and its errors go; `None` is where the actor's own go.
+    pub(crate) outputs: [Option<OwnedFd>; 2],
     pub(crate) kill_after: Duration,
 }
 
@@ -41,6 +45,14 @@ pub(crate) enum Make {
         warm: bool,
     },
     Command(Box<Command>),
+}
+
+/// A child's input: of the two that need no descriptor, a template has one to inherit, and an actor the other.
+#[derive(Debug)]
+pub(crate) enum Stdin {
+    Null,
+    Inherit,
+    Open(OwnedFd),
 }
 
 /// A process that was made for a thread.
@@ -74,20 +86,25 @@ impl<R: Reactor> Shell<R> {
             self.orders.unmade.push(making);
             return Ok(None);
         }
-        let Making { id, name, what, stdio, kill_after } = making;
+        let Making { id, name, what, stdin, outputs: [stdout, stderr], kill_after } = making;
         self.house();
         match what {
             Make::Actor { channel, warm } => match self.maker.template().filter(|_| warm) {
                 Some(template) => {
                     let far = rustix::fs::fstat(&channel)?.st_ino;
+                    let stdio = [stdin.beside_null()?, stdout, stderr];
                     template.spawn(Request { id: id.0, kill_after, channel, stdio, title: &name });
                     self.maker.asked.insert(id, far);
                     Ok(None)
                 }
-                None => exec_actor(id, &name, channel, stdio).map(Some),
+                None => {
+                    let stdio = [stdin.beside_own(&mut self.null)?, stdout, stderr];
+                    exec_actor(id, &name, channel, stdio).map(Some)
+                }
             },
             Make::Command(mut command) => {
-                (command.stdio, command.tied) = (stdio, true);
+                command.stdio = [stdin.beside_own(&mut self.null)?, stdout, stderr];
+                command.tied = true;
                 spawn(*command).map(Some)
             }
         }
@@ -203,6 +220,30 @@ impl<R: Reactor> Shell<R> {
             .iter()
             .filter_map(|(id, ward)| Some((*id, ward.process.as_ref()?, ward.kill_after)));
         own.chain(wards)
+    }
+}
+
+impl Stdin {
+    /// Gives what to put at a child's 0 where `/dev/null` stands by itself.
+    fn beside_null(self) -> io::Result<Option<OwnedFd>> {
+        match self {
+            Self::Null => Ok(None),
+            Self::Inherit => match fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) {
+                // Whoever has no input has none to pass on.
+                Err(Errno::BADF) => Ok(None),
+                copied => Ok(Some(copied?)),
+            },
+            Self::Open(open) => Ok(Some(open)),
+        }
+    }
+
+    /// Gives what to put at a child's 0 where the actor's own stands by itself.
+    fn beside_own(self, null: &mut Null) -> io::Result<Option<OwnedFd>> {
+        match self {
+            Self::Null => null.copy().map(Some),
+            Self::Inherit => Ok(None),
+            Self::Open(open) => Ok(Some(open)),
+        }
     }
 }
 

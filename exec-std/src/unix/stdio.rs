@@ -118,6 +118,11 @@ pub fn null() -> io::Result<OwnedFd> {
     above_stdio(openat(CWD, c"/dev/null", flags, Mode::empty())?)
 }
 
+/// Opens what is at its end when it is read: `/dev/null`, or where there is none a pipe that nobody writes.
+pub(crate) fn nothing() -> io::Result<OwnedFd> {
+    null().or_else(|_| above_stdio(pipe_with(PipeFlags::CLOEXEC)?.0))
+}
+
 /// `/dev/null` for one child after the other: a copy of an open one costs a tenth of another opening.
 #[derive(Debug, Default)]
 pub(crate) struct Null(Option<OwnedFd>);

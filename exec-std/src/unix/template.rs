@@ -49,7 +49,7 @@ pub struct Request<'a> {
     pub kill_after: Duration,
     /// The child's end of its channel.
     pub channel: OwnedFd,
-    /// What 0, 1 and 2 shall be; `None` is what the template has.
+    /// What 0, 1 and 2 shall be; `None` is what the template has: `/dev/null` at 0, what the actor had at 1 and 2.
     pub stdio: [Option<OwnedFd>; 3],
     /// The process's name, cut to 15 bytes.
     pub title: &'a str,

@@ -29,7 +29,7 @@ use crate::broken::{Defect, broken};
 use crate::unix::rights::Fds;
 use crate::unix::rundir;
 use crate::unix::sys::{self, Kin, Side};
-use crate::unix::{prelude, procfs};
+use crate::unix::{prelude, procfs, stdio};
 
 /// What the template is called in a list of processes.
 const TITLE: &std::ffi::CStr = c"windrow-tmpl";
@@ -82,7 +82,8 @@ struct Request {
 impl Server {
     fn new(socket: OwnedFd, actor: i32, preload: Option<fn()>) -> io::Result<Self> {
         Unexpected::Inherited.tell(socket.as_fd());
-        let socket = sys::keep_only(socket, [None, None, None])?;
+        // At 0 stands what most children are to read: then it need not be sent, inherited by all and closed again for each.
+        let socket = sys::keep_only(socket, [Some(stdio::nothing()?), None, None])?;
         setpgid(None, None)?;
         rustix::thread::set_name(TITLE)?;
         if let Some(preload) = preload {
