@@ -182,7 +182,7 @@ impl Limits {
         self.contexts.saturating_mul(2)
     }
 
-    /// Computes how many outputs one step can emit: the capacity of the queue.
+    /// Computes how many outputs one step can emit, which is the most that the queue holds.
     #[must_use]
     pub fn outputs(&self) -> usize {
         let scopes = self.scopes.saturating_add(self.places());

@@ -59,9 +59,9 @@ impl Machine {
     /// Says which rule the limits break.
     pub fn new(config: Config) -> Result<Self, BadLimits> {
         config.limits.check_at(config.levels)?;
-        // A child's process is made anew for it, so its queue begins small: pages that are touched cost more than growth.
-        let room = if config.has_parent { 8 } else { config.limits.outputs().min(4096) };
-        Ok(Self { state: State::new(&config), outputs: VecDeque::with_capacity(room) })
+        // The queue grows when it has to: a child's process is made anew for it, and a template's memory is copied for each,
+        // where pages that are touched cost more than growth.
+        Ok(Self { state: State::new(&config), outputs: VecDeque::new() })
     }
 
     /// Takes one input.
@@ -77,6 +77,8 @@ impl Machine {
         if !self.outputs.is_empty() {
             return Err(Refused::Undrained);
         }
+        // An empty queue begins again at its first place, and so stays within the memory that is warm.
+        self.outputs.clear();
         step::step(&mut self.state, now, input, &mut |output| self.outputs.push_back(output))
     }
 
