@@ -53,8 +53,8 @@ impl World<'_> {
         let script = self.script(node);
         let hears = |context: ContextId| context.side == Side::Callee && script.has(Verb::Hear);
         let is_for_nobody = match output {
-            Output::Item { context, .. } => script.reads().is_none() && !hears(context),
-            Output::StreamEnded { context } => !hears(context),
+            Output::Item { context, .. } => script.reads().is_none() && !hears(*context),
+            Output::StreamEnded { context } => !hears(*context),
             _ => false,
         };
         if !script.talks() || is_for_nobody {
