@@ -41,6 +41,7 @@ mod disturb;
 mod event;
 mod explain;
 mod kernel;
+mod mailbox;
 mod oracle;
 mod run;
 mod scenario;
