@@ -163,7 +163,9 @@ fn asked(input: Input) -> Option<(String, String)> {
     let (scope, line) = match input {
         Input::OpenScope { scope, parent, shield, deadline } => {
             let deadline = deadline.is_some();
-            (scope, format!("OpenScope {scope} in {parent}, shield {shield}, deadline {deadline}"))
+            let line = format!("OpenScope {scope} in {parent}, shield {shield}, deadline {deadline}");
+            // One thread may open its scope before or after another leaves its own.
+            return Some((format!("opens {scope}"), line));
         }
         Input::Failed { scope, error } => (scope, format!("Failed in {scope}: {}", words(error))),
         Input::Leave { scope } | Input::Cancel { scope } => (scope, format!("{input:?}")),

@@ -93,7 +93,6 @@ scenes! {
     a_stream_is_read: ends(tree(1, 1).script(0, READS).script(1, SENDS));
     a_stream_is_read_no_further: ends(tree(1, 1).script(0, READS_ONE).script(1, SENDS_MORE));
     a_caller_that_never_sends: tree(1, 1).script(0, NEVER_SENDS).script(1, HEARS);
-    a_call_has_too_little_time: ends(patiently(tree(1, 1).script(0, WAITS_BRIEFLY).script(1, NEVER_ANSWERS)));
     a_parent_is_called: ends(tree(1, 1).script(0, ANSWERS).script(1, CALLS_ITS_PARENT));
     the_middle_is_deaf: condemned(tree(1, 2).with(1, Wedge));
     both_generations_are_deaf: condemned(tree(1, 2).with(1, Wedge).with(2, Wedge));
@@ -126,9 +125,6 @@ const SENDS_MORE: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Items(6)];
 /// It answers once it has heard something.
 const HEARS: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Hear, Verb::Return];
 const NEVER_SENDS: &[Verb] = &[Verb::Quiet, Verb::CallAt(1), Verb::Return];
-const NEVER_ANSWERS: &[Verb] = &[Verb::Serve, Verb::OnCall];
-/// What follows, it does when nothing is left of the call: who called need not wait for that.
-const WAITS_BRIEFLY: &[Verb] = &[Verb::Within(1500), Verb::Call, Verb::Work, Verb::CancelSelf, Verb::Return];
 const CALLS_ITS_PARENT: &[Verb] = &[Verb::CallAt(0), Verb::Return];
 /// More time than it has at first goes by before it is ready.
 const ASKS_FOR_TIME: &[Verb] =
@@ -159,12 +155,6 @@ fn hurried(mut scenario: Scenario) -> Scenario {
 fn condemned(scenario: Scenario) -> Scenario {
     let mut scenario = hurried(scenario);
     scenario.limits.times.stop = Duration::from_millis(300);
-    scenario
-}
-
-/// The same, but that the work begins when the time of a call is over.
-fn patiently(mut scenario: Scenario) -> Scenario {
-    scenario.settled *= 3;
     scenario
 }
 
