@@ -10,7 +10,7 @@ use std::time::Duration;
 use windrow_core::sim::Scenario;
 use windrow_core::{
     ActorId, Census, Error, Event, Input, Instant, Kind, Message, NameId, Output, Record, ScopeId, SpecId,
-    Stamp, Word,
+    Stamp,
 };
 
 /// What each actor took and said, under its place.
@@ -231,10 +231,6 @@ fn message_words(message: Message) -> String {
     match message {
         Message::Cancel { cause, .. } => format!("Cancel, {cause:?}"),
         Message::Error(error) => format!("Error {}", words(error)),
-        Message::Context { number, side, word: Word::Call { endpoint, left, payload } } => {
-            let word = Word::Call { endpoint, left: left.map(|_| Duration::ZERO), payload };
-            format!("{:?}", Message::Context { number, side, word })
-        }
         Message::Census(census) => format!("{:?}", timeless(census)),
         Message::Bye(mut tally) => {
             tally.spent = Duration::ZERO;

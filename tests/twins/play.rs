@@ -202,7 +202,7 @@ impl Part<'_> {
     fn call(&self, child: &Child) -> Result<(), Raised> {
         child.ready()?;
         let portal = child.portal();
-        std::thread::scope(|scope| drop(scope.spawn(|| talk::call_alone(&self.script, &portal)).join()));
+        std::thread::scope(|scope| drop(scope.spawn(|| talk::call_alone(&portal)).join()));
         Ok(())
     }
 

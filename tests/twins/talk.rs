@@ -3,7 +3,6 @@
 //! The rule: what is done for a caller is done by the thread that serves it; it calls only whom the main task has handed it.
 
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use windrow_core::sim::{Script, Verb};
 use windrow_std::{Actor, Endpoint, FromCaller, Portal, Raised, Service, Serving, ToCaller, Window};
@@ -63,7 +62,7 @@ fn serve(actor: &Actor, talk: impl Fn(Says) -> Result<(), Raised>) -> Result<(),
             Verb::Fail => return Err(Raised::from("it fails, as it was told to")),
             Verb::Call => {
                 watch::observe("its child is up", || FIRST.get().is_some());
-                drop(FIRST.get().map(|first| first.call(CALL, &())));
+                FIRST.get().into_iter().for_each(call_alone);
             }
             Verb::ExitHard => std::process::exit(3),
             Verb::Stick => {
@@ -95,17 +94,9 @@ pub(super) fn call(script: &Script, portal: &Portal) -> Result<(), Raised> {
 }
 
 /// Makes a call that is part of nothing, and waits for its answer.
-pub(super) fn call_alone(script: &Script, portal: &Portal) {
-    let within = script.verbs().iter().find_map(|verb| match verb {
-        Verb::Within(millis) => Some(Duration::from_millis((*millis).into())),
-        _ => None,
-    });
-    let answer = match within {
-        Some(time) => portal.call_within(time, CALL, &()),
-        None => portal.call(CALL, &()),
-    };
+pub(super) fn call_alone(portal: &Portal) {
     // How it went is on record.
-    drop(answer);
+    drop(portal.call(CALL, &()));
 }
 
 /// Lets this process call its child for its callers.
