@@ -30,6 +30,7 @@ pub(crate) const MODULE: Module = Module {
         row_29_program_is_open_for_writing_for_a_moment,
         row_41_every_reason_not_to_run,
         a_name_may_have_a_zero_in_it,
+        an_actor_shows_who_it_is_and_nothing_behind_it,
         times_that_no_child_takes_are_refused_at_the_order
     ],
     entries: &[("lie-down", lie_down)],
@@ -51,6 +52,17 @@ fn a_name_may_have_a_zero_in_it<D: Drive>(bed: &Bed) {
                 Ok(())
             })?;
         }
+        Ok(Vec::new())
+    }));
+}
+
+/// Whoever prints an actor should not print its shell, and with it what a child is sent.
+fn an_actor_shows_who_it_is_and_nothing_behind_it<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&bed.program().levels(1), |actor: &Actor| {
+        let shown = format!("Actor {{ id: {:?}, name: \"root\", levels: 1, .. }}", actor.id());
+        assert_eq!(format!("{actor:?}"), shown);
+        let debug = actor.nursery(|nursery| Ok(format!("{nursery:?}")))?;
+        assert!(!debug.contains("Machine"), "{debug}");
         Ok(Vec::new())
     }));
 }

@@ -6,6 +6,7 @@
 //! What a thread stands in is the innermost body that it is in: of a nursery, of a context, of a call that it serves, of one of
 //! our [threads](Actor::threads). A thread that `std` alone started is in none of them: it stands in the scope of the main task.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ use crate::unix::segment::Segment;
 ///
 /// The main task is given one, and so is whoever serves a call; clones are the same actor, and may go to other threads. Every
 /// call that waits, or may, is a checkpoint: once what the calling thread stands in is cancelled it returns [`Raised::Cancelled`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Actor {
     id: ActorId,
     name: Arc<str>,
@@ -35,6 +36,15 @@ pub struct Actor {
     pub(crate) shared: Arc<[Segment]>,
     board: Arc<Board>,
     desk: Arc<dyn Desk>,
+}
+
+/// Says who it is. What stands behind it is large, and may hold the tree's key.
+impl fmt::Debug for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Actor");
+        shown.field("id", &self.id).field("name", &self.name).field("levels", &self.levels);
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl Actor {

@@ -6,6 +6,7 @@
 //! word like any other.
 
 use std::cell::Cell;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +31,6 @@ thread_local! {
 }
 
 /// A shell that threads share.
-#[derive(Debug)]
 pub struct Shared<R> {
     /// Gone when the actor is.
     shell: Mutex<Option<Box<Shell<R>>>>,
@@ -124,7 +124,7 @@ pub(crate) trait Asks: Meets + Lends {
 }
 
 /// The way to a shell, whatever its loop is.
-pub(crate) trait Desk: Send + Sync + std::fmt::Debug {
+pub(crate) trait Desk: Send + Sync + fmt::Debug {
     /// Lends the shell to `ask` and does what follows. Nothing happens when the actor is over.
     fn at(&self, ask: &mut dyn FnMut(&mut dyn Asks));
 }
@@ -195,6 +195,13 @@ impl<R: Reactor> Shared<R> {
 
     fn lock(&self) -> MutexGuard<'_, Option<Box<Shell<R>>>> {
         self.shell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Shows nothing of the shell, which may hold the tree's key.
+impl<R> fmt::Debug for Shared<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
     }
 }
 
