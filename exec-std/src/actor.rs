@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use windrow_core::{ActorId, Cause, Exit, Kind, Link, Reason, Refused, ScopeId};
 
-use crate::board::Board;
+use crate::board::{Board, Facts};
 use crate::dialogue::Dialogue;
 use crate::endpoint::{Endpoint, Service, too_long};
 use crate::failure::{Failure, Raised};
@@ -286,7 +286,21 @@ impl Actor {
         short.unwrap_or_else(|| Err(self.unfound()))
     }
 
-    /// Says why a wait at the board found nothing.
+    /// Waits for something at the board, or until the time is over. That this thread is cancelled comes first: a failure
+    /// cancels before who failed is gone, and nobody is to see which of both came sooner.
+    pub(crate) fn find_at_board<T>(
+        &self,
+        until: Option<Instant>,
+        mut look: impl FnMut(&mut Facts) -> Option<T>,
+    ) -> Result<T, Raised> {
+        let found = self.board.wait(until, |facts| match self.cancelled_by(facts) {
+            Some(cause) => Some(Err(Raised::Cancelled(cause))),
+            None => look(facts).map(Ok),
+        });
+        found.unwrap_or_else(|| Err(self.unfound()))
+    }
+
+    /// Says why a wait found nothing.
     pub(crate) fn unfound(&self) -> Raised {
         if self.is_over() { Raised::Cancelled(self.gone()) } else { Raised::TimedOut }
     }

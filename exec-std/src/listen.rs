@@ -60,16 +60,12 @@ impl<A: DeserializeOwned, R: Serialize, D: Dialogue> Listener<A, R, D> {
     }
 
     fn next(&self) -> Result<(ContextId, Vec<u8>), Raised> {
-        let next = self.actor.board().wait(None, |facts| {
-            if let Some(cause) = self.actor.cancelled_by(facts) {
-                return Some(Err(Raised::Cancelled(cause)));
-            }
+        self.actor.find_at_board(None, |facts| {
             let offered = facts.offered.entry(self.endpoint).or_default();
             let next = offered.calls.pop_first();
             offered.awaited = next.is_none();
-            next.map(Ok)
-        });
-        next.unwrap_or_else(|| Err(Raised::Cancelled(self.actor.gone())))
+            next
+        })
     }
 }
 

@@ -171,11 +171,7 @@ impl Actor {
 
     /// Waits until a channel that led to another actor has ended.
     pub(crate) fn parted_from(&self, peer: PeerId) -> Result<(), Raised> {
-        let parted = self.board().wait(None, |facts| {
-            let cancelled = self.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause)));
-            cancelled.or_else(|| (!facts.peers.contains(&peer)).then_some(Ok(())))
-        });
-        parted.unwrap_or_else(|| Err(Raised::Cancelled(self.gone())))
+        self.find_at_board(None, |facts| (!facts.peers.contains(&peer)).then_some(()))
     }
 
     /// Connects to another actor, unless it is connected.

@@ -244,19 +244,14 @@ impl Actor {
         until: Option<Instant>,
         mut found: impl FnMut(Option<&ChildFacts>) -> Option<T>,
     ) -> Result<T, Raised> {
-        let found = self.board().wait(until, |facts| {
-            // First of all: a failure cancels before its child is gone, and nobody is to see which of both came sooner.
-            if let Some(cause) = self.cancelled_by(facts) {
-                return Some(Err(Raised::Cancelled(cause)));
-            }
+        self.find_at_board(until, |facts| {
             let known = facts.children.get_mut(&child);
-            let found = found(known.as_deref()).map(Ok);
+            let found = found(known.as_deref());
             if let Some(known) = known {
                 known.awaited |= found.is_none();
             }
             found
-        });
-        found.unwrap_or_else(|| Err(self.unfound()))
+        })
     }
 
     /// Runs one child that may fail, and waits until it is gone: in a nursery of its own, so nobody else is cancelled.
