@@ -4,15 +4,17 @@ use std::sync::{Arc, Barrier};
 
 use rustix::process::Signal;
 use windrow_core::{End, Exit, Kind, Limits, Times};
-use windrow_std::{Actor, Drive, Endpoint, Failure, Order, Program, Raised, Service};
+use windrow_std::{Actor, Backend, Drive, Endpoint, Failure, Order, Program, Raised, Service};
 
 use crate::calls::{FAIL, NAME, PID, desk, well};
+use crate::harness::acts::be_root;
 use crate::harness::gate::knock;
-use crate::harness::{Bed, Module, driven, soon, watch};
+use crate::harness::{Bed, Module, by_each, driven, program, soon, watch};
 use crate::losses::waits;
 use crate::templates::stop;
 
 pub(crate) const MODULE: Module = Module {
+    by_each: by_each![row_52_status_of_a_crowd],
     driven: driven![
         long_answers_at_once_wait_for_their_turn,
         all_errors_that_a_scope_may_keep_reach_its_parent,
@@ -21,9 +23,46 @@ pub(crate) const MODULE: Module = Module {
         peers_that_have_left_make_room_for_others,
     ],
     entries: &[("gatherer", gatherer), ("complainer", complainer), ("one-of-many", one_of_many)],
+    acts: &[("root-of-a-crowd", root_of_a_crowd)],
     services: &[sociable],
     ..Module::EMPTY
 };
+
+/// More children than one answer names, and many more than it tells waits.
+const CROWD: usize = 600;
+
+fn row_52_status_of_a_crowd(bed: &Bed) {
+    let up = bed.gate("up");
+    let mut running = bed.start(bed.act("root-of-a-crowd", &[up.path()]));
+    assert_eq!(up.hear(1), b"u");
+    running.signal(Signal::USR1);
+    running.until("account of all", |running| {
+        let told = running.err_text();
+        told.lines().filter(|line| line.starts_with("  one ") && line.contains(" Running")).count() == CROWD
+    });
+    let told = running.err_text();
+    assert!(told.contains("  and 5") && told.contains(" more waits"), "{told}");
+    let (scope, child) =
+        (told.find(" waits for the body of scope "), told.find(" waits for the end of child "));
+    assert!(scope.is_some_and(|scope| Some(scope) < child), "{told}");
+    running.signal(Signal::INT);
+    running.finish().expect(1);
+}
+
+/// `root-of-a-crowd UP`: a root that knocks when all its children are up.
+fn root_of_a_crowd(words: &[String]) -> u8 {
+    let [up] = words else { return 125 };
+    let up = up.clone();
+    be_root(&program().levels(1), false, move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let one = |_| nursery.spawn(Order::entry("lie-down", []).name("one").backend(Backend::Thread));
+            let all: Vec<_> = (0..CROWD).map(one).collect::<Result<_, _>>()?;
+            all.iter().try_for_each(windrow_std::Child::ready)?;
+            knock(&up, "u");
+            actor.sleep_forever().map(|()| Vec::new())
+        })
+    })
+}
 
 const HEAP: Endpoint<(), Vec<u8>> = Endpoint::new("heap");
 

@@ -3,6 +3,7 @@
 //! A turn takes all that is ready, turns it into facts, gives them to the machine, does what the machine says, and gives
 //! the tick last. Threads share it at a [desk](Shared). The loop around it belongs to whoever drives it: [`Blocking`](crate::Blocking) blocks; others await.
 
+mod aloud;
 mod asks;
 mod body;
 mod channel;
@@ -42,6 +43,7 @@ use std::time::Duration;
 use windrow_core::{ActorId, Config, Input, Instant, Life, Link, Machine, NameId, Outcome, ScopeId, TaskId};
 use zeroize::Zeroizing;
 
+pub(crate) use aloud::hear_out;
 pub use desk::Shared;
 pub use give::Recorder;
 pub use intern::NAME_MAX;
@@ -75,7 +77,6 @@ use peers::Peers;
 pub(crate) use peers::ROOT;
 use slots::Slots;
 use start::Orders;
-pub(crate) use status::hear_out;
 use watch::{Source, Watch};
 pub(crate) use wreck::Wreck;
 

@@ -1,14 +1,12 @@
 //! The description of a tree: every actor, parent before child, each with what it waits for. Who does not answer is named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use windrow_core::{ActorId, Instant, Link, Message, On, Round, Span, Status, TaskId, Why};
+use windrow_core::{ActorId, Instant, Link, Message, On, Round, Span, Status, TaskId, Wait, Why};
 
+use super::aloud::say;
 use super::reactor::Reactor;
 use super::{Shell, now};
 
@@ -22,7 +20,8 @@ const NAMED: usize = 512;
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
     asked_at: Instant,
-    told: BTreeMap<ActorId, Description>,
+    /// What each said, and whose child it is.
+    told: BTreeMap<ActorId, (ActorId, Description)>,
 }
 
 /// What an actor says of itself, and who below it was asked in turn.
@@ -37,7 +36,7 @@ impl<R: Reactor> Shell<R> {
         let (actor, asked_at) = (self.machine.actor(), now());
         let description = self.description(asked_at);
         let Some(link) = link else {
-            self.status = Collected { asked_at, told: BTreeMap::from([(actor, description)]) };
+            self.status = Collected { asked_at, told: BTreeMap::from([(actor, (actor, description))]) };
             return;
         };
         // Plain data always fits into a growing vector.
@@ -46,35 +45,39 @@ impl<R: Reactor> Shell<R> {
         self.send(link, Message::Status(Status { round, actor, parent: ActorId(0), asked, payload }), false);
     }
 
-    /// Describes this actor: who it is, what it waits for.
+    /// Describes this actor: who it is, what it waits for. However many its children are, they don't hide the rest.
     fn description(&self, now: Instant) -> Description {
         let (id, life) = (self.machine.actor(), self.machine.life());
         let mut text = format!("{} {id} pid {} {life:?}", self.name, std::process::id());
-        let mut asked = Vec::new();
-        for (at, wait) in self.machine.waits().enumerate() {
-            let child = match wait.on {
-                On::Child(id) => self.children.get(&id).map(|child| (id, child)),
-                _ => None,
-            };
-            if at < WAITS {
-                // Writing into a string can't fail.
-                let _ = write!(text, "\n  {}", wait.seen_at(now));
-                let _ = child.map(|(_, child)| write!(text, " ({})", child.name));
-            }
-            if let (Some((id, child)), Why::Child(phase)) = (child, wait.why)
-                && phase.is_asked()
-                && self.channels.has(Link::Child(id))
-                && asked.len() < NAMED
-            {
-                asked.push((id.0, child.name.clone()));
-            }
+        let is_of_child = |wait: &Wait| matches!(wait.on, On::Child(_));
+        let own = self.machine.waits().filter(|wait| !is_of_child(wait));
+        let mut waits = own.chain(self.machine.waits().filter(is_of_child));
+        for wait in waits.by_ref().take(WAITS) {
+            // Writing into a string can't fail.
+            let _ = write!(text, "\n  {}", wait.seen_at(now));
+            let child = if let On::Child(id) = wait.on { self.children.get(&id) } else { None };
+            let _ = child.map(|child| write!(text, " ({})", child.name));
         }
-        Description { text, asked }
+        let more = waits.count();
+        if more > 0 {
+            let _ = write!(text, "\n  and {more} more waits");
+        }
+        Description { text, asked: self.asked().take(NAMED).collect() }
+    }
+
+    /// Names the children that are asked in turn.
+    fn asked(&self) -> impl Iterator<Item = (u64, String)> + '_ {
+        self.machine.waits().filter_map(|wait| {
+            let (On::Child(id), Why::Child(phase)) = (wait.on, wait.why) else { return None };
+            let is_asked = phase.is_asked() && self.channels.has(Link::Child(id));
+            self.children.get(&id).filter(|_| is_asked).map(|child| (id.0, child.name.clone()))
+        })
     }
 
     pub(super) fn described(&mut self, status: &Status) {
         let bytes = self.payloads.take(status.payload);
-        self.status.told.insert(status.actor, postcard::from_bytes(&bytes).unwrap_or_default());
+        let description = postcard::from_bytes(&bytes).unwrap_or_default();
+        self.status.told.insert(status.actor, (status.parent, description));
     }
 
     /// Prints the tree to standard error.
@@ -90,57 +93,17 @@ impl<R: Reactor> Shell<R> {
     }
 }
 
-/// How much of this process's talk is under way.
-static SAYING: Mutex<usize> = Mutex::new(0);
-static SAID: Condvar = Condvar::new();
-
-/// How long an actor that has ended waits until all is said: as long as a last word may take.
-const PATIENCE: Duration = Duration::from_millis(100);
-
-/// Something that is being said, until it is dropped.
-struct Saying;
-
-impl Saying {
-    fn begin() -> Self {
-        *saying() += 1;
-        Self
-    }
-}
-
-impl Drop for Saying {
-    fn drop(&mut self) {
-        *saying() -= 1;
-        SAID.notify_all();
-    }
-}
-
-fn saying() -> MutexGuard<'static, usize> {
-    SAYING.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Says something on standard error without ever waiting for whoever reads it. Without a thread it is not said.
-fn say(text: String) {
-    let begun = Saying::begin();
-    let print = move || {
-        let _ = std::io::stderr().write_all(text.as_bytes());
-        drop(begun);
-    };
-    let _ = std::thread::Builder::new().name(String::from("say")).spawn(print);
-}
-
-/// Lets what is under way be said before the process ends, and gives up on a reader who does not read.
-pub(crate) fn hear_out() {
-    drop(SAID.wait_timeout_while(saying(), PATIENCE, |count| *count > 0));
-}
-
 impl Collected {
     /// Tells the tree below and with `root`; `silent` did not answer.
     fn tell(mut self, root: ActorId, mut silent: u32, now: Instant) -> String {
         let mut text = String::new();
+        let mut unnamed = self.unnamed(root);
         let mut stack = vec![(0, root, String::new())];
         while let Some((depth, actor, name)) = stack.pop() {
-            if let Some(description) = self.told.remove(&actor) {
+            if let Some((_, description)) = self.told.remove(&actor) {
                 indent(&mut text, depth, &description.text);
+                let others = unnamed.remove(&actor).unwrap_or_default();
+                stack.extend(others.into_iter().rev().map(|id| (depth + 1, id, String::new())));
                 let below = description.asked.into_iter().rev();
                 stack.extend(below.map(|(id, name)| (depth + 1, ActorId(id), name)));
             } else {
@@ -154,6 +117,20 @@ impl Collected {
         }
         text
     }
+
+    /// Lists by its parent who answered and is not named by that: it had too many to name, or did not answer itself. Those
+    /// stand below the root.
+    fn unnamed(&self, root: ActorId) -> BTreeMap<ActorId, Vec<ActorId>> {
+        let named = self.told.values().flat_map(|(_, description)| &description.asked);
+        let named: BTreeSet<u64> = named.map(|(id, _)| *id).collect();
+        let mut unnamed = BTreeMap::<ActorId, Vec<ActorId>>::new();
+        for (actor, (parent, _)) in self.told.iter().filter(|(id, _)| **id != root && !named.contains(&id.0))
+        {
+            let parent = if self.told.contains_key(parent) { *parent } else { root };
+            unnamed.entry(parent).or_default().push(*actor);
+        }
+        unnamed
+    }
 }
 
 fn indent(text: &mut String, depth: usize, description: &str) {
@@ -166,21 +143,38 @@ fn indent(text: &mut String, depth: usize, description: &str) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn who_is_silent_is_named_in_its_place() {
-        let told = |name: &str, asked: &[(u64, &str)]| Description {
+    /// What somebody says who names these children.
+    fn said(name: &str, asked: &[(u64, &str)]) -> Description {
+        Description {
             text: format!("{name} waits"),
             asked: asked.iter().map(|(id, name)| (*id, (*name).to_owned())).collect(),
-        };
+        }
+    }
+
+    #[test]
+    fn who_is_silent_is_named_in_its_place() {
         let told = BTreeMap::from([
-            (ActorId(1), told("root", &[(2, "one"), (3, "two"), (5, "three")])),
-            (ActorId(2), told("one", &[(4, "deaf")])),
-            (ActorId(5), told("three", &[])),
+            (ActorId(1), (ActorId(1), said("root", &[(2, "one"), (3, "two"), (5, "three")]))),
+            (ActorId(2), (ActorId(1), said("one", &[(4, "deaf")]))),
+            (ActorId(5), (ActorId(1), said("three", &[]))),
         ]);
         let collected = Collected { asked_at: Instant(0), told };
         let text = collected.tell(ActorId(1), 2, Instant(1_250_000_000));
         let expected = "root waits\n  one waits\n    deaf a4: no answer since 1.2 s ago\n  \
                         two a3: no answer since 1.2 s ago\n  three waits\n";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn who_answers_is_told_though_nobody_names_it() {
+        let told = BTreeMap::from([
+            (ActorId(1), (ActorId(1), said("root", &[(2, "one")]))),
+            (ActorId(2), (ActorId(1), said("one", &[]))),
+            (ActorId(3), (ActorId(2), said("one too many", &[]))),
+            (ActorId(4), (ActorId(9), said("child of a silent one", &[]))),
+        ]);
+        let collected = Collected { asked_at: Instant(0), told };
+        let expected = "root waits\n  one waits\n    one too many waits\n  child of a silent one waits\n";
+        assert_eq!(collected.tell(ActorId(1), 0, Instant(0)), expected);
     }
 }
