@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::pipe::pipe;
 use windrow_std::shell::{Reactor, Ready};
 use windrow_std::unix::procfs;
-use windrow_std::{Actor, Drive, Order};
+use windrow_std::{Actor, Drive, Order, Raised};
 
 use crate::harness::bed::has_thread;
 use crate::harness::{Bed, Module, driven, program, soon, watch};
@@ -80,14 +80,16 @@ fn ends_with_nothing<D: Drive>(bed: &Bed, how: u8) {
             HOW.store(how, Ordering::Relaxed);
             actor.sleep_forever()
         });
-        let _ = over.send(());
+        // Nothing will ever cancel this actor: its loop is gone.
+        let _ = over.send(actor.sleep(Duration::from_secs(1000)));
         ended
     };
     let ended = catch_unwind(AssertUnwindSafe(|| program().levels(1).run_on::<Failing<D>, _>(root)));
     assert!(!matches!(ended, Ok(Ok(_))), "a loop that ends well, but can't go on");
     let left = procfs::children().expect("the list of children");
     assert!(left.is_empty(), "left behind: {left:?}");
-    user.recv_timeout(soon()).expect("user code that hears of it");
+    let slept = user.recv_timeout(soon()).expect("user code that hears of it");
+    assert!(matches!(slept, Err(Raised::Cancelled(_))), "{slept:?}");
     watch::observe("the end of the root's thread", || !has_thread("root"));
 }
 

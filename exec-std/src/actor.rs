@@ -125,6 +125,7 @@ impl Actor {
         let until = Instant::now().checked_add(span);
         match self.board.wait(until, |facts| self.cancelled_by(facts)) {
             Some(cause) => Err(Raised::Cancelled(cause)),
+            None if self.is_over() => Err(Raised::Cancelled(self.gone())),
             None => Ok(()),
         }
     }
