@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
-use windrow_core::{Exit, Kind, Limits};
+use windrow_core::{Exit, Kind, Limit, Limits, Refused};
 use windrow_std::{Actor, Blocking, Drive, Endpoint, Order, Portal, Raised, Service};
 
 use crate::calls::{failure, well};
@@ -15,6 +15,7 @@ pub(crate) const MODULE: Module = Module {
         a_listener_that_goes_answers_who_waits_and_who_comes,
         who_ends_by_itself_is_gone_for_who_waits,
         a_concealed_service_is_called_no_more,
+        a_service_that_has_no_room_is_not_there_in_part,
         as_many_calls_are_served_at_once_as_may_be_open,
         who_calls_most_leaves_room_for_others,
         a_service_that_is_an_entry_too_is_there_before_its_first_line,
@@ -27,6 +28,7 @@ pub(crate) const MODULE: Module = Module {
         ("hog", hog),
         ("modest", modest),
         ("cramped", cramped),
+        ("halved", halved),
         ("doubler", double_at_the_gate),
     ],
     services: &[doubler],
@@ -46,6 +48,34 @@ fn with_child<D: Drive>(
     well(&bed.run::<D>(&bed.program(), move |actor: &Actor| {
         actor.nursery(|nursery| {
             body(&nursery.spawn(order())?.portal())?;
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    }));
+}
+
+/// Has an endpoint, and room for one more of the two that it would have besides.
+fn halved(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    actor.expose(&Service::new("first").on(NEXT, |_, ()| Ok(())))?;
+    let more = Service::new("more").on(NEXT, |_, ()| Err(Raised::from("another")));
+    let more =
+        more.on(DOUBLE, |_, number| Ok(2 * number)).on(Endpoint::<(), ()>::new("third"), |_, ()| Ok(()));
+    match actor.expose(&more) {
+        Err(Raised::Refused(Refused::Full { limit: Limit::Endpoints, .. })) => {
+            actor.sleep_forever().map(|()| Vec::new())
+        }
+        ended => Err(Raised::from(format!("there was room: {ended:?}"))),
+    }
+}
+
+fn a_service_that_has_no_room_is_not_there_in_part<D: Drive>(bed: &Bed) {
+    let limits = Limits { contexts: 2, ..Limits::default() };
+    let program = bed.program().limits(limits);
+    well(&bed.run::<D>(&program, |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let portal = nursery.spawn(Order::entry("halved", []))?.portal();
+            while portal.call(NEXT, &()).is_err() {}
+            is_none(portal.call(DOUBLE, &1));
             nursery.cancel();
             Ok(Vec::new())
         })

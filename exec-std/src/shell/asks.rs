@@ -96,11 +96,19 @@ impl<R: Reactor> Asks for Shell<R> {
     }
 
     fn expose(&mut self, service: &Service) -> Result<(), Refused> {
+        let (mut fresh, mut handlers) = (Vec::new(), Vec::new());
         for (name, handler) in service.handlers() {
             let endpoint = self.names.intern(name);
-            self.ask(Input::Expose { endpoint })?;
-            self.handlers.insert(endpoint, handler);
+            let is_fresh = !self.is_exposed(endpoint);
+            if let Err(refused) = self.ask(Input::Expose { endpoint }) {
+                // Either all of a service is there, or nothing of it.
+                fresh.into_iter().for_each(|endpoint| self.tell(Input::Conceal { endpoint }));
+                return Err(refused);
+            }
+            fresh.extend(is_fresh.then_some(endpoint));
+            handlers.push((endpoint, handler));
         }
+        self.handlers.extend(handlers);
         Ok(())
     }
 
@@ -243,6 +251,10 @@ impl<R: Reactor> Shell<R> {
             None => Ok(()),
             Some(refused) => Err(refused),
         }
+    }
+
+    fn is_exposed(&self, endpoint: NameId) -> bool {
+        self.handlers.contains_key(&endpoint) || self.board.look().offered.contains_key(&endpoint)
     }
 
     /// A task ended. Whoever waits for one is woken.
