@@ -75,9 +75,10 @@ pub(crate) fn tree(text: &str) -> Result<(usize, usize), String> {
         .split_once(['x', '×'])
         .and_then(|(breadth, depth)| Some((breadth.parse::<u32>().ok()?, depth.parse::<u32>().ok()?)));
     let Some((breadth, depth)) = parts else { return Err(String::from("write it as 2x3")) };
-    let actors =
-        (0..=depth).fold(0_u64, |sum, level| sum.saturating_add(u64::from(breadth).saturating_pow(level)));
-    if depth > u32::from(LEVELS_MAX) || actors > ACTORS_MAX {
+    let actors = |depth| {
+        (0..=depth).fold(0_u64, |sum, level| sum.saturating_add(u64::from(breadth).saturating_pow(level)))
+    };
+    if depth > u32::from(LEVELS_MAX) || actors(depth) > ACTORS_MAX {
         return Err(format!("at most {LEVELS_MAX} generations and {ACTORS_MAX} actors"));
     }
     Ok((breadth as usize, depth as usize))
@@ -114,4 +115,18 @@ fn kebab(conduct: Conduct) -> String {
         name.extend(letter.to_lowercase());
     }
     name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tree;
+
+    #[test]
+    fn a_tree_that_cannot_be_is_refused_at_once() {
+        assert_eq!(tree("2x3"), Ok((2, 3)));
+        for text in ["1x4294967295", "4294967295x4294967295", "1000x3"] {
+            assert!(tree(text).is_err_and(|told| told.starts_with("at most ")), "{text}");
+        }
+        assert_eq!(tree("-1x2"), Err(String::from("write it as 2x3")));
+    }
 }
