@@ -30,6 +30,8 @@ pub(crate) struct Summary {
     bound_ms: f64,
     failures: Vec<Told>,
     #[serde(skip)]
+    forced: bool,
+    #[serde(skip)]
     asked_for: bool,
 }
 
@@ -59,7 +61,8 @@ impl Summary {
                 End::Well => "well",
                 End::Failed => "failed",
                 End::Cancelled(_) => "cancelled",
-                _ => "forced",
+                End::Forced => "forced",
+                _ => "unknown",
             },
             actors: tally.actors + 1,
             reaped: tally.reaped,
@@ -74,15 +77,16 @@ impl Summary {
             expected_ms: millis(tally.spent),
             bound_ms: millis(outcome.bound),
             failures: ended.failures.iter().map(Told::of).collect(),
+            forced: outcome.end == End::Forced,
             asked_for: leaf.is_asked_for(outcome) && up.is_some(),
         }
     }
 
     /// Gives the exit status: 0 if the end is the one that was asked for and nothing is left.
     pub(crate) fn code(&self) -> u8 {
-        match (self.outcome, self.left, self.asked_for) {
-            ("forced", ..) => 130,
-            (_, 0, true) => 0,
+        match (self.left, self.asked_for) {
+            _ if self.forced => End::Forced.status(),
+            (0, true) => 0,
             _ => 1,
         }
     }
