@@ -361,8 +361,8 @@ impl AsFd for Template {
 /// holds here.
 pub fn from_env(preload: Option<fn()>) -> Option<Newborn> {
     let actor = std::env::var(VARIABLE).ok()?.parse().ok()?;
-    let _former = Mask::FULL.replace();
     let socket = exec::take_channel()?;
+    let _former = Mask::FULL.replace();
     sys::forget_variable(VARIABLE);
     Some(serve::run(socket, actor, preload))
 }
