@@ -30,7 +30,7 @@ impl<D: Drive> ThreadCrew<D> {
         let mut drive = D::new()?;
         let mut shell = Shell::aboard(berth, drive.reactor()?)?;
         shell.set_recorder(self.program.recorder);
-        shell.set_slow(&self.program.slow);
+        shell.set_slow(self.program.entries.slow());
         let shared = Arc::new(Shared::new(shell));
         // What a process's exit would close is closed by hand, however this ends.
         let _closes = Closes(&shared);

@@ -21,7 +21,7 @@ use crate::crew::ThreadCrew;
 use crate::drive::{Blocking, Drive};
 use crate::ended::Ended;
 use crate::endpoint::{Endpoint, Service, bad, decode, encode};
-use crate::entry::{Body, Returned};
+use crate::entry::{Entries, Returned};
 use crate::failure::Raised;
 use crate::ids::fresh_id;
 use crate::main_task::start_main;
@@ -36,10 +36,7 @@ use crate::unix::template::{self, Newborn, Role, StartError, Template};
 /// A program of actors.
 #[derive(Clone, Default)]
 pub struct Program {
-    /// Shared with every copy: each process makes one of the program for the threads that it may start.
-    entries: Arc<Vec<(&'static str, Arc<dyn Body>)>>,
-    /// Those that say themselves when they are ready.
-    pub(crate) slow: Vec<&'static str>,
+    pub(crate) entries: Entries,
     services: Arc<Vec<Service>>,
     preload: Option<fn()>,
     pub(crate) recorder: Option<Recorder>,
@@ -57,15 +54,16 @@ impl Program {
         Self { levels: 2, ..Self::default() }
     }
 
-    /// Adds an entry that children can be spawned as: its handle and its arguments in, its result out.
+    /// Adds an entry that children can be spawned as: its handle and its arguments in, its result out. One of the same name,
+    /// or a task, makes way for it, as for every other that is added later.
     #[must_use]
     pub fn entry<V: Returned>(
         mut self,
         name: &'static str,
         entry: impl Fn(&Actor, &[u8]) -> Result<V, Raised> + Send + Sync + 'static,
     ) -> Self {
-        let body = move |actor: &Actor, args: &[u8]| entry(actor, args).map(Returned::into_bytes);
-        Arc::make_mut(&mut self.entries).push((name, Arc::new(body)));
+        self.entries
+            .add(name, move |actor: &Actor, args: &[u8]| entry(actor, args).map(Returned::into_bytes));
         self
     }
 
@@ -78,8 +76,9 @@ impl Program {
         name: &'static str,
         entry: impl Fn(&Actor, &[u8]) -> Result<V, Raised> + Send + Sync + 'static,
     ) -> Self {
-        self.slow.push(name);
-        self.entry(name, entry)
+        let body = move |actor: &Actor, args: &[u8]| entry(actor, args).map(Returned::into_bytes);
+        self.entries.add_slow(name, body);
+        self
     }
 
     /// Adds a task: code that takes its arguments, returns its result, and can be run in an actor of its own. See
@@ -98,7 +97,7 @@ impl Program {
             let args = decode(args).map_err(|error| bad(Kind::BadArguments, actor.id(), &error))?;
             encode(&task(actor, args)?, Vec::new())
         };
-        Arc::make_mut(&mut self.entries).push((endpoint.name(), Arc::new(body)));
+        self.entries.add(endpoint.name(), body);
         self
     }
 
@@ -107,7 +106,9 @@ impl Program {
     /// first line: whoever calls a child that is up finds them.
     #[must_use]
     pub fn service(mut self, service: Service) -> Self {
-        Arc::make_mut(&mut self.services).push(service);
+        let services = Arc::make_mut(&mut self.services);
+        services.retain(|known| known.name() != service.name());
+        services.push(service);
         self
     }
 
@@ -288,7 +289,7 @@ impl Program {
             Shell::new(config, reactor, Some(channel))?
         };
         shell.set_recorder(self.recorder);
-        shell.set_slow(&self.slow);
+        shell.set_slow(self.entries.slow());
         let shared = Arc::new(Shared::new(shell));
         if let Some(ended) = drive.until_run(&shared)? {
             return Ok(Next::Exit(i32::from(ended.status())));
@@ -326,8 +327,7 @@ impl Program {
     ) -> io::Result<()> {
         let brief: Brief<'_> = postcard::from_bytes(brief).map_err(io::Error::other)?;
         let crew = ThreadCrew::<D>::new(self);
-        let entry =
-            self.entries.iter().find(|(name, _)| *name == brief.entry).map(|(_, entry)| Arc::clone(entry));
+        let entry = self.entries.find(brief.entry);
         let service = self.services.iter().find(|service| service.name() == brief.entry);
         let exposed = shared.drive(|shell| {
             shell.set_name(brief.name);
@@ -382,9 +382,8 @@ fn missing(shared: usize) -> Raised {
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries: Vec<_> = self.entries.iter().map(|(name, _)| *name).collect();
         f.debug_struct("Program")
-            .field("entries", &entries)
+            .field("entries", &self.entries)
             .field("services", &self.services)
             .field("levels", &self.levels)
             .finish_non_exhaustive()
