@@ -39,6 +39,11 @@ const FAULTS: [Fault; 6] = [
 const DEATH: [Fault; 1] = [Fault::Turns(Conduct::ExitHard)];
 
 impl World<'_> {
+    /// Tells whether something can go wrong between two moments.
+    pub(super) fn is_exposed(&self) -> bool {
+        self.scenario.disturbed && !self.scenario.narrow
+    }
+
     /// Lets something go wrong, if the scenario has it, and tells whether anything did.
     pub(super) fn disturb(&mut self) -> Result<bool, Violation> {
         if !self.scenario.disturbed || self.struck {

@@ -172,30 +172,39 @@ impl<'a> World<'a> {
         super::oracle::end(self)
     }
 
-    /// Does one thing: an event that is there, else a tick that is due, else the clock jumps.
+    /// Does one thing: what is there for somebody, else what ends the moment.
     pub(super) fn turn(&mut self) -> Result<Turn, Violation> {
+        if self.stir()? { Ok(Turn::Step) } else { self.pass() }
+    }
+
+    /// Does what is there at this moment: an event, else a tick that is due. Tells whether anything was.
+    pub(super) fn stir(&mut self) -> Result<bool, Violation> {
         self.turns += 1;
         self.at_once += 1;
         if self.turns > TURNS || self.at_once > TURNS_AT_ONCE {
             return Err(Violation::new(Promise::Livelock, "much happens, and nothing moves", self.now));
         }
         if self.scenario.narrow && self.disturb()? {
-            return Ok(Turn::Step);
+            return Ok(true);
         }
         if self.agenda.first().is_some_and(|when| when <= self.now)
             && let Some(event) = self.agenda.take(&mut self.choices)
         {
             self.name_choice(format_args!("{event} comes first"));
             self.happen(&event)?;
-            return Ok(Turn::Step);
+            return Ok(true);
         }
-        let timeout = (0..self.actors.len()).filter_map(|node| self.timeout(node)).min();
-        if timeout.is_some_and(|when| when <= self.now) {
+        if self.first_timeout().is_some_and(|when| when <= self.now) {
             self.tick()?;
-            return Ok(Turn::Step);
+            return Ok(true);
         }
         super::oracle::check_codes(self)?;
-        let Some(next) = self.agenda.first().into_iter().chain(timeout).min() else {
+        Ok(false)
+    }
+
+    /// Nothing is there for anybody any more: something goes wrong, or the clock jumps.
+    pub(super) fn pass(&mut self) -> Result<Turn, Violation> {
+        let Some(next) = self.agenda.first().into_iter().chain(self.first_timeout()).min() else {
             return Ok(Turn::End);
         };
         if !self.scenario.narrow && self.disturb()? {
@@ -204,6 +213,11 @@ impl<'a> World<'a> {
         self.now = next;
         self.at_once = 0;
         Ok(Turn::Jump)
+    }
+
+    /// Gives when the first of all actors wants its tick.
+    fn first_timeout(&self) -> Option<Instant> {
+        (0..self.actors.len()).filter_map(|node| self.timeout(node)).min()
     }
 
     /// Gives a tick to one of the actors that are due.

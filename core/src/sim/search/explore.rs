@@ -73,7 +73,7 @@ pub(super) fn explore_counting(scenario: &Scenario, deviations: usize, count: &d
         seen: Seen::default(),
         codes: Some(Codes::default()),
         key: Key::default(),
-        path: vec![Leg::new(None, 0, deviations)],
+        path: vec![Leg::new(None, From::Nothing, 0, deviations)],
         sum: Exploration::default(),
     };
     while explorer.step() {}
@@ -122,11 +122,14 @@ fn parents(depths: &[usize]) -> Vec<usize> {
     (1..depths.len()).filter_map(parent).collect()
 }
 
-/// What happens at one moment, in all the ways that are left.
+/// What happens at one moment, or at the end of one, in all the ways that are left.
 struct Leg<'a> {
-    /// The world as the moment begins; `None` stands for before the beginning.
+    /// The world as the leg begins; `None` stands for before the beginning.
     start: Option<Box<World<'a>>>,
-    key: u128,
+    /// How the leg begins.
+    from: From,
+    /// How many steps the machines had made when the moment began.
+    steps: u32,
     /// How many deviations are left.
     left: usize,
     ways: Odometer,
@@ -134,14 +137,27 @@ struct Leg<'a> {
     made: Vec<Choice>,
 }
 
+/// Where a leg begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// Before the beginning.
+    Nothing,
+    /// With a moment, in a state with this key.
+    Moment(u128),
+    /// In a moment, with nothing there for anybody: something may go wrong now.
+    Rest,
+}
+
 impl<'a> Leg<'a> {
-    fn new(start: Option<Box<World<'a>>>, key: u128, left: usize) -> Self {
-        Self { start, key, left, ways: Odometer::new(left), made: Vec::new() }
+    fn new(start: Option<Box<World<'a>>>, from: From, steps: u32, left: usize) -> Self {
+        Self { start, from, steps, left, ways: Odometer::new(left), made: Vec::new() }
     }
 }
 
 /// How a leg ended.
 pub(super) enum Ended {
+    /// Nothing is there for anybody, and something may go wrong.
+    Rested,
     /// The clock jumped.
     Jumped,
     /// Nothing can happen any more.
@@ -177,19 +193,20 @@ impl<'a> Explorer<'a> {
             }
             None => Box::new(World::new(self.scenario, Choices::prefix(prefix), Timeline::default())),
         };
-        let steps = world.steps;
         world.codes = self.codes.take();
-        let ended = follow(&mut world);
+        let ended = follow(&mut world, leg.from == From::Rest, leg.left);
         self.codes = world.codes.take();
-        let leg_steps = u64::from(world.steps - steps);
         let made = world.choices.made();
         leg.ways.advance(made);
         leg.made.clear();
         leg.made.extend_from_slice(made);
-        let spent = made.iter().filter(|choice| choice.taken != 0).count();
-        let left = if leg.left == usize::MAX { leg.left } else { leg.left - spent };
-        self.sum.steps += leg_steps;
+        let left = if leg.left == usize::MAX { leg.left } else { leg.left - spent(made) };
+        let begun = leg.steps;
+        if !matches!(ended, Ended::Rested) {
+            self.sum.steps += u64::from(world.steps - begun);
+        }
         match ended {
+            Ended::Rested => self.path.push(Leg::new(Some(world), From::Rest, begun, left)),
             Ended::Jumped => self.enter(world, left),
             Ended::Over => self.sum.runs += 1,
             Ended::Broken(violation) => return self.found(violation),
@@ -218,13 +235,14 @@ impl<'a> Explorer<'a> {
                 }
             }
         }
-        self.path.push(Leg::new(Some(world), key, left));
+        let steps = world.steps;
+        self.path.push(Leg::new(Some(world), From::Moment(key), steps, left));
     }
 
     /// Tells whether the path has come back to a state of its own without a deviation.
     fn comes_back(&self, key: u128) -> bool {
         let fair = |leg: &&Leg<'_>| leg.made.iter().all(|choice| choice.taken == 0);
-        self.path.iter().rev().take_while(fair).any(|leg| leg.key == key)
+        self.path.iter().rev().take_while(fair).any(|leg| leg.from == From::Moment(key))
     }
 
     /// Keeps a violation with the way to it, and ends the search.
@@ -236,10 +254,27 @@ impl<'a> Explorer<'a> {
     }
 }
 
-/// Follows a world to the end of the moment.
-pub(super) fn follow(world: &mut World<'_>) -> Ended {
+/// Counts the choices that are not the default.
+pub(super) fn spent(made: &[Choice]) -> usize {
+    made.iter().filter(|choice| choice.taken != 0).count()
+}
+
+/// Follows a world to the end of the moment, or to where something may go wrong in it, if then a deviation is `left`; from
+/// there, if it `rests`.
+pub(super) fn follow(world: &mut World<'_>, mut rests: bool, left: usize) -> Ended {
     loop {
-        match world.turn() {
+        if !rests {
+            match world.stir() {
+                Ok(true) => continue,
+                Ok(false) if world.is_exposed() && spent(world.choices.made()) < left => {
+                    return Ended::Rested;
+                }
+                Ok(false) => {}
+                Err(violation) => return Ended::Broken(violation),
+            }
+        }
+        rests = false;
+        match world.pass() {
             Ok(Turn::Step) => {}
             Ok(Turn::Jump) => return Ended::Jumped,
             Ok(Turn::End) => return oracle::end(world).map_or_else(Ended::Broken, |()| Ended::Over),

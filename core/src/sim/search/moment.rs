@@ -17,7 +17,7 @@
 
 use alloc::vec::Vec;
 
-use super::explore::{Ended, follow};
+use super::explore::{Ended, follow, spent};
 use crate::sim::choices::{Choices, Odometer};
 use crate::sim::oracle::Violation;
 use crate::sim::scenario::Scenario;
@@ -74,12 +74,12 @@ fn ways<'a>(deviations: usize, start: impl Fn(Choices) -> World<'a>) -> Vec<(usi
     let mut odometer = Odometer::new(deviations);
     while let Some(choices) = odometer.choices() {
         let mut world = start(choices);
-        let ended = follow(&mut world);
+        let ended = follow(&mut world, false, 0);
         let made = world.choices.made();
         odometer.advance(made);
-        let spent = made.iter().filter(|choice| choice.taken != 0).count();
+        let spent = spent(made);
         let way = match ended {
-            Ended::Jumped => Way::On(Moment(world)),
+            Ended::Rested | Ended::Jumped => Way::On(Moment(world)),
             Ended::Over => Way::Over,
             Ended::Broken(violation) => Way::Broken(violation),
         };
