@@ -1,6 +1,7 @@
 //! How a world begins: who behaves how, the root's process, and when its user signals.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::choices::{Choices, Source};
@@ -112,7 +113,7 @@ impl World<'_> {
         let checked = self.actors.iter().rev().flatten().find_map(|actor| actor.checked.clone());
         self.actors[node] = Some(Actor {
             pid,
-            machine,
+            machine: Arc::new(machine),
             rank: None,
             print: None,
             checked,

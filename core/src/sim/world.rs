@@ -32,7 +32,8 @@ const TURNS_AT_ONCE: u32 = 5_000;
 #[derive(Clone, Debug)]
 pub(super) struct Actor {
     pub(super) pid: Pid,
-    pub(super) machine: Machine,
+    /// The same one in each copy of the world, until one of them gives it something.
+    pub(super) machine: Arc<Machine>,
     /// Its machine's rank after its last input, once its teardown has begun.
     pub(super) rank: Option<(u8, u64)>,
     /// What its machine puts into a key, if a search has taken it since the machine's last input.
@@ -105,7 +106,7 @@ pub(super) struct World<'a> {
     /// Room for an encoded machine.
     pub(super) bytes: Vec<u8>,
     /// What is known of the states of machines; lent by a search to the world that it follows.
-    pub(super) codes: Option<Codes>,
+    pub(super) codes: Option<Box<Codes>>,
     /// Steps of machines so far.
     pub(super) steps: u32,
     /// Turns so far, and since the clock jumped.
@@ -340,7 +341,7 @@ impl<'a> World<'a> {
         actor.moved = true;
         actor.print = None;
         self.steps += 1;
-        let machine = &mut actor.machine;
+        let machine = Arc::make_mut(&mut actor.machine);
         let refused = machine.handle(self.now, input);
         let mut outputs = core::mem::take(&mut self.outputs);
         machine.poll_outputs(&mut outputs);

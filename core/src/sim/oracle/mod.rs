@@ -27,6 +27,7 @@ mod rungs;
 
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -215,9 +216,10 @@ pub(super) fn check_codes(world: &mut World<'_>) -> Result<(), Violation> {
     let torn = world.scenario.slip == Some(Slip::Torn);
     for actor in world.actors.iter_mut().flatten().filter(|actor| actor.moved) {
         actor.moved = false;
+        let machine = Arc::make_mut(&mut actor.machine);
         let same = match &mut world.codes {
-            Some(codes) => codes.check(&mut actor.machine).map(|print| actor.print = Some(print)).is_some(),
-            None => recode::check(&mut actor.machine, &mut actor.checked, &mut world.bytes, torn),
+            Some(codes) => codes.check(machine).map(|print| actor.print = Some(print)).is_some(),
+            None => recode::check(machine, &mut actor.checked, &mut world.bytes, torn),
         };
         if !same {
             let text = format_args!("{}'s state", actor.machine.actor());
@@ -273,6 +275,7 @@ impl Oracle {
 
 #[cfg(test)]
 mod tests {
+    use alloc::sync::Arc;
     use alloc::vec::Vec;
 
     use super::check_machine;
@@ -288,7 +291,11 @@ mod tests {
         let scenario = Scenario::of(Vec::new());
         let mut world = World::new(&scenario, Choices::prefix(Vec::new()), Timeline::default());
         assert_eq!(check_machine(&mut world, 0), Ok(()));
-        world.actors.iter_mut().flatten().for_each(|actor| actor.machine.state_mut().under_way = 1);
+        world
+            .actors
+            .iter_mut()
+            .flatten()
+            .for_each(|actor| Arc::make_mut(&mut actor.machine).state_mut().under_way = 1);
         let broken = check_machine(&mut world, 0).map_err(|broken| broken.promise);
         assert_eq!(broken, Err(Promise::Machine(43)));
     }

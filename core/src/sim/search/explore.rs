@@ -71,7 +71,7 @@ pub(super) fn explore_counting(scenario: &Scenario, deviations: usize, count: &d
         scenario,
         count,
         seen: Seen::default(),
-        codes: Some(Codes::default()),
+        codes: Some(Box::default()),
         key: Key::default(),
         path: vec![Leg::new(None, From::Nothing, 0, deviations)],
         sum: Exploration::default(),
@@ -169,7 +169,7 @@ struct Explorer<'a> {
     scenario: &'a Scenario,
     count: &'a dyn Fn(u64),
     seen: Seen,
-    codes: Option<Codes>,
+    codes: Option<Box<Codes>>,
     /// Room for keys.
     key: Key,
     path: Vec<Leg<'a>>,
