@@ -37,7 +37,7 @@ pub(super) struct Actor {
     /// Its machine's rank after its last input, once its teardown has begun.
     pub(super) rank: Option<(u8, u64)>,
     /// What its machine puts into a key, if a search has taken it since the machine's last input.
-    pub(super) print: Option<Arc<Print>>,
+    pub(super) print: Option<Print>,
     /// The state that it, or before that another, was in when it was checked last, where no search knows of all.
     pub(super) checked: Option<Box<State>>,
     pub(super) begun: bool,

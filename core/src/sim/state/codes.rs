@@ -6,7 +6,6 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::Hash;
 
@@ -22,7 +21,7 @@ use crate::{ActorId, Machine};
 /// What a search knows of the states that its machines were in.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Codes {
-    known: HashTable<(u128, Arc<Print>)>,
+    known: HashTable<(u128, Print)>,
     /// Each actor's last state that was found to survive, in whichever run.
     last: BTreeMap<ActorId, Option<Box<State>>>,
     /// Room for a state to be hashed, for what it puts into a key, and for a part to be encoded.
@@ -33,18 +32,18 @@ pub(crate) struct Codes {
 
 impl Codes {
     /// Lets a machine go on from its decoded encoding, unless its state is known; `None` if that is not the same.
-    pub(crate) fn check(&mut self, machine: &mut Machine) -> Option<Arc<Print>> {
+    pub(crate) fn check(&mut self, machine: &mut Machine) -> Option<Print> {
         machine.state().hash(&mut self.words);
         let sum = self.words.sum();
         match self.known.entry(sum as u64, |(known, _)| *known == sum, |(known, _)| *known as u64) {
-            Entry::Occupied(place) => Some(Arc::clone(&place.get().1)),
+            Entry::Occupied(place) => Some(place.get().1),
             Entry::Vacant(place) => {
                 let last = self.last.entry(machine.actor()).or_default();
                 if !recode::check(machine, last, &mut self.bytes, false) {
                     return None;
                 }
-                let print = Arc::new(Print::of(machine.state(), &mut self.key));
-                place.insert((sum, Arc::clone(&print)));
+                let print = Print::of(machine.state(), &mut self.key);
+                place.insert((sum, print));
                 Some(print)
             }
         }

@@ -21,11 +21,12 @@ fn is_left_out(field: &str) -> bool {
     matches!(field, "since" | "began" | "now" | "spent" | "stamp" | "limits" | "times" | "defects")
 }
 
-/// A machine's state as a number, and the points in time that stand in it: it stays the same while the clock goes on.
-#[derive(Clone, Debug)]
+/// A machine's state as a number, in which points in time count from one of them: it stays the same while the clock goes on.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Print {
     sum: u128,
-    times: Vec<Instant>,
+    /// The point in time from which the others count; without any, their end.
+    from: Instant,
 }
 
 impl Print {
@@ -38,7 +39,8 @@ impl Print {
                 room.instant(since);
             }
         }
-        Self { sum: room.words.sum(), times: room.times.clone() }
+        room.now = room.times.iter().copied().find(|at| *at < Instant::MAX).unwrap_or(Instant::MAX);
+        Self { from: room.now, sum: room.finish() }
     }
 }
 
@@ -88,7 +90,7 @@ impl Key {
     /// Takes in plain data of which a print was taken.
     pub(super) fn print(&mut self, print: &Print) {
         self.words.write(&print.sum.to_le_bytes());
-        self.times.extend_from_slice(&print.times);
+        self.instant(print.from);
     }
 
     /// Gives the key. The next one may begin then.
