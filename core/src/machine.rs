@@ -88,13 +88,15 @@ impl Machine {
         self.outputs.pop_front()
     }
 
-    /// Moves all that there is to do behind what is in `outputs`: as often polled, and once copied.
+    /// Takes one input, and puts what there is to do behind what is in `outputs`: as when all of it is polled at once.
     #[cfg(feature = "sim")]
-    pub(crate) fn poll_outputs(&mut self, outputs: &mut Vec<Output>) {
-        let (front, back) = self.outputs.as_slices();
-        outputs.extend_from_slice(front);
-        outputs.extend_from_slice(back);
-        self.outputs.clear();
+    pub(crate) fn handle_into(
+        &mut self,
+        now: Instant,
+        input: Input,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Refused> {
+        step::step(&mut self.state, now, input, &mut |output| outputs.push(output))
     }
 
     /// Gives the time at which to give [`Input::Tick`]: now while outputs are queued, `None` when only a fact can help.
@@ -214,5 +216,37 @@ impl Flavor for Bytes<'_> {
 
     fn finalize(self) -> postcard::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(all(test, feature = "sim"))]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::{Config, Machine};
+    use crate::{ActorId, Input, Instant, Limits, NameId, Role, ScopeId, Signal, Spec, SpecId, Stamp};
+
+    #[test]
+    fn what_is_put_behind_the_others_is_what_would_be_polled() {
+        let mut polled = Machine::new(Config::root(ActorId(1), 1, Limits::default())).expect("good limits");
+        let mut put = polled.clone();
+        let (child, scope) = (ActorId(2), ScopeId::ROOT);
+        let spec = Spec { id: SpecId(1), name: NameId(1), role: Role::Actor, levels: None, times: None };
+        let inputs = [
+            Input::Tick,
+            Input::Spawn { child, scope, spec },
+            Input::Spawn { child, scope, spec },
+            Input::Started { child, stamp: Stamp::default() },
+            Input::Signalled(Signal::Term),
+        ];
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        for input in inputs {
+            let taken = polled.handle(Instant(1), input);
+            one.extend(core::iter::from_fn(|| polled.poll_output()));
+            assert_eq!(taken, put.handle_into(Instant(1), input, &mut other));
+            assert_eq!(one, other);
+        }
+        assert!(one.len() > 2);
+        assert_eq!(polled.encode(), put.encode());
     }
 }

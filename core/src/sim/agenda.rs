@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 
 use super::choices::{Choices, Source};
+use super::copy::copied;
 use super::event::Event;
 use crate::Instant;
 
@@ -16,7 +17,7 @@ type Entry = (Instant, u64, usize);
 const CHOICES: usize = 4;
 
 /// The events to come. They stand still while their order changes: an event is ten times as big as its entry.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Agenda {
     /// The last to come stands first.
     order: Vec<Entry>,
@@ -26,6 +27,8 @@ pub(super) struct Agenda {
     made: u32,
     kept: u32,
 }
+
+copied!(Agenda: order, events, free, made, kept);
 
 impl Agenda {
     /// Adds an event.

@@ -6,6 +6,8 @@
 
 use alloc::vec::Vec;
 
+use super::copy::copied;
+
 /// What a choice is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "a source is an index into the streams")]
@@ -93,11 +95,13 @@ impl FromIterator<Choice> for Trace {
 }
 
 /// Gives choices, and remembers them.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Choices {
     from: From,
     made: Vec<Choice>,
 }
+
+copied!(Choices: from, made);
 
 #[derive(Clone, Debug)]
 enum From {
@@ -224,12 +228,12 @@ impl Odometer {
     /// Gives the choices of the next run, or `None` when all are done.
     #[must_use]
     pub fn choices(&self) -> Option<Choices> {
-        self.prefix().map(Choices::prefix)
+        self.next.clone().map(Choices::prefix)
     }
 
-    /// Gives the choices with which the next run begins, or `None` when all are done.
-    pub(super) fn prefix(&self) -> Option<Vec<u32>> {
-        self.next.clone()
+    /// Takes the choices with which the next run begins, or `None` when all are done.
+    pub(super) fn take(&mut self) -> Option<Vec<u32>> {
+        self.next.take()
     }
 
     /// Moves on, told what the last run chose.
@@ -238,9 +242,8 @@ impl Odometer {
         for (index, choice) in made.iter().enumerate().rev() {
             let before = spent - usize::from(choice.taken != 0);
             if choice.taken + 1 < choice.among && before < self.deviations {
-                let mut prefix: Vec<u32> = made[..index].iter().map(|choice| choice.taken).collect();
-                prefix.push(choice.taken + 1);
-                self.next = Some(prefix);
+                let before = made[..index].iter().map(|choice| choice.taken);
+                self.next = Some(before.chain([choice.taken + 1]).collect());
                 return;
             }
             spent = before;

@@ -4,8 +4,6 @@
 //! The rule: a disturbance is something that a scenario could have had from the start, at a time that no script knows;
 //! the oracles judge it like any other. In a narrow world there is one in a run, at any step, and not only between moments.
 
-use alloc::vec::Vec;
-
 use super::choices::Source;
 use super::event::Event;
 use super::kernel::Block;
@@ -52,10 +50,10 @@ impl World<'_> {
         let menu: &[Fault] = if self.scenario.narrow { &DEATH } else { &FAULTS };
         // A third signal would end the root at once, and the model has no outer process that sweeps then.
         let user = u32::from(self.scenario.nets.user && !self.scenario.hurry && self.signals == 0);
-        let actors: Vec<usize> = (0..self.actors.len()).filter(|node| self.listens(*node)).collect();
+        let actors = (0..self.actors.len()).filter(|node| self.listens(*node)).count();
         let faults = menu.len();
         let lines = if self.scenario.narrow { 0 } else { self.lines.len() };
-        let among = 1 + user + u32::try_from(actors.len() * faults + lines).unwrap_or(0);
+        let among = 1 + user + u32::try_from(actors * faults + lines).unwrap_or(0);
         let taken = self.choices.choose(Source::Fault, among);
         if taken == 0 {
             return Ok(false);
@@ -67,16 +65,17 @@ impl World<'_> {
             return Ok(true);
         }
         let index = (taken - 1 - user) as usize;
-        if let Some(line) = index.checked_sub(actors.len() * faults) {
+        if let Some(line) = index.checked_sub(actors * faults) {
             let (line, to) =
                 self.lines.iter().nth(line).map(|(line, ends)| (*line, ends.to)).unwrap_or_default();
             self.name_choice(format_args!("the connection of {} to {} breaks", id(line.0), id(to)));
             self.break_line(line);
             return Ok(true);
         }
-        if let (Some(node), Some(fault)) = (actors.get(index / faults), menu.get(index % faults)) {
-            self.name_choice(format_args!("{} meets with {fault:?}", id(*node)));
-            self.fault(*node, *fault)?;
+        let actor = (0..self.actors.len()).filter(|node| self.listens(*node)).nth(index / faults);
+        if let (Some(node), Some(fault)) = (actor, menu.get(index % faults)) {
+            self.name_choice(format_args!("{} meets with {fault:?}", id(node)));
+            self.fault(node, *fault)?;
         }
         Ok(true)
     }

@@ -37,6 +37,7 @@ mod agenda;
 mod begin;
 mod catalog;
 mod choices;
+mod copy;
 mod disturb;
 mod event;
 mod explain;

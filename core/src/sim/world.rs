@@ -11,6 +11,7 @@ use core::time::Duration;
 
 use super::agenda::Agenda;
 use super::choices::{Choices, Source};
+use super::copy::copied;
 use super::event::Event;
 use super::kernel::{Directory, Kernel, Line, LineId, Pid, Pipe, Wire};
 use super::oracle::{Oracle, Promise, Violation};
@@ -68,12 +69,14 @@ pub(super) enum Turn {
 }
 
 /// The world of one run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct World<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) conducts: Vec<Conduct>,
     pub(super) choices: Choices,
     pub(super) now: Instant,
+    /// Where nothing is there for anybody: when something is again, if ever.
+    next: Option<Instant>,
     pub(super) kernel: Kernel,
     pub(super) directory: Directory,
     /// Living and dead actors, by place; commands have none.
@@ -114,6 +117,9 @@ pub(super) struct World<'a> {
     at_once: u32,
 }
 
+copied!(World<'a>: scenario, conducts, choices, now, next, kernel, directory, actors, pids, mailboxes, wires, lines, pipes, orders,
+    patience, told, oracle, timeline, reported, signals, struck, agenda, outputs, bytes, codes, steps, turns, at_once);
+
 /// Gives the id of the actor at a place in the tree.
 pub(super) fn id(node: usize) -> ActorId {
     ActorId(node as u64 + 1)
@@ -135,6 +141,7 @@ impl<'a> World<'a> {
             conducts,
             choices,
             now: Instant(1_000_000_000),
+            next: None,
             kernel: Kernel::new(),
             directory: Directory::default(),
             actors: (0..nodes).map(|_| None).collect(),
@@ -195,30 +202,25 @@ impl<'a> World<'a> {
             self.happen(&event)?;
             return Ok(true);
         }
-        if self.first_timeout().is_some_and(|when| when <= self.now) {
+        let timeout = (0..self.actors.len()).filter_map(|node| self.timeout(node)).min();
+        if timeout.is_some_and(|when| when <= self.now) {
             self.tick()?;
             return Ok(true);
         }
         super::oracle::check_codes(self)?;
+        self.next = self.agenda.first().into_iter().chain(timeout).min();
         Ok(false)
     }
 
     /// Nothing is there for anybody any more: something goes wrong, or the clock jumps.
     pub(super) fn pass(&mut self) -> Result<Turn, Violation> {
-        let Some(next) = self.agenda.first().into_iter().chain(self.first_timeout()).min() else {
-            return Ok(Turn::End);
-        };
+        let Some(next) = self.next else { return Ok(Turn::End) };
         if !self.scenario.narrow && self.disturb()? {
             return Ok(Turn::Step);
         }
         self.now = next;
         self.at_once = 0;
         Ok(Turn::Jump)
-    }
-
-    /// Gives when the first of all actors wants its tick.
-    fn first_timeout(&self) -> Option<Instant> {
-        (0..self.actors.len()).filter_map(|node| self.timeout(node)).min()
     }
 
     /// Gives a tick to one of the actors that are due.
@@ -342,9 +344,8 @@ impl<'a> World<'a> {
         actor.print = None;
         self.steps += 1;
         let machine = Arc::make_mut(&mut actor.machine);
-        let refused = machine.handle(self.now, input);
         let mut outputs = core::mem::take(&mut self.outputs);
-        machine.poll_outputs(&mut outputs);
+        let refused = machine.handle_into(self.now, input, &mut outputs);
         for output in &outputs {
             self.timeline.output(self.now, id(node), output);
         }

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
+use crate::sim::copy::copied;
 use crate::sim::oracle::Promise;
 use crate::{Exit, Signal};
 
@@ -73,7 +74,7 @@ pub(crate) enum Vital {
 }
 
 /// One process.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "a process has that many switches")]
 pub(crate) struct Process {
     /// Its number: the process that had it first.
@@ -109,6 +110,9 @@ pub(crate) struct Process {
     /// What it holds a copy of that others hold as well.
     pub(crate) copies: Vec<File>,
 }
+
+copied!(Process: number, parent, maker, group, what, vital, stopped, wedged, dying, stuck, unclaimed, unsaid, block, ignored,
+    pending, copies);
 
 impl Process {
     /// Tells whether it is neither dead nor gone.
@@ -152,10 +156,12 @@ impl Process {
 }
 
 /// All processes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Kernel {
     processes: Vec<Process>,
 }
+
+copied!(Kernel: processes);
 
 impl Kernel {
     /// Begins with nothing but [`INIT`].

@@ -21,12 +21,14 @@ pub(super) fn check(
     let stutters = outputs
         .iter()
         .any(|output| matches!(output, Output::Report(Event::Stray(_)) | Output::DescribedAll { .. }));
-    let gives_up = matches!(
-        *before.input,
-        Input::Started { child, .. } | Input::Exited { child, .. }
-            if actor.machine.waits().all(|wait| wait.on != On::Child(child))
-    );
-    if rank > was || (rank == was && !stutters && !gives_up && !may_stutter(before)) {
+    let gives_up = || {
+        matches!(
+            *before.input,
+            Input::Started { child, .. } | Input::Exited { child, .. }
+                if actor.machine.waits().all(|wait| wait.on != On::Child(child))
+        )
+    };
+    if rank > was || (rank == was && !stutters && !gives_up() && !may_stutter(before)) {
         let text = format_args!(
             "{} is {:?}; {:?} takes its rank from {was:?} to {rank:?}",
             id(node),

@@ -39,6 +39,7 @@ pub(super) use heard::is_answered;
 use heard::{Heard, hear};
 pub use promise::{Number, Promise};
 
+use crate::sim::copy::copied;
 use crate::sim::scenario::{Conduct, Scenario, Slip};
 use crate::sim::state::recode;
 use crate::sim::world::{Actor, World, id, place};
@@ -73,7 +74,7 @@ impl fmt::Display for Violation {
 }
 
 /// What the oracles remember of a run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Oracle {
     pub(super) healthy: bool,
     /// Whose driver is held up for a while: nobody's bound knows of that.
@@ -94,6 +95,8 @@ pub(super) struct Oracle {
     pub(super) fullest: u64,
     pub(super) calls: Calls,
 }
+
+copied!(Oracle: healthy, pauses, rushed, heard, began, idle, failures, carriers, dropped, fullest, calls);
 
 /// Payloads of failures begin here; below are the results.
 const FAILURES: u32 = 1000;

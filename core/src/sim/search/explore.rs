@@ -1,7 +1,8 @@
 //! Every run with few deviations from the fair schedule, each state of the world once.
 //!
 //! The rule: a run that reaches a state from which as many deviations were already allowed is cut, since all that could
-//! follow was seen; one that comes back to a state of its own without a deviation would go on for ever.
+//! follow was seen; one that comes back to a state of its own without a deviation would go on for ever. What went the same
+//! way before something goes wrong is not made again: a copy of the world as it was then goes on.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -28,7 +29,8 @@ pub struct Exploration {
     pub runs: u64,
     /// Runs that were cut, because all that could follow was seen.
     pub cut: u64,
-    /// Steps of the machines.
+    /// Steps of the machines in all runs, each counted from the last state that was met; what runs have in common there was
+    /// made once.
     pub steps: u64,
     /// The first violation, and the choices that lead to it.
     pub found: Option<(Violation, Trace)>,
@@ -73,9 +75,12 @@ pub(super) fn explore_counting(scenario: &Scenario, deviations: usize, count: &d
         seen: Seen::default(),
         codes: Some(Box::default()),
         key: Key::default(),
-        path: vec![Leg::new(None, From::Nothing, 0, deviations)],
+        path: Vec::new(),
+        made: Vec::new(),
+        spare: None,
         sum: Exploration::default(),
     };
+    explorer.push(None, From::Nothing, 0, deviations);
     while explorer.step() {}
     explorer.sum
 }
@@ -133,8 +138,10 @@ struct Leg<'a> {
     /// How many deviations are left.
     left: usize,
     ways: Odometer,
-    /// What was chosen in the way that is being followed.
-    made: Vec<Choice>,
+    /// How many choices were made before it.
+    chosen: usize,
+    /// Whether the way that is being followed has no deviation.
+    fair: bool,
 }
 
 /// Where a leg begins.
@@ -146,12 +153,6 @@ enum From {
     Moment(u128),
     /// In a moment, with nothing there for anybody: something may go wrong now.
     Rest,
-}
-
-impl<'a> Leg<'a> {
-    fn new(start: Option<Box<World<'a>>>, from: From, steps: u32, left: usize) -> Self {
-        Self { start, from, steps, left, ways: Odometer::new(left), made: Vec::new() }
-    }
 }
 
 /// How a leg ended.
@@ -173,45 +174,66 @@ struct Explorer<'a> {
     /// Room for keys.
     key: Key,
     path: Vec<Leg<'a>>,
+    /// What was chosen on the path.
+    made: Vec<Choice>,
+    /// A world that is of no use any more but for its room.
+    spare: Option<Box<World<'a>>>,
     sum: Exploration,
 }
 
 impl<'a> Explorer<'a> {
     /// Goes one leg further, or back; tells whether there is anything left.
     fn step(&mut self) -> bool {
+        let Some(mut world) = self.begin() else { return self.path.pop().is_some() };
         let Some(leg) = self.path.last_mut() else { return false };
-        let Some(prefix) = leg.ways.prefix() else {
-            self.path.pop();
-            return true;
-        };
-        // Where nothing may deviate there is one way only, which needs no copy.
-        let start = if leg.left == 0 { leg.start.take() } else { leg.start.clone() };
-        let mut world = match start {
-            Some(mut world) => {
-                world.choices.renew(prefix);
-                world
-            }
-            None => Box::new(World::new(self.scenario, Choices::prefix(prefix), Timeline::default())),
-        };
         world.codes = self.codes.take();
         let ended = follow(&mut world, leg.from == From::Rest, leg.left);
         self.codes = world.codes.take();
         let made = world.choices.made();
         leg.ways.advance(made);
-        leg.made.clear();
-        leg.made.extend_from_slice(made);
-        let left = if leg.left == usize::MAX { leg.left } else { leg.left - spent(made) };
-        let begun = leg.steps;
+        self.made.truncate(leg.chosen);
+        self.made.extend_from_slice(made);
+        let spent = spent(made);
+        leg.fair = spent == 0;
+        let left = if leg.left == usize::MAX { leg.left } else { leg.left - spent };
+        let steps = leg.steps;
         if !matches!(ended, Ended::Rested) {
-            self.sum.steps += u64::from(world.steps - begun);
+            self.sum.steps += u64::from(world.steps - steps);
         }
         match ended {
-            Ended::Rested => self.path.push(Leg::new(Some(world), From::Rest, begun, left)),
+            Ended::Rested => self.push(Some(world), From::Rest, steps, left),
             Ended::Jumped => self.enter(world, left),
-            Ended::Over => self.sum.runs += 1,
+            Ended::Over => {
+                self.sum.runs += 1;
+                self.spare = Some(world);
+            }
             Ended::Broken(violation) => return self.found(violation),
         }
         true
+    }
+
+    /// Gives the world with which the next way of the last leg begins, unless all of them were followed.
+    fn begin(&mut self) -> Option<Box<World<'a>>> {
+        let leg = self.path.last_mut()?;
+        let prefix = leg.ways.take()?;
+        // Where nothing may deviate there is one way only, which needs no copy.
+        let start = match &leg.start {
+            Some(start) if leg.left > 0 => Some(copy(start, self.spare.take())),
+            _ => leg.start.take(),
+        };
+        Some(match start {
+            Some(mut world) => {
+                world.choices.renew(prefix);
+                world
+            }
+            None => Box::new(World::new(self.scenario, Choices::prefix(prefix), Timeline::default())),
+        })
+    }
+
+    /// Puts a leg at the end of the path.
+    fn push(&mut self, start: Option<Box<World<'a>>>, from: From, steps: u32, left: usize) {
+        let (ways, chosen) = (Odometer::new(left), self.made.len());
+        self.path.push(Leg { start, from, steps, left, ways, chosen, fair: true });
     }
 
     /// Goes on from a state, unless all that could follow was seen.
@@ -225,6 +247,7 @@ impl<'a> Explorer<'a> {
             }
             Visit::Known => {
                 self.sum.cut += 1;
+                self.spare = Some(world);
                 return;
             }
             Visit::Richer => {}
@@ -236,21 +259,31 @@ impl<'a> Explorer<'a> {
             }
         }
         let steps = world.steps;
-        self.path.push(Leg::new(Some(world), From::Moment(key), steps, left));
+        self.push(Some(world), From::Moment(key), steps, left);
     }
 
     /// Tells whether the path has come back to a state of its own without a deviation.
     fn comes_back(&self, key: u128) -> bool {
-        let fair = |leg: &&Leg<'_>| leg.made.iter().all(|choice| choice.taken == 0);
-        self.path.iter().rev().take_while(fair).any(|leg| leg.from == From::Moment(key))
+        self.path.iter().rev().take_while(|leg| leg.fair).any(|leg| leg.from == From::Moment(key))
     }
 
     /// Keeps a violation with the way to it, and ends the search.
     fn found(&mut self, violation: Violation) -> bool {
-        let trace = self.path.iter().flat_map(|leg| &leg.made).copied().collect();
+        let trace = self.made.drain(..).collect();
         self.sum.found = Some((violation, trace));
         self.path.clear();
         false
+    }
+}
+
+/// Copies a world, in the room of another if there is one.
+fn copy<'a>(world: &World<'a>, spare: Option<Box<World<'a>>>) -> Box<World<'a>> {
+    match spare {
+        Some(mut spare) => {
+            World::clone_from(&mut spare, world);
+            spare
+        }
+        None => Box::new(world.clone()),
     }
 }
 

@@ -295,3 +295,38 @@ impl ser::SerializeMap for &mut Key {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Key, Print};
+    use crate::deadlines::Timer;
+    use crate::state::State;
+    use crate::{ActorId, Config, Instant, Limits};
+
+    /// Takes the print of a state with these deadlines.
+    fn print(life: u64, tasks: Option<u64>) -> Print {
+        let mut state = State::new(&Config::root(ActorId(1), 1, Limits::default()));
+        state.deadlines.set(Timer::Life, Some(Instant(life)));
+        state.deadlines.set(Timer::Tasks, tasks.map(Instant));
+        Print::of(&state, &mut Key::default())
+    }
+
+    /// The key of it then says how far away they are.
+    #[test]
+    fn a_print_stays_the_same_while_all_its_times_move_by_one_span() {
+        let (then, later) = (print(50, Some(80)), print(1050, Some(1080)));
+        assert_eq!(then.sum, later.sum);
+        assert_eq!(later.from.0 - then.from.0, 1000);
+        for other in [print(1050, Some(1081)), print(1051, Some(1080)), print(1050, None)] {
+            assert_ne!(then.sum, other.sum);
+        }
+        let key = |print: &Print, now| {
+            let mut key = Key::default();
+            key.begin(Instant(now));
+            key.print(print);
+            key.finish()
+        };
+        assert_eq!(key(&then, 10), key(&later, 1010));
+        assert_ne!(key(&then, 10), key(&later, 1011));
+    }
+}
