@@ -12,7 +12,7 @@ use super::account::{Account, Records, by_place};
 use super::scenes;
 use super::search::search;
 use super::stage::{PLACE, SCENE, Stage};
-use crate::harness::{Bed, Running, soon, watch};
+use crate::harness::{Bed, Running, Shell, soon, watch};
 
 /// When a simulated world begins.
 const BEGIN: Instant = Instant(1_000_000_000);
@@ -27,6 +27,8 @@ enum Cue {
 /// Shows a scene by both ways to make a process, at the same time; by one, if it is about the template.
 pub(super) fn show(bed: &Bed, name: &str) {
     let scenario = scenes::scenario(name);
+    // `async-io` tells of one descriptor after the other, from a thread of its own.
+    let scenario = Scenario { piecemeal: Shell::of_case() == Shell::Smol, ..scenario };
     let spoils = |script: &Script| script.has(Verb::TemplateDies) || script.has(Verb::TemplateStops);
     let backends: &[_] = if scenario.fixed.iter().any(|(_, conduct)| spoils(conduct.script())) {
         &["fork"]
@@ -179,7 +181,8 @@ fn compare(stage: &Stage, real: &Records, fair: &Records) {
 }
 
 fn timeline(node: usize, records: &[Record]) -> String {
-    let line = |record: &Record| format!("actor {node}: {:?} -> {:?}\n", record.input, record.outputs);
+    let line =
+        |record: &Record| format!("{} actor {node}: {:?} -> {:?}\n", record.at, record.input, record.outputs);
     records.iter().map(line).collect()
 }
 

@@ -1,9 +1,12 @@
 //! What came for an actor whose driver can't take it: kept until it goes on, and dropped if it never will.
 //!
-//! The rule: nothing is lost between a driver that is held up and one that goes on, and what was kept comes first.
+//! The rule: nothing is lost between a driver that is held up and one that goes on, and what was kept comes first, each
+//! channel's in its order.
 
+use super::choices::Source;
 use super::event::Event;
-use super::world::World;
+use super::world::{World, id};
+use crate::{Input, Link};
 
 impl World<'_> {
     /// Keeps an event for a driver that can't take it yet, and drops it if that can never be.
@@ -40,8 +43,30 @@ impl World<'_> {
 
     /// What was kept comes now, and before all that comes now by itself.
     pub(super) fn open_mailbox(&mut self, node: usize) {
-        for event in core::mem::take(&mut self.mailboxes[node]) {
-            self.agenda.add_kept(self.now, event);
+        let kept = core::mem::take(&mut self.mailboxes[node]);
+        let mut heard = self.now;
+        if self.scenario.piecemeal && kept.iter().any(is_of_parent) && !self.is_spoken_to(node) {
+            let what = format_args!("{} hears what its parent has said after", id(node));
+            heard = heard.after(self.pick(Source::Latency, &[0, 10], what));
+            self.wires[node].down = self.wires[node].down.max(heard);
+        }
+        for event in kept {
+            let when = if is_of_parent(&event) { heard } else { self.now };
+            self.agenda.add_kept(when, event);
         }
     }
+
+    /// Tells whether something of its parent's is on its way to an actor.
+    fn is_spoken_to(&self, node: usize) -> bool {
+        let is_to = |event: &Event| matches!(event, Event::Fact { node: to, .. } if *to == node);
+        self.agenda.iter().any(|(_, event)| is_to(event) && is_of_parent(event))
+    }
+}
+
+/// Tells whether something comes over the channel to the parent.
+fn is_of_parent(event: &Event) -> bool {
+    let Event::Fact { fact: Input::Received { link, .. } | Input::LinkLost { link }, .. } = event else {
+        return false;
+    };
+    *link == Link::Parent
 }

@@ -53,6 +53,24 @@ fn who_was_stopped_goes_on_with_the_next_verb() {
     assert!(told.contains("Raise in s1: a2 failed"), "{told}");
 }
 
+/// Its parent has asked it to end, and waited for its ack, before the signal that it goes on with.
+#[test]
+fn who_goes_on_may_end_by_a_signal_before_it_hears_its_parent() {
+    let mut stopped = Scenario::tree(1, 1).with(1, Conduct::Stopped);
+    (stopped.settled, stopped.signal_at) = (Duration::from_secs(1), Some(Duration::from_secs(2)));
+    let ends_without_an_ack = |piecemeal| {
+        let scenario = Scenario { piecemeal, ..stopped.clone() };
+        let told = |seed| {
+            let report = record(&scenario, Choices::seed(seed));
+            assert!(report.is_clean(), "seed {seed}: {report}");
+            report.timeline
+        };
+        let ends = |told: &String| told.contains("a2    -> Send Bye") && !told.contains("a2    -> Send Ack");
+        (0..SEEDS).map(told).any(|told| ends(&told))
+    };
+    assert!(ends_without_an_ack(true) && !ends_without_an_ack(false));
+}
+
 #[test]
 fn who_writes_hears_later_that_it_was_cancelled() {
     // More than a second's worth of readings would be needed for all of it to be read before the user cancels.

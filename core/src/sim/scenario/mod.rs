@@ -69,6 +69,9 @@ pub struct Scenario {
     pub narrow: bool,
     /// Whether a killed process always takes all the time it may.
     pub slow_kill: bool,
+    /// Whether a driver that was held up may hear what its parent has said meanwhile later than all else, so that user code acts
+    /// in between: who is told of one descriptor after the other may.
+    pub piecemeal: bool,
 }
 
 impl Scenario {
@@ -117,6 +120,7 @@ impl Scenario {
             disturbed: false,
             narrow: false,
             slow_kill: false,
+            piecemeal: false,
         }
     }
 
