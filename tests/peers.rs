@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use windrow_core::{End, Kind, Reason};
+use windrow_core::{End, Kind, Limits, Reason, Times};
 use windrow_std::unix::procfs;
 use windrow_std::{Actor, Child, Drive, Nursery, Order, Program, Raised};
 
@@ -18,6 +18,7 @@ pub(crate) const MODULE: Module = Module {
         a_sibling_killed_while_it_is_dialled_ends_that,
         a_name_is_waited_for_beyond_its_killed_holder,
         a_sibling_that_greets_and_is_killed_at_once_ends_the_dial,
+        who_has_called_a_sibling_ends_at_once,
     ],
     entries: &[
         ("mourner", mourner),
@@ -234,4 +235,24 @@ fn a_sibling_that_greets_and_is_killed_at_once_ends_the_dial<D: Drive>(bed: &Bed
 /// Sees that the desk's loop goes on, a turn at least for each call.
 pub(crate) fn goes_on(bell: &Child) -> Result<(), Raised> {
     (0..10).try_for_each(|_| bell.portal().call(PID, &()).map(drop))
+}
+
+/// Its last words to its parent follow those to its sibling, and wait for nothing else.
+fn who_has_called_a_sibling_ends_at_once<D: Drive>(bed: &Bed) {
+    let times = Times { flush: soon(), ..Times::default() };
+    let program = program(bed).limits(Limits { times, ..Limits::default() });
+    let ended = bed.run::<D>(&program, |actor: &Actor| {
+        actor.nursery(|nursery| {
+            desk(nursery)?;
+            for _ in 0..5 {
+                let begin = Instant::now();
+                assert!(nursery.spawn(Order::entry("visitor", []))?.wait_gone().is_ok());
+                let took = begin.elapsed();
+                assert!(took < PROMPT, "it took {took:?}");
+            }
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    });
+    assert_eq!(ended.outcome.end, End::Well, "{ended:?}");
 }

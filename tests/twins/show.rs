@@ -3,6 +3,8 @@
 //! The rule: a cue is given when the real tree is where the simulated one was when it got it. What has no record (a
 //! driver that stands still, a command that is up) leaves a mark or is seen from outside.
 
+use std::time::Duration;
+
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use windrow_core::sim::{Choices, Scenario, Script, Source, Trace, Verb, record};
 use windrow_core::{Config, Input, Instant, Machine, Record};
@@ -16,6 +18,9 @@ use crate::harness::{Bed, Running, Shell, soon, watch};
 
 /// When a simulated world begins.
 const BEGIN: Instant = Instant(1_000_000_000);
+
+/// How much longer a real run may take: less than any span that is not to run out.
+const BUSY: Duration = Duration::from_secs(8);
 
 /// What the case does to a tree, and when in the simulator's time.
 enum Cue {
@@ -54,6 +59,7 @@ pub(super) fn show(bed: &Bed, name: &str) {
         let real = stage.records();
         compare(&stage, &real, &simulated);
         replay(&stage, &real);
+        check_spans(&real, &simulated);
     }
 }
 
@@ -178,6 +184,16 @@ fn compare(stage: &Stage, real: &Records, fair: &Records) {
         let lines: String = real.iter().map(|(node, records)| timeline(*node, records)).collect();
         panic!("no run of the simulator is like this one:\n{}\n{lines}", told.difference(&nearest));
     }
+}
+
+/// A real run takes as long as the simulated one, give or take what a busy system does: no span is over that is not over there.
+fn check_spans(real: &Records, simulated: &Records) {
+    let took = |records: &Records| {
+        let times = || records.values().flatten().map(|record| record.at);
+        times().max().zip(times().min()).map_or(Duration::ZERO, |(last, first)| last.since(first))
+    };
+    let (real, simulated) = (took(real), took(simulated));
+    assert!(real < simulated + BUSY, "it took {real:?}, and in the simulator {simulated:?}");
 }
 
 fn timeline(node: usize, records: &[Record]) -> String {

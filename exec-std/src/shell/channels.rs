@@ -57,6 +57,11 @@ impl Channels {
         }
     }
 
+    /// Tells whether something waits on one of them until it is sent.
+    pub(crate) fn has_unflushed(&self) -> bool {
+        !self.unflushed.is_empty()
+    }
+
     /// Gives one that something waits on, each once.
     pub(crate) fn next_unflushed(&mut self) -> Option<Link> {
         self.unflushed.pop()

@@ -230,8 +230,7 @@ impl<R: Reactor> Shell<R> {
     /// Does what follows from what a thread said, and wakes the driver if it must look sooner than it means to.
     fn end_ask(&mut self, now: Instant) {
         self.settle(now);
-        self.flush_all();
-        self.settle(now);
+        self.send_all(now);
         let Some(asleep) = self.asleep else { return };
         let ordered = !self.orders.waiting.is_empty() || !self.orders.unmade.is_empty();
         let busy = ordered || self.said.outcome.is_some() || self.watch.is_behind();

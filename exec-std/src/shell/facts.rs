@@ -10,7 +10,7 @@ use super::child::{Captured, Child};
 use super::desk::Ordered;
 use super::reactor::{Reactor, Ready};
 use super::watch::Source;
-use super::{Shell, now, words};
+use super::{ROUNDS, Shell, now, words};
 use crate::board::Failed;
 use crate::brief::Brief;
 use crate::broken::{Defect, broken};
@@ -237,8 +237,19 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
+    /// Sends all that is said, and what is said because that has left.
+    pub(super) fn send_all(&mut self, now: Instant) {
+        for _ in 0..ROUNDS {
+            self.flush_all();
+            self.settle(now);
+            if !self.channels.has_unflushed() {
+                break;
+            }
+        }
+    }
+
     /// Sends all that was queued in this turn, once for each channel.
-    pub(super) fn flush_all(&mut self) {
+    fn flush_all(&mut self) {
         while let Some(link) = self.channels.next_unflushed() {
             self.flush(link);
         }

@@ -290,8 +290,7 @@ impl<R: Reactor> Shell<R> {
             self.give(now, Input::Tick);
             self.settle(now);
         }
-        self.flush_all();
-        self.settle(now);
+        self.send_all(now);
         self.watch.end_batch();
         if let Some(outcome) = self.said.outcome.take() {
             return Ok(Turn::Done(self.end(outcome)));
@@ -308,7 +307,8 @@ impl<R: Reactor> Shell<R> {
         let retry = (looks || self.peers.wants_retry()).then_some(RETRY);
         let leak = self.looks.leaks.front().map(|(at, _)| at.since(now));
         let ordered = !self.orders.waiting.is_empty() || !self.orders.unmade.is_empty();
-        let busy = !self.facts.is_empty() || ordered || self.said.outcome.is_some();
+        let unsaid = !self.facts.is_empty() || self.channels.has_unflushed();
+        let busy = unsaid || ordered || self.said.outcome.is_some();
         let at_once = (busy || self.is_unbegun()).then_some(Duration::ZERO);
         [due, look, retry, leak, at_once].into_iter().flatten().min()
     }
