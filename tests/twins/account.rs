@@ -17,7 +17,7 @@ use windrow_core::{
 pub(super) type Records = BTreeMap<usize, Vec<Record>>;
 
 /// What each actor said, strand by strand.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Account {
     strands: BTreeMap<(usize, String), Vec<String>>,
 }
@@ -180,8 +180,9 @@ fn said(output: Output) -> Option<(String, String)> {
     let strand = match output {
         // Room that nobody needs any more is heard of or not: its news cross the end of the call.
         Output::Discard(_) | Output::Credited { .. } => return None,
-        // In the simulator a door needs no name.
-        Output::Registered { .. } => return None,
+        // In the simulator nobody needs a name to be found.
+        Output::Registered { .. } | Output::Found { .. } => return None,
+        Output::Send { message, .. } if is_of_names(message) => return None,
         Output::Spawn { child, .. }
         | Output::Signal { child, .. }
         | Output::Sweep { child }
@@ -208,6 +209,13 @@ fn said(output: Output) -> Option<(String, String)> {
         _ => String::from("itself"),
     };
     Some((strand, line(output)))
+}
+
+fn is_of_names(message: Message) -> bool {
+    matches!(
+        message,
+        Message::Register { .. } | Message::Registered { .. } | Message::Find { .. } | Message::Found { .. }
+    )
 }
 
 fn line(output: Output) -> String {

@@ -3,6 +3,7 @@
 //! The rule: a part does what `core/src/sim/scenario/verb.rs` says of each verb, in the way in which a user's code would. Its
 //! work begins when the stage has the mark `go`, and a part that waits for it hears a cancel.
 
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use windrow_core::sim::{Script, Verb};
 use windrow_std::order::Any;
 use windrow_std::{Actor, Backend, Child, Nursery, Order, Program, Raised, Scope};
 
-use super::process::{break_channel, capture, command, leave, stay, write_out};
+use super::process::{babble, break_channel, capture, command, leave, stay, write_out};
 use super::stage::{Stage, after, deafen, is_cue};
 use super::talk;
 use crate::harness::{program, shell, watch};
@@ -19,6 +20,9 @@ use crate::templates::only_template;
 
 /// How often a part looks whether it may go on, at a checkpoint.
 const LOOK: Duration = Duration::from_millis(1);
+
+/// A frame of which a door expects a card.
+const NO_CARD: &[u8] = &[4, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF];
 
 /// One part: an actor, where it is, and what it is to do.
 struct Part<'a> {
@@ -48,7 +52,15 @@ pub(super) fn part(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
     if node == 0 && part.script.has(Verb::OnCall) {
         actor.expose(&talk::called())?;
     }
+    if stage.is_met(node) {
+        actor.register(&name(node))?;
+    }
     part.play().map(|()| Vec::new())
+}
+
+/// How those find an actor that are not its family.
+fn name(node: usize) -> String {
+    format!("twins-{node}")
 }
 
 impl Part<'_> {
@@ -156,7 +168,8 @@ impl Part<'_> {
             Verb::Extend(millis) => drop(self.actor.extend(Duration::from_millis(millis.into()))),
             Verb::Ready => drop(self.actor.ready()),
             Verb::Write(much) => write_out(much),
-            Verb::Knock(many) => self.knock(many),
+            Verb::Knock(many) => self.knock(many, &[]),
+            Verb::Intrude(many) => self.knock(many, NO_CARD),
             Verb::Leave => leave(),
             Verb::Return => return Some(Ok(())),
             Verb::Fail => return Some(Err(Raised::from("it fails, as it was told to"))),
@@ -166,6 +179,7 @@ impl Part<'_> {
             Verb::CallAt(place) if self.stage.scenario.parent(self.node) == Some(place.into()) => {
                 return talk::call(&self.script, &self.actor.parent()).err().map(Err);
             }
+            Verb::CallAt(place) if !self.has_child(place) => return self.meet(place.into()).err().map(Err),
             Verb::CallAt(_) => return children.first().and_then(|child| self.talk(child).err()).map(Err),
             Verb::Call => return children.first().and_then(|child| self.call(child).err()).map(Err),
             Verb::Block => {
@@ -183,6 +197,7 @@ impl Part<'_> {
             }
             Verb::Stop => kill_process(getpid(), Signal::STOP).expect("a pause"),
             Verb::LoseLink => break_channel(),
+            Verb::Babble => babble(),
             // It only says how things are from the start.
             _ => {}
         }
@@ -212,11 +227,24 @@ impl Part<'_> {
         talk::call(&self.script, &child.portal())
     }
 
-    /// So many strangers come to its door, and are silent. It has one for the name that it takes.
-    fn knock(&self, many: u16) {
+    /// Tells whether the actor at a place is its child.
+    fn has_child(&self, place: u8) -> bool {
+        self.stage.scenario.parent(place.into()) == Some(self.node)
+    }
+
+    /// Calls one who is no family, as part of what the main task is at.
+    fn meet(&self, node: usize) -> Result<(), Raised> {
+        let portal = self.actor.wait_for(&name(node))?;
+        talk::call(&self.script, &portal)
+    }
+
+    /// So many strangers come to its door, and say no more than this. It has one for the name that it takes.
+    fn knock(&self, many: u16, says: &[u8]) {
         self.actor.register("twins-door").expect("a name");
         for _ in 0..many {
-            std::mem::forget(UnixStream::connect(self.stage.door()).expect("a door"));
+            let mut stranger = UnixStream::connect(self.stage.door()).expect("a door");
+            stranger.write_all(says).expect("a door that is open");
+            std::mem::forget(stranger);
         }
     }
 

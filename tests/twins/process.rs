@@ -4,6 +4,8 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 
 use nix::sys::signal::{SigSet, Signal as Blocked};
 use rustix::net::{Shutdown, shutdown};
@@ -101,14 +103,26 @@ pub(super) fn mute_part(words: &[String]) -> u8 {
 
 /// Breaks the only channel that a leaf has.
 pub(super) fn break_channel() {
+    sockets().for_each(|channel| shutdown(&channel, Shutdown::Both).expect("a channel that breaks"));
+}
+
+/// Says what is no message over the only channel that a leaf has: the beginning of one of nearly 4 GiB. Who watches it may have a
+/// copy of it.
+pub(super) fn babble() {
+    let channel = sockets().next().map(UnixStream::from);
+    channel.expect("a channel").write_all(&[0xFF; 64]).expect("a channel that has room");
+}
+
+/// Lists copies of the sockets of this process.
+fn sockets() -> impl Iterator<Item = OwnedFd> {
     let own = pidfd_open(getpid(), PidfdFlags::empty()).expect("this process");
     let open = std::fs::read_dir("/proc/self/fd").expect("the list of descriptors").flatten();
     let sockets = open.filter(|entry| {
         let file = std::fs::read_link(entry.path()).unwrap_or_default();
         file.to_string_lossy().starts_with("socket:")
     });
-    for number in sockets.filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
-        let channel = pidfd_getfd(&own, number, PidfdGetfdFlags::empty()).expect("a copy");
-        shutdown(&channel, Shutdown::Both).expect("a channel that breaks");
-    }
+    let numbers: Vec<_> = sockets.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    numbers
+        .into_iter()
+        .map(move |number| pidfd_getfd(&own, number, PidfdGetfdFlags::empty()).expect("a copy"))
 }

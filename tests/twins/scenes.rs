@@ -71,6 +71,8 @@ scenes! {
     row_40_asks_for_time_and_is_never_ready: ends(hurried(slowly(tree(1, 1).script(1, IS_NEVER_READY))));
     row_40_returns_before_it_is_ready: ends(tree(1, 1).script(1, &[Verb::SlowStart, Verb::Work, Verb::Return]));
     row_42_a_silent_stranger: knocked_at(tree(1, 1).script(0, &[Verb::Work, Verb::Knock(1), Verb::Serve]));
+    row_46_a_length_that_no_message_has: ends(tree(2, 1).script(1, &[Verb::Work, Verb::Babble]));
+    row_50_cards_that_are_none: knocked_at(tree(1, 1).script(0, &[Verb::Work, Verb::Intrude(2), Verb::Serve]));
     row_49_ready_and_gone: ends(tree(1, 1).script(1, &[Verb::ExitHard]));
     row_75_cannot_be_made: ends(tree(2, 1).with(1, NoStart));
     row_31_the_template_is_killed: tree(1, 1).with(0, TemplateDies);
@@ -90,6 +92,10 @@ scenes! {
     a_linked_call_is_answered: ends(tree(1, 1).script(0, LINKED).script(1, ANSWERS));
     a_linked_call_fails: ends(tree(1, 1).script(0, LINKED).script(1, FAILS));
     a_failure_is_relayed_by_who_called: ends(tree(1, 2).script(0, LINKED).script(1, RELAYS).script(2, FAILS));
+    a_call_is_answered_with_an_item: ends(tree(1, 1).script(0, READS).script(1, ANSWERS_WITH_AN_ITEM));
+    an_item_that_nobody_takes: ends(tree(1, 1).script(0, LINKED).script(1, ANSWERS_WITH_AN_ITEM));
+    a_sibling_is_called: ends(meeting(tree(2, 1).script(1, CALLS_ITS_SIBLING).script(2, ANSWERS)));
+    a_sibling_fails_its_caller: ends(meeting(tree(2, 1).script(1, CALLS_ITS_SIBLING).script(2, FAILS)));
     a_stream_is_read: ends(tree(1, 1).script(0, READS).script(1, SENDS));
     a_stream_is_read_no_further: ends(tree(1, 1).script(0, READS_ONE).script(1, SENDS_MORE));
     a_caller_that_never_sends: tree(1, 1).script(0, NEVER_SENDS).script(1, HEARS);
@@ -111,6 +117,8 @@ const ANSWERS: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Return];
 const THREAD_ANSWERS: &[Verb] = &[Verb::Thread, Verb::Serve, Verb::OnCall, Verb::Return];
 const FAILS: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Fail];
 const THREAD_FAILS: &[Verb] = &[Verb::Thread, Verb::Serve, Verb::OnCall, Verb::Fail];
+const ANSWERS_WITH_AN_ITEM: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Answer];
+const CALLS_ITS_SIBLING: &[Verb] = &[Verb::Work, Verb::CallAt(2), Verb::Fail];
 /// It calls its own child before it answers.
 const PASSES_ON: &[Verb] = &[Verb::Serve, Verb::OnCall, Verb::Call, Verb::Return];
 /// It calls its child in a scope of the call's own.
@@ -175,6 +183,12 @@ fn knocked_at(mut scenario: Scenario) -> Scenario {
     scenario.signal_at = Some(Duration::from_secs(1));
     scenario.named = true;
     hurried(scenario)
+}
+
+/// A tree whose actors find each other.
+fn meeting(mut scenario: Scenario) -> Scenario {
+    scenario.named = true;
+    scenario
 }
 
 /// A tree that ends without its user.

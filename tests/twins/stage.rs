@@ -81,6 +81,21 @@ impl Stage {
         (0..self.scenario.nodes()).filter(move |node| so(&self.script(*node)))
     }
 
+    /// Tells whether somebody calls an actor who is neither its parent nor its child.
+    pub(super) fn is_met(&self, node: usize) -> bool {
+        let family = |other| {
+            [self.scenario.parent(node), Some(node)].contains(&Some(other))
+                || self.scenario.parent(other) == Some(node)
+        };
+        let calls = |other: usize| {
+            self.script(other)
+                .verbs()
+                .iter()
+                .any(|verb| matches!(verb, Verb::CallAt(at) if usize::from(*at) == node))
+        };
+        (0..self.scenario.nodes()).any(|other| !family(other) && calls(other))
+    }
+
     /// Gives where the tree's directory is to be, if its actors have doors.
     pub(super) fn for_doors(&self) -> Option<&Path> {
         self.scenario.named.then_some(self.directory.as_path())

@@ -27,6 +27,8 @@ pub(super) fn called() -> Service {
 
 /// What is said to a caller before its answer.
 enum Says {
+    /// One item, behind which the answer comes.
+    One,
     /// So many items, each when there is room for it.
     Items(u16),
     /// Nothing: that one has to say something first.
@@ -36,6 +38,7 @@ enum Says {
 fn answer(serving: &Serving<'_, Items>, says: Says) -> Result<(), Raised> {
     let mut stream = serving.stream_with(Window::items(1))?;
     match says {
+        Says::One => stream.send(&0)?,
         Says::Items(items) => {
             (0..items).try_for_each(|item| stream.send(&item))?;
             stream.finish();
@@ -52,6 +55,7 @@ fn serve(actor: &Actor, talk: impl Fn(Says) -> Result<(), Raised>) -> Result<(),
     let script = stage.script(node);
     for verb in after(&script, Verb::OnCall) {
         match verb {
+            Verb::Answer => return talk(Says::One),
             Verb::Items(items) => return talk(Says::Items(items)),
             Verb::Hear => talk(Says::Nothing)?,
             Verb::CallAt(_) => {
@@ -83,7 +87,8 @@ pub(super) fn call(script: &Script, portal: &Portal) -> Result<(), Raised> {
         if script.reads().is_none() {
             return context.result();
         }
-        stream.send(&0)?;
+        // The answer may be here already, and says how it ended.
+        drop(stream.send(&0));
         let items = script.only().and_then(|items| usize::try_from(items).ok());
         stream.by_ref().take(items.unwrap_or(usize::MAX)).try_for_each(|item| item.map(drop))?;
         if items.is_some() {

@@ -63,6 +63,7 @@ impl World<'_> {
                 match verb {
                     Verb::LoseLink => self.break_wire(node),
                     Verb::HalfOpen => self.sever(node),
+                    Verb::Babble => self.babble(node),
                     Verb::HangUp => self.break_lines(node),
                     Verb::Leave => self.leave(node, pid),
                     // It only says how things are from the start.

@@ -46,6 +46,15 @@ impl World<'_> {
         Ok(())
     }
 
+    /// So many come at once, and show what is no card: each is told to its actor as one who can't be understood.
+    pub(crate) fn intrude(&mut self, node: usize, many: u16) -> Result<(), Violation> {
+        for _ in 0..many {
+            let Some(peer) = self.come(node)? else { return Ok(()) };
+            self.give(node, Input::Garbled { link: Link::Peer(peer) })?.ok();
+        }
+        Ok(())
+    }
+
     /// Somebody connects.
     fn come(&mut self, node: usize) -> Result<Option<PeerId>, Violation> {
         let Some(actor) = self.actors[node].as_ref() else { return Ok(None) };

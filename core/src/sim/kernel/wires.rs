@@ -181,6 +181,15 @@ impl World<'_> {
         arrival
     }
 
+    /// What is no message goes to the parent, behind all that was said.
+    pub(super) fn babble(&mut self, low: usize) {
+        let Some(parent) = self.scenario.parent(low).filter(|_| self.wires[low].parent_end) else { return };
+        let after = self.latency(format_args!("what {} says to {}", id(low), id(parent)));
+        let arrival = self.arrival(low, false, after);
+        self.queue(low, false, arrival);
+        self.at(arrival, Event::Fact { node: parent, fact: Input::Garbled { link: Link::Child(id(low)) } });
+    }
+
     /// Breaks a channel in the middle: both sides hear of it.
     pub(crate) fn break_wire(&mut self, low: usize) {
         self.wires[low].broken = true;

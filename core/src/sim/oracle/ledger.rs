@@ -66,7 +66,8 @@ fn has_a_way(world: &World<'_>, node: usize) -> bool {
         let unclaimed = world.pids[at].is_some_and(|pid| world.kernel.at(pid).unclaimed);
         let unheard = unclaimed || super::acts::is_thread_given_up(world, at);
         let script = world.conducts[at].script();
-        if !spoke || unheard || script.has(Verb::LoseLink) || script.has(Verb::HalfOpen) {
+        let is_cut = [Verb::LoseLink, Verb::HalfOpen, Verb::Babble].iter().any(|verb| script.has(*verb));
+        if !spoke || unheard || is_cut {
             return false;
         }
         match world.scenario.parent(at) {

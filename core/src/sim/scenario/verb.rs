@@ -95,6 +95,8 @@ pub enum Verb {
     PeerStays,
     /// So many strangers come to its door at once, who are silent or speak a little later.
     Knock(u16),
+    /// So many strangers come to its door at once, who show cards that are none.
+    Intrude(u16),
     /// Returns, once its children have ended; or answers its caller, if it is called.
     Return,
     /// Fails; or answers its caller with that, if it is called.
@@ -124,6 +126,8 @@ pub enum Verb {
     LoseLink,
     /// Its channel breaks, and only its parent hears of it.
     HalfOpen,
+    /// It sends its parent what is no message.
+    Babble,
     /// Its connections to actors that are not its family break.
     HangUp,
 }
@@ -166,6 +170,7 @@ impl Verb {
                 | Self::Stop
                 | Self::LoseLink
                 | Self::HalfOpen
+                | Self::Babble
         )
     }
 
@@ -190,6 +195,7 @@ impl Verb {
                 | Self::Stop
                 | Self::LoseLink
                 | Self::HalfOpen
+                | Self::Babble
         )
     }
 
@@ -205,6 +211,7 @@ impl Verb {
                 | Self::Panic
                 | Self::ExitHard
                 | Self::LoseLink
+                | Self::Babble
         )
     }
 }

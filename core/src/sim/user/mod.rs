@@ -202,6 +202,7 @@ impl World<'_> {
                 return self.join_peer(node, verb == Verb::Peer).map(|()| Then::GoesOn);
             }
             Verb::Knock(many) => return self.knock(node, many).map(|()| Then::GoesOn),
+            Verb::Intrude(many) => return self.intrude(node, many).map(|()| Then::GoesOn),
             Verb::CancelChild => {
                 let child = first.map(|child| Input::CancelChild { child: id(child) });
                 return child.map_or(Ok(Then::GoesOn), |ask| self.ask(node, ask));
