@@ -335,7 +335,7 @@ impl<'a> World<'a> {
         };
         let before = super::oracle::Before::of(&self.oracle, actor, self.now, &input);
         before.check(self.now)?;
-        super::oracle::check_patience(self, node, &before)?;
+        super::oracle::check_before(self, node, &before)?;
         self.timeline.input(self.now, id(node), &input);
         let Some(actor) = self.actors[node].as_mut() else {
             return Ok(Err(Refused::Ended));

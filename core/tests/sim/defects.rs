@@ -52,7 +52,6 @@ fn generations(hang: &Hang) -> &'static [u8] {
         | Defect::ParentShieldKept
         | Defect::NoDeadlineAfterAck
         | Defect::AckDeadlineZero
-        | Defect::DuplicateCancel
         | Defect::StdioPipeFull
         | Defect::ForkWithThreads => &[0, 1],
         Defect::FlatDeadlines | Defect::CancelInline => &[0, 1, 2],

@@ -141,7 +141,7 @@ fn an_explanation_says_who_it_is_and_what_is_so() {
             "ShortDeadline: a1 hurries a2 0ns after it began to end it, and a2 may take 500ms",
         ),
         (Defect::FlatDeadlines, "ShortDeadline: a2 hurries a3 "),
-        (Defect::DuplicateCancel, "ShortDeadline: a1 hurries a2 "),
+        (Defect::DuplicateCancel, "asked again: a1 asks a2 to end, and has before"),
         // Who is wedged below it is what it waits for, and no reason to be silent itself.
         (Defect::CancelInline, "ms ago, and holds back its ack"),
         (Defect::InheritedFds, "a copy of its end of their channel is held by a"),

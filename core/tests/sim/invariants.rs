@@ -39,7 +39,7 @@ const HELD: &[&[By]] = &[
     &[Oracle(Promise::MissedExit), Test("row_2_a_thousand_commands_exit_at_once")],
     &[Watch],
     &[Test("every_table_goes_down_to_its_last_state")],
-    &[Watch],
+    &[Oracle(Promise::AskedAgain), Oracle(Promise::Unreached), Watch],
     &[Test("a_child_that_boots_is_asked_and_not_stopped")],
     &[Test("an_ack_that_is_here_is_never_missed")],
     &[Oracle(Promise::FalseAck), Watch],

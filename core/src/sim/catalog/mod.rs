@@ -181,8 +181,8 @@ pub const HANGS: &[Hang] = &[
     Hang {
         defect: Defect::DuplicateCancel,
         rule: "one request for each child; a second is answered like the first",
-        promise: Promise::Escalation,
-        sink: Some(Sink::ShortDeadline),
+        promise: Promise::AskedAgain,
+        sink: None,
         scenario: worlds::asked_twice,
         reach: Reach::Whole,
     },

@@ -64,6 +64,10 @@ impl fmt::Display for Explanation {
 
 /// Says why a world stands still, or runs on the spot, or what was waited for when it broke a promise.
 pub(crate) fn explain(world: &World<'_>, broken: Promise) -> Option<Explanation> {
+    // Whoever is asked again, nobody waits for what was not to be.
+    if broken == Promise::AskedAgain {
+        return None;
+    }
     let spins = if broken == Promise::Livelock { spin(world) } else { None };
     let told = spins.or_else(|| follow(world))?;
     if broken != Promise::Escalation {

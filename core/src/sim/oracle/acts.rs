@@ -200,7 +200,7 @@ fn is_healthy(world: &World<'_>, child: ActorId) -> bool {
 }
 
 /// 31: no task is given up that only waits for its output to be read. Asked before the timer fires.
-pub(crate) fn check_patience(world: &World<'_>, node: usize, before: &Before<'_>) -> Result<(), Violation> {
+pub(super) fn check_patience(world: &World<'_>, node: usize, before: &Before<'_>) -> Result<(), Violation> {
     if !before.due || !is_kept_waiting(world, node) {
         return Ok(());
     }

@@ -21,6 +21,8 @@ pub(crate) struct Heard {
     pub(crate) released: bool,
     /// The actor has told its parent of an error.
     pub(crate) failed: bool,
+    /// Its parent has asked it to end, over their channel.
+    pub(crate) asked: bool,
     /// The signals that its parent has sent it, a bit each, the last rung the highest.
     pub(crate) rungs: u8,
 }
@@ -33,7 +35,8 @@ pub(super) const STOPPED: u8 = 2;
 pub(super) const KILLED: u8 = 4;
 
 impl Heard {
-    /// Gives all of it, a bit each.
+    /// Gives all of it, a bit each, but for what follows, as long as it matters, from the state that its parent's machine has it in:
+    /// that it was asked.
     pub(crate) fn bits(self) -> u64 {
         let Self { started, ready, ack, parted, given_up, exited, reaped, .. } = self;
         let Self { spec, flushed, released, failed, rungs, .. } = self;

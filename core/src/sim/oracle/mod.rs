@@ -8,7 +8,7 @@
 //! | `promise` | what may be broken, by name and number |
 //! | `heard` | what each actor was given so far |
 //! | `acts` | what an actor may not do |
-//! | `rungs` | in which order the rungs come |
+//! | `rungs` | in which order the rungs come, and to whom |
 //! | `fall` | that a teardown only falls |
 //! | `rest` | who need not end, since nobody asked |
 //! | `calls` | what must hold of calls |
@@ -32,7 +32,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-pub(super) use acts::{check_found, check_look, check_patience, check_turn};
+pub(super) use acts::{check_found, check_look, check_turn};
 use calls::{Calls, answered_with};
 pub(super) use end::end;
 pub(super) use heard::is_answered;
@@ -43,7 +43,7 @@ use crate::sim::copy::copied;
 use crate::sim::scenario::{Conduct, Scenario, Slip};
 use crate::sim::state::recode;
 use crate::sim::world::{Actor, World, id, place};
-use crate::{Child, End, Event, Input, Instant, Life, Machine, Message, Output, Payload, Refused};
+use crate::{ActorId, Child, End, Event, Input, Instant, Life, Machine, Message, Output, Payload, Refused};
 
 /// One broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +137,8 @@ pub(super) struct Before<'i> {
     pub(super) phase: Option<Child>,
     /// A wait whose time is over though what it waits for is here already.
     stale: Option<String>,
+    /// Who ends, and was to, and has not been told so.
+    left_out: Option<ActorId>,
 }
 
 impl<'i> Before<'i> {
@@ -148,13 +150,20 @@ impl<'i> Before<'i> {
         let ends = life.is_teardown() && life != Life::Ended;
         let phase = if ends { fall::awaited(machine, input) } else { None };
         let rank = ends.then(|| actor.rank.unwrap_or_else(|| machine.rank()));
-        Self { input, life, rank, due, phase, stale }
+        let left_out = rungs::left_out(oracle, machine, input);
+        Self { input, life, rank, due, phase, stale, left_out }
     }
 
     /// Objects before the timer fires, so that the waits are still those of the moment.
     pub(super) fn check(&self, now: Instant) -> Result<(), Violation> {
         self.stale.as_ref().map_or(Ok(()), |text| Err(Violation::new(Promise::StaleTimer, text, now)))
     }
+}
+
+/// Asks what looks at the world as it was before a step.
+pub(super) fn check_before(world: &World<'_>, node: usize, before: &Before<'_>) -> Result<(), Violation> {
+    acts::check_patience(world, node, before)?;
+    before.left_out.map_or(Ok(()), |child| rungs::check_left_out(world, child))
 }
 
 /// Finds a wait that is over by now though its answer was given to this very machine.

@@ -47,6 +47,10 @@ pub enum Promise {
     LeftBehind,
     /// A dead child is collected while something that it left lives.
     Unswept,
+    /// A child is asked to end, and was before.
+    AskedAgain,
+    /// A child ends in what is cancelled, and nobody has told it to.
+    Unreached,
     /// A cancel is acknowledged by one who is not cancelled.
     FalseAck,
     /// A rung is taken twice, after a higher one, or the last one not at all.
@@ -132,6 +136,8 @@ impl Promise {
         Self::Orphan,
         Self::LeftBehind,
         Self::Unswept,
+        Self::AskedAgain,
+        Self::Unreached,
         Self::FalseAck,
         Self::RungOrder,
         Self::EarlyRung,
@@ -171,6 +177,8 @@ impl Promise {
             Self::Unswept => ("unswept", Number::Of(10)),
             Self::MadeUp => ("made up", Number::Of(11)),
             Self::MissedExit => ("missed exit", Number::Of(12)),
+            Self::AskedAgain => ("asked again", Number::Of(15)),
+            Self::Unreached => ("unreached", Number::Of(15)),
             Self::FalseAck => ("false ack", Number::Of(18)),
             Self::WrongCanceller => ("wrong canceller", Number::Of(20)),
             Self::Refused => ("refused", Number::Of(21)),
