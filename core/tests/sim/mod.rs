@@ -1,6 +1,7 @@
 //! The simulator's searches: what they must find, and what they must not.
 
 pub(crate) mod ablated;
+mod asks;
 mod bound;
 mod choices;
 pub(crate) mod defects;

@@ -65,11 +65,26 @@ fn may_stutter(before: &Before<'_>) -> bool {
         }
         Input::Begin { .. } | Input::OpenStream { .. } | Input::Push { .. } | Input::EndStream { .. } => true,
         Input::Taken { .. } => true,
+        Input::Received { message, .. } if is_of_names(message) => true,
         Input::Received { message: Message::Error(_) | Message::Status(_), .. } => true,
         Input::Received { message: Message::Ask(_) | Message::Result(_), .. } => true,
         Input::Received { message: Message::Context { .. }, .. } => true,
         _ => false,
     }
+}
+
+/// Tells whether a message is a question about names, or an answer to one: data, too.
+fn is_of_names(message: Message) -> bool {
+    let asks = matches!(
+        message,
+        Message::Register { .. }
+            | Message::Unregister { .. }
+            | Message::Find { .. }
+            | Message::List { .. }
+            | Message::Forget { .. }
+            | Message::Stale { .. }
+    );
+    asks || matches!(message, Message::Registered { .. } | Message::Found { .. } | Message::NotFound { .. })
 }
 
 /// Says what is awaited of the child of which an input tells, if nothing may be.

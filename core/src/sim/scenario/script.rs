@@ -98,6 +98,14 @@ impl Script {
         })
     }
 
+    /// Gives after how long it gives up what it calls, if it does.
+    pub(crate) fn gives_up(&self) -> Option<Duration> {
+        self.verbs().iter().find_map(|verb| match verb {
+            Verb::GivesUp(millis) => Some(Duration::from_millis((*millis).into())),
+            _ => None,
+        })
+    }
+
     /// Gives how many items of its calls it lets be ahead, if it takes any.
     #[must_use]
     pub fn reads(&self) -> Option<u32> {

@@ -55,6 +55,8 @@ pub enum Verb {
     Lossy,
     /// It takes so many of the items that come of each of its calls, reads no further and says so.
     Only(u16),
+    /// It gives up what it calls after so many milliseconds.
+    GivesUp(u16),
     /// It sends nothing to whom it calls; else it sends an item whenever there is room for one.
     Quiet,
 
@@ -89,6 +91,22 @@ pub enum Verb {
     Answer,
     /// Answers its caller with so many items, each when there is room for it, and returns.
     Items(u16),
+    /// Can be called no longer.
+    Conceal,
+    /// Takes the name with this number.
+    TakeName(u8),
+    /// Gives a name back.
+    GiveBack(u8),
+    /// Asks who has a name.
+    Find(u8),
+    /// Asks who has a name, now or later.
+    Await(u8),
+    /// Asks for all names.
+    ListNames,
+    /// Wants no answer to its last question any more.
+    Forget,
+    /// Says that nobody is where a name's holder should be: the actor at that place.
+    SayStale(u8, u8),
     /// Joins a peer, who leaves a little later.
     Peer,
     /// Joins a peer, who never leaves, and reads nothing.

@@ -8,7 +8,9 @@
 //! | `body` | where a script is, and what it hears |
 //! | `talk` | user code that calls |
 //! | `serve` | user code that is called |
+//! | `asks` | what it asks and does not wait for |
 
+mod asks;
 mod body;
 mod serve;
 mod talk;
@@ -202,6 +204,14 @@ impl World<'_> {
                 return self.join_peer(node, verb == Verb::Peer).map(|()| Then::GoesOn);
             }
             Verb::Knock(many) => return self.knock(node, many).map(|()| Then::GoesOn),
+            Verb::Conceal => return self.ask(node, Input::Conceal { endpoint: talk::ENDPOINT }),
+            Verb::TakeName(_)
+            | Verb::GiveBack(_)
+            | Verb::Find(_)
+            | Verb::Await(_)
+            | Verb::ListNames
+            | Verb::Forget
+            | Verb::SayStale(..) => return self.ask_of_names(node, verb).map(|()| Then::GoesOn),
             Verb::Intrude(many) => return self.intrude(node, many).map(|()| Then::GoesOn),
             Verb::CancelChild => {
                 let child = first.map(|child| Input::CancelChild { child: id(child) });

@@ -279,7 +279,7 @@ impl World<'_> {
         let call = Input::Call { context, scope, linked, endpoint: ENDPOINT, payload: BYTES, deadline };
         self.set_calling(node, strand, Calling::Now(next, context, own));
         match (self.give(node, call)?, own) {
-            (Ok(()), _) => {}
+            (Ok(()), _) => self.give_up_later(node, context),
             (Err(_), Some(scope)) => self.leave_call(node, scope)?,
             (Err(_), None) => {
                 self.set_calling(node, strand, Calling::No);
