@@ -111,7 +111,8 @@ impl Machine {
         self.state.names()
     }
 
-    /// Lists all that the actor waits for: the whole of an explanation. It costs O(children); nothing else does.
+    /// Lists all that the actor waits for: the whole of an explanation. It costs O(children), as what concerns all of them does:
+    /// a cancellation, a question for the status. What concerns one child does not.
     pub fn waits(&self) -> impl Iterator<Item = Wait> + '_ {
         self.state.waits()
     }
