@@ -43,7 +43,8 @@ impl Sandwich {
     /// exit status is 1. Clearing away takes some 10 s at the most.
     ///
     /// # Errors
-    /// The system's; then there is one process still.
+    /// The system's. Then there is one process still, which had better end: it adopts orphans by now, and may have its signals
+    /// blocked.
     pub fn enter() -> io::Result<()> {
         Self::divide(true, |signal| 128 + signal)
     }
