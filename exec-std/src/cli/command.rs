@@ -16,6 +16,9 @@ const OURS: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
+/// What keeps a process from being made, whatever it is to run.
+const WANTS: [i32; 4] = [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE];
+
 /// Runs the command in place of the tree.
 pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let mut words = run.command.iter().cloned();
@@ -89,8 +92,32 @@ fn not_started(name: &str, ended: &Ended) -> Refusal {
     };
     let refusal = if missing {
         Refusal::new(format!("there is no command `{name}`"), NOT_FOUND)
+    } else if WANTS.contains(&errno) {
+        Refusal::new(format!("no process can be made for `{name}`"), OURS)
     } else {
         Refusal::new(format!("`{name}` can't be executed"), NOT_EXECUTABLE)
     };
     Refusal { hint: hint.map(String::from), ..refusal.because(cause) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Failure;
+    use std::time::Duration;
+    use windrow_core::{ActorId, Instant, Outcome, Tally};
+
+    #[test]
+    fn the_status_says_whose_fault_it_is_that_nothing_ran() {
+        let status = |errno| {
+            let (end, began) = (End::Failed, Instant::default());
+            let outcome = Outcome { end, tally: Tally::default(), began, bound: Duration::ZERO };
+            let failures = vec![Failure::of(Kind::NotStarted(errno), ActorId(1), "")];
+            let refusal =
+                not_started("make", &Ended { outcome, value: None, failures, took: Duration::ZERO });
+            refusal.code
+        };
+        let errors = [libc::ENOENT, libc::EACCES, libc::ENOEXEC, libc::EAGAIN, libc::EMFILE];
+        assert_eq!(errors.map(status), [NOT_FOUND, NOT_EXECUTABLE, NOT_EXECUTABLE, OURS, OURS]);
+    }
 }
