@@ -150,8 +150,14 @@ impl Reactor for SmolReactor {
     }
 
     fn unwatch(&mut self, _fd: BorrowedFd<'_>, token: Token) {
-        // The task, and with it its copy of the descriptor, goes here.
-        drop(lock(&self.watched).by_token.remove(&token));
+        let removed = lock(&self.watched).by_token.remove(&token);
+        let Some(One { fd, told, .. }) = removed else { return };
+        let copy = Arc::downgrade(&fd);
+        drop((fd, told));
+        // A task that is dropped lets go of the copy when its turn comes: here and now, unless the loop is just giving it.
+        while copy.strong_count() > 0 && self.executor.try_tick() {}
+        // One of those may have told of a descriptor that goes next, and whose token is then another's.
+        lock(&self.inbox).ready.retain(|ready| ready.token != token);
     }
 }
 
@@ -165,3 +171,6 @@ impl fmt::Debug for SmolReactor {
         f.debug_struct("SmolReactor").field("watched", &lock(&self.watched).by_token.len()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;
