@@ -23,6 +23,8 @@ pub(crate) struct Child {
     pub(crate) name: String,
     /// Its process or thread, from its start to its reaping.
     pub(crate) body: Option<Body>,
+    /// When its process started, if that is on record.
+    pub(crate) start: Option<u64>,
     /// The token of its pidfd, while its exit is awaited.
     pub(crate) exit: Option<Token>,
     pub(crate) stdout: Option<Captured>,
@@ -50,6 +52,7 @@ impl Child {
         Self {
             name: order.name.clone(),
             body: None,
+            start: None,
             exit: None,
             stdout: None,
             stderr: None,

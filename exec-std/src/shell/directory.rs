@@ -12,6 +12,7 @@ use super::Shell;
 use super::reactor::Reactor;
 use crate::brief::Place;
 use crate::broken::{Defect, broken};
+use crate::unix::procfs::Stamp;
 use crate::unix::rundir::{Fault, RunDir};
 use crate::unix::token::Key;
 
@@ -97,11 +98,11 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    pub(super) fn record_started(&mut self, child: ActorId, pid: i32) {
-        if let Some(Ok(dir)) = self.peers.tree.as_mut().map(Tree::dir) {
-            // One that is gone already is ended by its own line.
-            let _ = dir.started(child.0, pid);
-        }
+    /// Writes down which process a child has become, and gives it.
+    pub(super) fn record_started(&mut self, child: ActorId, pid: i32) -> Option<Stamp> {
+        let dir = self.peers.tree.as_mut()?.dir().ok()?;
+        // One that is gone already is ended by its own line.
+        dir.started(child.0, pid).ok()
     }
 
     /// Writes down that a child was collected, or never made.
@@ -112,13 +113,17 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    /// Clears away what a process left in the directory that has just been collected, a child or an orphan.
-    pub(super) fn clear_after(&mut self, pid: i32) {
+    /// Clears away what a process left in the directory that has just been collected, a child or an orphan. One whose start
+    /// is not known is looked for.
+    pub(super) fn clear_after(&mut self, pid: i32, start: Option<u64>) {
         if broken(Defect::ShmLeft) {
             return;
         }
         if let Some(Ok(dir)) = self.peers.tree.as_mut().map(Tree::dir) {
-            let _ = dir.clear_after(pid);
+            let _ = dir.clear_after(pid, start);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use super::reactor::{Reactor, Token};
 use super::watch::{Source, Watch};
 use crate::broken::{Defect, broken};
 use crate::unix::process::Process;
-use crate::unix::procfs::{Scan, Stat};
+use crate::unix::procfs::{Scan, Stamp, Stat};
 
 /// All domains of one actor.
 #[derive(Debug, Default)]
@@ -52,6 +52,7 @@ impl Found {
 #[derive(Debug)]
 struct Orphan {
     process: Process,
+    start: u64,
     /// Whose it was; `None` in the last sweep.
     owner: Option<ActorId>,
     is_actor: bool,
@@ -104,9 +105,9 @@ impl Domains {
         }
     }
 
-    /// Collects an orphan that has exited, so that its owner is looked at again.
-    pub(crate) fn collect(&mut self, pid: i32, token: Token, watch: &mut Watch<impl Reactor>) {
-        let Some(mut orphan) = self.orphans.remove(&pid) else { return };
+    /// Collects an orphan that has exited, so that its owner is looked at again. Gives when it started.
+    pub(crate) fn collect(&mut self, pid: i32, token: Token, watch: &mut Watch<impl Reactor>) -> Option<u64> {
+        let mut orphan = self.orphans.remove(&pid)?;
         watch.remove(&orphan.process, token);
         // What can't be collected (a tracer holds it) is dead all the same.
         let _ = orphan.process.collect();
@@ -119,6 +120,7 @@ impl Domains {
             found.reaped += u32::from(orphan.is_actor);
         }
         self.due = true;
+        Some(orphan.start)
     }
 
     pub(crate) fn processes(&mut self) -> impl Iterator<Item = &mut Process> {
@@ -141,7 +143,7 @@ impl Domains {
     /// error leaves it for the next look.
     fn adopt(
         &mut self,
-        pid: i32,
+        Stamp { pid, start }: Stamp,
         owner: Option<ActorId>,
         is_actor: bool,
         watch: &mut Watch<impl Reactor>,
@@ -159,7 +161,7 @@ impl Domains {
             found.fresh += 1;
             found.told = false;
         }
-        self.orphans.insert(pid, Orphan { process, owner, is_actor });
+        self.orphans.insert(pid, Orphan { process, start, owner, is_actor });
         Ok(())
     }
 
@@ -279,7 +281,8 @@ impl<R: Reactor> Shell<R> {
             if owed && owner.is_none() {
                 continue;
             }
-            whole &= self.domains.adopt(pid, owner, is_actor, &mut self.watch).is_ok();
+            let stamp = Stamp { pid, start: stat.start_time };
+            whole &= self.domains.adopt(stamp, owner, is_actor, &mut self.watch).is_ok();
         }
         whole
     }

@@ -38,8 +38,8 @@ impl<R: Reactor> Shell<R> {
             Some(Source::Template) => self.take_answers(),
             Some(Source::TemplateExit) => self.take_release(ready.token),
             Some(Source::Orphan(pid)) => {
-                self.domains.collect(pid, ready.token, &mut self.watch);
-                self.clear_after(pid);
+                let start = self.domains.collect(pid, ready.token, &mut self.watch);
+                self.clear_after(pid, start);
             }
         }
         Ok(())

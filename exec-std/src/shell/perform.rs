@@ -171,9 +171,9 @@ impl<R: Reactor> Shell<R> {
         let Some(body) = child.body.as_mut() else { return };
         if let Ok(Some(_)) = body.collect() {
             let token = child.exit.take();
-            let body = child.body.take();
+            let (body, start) = (child.body.take(), child.start);
             if let Some(process) = body.as_ref().and_then(Body::process) {
-                self.clear_after(process.pid());
+                self.clear_after(process.pid(), start);
                 self.record_ended(id);
             }
             self.forget_exit(body, token);

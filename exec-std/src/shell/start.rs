@@ -218,16 +218,18 @@ impl<R: Reactor> Shell<R> {
 
     /// A process exists: from here on its exit is awaited.
     pub(super) fn started(&mut self, id: ActorId, process: Process) {
+        let recorded = self.record_started(id, process.pid());
         // Ancestors tell a dead child's leavings by it. A root has none, and a look into `/proc` is slow.
         let has_parent = self.channels.has(Link::Parent);
-        let stamp = has_parent.then(|| procfs::Stamp::of(process.pid()).ok().flatten()).flatten();
+        let look = || has_parent.then(|| procfs::Stamp::of(process.pid()).ok()?);
+        let known = recorded.or_else(|| look()?);
         let stamp = Stamp {
             pid: u32::try_from(process.pid()).unwrap_or(0),
-            start: stamp.map_or(0, |stamp| stamp.start),
+            start: known.map_or(0, |stamp| stamp.start),
         };
-        self.record_started(id, process.pid());
         let token = self.watch.add(&process, Source::ChildExit(id)).ok();
         let Some(child) = self.children.get_mut(&id) else { return };
+        child.start = recorded.map(|stamp| stamp.start);
         (child.body, child.exit) = (Some(Body::Process(process)), token);
         if token.is_none() {
             // It is there, whatever could not be had for it.

@@ -47,7 +47,7 @@ impl Listener {
     ///
     /// `AlreadyExists` if the name is there, `InvalidInput` for one that cannot be, and what the system says.
     pub fn bind(dir: &RunDir, name: &str, bound: usize) -> io::Result<Self> {
-        let draft = dir.draft();
+        let (draft, _alone) = dir.draft();
         let socket = new_socket()?;
         bind(&socket, &address(dir.dir(), &draft)?)?;
         // Under its name only once it listens, so that nobody who finds it is refused.

@@ -15,7 +15,7 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, chmodat, flock, mkdirat, unlinkat};
 use rustix::io::Errno;
@@ -25,10 +25,10 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use last::clear_dead;
 pub(crate) use last::clear_place;
 pub(crate) use leavings::segments;
-use leavings::{over, remove_own};
+use leavings::{clear, over, remove_own};
 use place::{own, readable, walk};
 pub(crate) use record::{File, Inode};
-use record::{Line, Record, SUFFIX};
+use record::{Line, Record, SUFFIX, name_of};
 
 use super::procfs::Stamp;
 
@@ -37,9 +37,12 @@ mod leavings;
 mod place;
 mod record;
 mod stale;
+mod told;
 
 pub use place::{Fault, PlaceError};
 pub use stale::{Left, Stale, Survivor, What};
+#[cfg(test)]
+use tests::looks_at;
 
 /// How the name of every run directory begins.
 pub const PREFIX: &str = "windrow-";
@@ -192,14 +195,15 @@ impl RunDir {
         self.write(&Line::Starting { id, name: name.to_owned() })
     }
 
-    /// Writes down which process it has become; call it at once.
+    /// Writes down which process it has become, and returns it; call it at once.
     ///
     /// # Errors
     ///
     /// Fails if the line cannot be written, or the process has been collected.
-    pub fn started(&self, id: u64, pid: i32) -> io::Result<()> {
-        let Stamp { pid, start } = Stamp::of(pid)?.ok_or(Errno::SRCH)?;
-        self.write(&Line::Started { id, pid, start })
+    pub fn started(&self, id: u64, pid: i32) -> io::Result<Stamp> {
+        let stamp = Stamp::of(pid)?.ok_or(Errno::SRCH)?;
+        self.write(&Line::Started { id, pid, start: stamp.start })?;
+        Ok(stamp)
     }
 
     /// Writes down that the child was collected, or never came to be; call it after.
@@ -211,14 +215,20 @@ impl RunDir {
         self.write(&Line::Ended { id })
     }
 
-    /// Clears away what a member of the tree has left, after it was collected; returns what stays.
+    /// Clears away what a member of the tree has left, after it was collected; returns what stays. `start` is that of its
+    /// [`Stamp`]; without it, its record is looked for among all that is in the directory.
     ///
     /// # Errors
     ///
     /// Fails if its record cannot be read, or something of it cannot be removed: it is still on record then.
-    pub fn clear_after(&self, pid: i32) -> io::Result<Vec<Left>> {
+    pub fn clear_after(&self, pid: i32, start: Option<u64>) -> io::Result<Vec<Left>> {
+        let dir = &self.0.dir;
+        if let Some(start) = start {
+            return clear(dir, [name_of(Stamp { pid, start })]);
+        }
         let prefix = format!("{pid}-");
-        leavings::clear(&self.0.dir, |name| name.starts_with(&prefix) && name.ends_with(SUFFIX))
+        let is_its_own = |name: &String| name.starts_with(&prefix) && name.ends_with(SUFFIX);
+        clear(dir, names(dir)?.into_iter().filter(is_its_own))
     }
 
     /// Removes what this process has made and still has, and takes the dead among its children off its record: for its end,
@@ -249,8 +259,8 @@ impl RunDir {
         self.0.dir.as_fd()
     }
 
-    /// Gives a name for what is being made and has no name yet. It belongs to this process's record.
-    pub(crate) fn draft(&self) -> String {
+    /// Gives the name for a socket that is being made, to one thread at a time. It belongs to this process's record.
+    pub(crate) fn draft(&self) -> (String, MutexGuard<'_, ()>) {
         self.0.record.draft()
     }
 
@@ -349,10 +359,18 @@ fn names(dir: &OwnedFd) -> Result<Vec<String>, Errno> {
             names.push(name.to_string_lossy().into_owned());
         }
     }
+    looks_at(names.len());
     names.sort_unstable();
     Ok(names)
 }
 
+/// Tests count how many names or lines are looked at.
+#[cfg(not(test))]
+fn looks_at(_count: usize) {}
+
 fn errno(error: &io::Error) -> Errno {
     Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

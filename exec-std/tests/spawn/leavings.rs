@@ -11,6 +11,7 @@ use rustix::process::{Signal, WaitOptions, getpid, wait};
 use windrow_std::unix::exec::{self, Command};
 use windrow_std::unix::peer::Listener;
 use windrow_std::unix::process::Exit;
+use windrow_std::unix::procfs::Stamp;
 use windrow_std::unix::rundir::{Fault, Left, RunDir, Stale, What};
 use windrow_std::unix::segment::Segment;
 
@@ -270,15 +271,16 @@ fn a_parent_clears_after_a_killed_member() {
     let (mut killed, mut spared) = (start("one"), start("two"));
     assert_eq!(segments_of(dir.path()).len(), 2);
     // While it lives, what it has is not for clearing.
-    let left = dir.clear_after(killed.pid()).unwrap();
+    let start = Stamp::of(killed.pid()).unwrap().map(|stamp| stamp.start);
+    let left = dir.clear_after(killed.pid(), start).unwrap();
     assert_eq!(left.iter().filter(|left| left.ours && left.used).count(), 3, "{left:?}");
     kill(&mut killed);
-    assert_eq!(dir.clear_after(killed.pid()).unwrap(), []);
+    assert_eq!(dir.clear_after(killed.pid(), start).unwrap(), []);
     assert!(!dir.path().join("one").exists() && dir.path().join("two").exists());
     assert_eq!(segments_of(dir.path()).len(), 1);
     assert!(matches!(dir.close().unwrap_err().fault, Fault::NotEmpty { .. }));
     kill(&mut spared);
-    assert_eq!(dir.clear_after(spared.pid()).unwrap(), []);
+    assert_eq!(dir.clear_after(spared.pid(), None).unwrap(), []);
     dir.close().unwrap();
 }
 
@@ -344,7 +346,7 @@ fn reuse(args: &[&str]) {
         fs::write("/proc/sys/kernel/ns_last_pid", (dead.child - 1).to_string()).unwrap();
         let mut heir = exec::spawn(shell("exec sleep 1000")).unwrap();
         assert_eq!(heir.pid(), dead.child);
-        if windrow_std::unix::procfs::Stamp::of(heir.pid()).unwrap() != Some(survivor.stamp()) {
+        if Stamp::of(heir.pid()).unwrap() != Some(survivor.stamp()) {
             break heir;
         }
         // Started within the same tick of the clock.

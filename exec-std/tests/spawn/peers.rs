@@ -211,7 +211,7 @@ fn nobody_listens_in_several_ways() {
     dialled().unwrap();
     kill(&mut process);
     assert!(matches!(dialled(), Err(DialError::Stale)));
-    assert_eq!(dir.clear_after(process.pid()).unwrap(), []);
+    assert_eq!(dir.clear_after(process.pid(), None).unwrap(), []);
     assert!(matches!(dialled(), Err(DialError::Absent)));
     // A link to a socket is not a socket, and a FIFO is not waited for.
     let elsewhere = Listener::bind(&dir, "elsewhere", 1).unwrap();

@@ -46,7 +46,7 @@ fn row_68_an_attached_process_dies() {
     let (mut process, mut lines) = with_input("attacher", &dir, theirs);
     assert_eq!(lines.next().unwrap(), "written");
     kill(&mut process);
-    assert_eq!(dir.clear_after(process.pid()).unwrap(), []);
+    assert_eq!(dir.clear_after(process.pid(), None).unwrap(), []);
     let mut read = [0; 7];
     named.read_at(8, &mut read).unwrap();
     assert_eq!(&read, b"by name");
@@ -103,7 +103,7 @@ fn row_69_the_creator_is_killed() {
         (1, 0),
         "the kernel has removed the one, nobody the other"
     );
-    assert_eq!(dir.clear_after(process.pid()).unwrap(), []);
+    assert_eq!(dir.clear_after(process.pid(), None).unwrap(), []);
     assert_eq!(named(&dir), 0);
     dir.close().unwrap();
 }
@@ -115,13 +115,13 @@ fn an_attached_segment_stays_until_it_is_let_go() {
     assert_eq!(lines.next().unwrap(), "made");
     let attached = Segment::open(&dir, "frames").unwrap();
     kill(&mut process);
-    let left = dir.clear_after(process.pid()).unwrap();
+    let left = dir.clear_after(process.pid(), None).unwrap();
     let [left] = left.as_slice() else { panic!("{left:?}") };
     assert!(left.ours && left.used && matches!(left.what, What::Segment { .. }));
     attached.write_at(0, b"still ours").unwrap();
     assert_eq!(named(&dir), 1);
     drop(attached);
-    assert_eq!(dir.clear_after(process.pid()).unwrap(), []);
+    assert_eq!(dir.clear_after(process.pid(), None).unwrap(), []);
     assert_eq!(named(&dir), 0);
     dir.close().unwrap();
 }

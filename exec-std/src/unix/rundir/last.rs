@@ -57,7 +57,8 @@ pub(super) fn clear_dead(base: &OwnedFd, name: &str, dir: &OwnedFd, path: &Path)
         errno => at(errno),
     })?;
     // Also of those whose parents could not clear what somebody had attached then.
-    clear(dir, |name| name.ends_with(SUFFIX)).map_err(|error| at(errno(&error)))?;
+    let records = names(dir).map_err(&at)?.into_iter().filter(|name| name.ends_with(SUFFIX));
+    clear(dir, records).map_err(|error| at(errno(&error)))?;
     if let Some(name) = names(dir).map_err(&at)?.into_iter().next() {
         return Err(PlaceError::new(path, Fault::NotEmpty { name }));
     }

@@ -13,8 +13,9 @@ use rustix::io::Errno;
 use rustix::process::{geteuid, getpid};
 
 use super::place::walk;
-use super::record::{DRAFT, File, Inode, Line, SUFFIX, Told, World};
-use super::{Left, SEGMENTS, What, names};
+use super::record::{File, Inode, Line, World, drafts_of};
+use super::told::Told;
+use super::{Left, SEGMENTS, What};
 use crate::unix::procfs::Stamp;
 
 /// A record and what it tells of.
@@ -57,20 +58,14 @@ impl Leavings {
 
     /// Says whether a name in the directory is the record or something that it tells of.
     pub(super) fn knows(&self, name: &str) -> bool {
-        let is_socket =
-            |line: &Line| matches!(line, Line::Making { file: File::Socket(known), .. } if known == name);
-        name == self.name || self.is_draft(name) || self.told.living.iter().any(is_socket)
-    }
-
-    fn is_draft(&self, name: &str) -> bool {
-        let stem = self.name.strip_suffix(SUFFIX).and_then(|stem| name.strip_prefix(stem));
-        stem.is_some_and(|rest| rest.starts_with('.') && rest.ends_with(DRAFT))
+        let is_draft = || drafts_of(&self.name).iter().any(|draft| draft == name);
+        name == self.name || is_draft() || self.told.has(File::Socket(name.to_owned()))
     }
 
     /// Lists what is there of what the record tells of.
     pub(super) fn left(&self, dir: &OwnedFd) -> io::Result<Vec<Left>> {
         let writer = self.told.origin.iter().map(|origin| (origin.pid, origin.start, ""));
-        let lines = self.told.living.iter();
+        let lines = self.told.living.values();
         let started = lines.clone().filter_map(|line| match line {
             Line::Started { id, pid, start } => Some((*pid, *start, self.name_of(*id))),
             _ => None,
@@ -100,7 +95,7 @@ impl Leavings {
     /// Removes what is proved ours and used by nobody, and then the record; tells what stays.
     pub(super) fn clear(&self, dir: &OwnedFd) -> io::Result<Vec<Left>> {
         if self.same_world && !self.writer_lives {
-            for line in &self.told.living {
+            for line in self.told.living.values() {
                 let Line::Making { file, inode } = line else { continue };
                 // The lock on a segment is kept until it has no name any more.
                 if let Some((Left { ours: true, used: false, .. }, _locked)) = self.file(dir, file, *inode)? {
@@ -115,8 +110,8 @@ impl Leavings {
         let is_over =
             |left: &Left| matches!(left.what, What::Process { pid, .. } if !left.ours || pid == own);
         if self.same_world && left.iter().all(is_over) {
-            for name in names(dir)?.into_iter().filter(|name| self.is_draft(name)) {
-                unlink(dir, &name)?;
+            for draft in drafts_of(&self.name) {
+                unlink(dir, &draft)?;
             }
             unlink(dir, &self.name)?;
         }
@@ -153,22 +148,22 @@ impl Leavings {
     }
 
     fn name_of(&self, started: u64) -> &str {
-        let mut names = self.told.living.iter().filter_map(|line| match line {
-            Line::Starting { id, name } if *id == started => Some(name.as_str()),
+        let mut names = self.told.of_child(started).filter_map(|line| match line {
+            Line::Starting { name, .. } => Some(name.as_str()),
             _ => None,
         });
         names.next_back().unwrap_or("")
     }
 
     fn has_started(&self, starting: u64) -> bool {
-        self.told.living.iter().any(|line| matches!(line, Line::Started { id, .. } if *id == starting))
+        self.told.of_child(starting).any(|line| matches!(line, Line::Started { .. }))
     }
 }
 
 /// Clears away what the writers of these records have left, if they are dead; returns what stays.
-pub(super) fn clear(dir: &OwnedFd, is_meant: impl Fn(&str) -> bool) -> io::Result<Vec<Left>> {
+pub(super) fn clear(dir: &OwnedFd, records: impl IntoIterator<Item = String>) -> io::Result<Vec<Left>> {
     let mut left = Vec::new();
-    for name in names(dir)?.into_iter().filter(|name| is_meant(name)) {
+    for name in records {
         let leavings = Leavings::open(dir, &name)?;
         left.extend(leavings.map_or(Ok(Vec::new()), |leavings| leavings.clear(dir))?);
     }

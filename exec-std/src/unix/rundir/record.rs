@@ -11,8 +11,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, StatxFlags};
 use rustix::fs::{flock, fstat, ftruncate, openat, renameat, stat, statx, unlinkat};
@@ -21,19 +20,19 @@ use rustix::path::Arg;
 use rustix::process::getpid;
 use serde::{Deserialize, Serialize};
 
+use super::told::Told;
 use crate::unix::procfs::Stamp;
 
 /// How the name of every record ends.
 pub(super) const SUFFIX: &str = ".record";
-/// How the name ends of what is being made: it begins as its maker's record does.
-pub(super) const DRAFT: &str = ".draft";
+/// How the name of a socket ends that is being made, and that of a record: each begins as its maker's record does. A process
+/// makes one of a kind at a time, so that whoever clears away after it knows the names without a look for them.
+pub(super) const DRAFTS: [&str; 2] = [".socket.draft", ".record.draft"];
 
 /// Length and checksum.
 const HEAD: usize = 6;
 /// The size from which on a record is made shorter by what is over.
 const COMPACT: u64 = 64 << 10;
-/// The longest record that is read.
-const MAX_RECORD: u64 = 64 << 20;
 
 /// One line of a record. Append-only: the place in this list is what is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +52,7 @@ pub(super) enum Line {
 }
 
 /// A name in the file system.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum File {
     /// A socket in the run directory.
     Socket(String),
@@ -126,70 +125,13 @@ pub(super) struct Origin {
     pub(super) start: u64,
 }
 
-/// What a record says.
-#[derive(Debug, Default)]
-pub(super) struct Told {
-    pub(super) origin: Option<Origin>,
-    /// What was begun and not ended, in order: at most one line for a file, two for a process.
-    pub(super) living: Vec<Line>,
-    /// How many bytes at its end made no sense.
-    pub(super) lost: usize,
-}
-
-impl Told {
-    /// Reads a record from its beginning.
-    pub(super) fn read(file: &OwnedFd) -> io::Result<Self> {
-        let size = fstat(file)?.st_size.cast_unsigned();
-        if size > MAX_RECORD {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a record is too long"));
-        }
-        let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
-        let mut filled = 0;
-        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match rustix::io::pread(file, rest, filled as u64) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        bytes.truncate(filled);
-        Ok(Self::parse(&bytes))
-    }
-
-    fn parse(mut bytes: &[u8]) -> Self {
-        let mut told = Self::default();
-        while let Some((line, rest)) = decode(bytes) {
-            told.take(line);
-            bytes = rest;
-        }
-        told.lost = bytes.len();
-        told
-    }
-
-    fn take(&mut self, line: Line) {
-        match line {
-            Line::Origin(origin) => self.origin = Some(origin),
-            Line::Starting { .. } | Line::Started { .. } | Line::Making { .. } => self.living.push(line),
-            Line::Ended { id: ended } => self.living.retain(
-                |line| !matches!(line, Line::Starting { id, .. } | Line::Started { id, .. } if *id == ended),
-            ),
-            // The last one: an earlier one of that name is the reason why the last was not made.
-            Line::Removed { file: removed } => {
-                let is_it = |line: &Line| matches!(line, Line::Making { file, .. } if *file == removed);
-                if let Some(place) = self.living.iter().rposition(is_it) {
-                    self.living.remove(place);
-                }
-            }
-        }
-    }
-}
-
 /// This process's own record.
 #[derive(Debug)]
 pub(super) struct Record {
     name: String,
     open: Mutex<Open>,
+    /// Whoever makes a socket has it.
+    drafting: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -203,10 +145,11 @@ impl Record {
     pub(super) fn create(dir: &OwnedFd) -> io::Result<Self> {
         let own = getpid().as_raw_pid();
         let Some(Stamp { pid, start }) = Stamp::of(own)? else { return Err(io::ErrorKind::NotFound.into()) };
-        let name = format!("{pid}-{start}{SUFFIX}");
+        let name = name_of(Stamp { pid, start });
         let origin = Line::Origin(Origin { world: World::current(dir)?, pid, start });
         let file = write_new(dir, &name, &[origin])?;
-        Ok(Self { name, open: Mutex::new(Open { file, compact_at: COMPACT }) })
+        let open = Mutex::new(Open { file, compact_at: COMPACT });
+        Ok(Self { name, open, drafting: Mutex::default() })
     }
 
     /// Writes one line: it is there when this returns.
@@ -231,18 +174,19 @@ impl Record {
         Ok(())
     }
 
-    /// Gives a name for what is being made.
-    pub(super) fn draft(&self) -> String {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        let stem = self.name.strip_suffix(SUFFIX).unwrap_or(&self.name);
-        format!("{stem}.{}{DRAFT}", LAST.fetch_add(1, Ordering::Relaxed))
+    /// Gives the name for a socket that is being made, to one thread at a time.
+    pub(super) fn draft(&self) -> (String, MutexGuard<'_, ()>) {
+        let alone = self.drafting.lock().unwrap_or_else(PoisonError::into_inner);
+        let [socket, _] = drafts_of(&self.name);
+        (socket, alone)
     }
 
     /// Puts a record without what is over in the place of this one.
     fn shorten(&self, dir: &OwnedFd, file: &OwnedFd) -> io::Result<OwnedFd> {
         let told = Told::read(file)?;
-        let lines: Vec<_> = told.origin.map(Line::Origin).into_iter().chain(told.living).collect();
-        let draft = self.draft();
+        let lines: Vec<_> =
+            told.origin.map(Line::Origin).into_iter().chain(told.living.into_values()).collect();
+        let [_, draft] = drafts_of(&self.name);
         let file = write_new(dir, &draft, &lines)?;
         if let Err(error) = renameat(dir, &draft, dir, &self.name) {
             let _ = unlinkat(dir, &draft, AtFlags::empty());
@@ -254,7 +198,7 @@ impl Record {
     /// Gives what was begun and is not over.
     pub(super) fn living(&self) -> io::Result<Vec<Line>> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Told::read(&open.file)?.living)
+        Ok(Told::read(&open.file)?.living.into_values().collect())
     }
 
     /// Removes the record, if all is over that it tells of.
@@ -268,6 +212,17 @@ impl Record {
         }
         Ok(())
     }
+}
+
+/// Gives the name of a process's record.
+pub(super) fn name_of(Stamp { pid, start }: Stamp) -> String {
+    format!("{pid}-{start}{SUFFIX}")
+}
+
+/// Gives the names of what the writer of a record may have been making.
+pub(super) fn drafts_of(record: &str) -> [String; 2] {
+    let stem = record.strip_suffix(SUFFIX).unwrap_or(record);
+    DRAFTS.map(|draft| format!("{stem}{draft}"))
 }
 
 /// Makes a locked record with these lines, or nothing.
@@ -305,7 +260,7 @@ fn encode(line: &Line) -> io::Result<Vec<u8>> {
 }
 
 /// Splits the first line off, if it is whole.
-fn decode(bytes: &[u8]) -> Option<(Line, &[u8])> {
+pub(super) fn decode(bytes: &[u8]) -> Option<(Line, &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<2>()?;
     let (sum, rest) = rest.split_first_chunk::<4>()?;
     let (body, rest) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
