@@ -232,8 +232,7 @@ impl<R: Reactor> Shell<R> {
         self.settle(now);
         self.send_all(now);
         let Some(asleep) = self.asleep else { return };
-        let ordered = !self.orders.waiting.is_empty() || !self.orders.unmade.is_empty();
-        let busy = ordered || self.said.outcome.is_some() || self.watch.is_behind();
+        let busy = self.orders.want_driver() || self.said.outcome.is_some() || self.watch.is_behind();
         let sooner = self.timeout(now).is_some_and(|left| asleep.is_none_or(|until| now.after(left) < until));
         if busy || sooner {
             self.asleep = None;

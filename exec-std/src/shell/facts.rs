@@ -184,6 +184,7 @@ impl<R: Reactor> Shell<R> {
     /// Makes the children that threads have ordered.
     pub(super) fn take_orders(&mut self, now: Instant) {
         self.make_unmade();
+        self.try_again(now);
         for ordered in std::mem::take(&mut self.orders.waiting) {
             self.settle(now);
             self.take_order(now, ordered);

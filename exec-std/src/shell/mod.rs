@@ -6,6 +6,7 @@
 mod aloud;
 mod asks;
 mod body;
+mod busy;
 mod channel;
 mod channels;
 mod child;
@@ -306,11 +307,11 @@ impl<R: Reactor> Shell<R> {
         let looks = !self.looks.unwatched.is_empty() || self.domains.is_blind() || self.maker.wants_receive();
         let retry = (looks || self.peers.wants_retry()).then_some(RETRY);
         let leak = self.looks.leaks.front().map(|(at, _)| at.since(now));
-        let ordered = !self.orders.waiting.is_empty() || !self.orders.unmade.is_empty();
+        let again = self.orders.busy.next_try().map(|at| at.since(now));
         let unsaid = !self.facts.is_empty() || self.channels.has_unflushed();
-        let busy = unsaid || ordered || self.said.outcome.is_some();
+        let busy = unsaid || self.orders.want_driver() || self.said.outcome.is_some();
         let at_once = (busy || self.is_unbegun()).then_some(Duration::ZERO);
-        [due, look, retry, leak, at_once].into_iter().flatten().min()
+        [due, look, retry, leak, again, at_once].into_iter().flatten().min()
     }
 
     /// Tells whether this turn will end with a tick that fires a timer.

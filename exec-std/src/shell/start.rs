@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::Shell;
 use super::asks::BYTES_MAX;
 use super::body::Body;
+use super::busy::Busy;
 use super::channel::Channel;
 use super::child::{Captured, Child};
 use super::desk::{Asked, Ordered};
@@ -41,9 +42,18 @@ pub(super) struct Orders {
     asked: BTreeMap<ActorId, Briefed>,
     /// Processes to be made, whose turn came while a thread had the shell.
     pub(super) unmade: Vec<Making>,
+    /// Those that are to be tried again.
+    pub(super) busy: Busy,
     /// A thread has it.
     pub(super) lent: bool,
     last: u32,
+}
+
+impl Orders {
+    /// Tells whether the driver has something to do for them at once.
+    pub(super) fn want_driver(&self) -> bool {
+        !self.waiting.is_empty() || !self.unmade.is_empty()
+    }
 }
 
 /// An order, and what is to travel behind its spec.

@@ -18,7 +18,7 @@ use super::mail::{Letter, Mail};
 use super::reactor::Reactor;
 use super::start::{AGAIN, NAMELESS};
 use crate::order::{Any, Order};
-use crate::unix::exec::{self, ACTOR_VARIABLE, Command};
+use crate::unix::exec::{ACTOR_VARIABLE, Command};
 use crate::unix::memory::Toll;
 use crate::unix::process::Process;
 use crate::unix::stdio::Null;
@@ -99,13 +99,13 @@ impl<R: Reactor> Shell<R> {
                 }
                 None => {
                     let stdio = [stdin.beside_own(&mut self.null)?, stdout, stderr];
-                    exec_actor(id, &name, channel, stdio).map(Some)
+                    self.attempt(id, this_program(id, &name, channel, stdio))
                 }
             },
             Make::Command(mut command) => {
                 command.stdio = [stdin.beside_own(&mut self.null)?, stdout, stderr];
                 command.tied = true;
-                spawn(*command).map(Some)
+                self.attempt(id, *command)
             }
         }
     }
@@ -130,7 +130,13 @@ impl<R: Reactor> Shell<R> {
 
     fn make_for(&mut self, making: Making) {
         let id = making.id;
-        match self.make_here(making) {
+        let made = self.make_here(making);
+        self.tried(id, made);
+    }
+
+    /// Takes what a try to make a process came to; `None` means that there will be another answer.
+    pub(super) fn tried(&mut self, id: ActorId, made: io::Result<Option<Process>>) {
+        match made {
             Ok(Some(process)) => self.made(id, Ok(process)),
             Ok(None) => {}
             Err(error) => self.made(id, Err(error.raw_os_error().unwrap_or(NAMELESS))),
@@ -160,8 +166,8 @@ impl<R: Reactor> Shell<R> {
         if let Some(main) = &self.company.main {
             return main.post(Letter::Recalled(id));
         }
-        if let Some(at) = self.orders.unmade.iter().position(|making| making.id == id) {
-            self.orders.unmade.remove(at);
+        let was_unmade = self.orders.unmade.extract_if(.., |making| making.id == id).count() > 0;
+        if was_unmade || self.orders.busy.forget(id) {
             return self.made(id, Err(AGAIN));
         }
         if self.maker.asked.contains_key(&id)
@@ -247,7 +253,8 @@ impl Stdin {
     }
 }
 
-fn exec_actor(id: ActorId, name: &str, channel: OwnedFd, stdio: [Option<OwnedFd>; 3]) -> io::Result<Process> {
+/// Gives the command that starts this program again as an actor.
+fn this_program(id: ActorId, name: &str, channel: OwnedFd, stdio: [Option<OwnedFd>; 3]) -> Command {
     let mut command = Command::new("/proc/self/exe");
     // As a thread's or a forked child's, which can't have it either.
     command.title = Some(OsString::from(name.replace('\0', " ")));
@@ -255,9 +262,5 @@ fn exec_actor(id: ActorId, name: &str, channel: OwnedFd, stdio: [Option<OwnedFd>
     command.channel = Some(channel);
     command.stdio = stdio;
     (command.tied, command.adopts) = (true, true);
-    spawn(command)
-}
-
-fn spawn(command: Command) -> io::Result<Process> {
-    exec::spawn(command).map_err(|error| io::Error::from_raw_os_error(error.errno))
+    command
 }

@@ -7,21 +7,24 @@
 //! The program starts as from a clean shell: default dispositions, nothing blocked, its own process group,
 //! and of our descriptors only those it was given. It knows nothing of the handshake on the channel.
 
-use std::ffi::{CStr, CString, OsStr, OsString, c_char};
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::slice;
 use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Signal, WaitId, WaitIdOptions, getpid, waitid};
+
+use prepared::Prepared;
+pub(crate) use prepared::{AT_DESCRIPTORS, AT_DIRECTORY, AT_EXEC, AT_PARENT, Plan};
 
 use super::process::Process;
 use super::sys::{self, Mask};
-use crate::broken::{Defect, broken};
+
+mod prepared;
 
 /// Tells a program at which descriptor its channel is.
 pub const CHANNEL_VARIABLE: &str = "WINDROW_CHANNEL";
@@ -29,12 +32,9 @@ pub const CHANNEL_VARIABLE: &str = "WINDROW_CHANNEL";
 /// Tells a re-executed program which actor it is.
 pub(crate) const ACTOR_VARIABLE: &str = "WINDROW_ACTOR";
 
-/// Where a program is looked for without a `PATH`, as libc does.
-const DEFAULT_PATH: &str = "/bin:/usr/bin";
-
 /// The pauses between attempts at a file that somebody has open for writing: such a one was most often just
 /// written, and is still open in a child that another thread is making. 6 ms in all.
-const BUSY_PAUSES: [Duration; 5] = [
+pub(crate) const BUSY_PAUSES: [Duration; 5] = [
     Duration::from_micros(200),
     Duration::from_micros(400),
     Duration::from_micros(800),
@@ -211,17 +211,45 @@ impl std::error::Error for ExecError {}
 ///
 /// # Errors
 ///
-/// The errno and the stage; a file open for writing is tried again for some milliseconds.
+/// The errno and the stage; a file open for writing is tried again for some milliseconds, which this waits.
 pub fn spawn(command: Command) -> Result<Process, ExecError> {
-    let prepared = Prepared::new(command).map_err(|error| ExecError::preparing(&error))?;
-    let mut pauses = BUSY_PAUSES.iter();
+    let mut attempt = Attempt::new(command)?;
     loop {
-        match prepared.start() {
-            Err(ExecError { errno, .. }) if errno == Errno::TXTBSY.raw_os_error() => match pauses.next() {
-                Some(pause) => thread::sleep(*pause),
-                None => return Err(ExecError { errno, stage: Stage::Program }),
-            },
-            done => return done,
+        match attempt.go()? {
+            Tried::Runs(process) => return Ok(process),
+            Tried::Busy(pause) => thread::sleep(pause),
+        }
+    }
+}
+
+/// A start, for whoever has no time to wait while its file is open for writing.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    prepared: Prepared,
+    pauses: slice::Iter<'static, Duration>,
+}
+
+/// What a try came to.
+#[derive(Debug)]
+pub(crate) enum Tried {
+    Runs(Process),
+    /// It is to be tried again after this time.
+    Busy(Duration),
+}
+
+impl Attempt {
+    pub(crate) fn new(command: Command) -> Result<Self, ExecError> {
+        let prepared = Prepared::new(command).map_err(|error| ExecError::preparing(&error))?;
+        Ok(Self { prepared, pauses: BUSY_PAUSES.iter() })
+    }
+
+    /// Tries it once. An error is the last word.
+    pub(crate) fn go(&mut self) -> Result<Tried, ExecError> {
+        match self.prepared.start() {
+            Err(error) if error.errno == Errno::TXTBSY.raw_os_error() => {
+                self.pauses.next().map(|pause| Tried::Busy(*pause)).ok_or(error)
+            }
+            started => started.map(Tried::Runs),
         }
     }
 }
@@ -236,158 +264,9 @@ pub fn take_channel() -> Option<OwnedFd> {
     if number == sys::CHANNEL_FD.to_string() { sys::take_channel() } else { None }
 }
 
-/// A command in the kernel's terms.
-struct Prepared {
-    paths: Vec<CString>,
-    arguments: Vec<CString>,
-    environment: Vec<CString>,
-    directory: Option<CString>,
-    descriptors: [Option<OwnedFd>; 4],
-    tied: bool,
-    adopts: bool,
-    leads: Leads,
-    blocked: Mask,
-}
-
-impl Prepared {
-    fn new(command: Command) -> io::Result<Self> {
-        let variables = command.variables();
-        let path = variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
-        let paths = search(&command.program, path)?;
-        let Command { program, args, title, directory, channel, stdio: [stdin, stdout, stderr], .. } =
-            command;
-        let first = title.unwrap_or(program);
-        let arguments = std::iter::once(first).chain(args).map(c_string).collect::<io::Result<_>>()?;
-        let assign = |(mut name, value): (OsString, OsString)| {
-            name.push("=");
-            name.push(value);
-            c_string(name)
-        };
-        let environment = variables.into_iter().map(assign).collect::<io::Result<_>>()?;
-        let mut descriptors = [stdin, stdout, stderr, channel];
-        for place in &mut descriptors {
-            *place = place.take().map(above_channel).transpose()?;
-        }
-        Ok(Self {
-            paths,
-            arguments,
-            environment,
-            directory: directory.map(|path| c_string(path.into_os_string())).transpose()?,
-            descriptors,
-            tied: command.tied,
-            adopts: command.adopts,
-            leads: command.leads,
-            blocked: command.blocked,
-        })
-    }
-
-    fn start(&self) -> Result<Process, ExecError> {
-        let pointers = |strings: &[CString]| -> Vec<_> {
-            strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
-        };
-        let (arguments, environment) = (pointers(&self.arguments), pointers(&self.environment));
-        let paths: Vec<_> = self.paths.iter().map(CString::as_c_str).collect();
-        let born = sys::spawn(&Plan {
-            paths: &paths,
-            arguments: &arguments,
-            environment: &environment,
-            directory: self.directory.as_deref(),
-            descriptors: self.descriptors.each_ref().map(|fd| fd.as_ref().map(AsFd::as_fd)),
-            leads: self.leads,
-            parent: self.tied.then(|| getpid().as_raw_pid()),
-            adopts: self.adopts,
-            blocked: self.blocked,
-            kept: if broken(Defect::SigintIgnoredInherited) { Signal::INT.as_raw() } else { 0 },
-        });
-        let born = born.map_err(|error| ExecError::preparing(&error))?;
-        match born.failure {
-            None => Ok(Process::new(born.pid, born.pidfd)),
-            Some(failure) => {
-                // It is past its last instruction: this waits for nothing but the kernel.
-                while let Err(Errno::INTR) = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED)
-                {
-                }
-                Err(ExecError::in_child(failure))
-            }
-        }
-    }
-}
-
-/// Lists the files that the name may mean, in order.
-fn search(program: &OsStr, path: Option<&OsStr>) -> io::Result<Vec<CString>> {
-    let name = program.as_bytes();
-    if name.contains(&b'/') || name.is_empty() {
-        return Ok(vec![c_string(program.to_owned())?]);
-    }
-    let path = path.map_or(DEFAULT_PATH.as_bytes(), OsStr::as_bytes);
-    let candidates = path.split(|byte| *byte == b':').map(|directory| {
-        // An empty entry is the current directory.
-        let directory = if directory.is_empty() { b".".as_slice() } else { directory };
-        Ok(CString::new([directory, b"/", name].concat())?)
-    });
-    candidates.collect()
-}
-
-fn c_string(text: OsString) -> io::Result<CString> {
-    Ok(CString::new(text.into_vec())?)
-}
-
-/// All that a child needs between its birth and its exec, made beforehand: it must not allocate.
-#[derive(Debug)]
-pub(crate) struct Plan<'a> {
-    /// The paths to try, in order.
-    pub(crate) paths: &'a [&'a CStr],
-    /// The arguments, ended by a null.
-    pub(crate) arguments: &'a [*const c_char],
-    /// The environment, ended by a null.
-    pub(crate) environment: &'a [*const c_char],
-    /// Where to go first.
-    pub(crate) directory: Option<&'a CStr>,
-    /// What 0, 1, 2 and [`sys::CHANNEL_FD`] shall be; each source stands above them all.
-    pub(crate) descriptors: [Option<BorrowedFd<'a>>; 4],
-    /// What to lead.
-    pub(crate) leads: Leads,
-    /// The parent with whose death it shall get SIGTERM.
-    pub(crate) parent: Option<i32>,
-    /// Whether to adopt what its children leave.
-    pub(crate) adopts: bool,
-    /// The signals that stay blocked.
-    pub(crate) blocked: Mask,
-    /// The signal whose disposition is not reset, if a defect leaves one out.
-    pub(crate) kept: i32,
-}
-
-/// Where a child was when it failed.
-pub(crate) const AT_DESCRIPTORS: i32 = 1;
-pub(crate) const AT_DIRECTORY: i32 = 2;
-pub(crate) const AT_PARENT: i32 = 3;
-pub(crate) const AT_EXEC: i32 = 4;
-
-/// Duplicates a descriptor to a number above all that a child's plan places.
-fn above_channel(fd: OwnedFd) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() > sys::CHANNEL_FD {
-        Ok(fd)
-    } else {
-        Ok(rustix::io::fcntl_dupfd_cloexec(fd.as_fd(), sys::CHANNEL_FD + 1)?)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn names(program: &str, path: Option<&str>) -> Vec<String> {
-        let found = search(program.as_ref(), path.map(OsStr::new)).unwrap();
-        found.into_iter().map(|name| name.into_string().unwrap()).collect()
-    }
-
-    #[test]
-    fn a_name_is_looked_for_like_execvp_does() {
-        assert_eq!(names("./ls", Some("/a")), ["./ls"]);
-        assert_eq!(names("ls", Some("/a::b")), ["/a/ls", "./ls", "b/ls"]);
-        assert_eq!(names("ls", None), ["/bin/ls", "/usr/bin/ls"]);
-        assert_eq!(names("", Some("/a")), [""]);
-    }
 
     #[test]
     fn changes_of_the_environment_apply_in_order() {
