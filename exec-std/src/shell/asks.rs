@@ -20,6 +20,20 @@ use crate::slot::Slot;
 /// How many bytes may travel behind a word.
 pub(super) const BYTES_MAX: usize = FRAME_MAX - HEAD_MAX;
 
+/// The last number that was given to one of each kind of what users open.
+#[derive(Debug)]
+pub(super) struct Last {
+    scope: u64,
+    task: u64,
+    call: u64,
+}
+
+impl Default for Last {
+    fn default() -> Self {
+        Self { scope: ScopeId::ROOT.0, task: TaskId::MAIN.0, call: 0 }
+    }
+}
+
 impl<R: Reactor> Asks for Shell<R> {
     fn open_scope(
         &mut self,

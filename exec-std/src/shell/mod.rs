@@ -41,10 +41,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use windrow_core::{ActorId, Config, Input, Instant, Life, Link, Machine, NameId, Outcome, ScopeId, TaskId};
+use windrow_core::{ActorId, Config, Input, Instant, Life, Link, Machine, NameId, Outcome};
 use zeroize::Zeroizing;
 
 pub(crate) use aloud::hear_out;
+use asks::Last;
 pub use desk::Shared;
 pub use give::Recorder;
 pub use intern::NAME_MAX;
@@ -157,20 +158,6 @@ struct Said {
     run: bool,
     raised: Vec<Failure>,
     outcome: Option<Outcome>,
-}
-
-/// The last number that was given to one of each kind of what users open.
-#[derive(Debug)]
-struct Last {
-    scope: u64,
-    task: u64,
-    call: u64,
-}
-
-impl Default for Last {
-    fn default() -> Self {
-        Self { scope: ScopeId::ROOT.0, task: TaskId::MAIN.0, call: 0 }
-    }
 }
 
 /// Where a shell's turn left the actor.
