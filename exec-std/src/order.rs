@@ -368,7 +368,13 @@ impl Order<Any> {
     }
 }
 
+/// Looks whether a directory is there and can be entered, which to look for something in it takes too.
 fn find_directory(path: &Path) -> io::Result<()> {
-    openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = openat(CWD, path, flags, Mode::empty())?;
+    openat(directory, ".", flags, Mode::empty())?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
