@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_io::Async;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use smol::future::or;
 use smol::{Executor, Task};
 use windrow_std::shell::{Interest, Reactor, Ready, Token};
 
@@ -41,8 +41,9 @@ struct One {
 
 /// By whom a watched descriptor is told of.
 struct Told {
+    /// Held by nobody else, so that the copy goes with the watching: a task that is dropped goes only when it has its turn.
     source: Arc<Async<Arc<OwnedFd>>>,
-    _task: Task<()>,
+    task: Task<()>,
 }
 
 /// Where watching tasks put what is ready, and the loop that waits for it.
@@ -98,20 +99,18 @@ impl SmolReactor {
         watched.running = true;
         for (token, one) in &mut watched.by_token {
             let source = Arc::new(Async::new_nonblocking(Arc::clone(&one.fd))?);
-            one.told = Some(self.report(*token, source, one.write));
+            let task = self.report(*token, &source, one.write);
+            one.told = Some(Told { source, task });
         }
         Ok(())
     }
 
     /// Starts the task that says when a descriptor is ready. It says it again at the next wait if the shell did not take
     /// all.
-    fn report(&self, token: Token, source: Arc<Async<Arc<OwnedFd>>>, write: bool) -> Told {
-        let (inbox, watched) = (Arc::clone(&self.inbox), Arc::clone(&source));
-        let _task = self.executor.spawn(async move {
-            loop {
-                let readable = async { watched.readable().await.map(|()| false) };
-                let writable = async { watched.writable().await.map(|()| true) };
-                let found = if write { or(writable, readable).await } else { readable.await };
+    fn report(&self, token: Token, source: &Arc<Async<Arc<OwnedFd>>>, write: bool) -> Task<()> {
+        let (inbox, watched) = (Arc::clone(&self.inbox), Arc::downgrade(source));
+        self.executor.spawn(async move {
+            while let Some(found) = poll_fn(|context| poll_ready(&watched, write, context)).await {
                 // A descriptor that can't be watched any more is looked at, which tells why.
                 let failed = found.is_err();
                 let mut inbox = lock(&inbox);
@@ -123,9 +122,21 @@ impl SmolReactor {
                     return;
                 }
             }
-        });
-        Told { source, _task }
+        })
     }
+}
+
+/// Says whether there is something to write or to read; nothing if it is watched no more.
+fn poll_ready(
+    watched: &Weak<Async<Arc<OwnedFd>>>,
+    write: bool,
+    context: &mut Context<'_>,
+) -> Poll<Option<io::Result<bool>>> {
+    let Some(source) = watched.upgrade() else { return Poll::Ready(None) };
+    if write && let Poll::Ready(writable) = source.poll_writable(context) {
+        return Poll::Ready(Some(writable.map(|()| true)));
+    }
+    source.poll_readable(context).map(|readable| Some(readable.map(|()| false)))
 }
 
 impl Reactor for SmolReactor {
@@ -134,7 +145,7 @@ impl Reactor for SmolReactor {
         let mut watched = lock(&self.watched);
         let source = || io::Result::Ok(Arc::new(Async::new_nonblocking(Arc::clone(&fd))?));
         let source = watched.running.then(source).transpose()?;
-        let told = source.map(|source| self.report(token, source, false));
+        let told = source.map(|source| Told { task: self.report(token, &source, false), source });
         watched.by_token.insert(token, One { fd, write: false, told });
         Ok(())
     }
@@ -144,20 +155,13 @@ impl Reactor for SmolReactor {
         let one = watched.by_token.get_mut(&token).ok_or(io::ErrorKind::NotFound)?;
         one.write = interest.write;
         if let Some(told) = &mut one.told {
-            *told = self.report(token, Arc::clone(&told.source), interest.write);
+            told.task = self.report(token, &told.source, interest.write);
         }
         Ok(())
     }
 
     fn unwatch(&mut self, _fd: BorrowedFd<'_>, token: Token) {
-        let removed = lock(&self.watched).by_token.remove(&token);
-        let Some(One { fd, told, .. }) = removed else { return };
-        let copy = Arc::downgrade(&fd);
-        drop((fd, told));
-        // A task that is dropped lets go of the copy when its turn comes: here and now, unless the loop is just giving it.
-        while copy.strong_count() > 0 && self.executor.try_tick() {}
-        // One of those may have told of a descriptor that goes next, and whose token is then another's.
-        lock(&self.inbox).ready.retain(|ready| ready.token != token);
+        drop(lock(&self.watched).by_token.remove(&token));
     }
 }
 

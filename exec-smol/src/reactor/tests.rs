@@ -62,14 +62,3 @@ fn who_reads_from_what_is_watched_no_more_and_closed_sees_the_end_at_once() {
     drop(writer);
     assert_eq!(reader.read(&mut [0]).unwrap(), 0);
 }
-
-#[test]
-fn what_is_watched_no_more_is_told_of_no_more() {
-    let mut turns = Loop::new();
-    let (reader, mut writer) = pipe().unwrap();
-    writer.write_all(b"x").unwrap();
-    turns.reactor.watch(reader.as_fd(), PIPE).unwrap();
-    lock(&turns.reactor.inbox).ready.push(Ready { token: PIPE, writable: false });
-    turns.reactor.unwatch(reader.as_fd(), PIPE);
-    assert!(lock(&turns.reactor.inbox).ready.iter().all(|ready| ready.token != PIPE));
-}
