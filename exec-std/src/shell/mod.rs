@@ -45,7 +45,6 @@ use windrow_core::{ActorId, Config, Input, Instant, Life, Link, Machine, NameId,
 use zeroize::Zeroizing;
 
 pub(crate) use aloud::hear_out;
-use asks::Last;
 pub use desk::Shared;
 pub use give::Recorder;
 pub use intern::NAME_MAX;
@@ -64,6 +63,7 @@ use crate::servers::Servers;
 use crate::unix::memory::Toll;
 use crate::unix::signals::Signals;
 use crate::unix::stdio::Null;
+use asks::Last;
 use channel::Channel;
 use channels::Channels;
 use child::Child;
