@@ -57,9 +57,9 @@ pub(super) fn show(bed: &Bed, name: &str) {
     for (stage, running) in shown {
         running.finish();
         let real = stage.records();
-        compare(&stage, &real, &simulated);
+        let alike = compare(&stage, &real, &simulated);
         replay(&stage, &real);
-        check_spans(&real, &simulated);
+        check_spans(&real, &alike);
     }
 }
 
@@ -173,17 +173,17 @@ fn stopped(stage: &Stage, node: usize) -> i32 {
     pid
 }
 
-/// A real run is one of the simulator's: the fair one, or, where the world may choose, another.
-fn compare(stage: &Stage, real: &Records, fair: &Records) {
+/// A real run is one of the simulator's: the fair one, or, where the world may choose, another. Gives that.
+fn compare(stage: &Stage, real: &Records, fair: &Records) -> Records {
     let account = |records: &Records| Account::of(&stage.scenario, records);
-    let (told, fair) = (account(real), account(fair));
-    if told == fair {
-        return;
+    let told = account(real);
+    if told == account(fair) {
+        return fair.clone();
     }
-    if let Err(nearest) = search(&stage.scenario, &told) {
-        let lines: String = real.iter().map(|(node, records)| timeline(*node, records)).collect();
-        panic!("no run of the simulator is like this one:\n{}\n{lines}", told.difference(&nearest));
-    }
+    search(&stage.scenario, &told).unwrap_or_else(|nearest| {
+        let difference = told.difference(&nearest);
+        panic!("no run of the simulator is like this one:\n{difference}\n{}", timelines(real))
+    })
 }
 
 /// A real run takes as long as the simulated one, give or take what a busy system does: no span is over that is not over there.
@@ -192,8 +192,16 @@ fn check_spans(real: &Records, simulated: &Records) {
         let times = || records.values().flatten().map(|record| record.at);
         times().max().zip(times().min()).map_or(Duration::ZERO, |(last, first)| last.since(first))
     };
-    let (real, simulated) = (took(real), took(simulated));
-    assert!(real < simulated + BUSY, "it took {real:?}, and in the simulator {simulated:?}");
+    let (spent, simulated) = (took(real), took(simulated));
+    assert!(
+        spent < simulated + BUSY,
+        "it took {spent:?}, and in the simulator {simulated:?}:\n{}",
+        timelines(real)
+    );
+}
+
+fn timelines(records: &Records) -> String {
+    records.iter().map(|(node, records)| timeline(*node, records)).collect()
 }
 
 fn timeline(node: usize, records: &[Record]) -> String {
