@@ -103,26 +103,23 @@ pub(super) fn mute_part(words: &[String]) -> u8 {
 
 /// Breaks the only channel that a leaf has.
 pub(super) fn break_channel() {
-    sockets().for_each(|channel| shutdown(&channel, Shutdown::Both).expect("a channel that breaks"));
+    shutdown(channel(), Shutdown::Both).expect("a channel that breaks");
 }
 
-/// Says what is no message over the only channel that a leaf has: the beginning of one of nearly 4 GiB. Who watches it may have a
-/// copy of it.
+/// Says what is no message over the only channel that a leaf has: the beginning of one of nearly 4 GiB.
 pub(super) fn babble() {
-    let channel = sockets().next().map(UnixStream::from);
-    channel.expect("a channel").write_all(&[0xFF; 64]).expect("a channel that has room");
+    UnixStream::from(channel()).write_all(&[0xFF; 64]).expect("a channel that has room");
 }
 
-/// Lists copies of the sockets of this process.
-fn sockets() -> impl Iterator<Item = OwnedFd> {
+/// Copies the only channel that a leaf has. Whoever watches it may have a copy too, which goes with the first sign of its end.
+fn channel() -> OwnedFd {
     let own = pidfd_open(getpid(), PidfdFlags::empty()).expect("this process");
     let open = std::fs::read_dir("/proc/self/fd").expect("the list of descriptors").flatten();
-    let sockets = open.filter(|entry| {
+    let mut sockets = open.filter(|entry| {
         let file = std::fs::read_link(entry.path()).unwrap_or_default();
         file.to_string_lossy().starts_with("socket:")
     });
-    let numbers: Vec<_> = sockets.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    numbers
-        .into_iter()
-        .map(move |number| pidfd_getfd(&own, number, PidfdGetfdFlags::empty()).expect("a copy"))
+    let socket = sockets.next().expect("a channel");
+    let number = socket.file_name().to_str().and_then(|number| number.parse().ok()).expect("a number");
+    pidfd_getfd(own, number, PidfdGetfdFlags::empty()).expect("a copy")
 }
