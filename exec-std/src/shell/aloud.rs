@@ -14,8 +14,7 @@ const WAITING: usize = 16;
 /// How long an actor that has ended waits until all is said: as long as a last word may take.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-static SPEECH: Mutex<Speech> =
-    Mutex::new(Speech { waiting: VecDeque::new(), dropped: 0, speaker: Speaker::None });
+static SPEECH: Mutex<Speech> = Mutex::new(Speech { waiting: VecDeque::new(), dropped: 0, under_way: false });
 static SAID: Condvar = Condvar::new();
 
 /// What is to be said.
@@ -24,14 +23,8 @@ struct Speech {
     waiting: VecDeque<String>,
     /// Texts for which there was no room.
     dropped: u32,
-    speaker: Speaker,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Speaker {
-    None,
     /// A thread speaks, and takes what waits.
-    Thread,
+    under_way: bool,
 }
 
 impl Speech {
@@ -42,7 +35,7 @@ impl Speech {
         } else {
             self.waiting.push_back(text);
         }
-        std::mem::replace(&mut self.speaker, Speaker::Thread) == Speaker::None
+        !std::mem::replace(&mut self.under_way, true)
     }
 
     /// Gives what is to be said next; with the last the speaker goes.
@@ -50,9 +43,7 @@ impl Speech {
         let lost = |dropped| format!("{dropped} more texts are lost: nobody read\n");
         let next = self.waiting.pop_front();
         let next = next.or_else(|| (self.dropped > 0).then(|| lost(std::mem::take(&mut self.dropped))));
-        if next.is_none() {
-            self.speaker = Speaker::None;
-        }
+        self.under_way = next.is_some();
         next
     }
 }
@@ -75,7 +66,7 @@ pub(super) fn say(text: String) {
 
 /// Lets what is under way be said before the process ends, and gives up on a reader who does not read.
 pub(crate) fn hear_out() {
-    drop(SAID.wait_timeout_while(speech(), PATIENCE, |speech| speech.speaker == Speaker::Thread));
+    drop(SAID.wait_timeout_while(speech(), PATIENCE, |speech| speech.under_way));
 }
 
 /// Takes the next text. The lock is free again by then, for saying it may take for ever.
@@ -93,7 +84,7 @@ mod tests {
 
     #[test]
     fn who_is_not_read_costs_one_thread_and_some_texts() {
-        let mut speech = Speech { waiting: VecDeque::new(), dropped: 0, speaker: Speaker::None };
+        let mut speech = Speech { waiting: VecDeque::new(), dropped: 0, under_way: false };
         let made = (0..100).filter(|number| speech.add(number.to_string())).count();
         assert_eq!((made, speech.waiting.len()), (1, WAITING));
         let said: Vec<String> = std::iter::from_fn(|| speech.next()).collect();
