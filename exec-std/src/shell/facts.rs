@@ -22,7 +22,7 @@ use crate::unix::link::Flushed;
 const LEAK: Duration = Duration::from_millis(200);
 
 impl<R: Reactor> Shell<R> {
-    pub(super) fn take(&mut self, ready: Ready) -> io::Result<()> {
+    pub(super) fn take(&mut self, now: Instant, ready: Ready) -> io::Result<()> {
         match self.watch.source(ready) {
             // It was closed by an earlier one of the same batch.
             None => {}
@@ -33,7 +33,7 @@ impl<R: Reactor> Shell<R> {
             Some(Source::ChildExit(id)) => self.take_exit(id),
             Some(Source::ChildOut(id)) => self.take_output(id, |child| &mut child.stdout),
             Some(Source::ChildErr(id)) => self.take_output(id, |child| &mut child.stderr),
-            Some(Source::Door) => self.take_arrivals(),
+            Some(Source::Door) => self.take_arrivals(now),
             Some(Source::Peer(peer)) => self.take_peer(peer, ready.writable),
             Some(Source::Template) => self.take_answers(),
             Some(Source::TemplateExit) => self.take_release(ready.token),

@@ -263,7 +263,7 @@ impl<R: Reactor> Shell<R> {
     /// The system's, when the loop itself can't go on.
     pub fn turn(&mut self, now: Instant, ready: &[Ready]) -> io::Result<Turn> {
         for one in ready {
-            self.take(*one)?;
+            self.take(now, *one)?;
             // A channel that is closed over it brings nothing more.
             self.give_facts(now);
         }
@@ -272,7 +272,7 @@ impl<R: Reactor> Shell<R> {
         self.look_at_unwatched();
         self.domains.look_again();
         self.look_at_leaks(now);
-        self.look_at_peers();
+        self.look_at_peers(now);
         self.settle(now);
         if self.is_unbegun() || self.is_due(now) {
             self.give(now, Input::Tick);

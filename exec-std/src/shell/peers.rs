@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use rustix::io::Errno;
-use windrow_core::{ActorId, Input, Link, Obstacle, Payload, PeerId};
+use windrow_core::{ActorId, Input, Instant, Link, Obstacle, Payload, PeerId};
 
 use super::channel::Channel;
 use super::directory::Tree;
@@ -90,8 +90,8 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Looks at the door again, and dials those again at whose doors too many waited.
-    pub(super) fn look_at_peers(&mut self) {
-        self.look_at_door();
+    pub(super) fn look_at_peers(&mut self, now: Instant) {
+        self.look_at_door(now);
         for (peer, address) in std::mem::take(&mut self.peers.busy) {
             self.dial_at(peer, address);
         }
@@ -108,14 +108,14 @@ impl<R: Reactor> Shell<R> {
 
     /// Lets in those who stand outside. Each is the machine's to keep or to send away from its first moment; so what all have
     /// shown until then is looked at before another comes.
-    pub(super) fn take_arrivals(&mut self) {
+    pub(super) fn take_arrivals(&mut self, now: Instant) {
         for peer in self.peers.guests.keys().copied().collect::<Vec<_>>() {
             self.take_peer(peer, false);
         }
         for _ in 0..ARRIVALS {
             let Some(entrance) = &self.peers.entrance else { return };
             let goes_on = match entrance.listener.accept() {
-                Ok(Arrival::Guest(guest)) => self.take_guest(guest).is_ok(),
+                Ok(Arrival::Guest(guest)) => self.take_guest(now, guest).is_ok(),
                 Ok(Arrival::Stranger { .. }) => true,
                 Ok(Arrival::Nobody) => return,
                 Ok(Arrival::Full) | Err(_) => false,
@@ -131,14 +131,14 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Takes somebody in, and looks at the card: a dialler shows it as soon as it is connected.
-    fn take_guest(&mut self, guest: Guest) -> io::Result<()> {
+    fn take_guest(&mut self, now: Instant, guest: Guest) -> io::Result<()> {
         self.peers.last += 1;
         let peer = PeerId(self.peers.last);
         let token = self.watch.add(&guest, Source::Peer(peer))?;
         self.peers.guests.insert(peer, (guest, token));
         self.facts.push_back(Input::PeerJoined { peer });
         self.take_peer(peer, false);
-        self.give_facts(now());
+        self.give_facts(now);
         Ok(())
     }
 
@@ -149,7 +149,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Looks at the door again, once somebody has left it, or there may be room in the system.
-    fn look_at_door(&mut self) {
+    fn look_at_door(&mut self, now: Instant) {
         let Some(entrance) = self.peers.entrance.as_mut().filter(|entrance| entrance.token.is_none()) else {
             return;
         };
@@ -157,7 +157,7 @@ impl<R: Reactor> Shell<R> {
             && let Ok(token) = self.watch.add(&entrance.listener, Source::Door)
         {
             entrance.token = Some(token);
-            self.take_arrivals();
+            self.take_arrivals(now);
         }
     }
 
@@ -205,7 +205,7 @@ impl<R: Reactor> Shell<R> {
             let listener = Listener::bind(tree.dir()?, &address, room)?;
             let door = Door::new(&address);
             self.peers.entrance = Some(Entrance { listener, door, token: None });
-            self.look_at_door();
+            self.look_at_door(now());
         }
         Ok(address)
     }
@@ -223,3 +223,6 @@ fn errno(error: &DialError) -> i32 {
         DialError::System(error) => error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()),
     }
 }
+
+#[cfg(test)]
+mod tests;
