@@ -123,7 +123,7 @@ impl Actor {
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
     pub fn sleep(&self, span: Duration) -> Result<(), Raised> {
         let until = Instant::now().checked_add(span);
-        match self.board.wait(until, |facts| self.cancelled_by(facts)) {
+        match self.board.sleep(self.body(), until, |facts| self.cancelled_by(facts)) {
             Some(cause) => Err(Raised::Cancelled(cause)),
             None if self.is_over() => Err(Raised::Cancelled(self.gone())),
             None => Ok(()),
@@ -135,7 +135,7 @@ impl Actor {
     /// # Errors
     /// - [`Raised::Cancelled`]: always, once what this thread stands in is cancelled.
     pub fn sleep_forever(&self) -> Result<(), Raised> {
-        let cause = self.board.wait(None, |facts| self.cancelled_by(facts));
+        let cause = self.board.sleep(self.body(), None, |facts| self.cancelled_by(facts));
         Err(Raised::Cancelled(cause.unwrap_or_else(|| self.gone())))
     }
 

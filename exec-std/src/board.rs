@@ -4,18 +4,17 @@
 //! the board and never waits for a reader.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use windrow_core::{
-    ActorId, Cause, Claim, ContextId, End, Error, Exit, Link, NameId, Obstacle, PeerId, ScopeId, TaskId,
-};
+use windrow_core::{ActorId, Error, ScopeId};
 
-use crate::answers::Answers;
-use crate::failure::Failure;
+pub use self::facts::Output;
+pub(crate) use self::facts::{Answered, ChildFacts, Facts, Named, ScopeFacts};
+
+mod facts;
 
 /// A failure on its way into the machine.
 #[derive(Debug)]
@@ -36,182 +35,6 @@ impl Failed {
             std::mem::forget(another);
         }
         Self::Here { panicked: true, text: text.unwrap_or_else(|| String::from("a panic without words")) }
-    }
-}
-
-/// Facts for user threads.
-#[derive(Debug, Default)]
-pub(crate) struct Facts {
-    pub(crate) tasks: BTreeMap<TaskId, Option<Cause>>,
-    pub(crate) scopes: BTreeMap<ScopeId, ScopeFacts>,
-    pub(crate) children: BTreeMap<ActorId, ChildFacts>,
-    /// Children that are gone and that nobody holds, whose last words may be asked for until their nursery has closed.
-    mourned: BTreeMap<ScopeId, Vec<ActorId>>,
-    /// Those that were reached, and to which the channel has not ended.
-    pub(crate) peers: BTreeSet<PeerId>,
-    /// What became of dials of actors.
-    pub(crate) reached: Answers<ActorId, Result<Link, Obstacle>>,
-    /// What became of claims to names.
-    pub(crate) claims: Answers<NameId, Claim>,
-    /// Answers to questions about names, and how far they go.
-    pub(crate) found: BTreeMap<u32, (Vec<Named>, Answered)>,
-    /// Calls that wait to be taken up by hand.
-    pub(crate) offered: BTreeMap<NameId, Offered>,
-    /// Channels whose send buffers are long.
-    pub(crate) congested: BTreeSet<Link>,
-    /// The driver is gone; nothing here will ever change again.
-    pub(crate) over: bool,
-}
-
-/// Calls of one endpoint that wait to be taken up by hand, with their arguments.
-#[derive(Debug, Default)]
-pub(crate) struct Offered {
-    pub(crate) calls: BTreeMap<ContextId, Vec<u8>>,
-    /// Somebody waits for one.
-    pub(crate) awaited: bool,
-    /// How many take them up.
-    pub(crate) listeners: u32,
-}
-
-impl Facts {
-    /// Nobody holds a child any more: what is known of it goes when it is gone.
-    pub(crate) fn let_go(&mut self, id: ActorId) {
-        let Some(child) = self.children.get_mut(&id) else { return };
-        child.let_go = true;
-        self.forget_if_done(id);
-    }
-
-    /// Forgets a child that is gone and that nobody holds. The report of a death is made when its nursery closes, and asks
-    /// for its last words; the rest is nobody's any more.
-    fn forget_if_done(&mut self, id: ActorId) {
-        let Some(child) = self.children.get_mut(&id).filter(|child| child.gone && child.let_go) else {
-            return;
-        };
-        let scope = child.scope;
-        let is_open = self.scopes.get(&scope).is_some_and(|scope| scope.closed.is_none());
-        if is_open && child.may_have_last_words() {
-            (child.result, child.output.stdout) = (None, Vec::new());
-            self.mourned.entry(scope).or_default().push(id);
-        } else {
-            self.children.remove(&id);
-        }
-    }
-
-    /// Says how a scope ended, and forgets whoever was kept for its reports.
-    pub(crate) fn close(&mut self, id: ScopeId, end: End, lost: u32) -> bool {
-        for child in self.mourned.remove(&id).unwrap_or_default() {
-            self.children.remove(&child);
-        }
-        let scope = self.scopes.entry(id).or_default();
-        (scope.closed, scope.lost) = (Some(end), lost);
-        scope.awaited
-    }
-
-    /// Lets one who took calls up go. Gives the calls that wait if it was the last.
-    pub(crate) fn stop_listening(&mut self, endpoint: NameId) -> Option<BTreeMap<ContextId, Vec<u8>>> {
-        let offered = self.offered.get_mut(&endpoint)?;
-        offered.listeners = offered.listeners.saturating_sub(1);
-        if offered.listeners > 0 {
-            return None;
-        }
-        self.offered.remove(&endpoint).map(|offered| offered.calls)
-    }
-
-    /// Takes what is known of a scope once it has closed.
-    pub(crate) fn take_closed(&mut self, scope: ScopeId) -> Option<ScopeFacts> {
-        self.scopes.get(&scope)?.closed?;
-        self.scopes.remove(&scope)
-    }
-}
-
-/// How far a question about names is answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Answered {
-    /// More may come.
-    #[default]
-    Partly,
-    /// That was all.
-    Wholly,
-    /// Nobody will ever say what else there is.
-    Unheard,
-}
-
-/// Who has a name, and where they can be dialled.
-#[derive(Debug)]
-pub(crate) struct Named {
-    pub(crate) name: String,
-    pub(crate) actor: ActorId,
-    pub(crate) address: String,
-}
-
-/// What is known of one scope.
-#[derive(Debug, Default)]
-pub(crate) struct ScopeFacts {
-    pub(crate) cancelled: Option<Cause>,
-    pub(crate) raised: Vec<Failure>,
-    pub(crate) closed: Option<End>,
-    pub(crate) lost: u32,
-    /// Its owner waits for it to close.
-    pub(crate) awaited: bool,
-}
-
-/// What is known of one child.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ChildFacts {
-    pub(crate) up: bool,
-    pub(crate) exit: Option<Exit>,
-    pub(crate) result: Option<Vec<u8>>,
-    pub(crate) output: Output,
-    /// Why it was never made, where that has no number.
-    pub(crate) unmade: Option<String>,
-    pub(crate) gone: bool,
-    /// Somebody waits for it.
-    pub(crate) awaited: bool,
-    /// The nursery that it belongs to.
-    pub(crate) scope: ScopeId,
-    /// It says nothing itself: how it exits is how it went.
-    pub(crate) is_command: bool,
-    /// Nobody holds it.
-    let_go: bool,
-}
-
-impl ChildFacts {
-    pub(crate) fn new(scope: ScopeId, is_command: bool) -> Self {
-        Self { scope, is_command, ..Self::default() }
-    }
-
-    /// Tells whether there may be words of why it died, or was never made.
-    fn may_have_last_words(&self) -> bool {
-        let well = self.result.is_some() || (self.is_command && self.exit == Some(Exit::Code(0)));
-        let silent = self.output.stderr.is_empty() && self.unmade.is_none();
-        !well && !silent
-    }
-}
-
-/// What a child's captured output came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Output {
-    /// The last bytes of its standard output.
-    pub stdout: Vec<u8>,
-    /// The last bytes of its standard error.
-    pub stderr: Vec<u8>,
-    /// How many bytes of both fell out of the tails.
-    pub lost: u64,
-    /// Something that it left behind still held a pipe open after its exit.
-    pub leaked: bool,
-}
-
-impl Output {
-    /// How many lines of the standard error stand in a report of a death.
-    const LAST_LINES: usize = 4;
-
-    /// Gives the last lines that it wrote to its standard error, for a report of its death.
-    pub(crate) fn last_words(&self) -> Vec<u8> {
-        let text = self.stderr.trim_ascii_end();
-        let newlines = text.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
-        let begin = newlines.map(|(at, _)| at + 1).nth(Self::LAST_LINES - 1).unwrap_or(0);
-        text.get(begin..).unwrap_or_default().to_vec()
     }
 }
 
@@ -271,6 +94,8 @@ impl Board {
     /// Wakes everybody who waits for a fact, once for all that a turn has written: a wake-up costs more than a turn.
     pub(crate) fn publish(&self) {
         if self.unpublished.swap(false, Ordering::Relaxed) {
+            let stirred = self.look().take_stirred();
+            stirred.iter().for_each(|place| place.notify_all());
             self.changed.notify_all();
         }
     }
@@ -278,6 +103,26 @@ impl Board {
     /// Waits until `found` finds something, or the driver is gone, or the time is over.
     pub(crate) fn wait<T>(
         &self,
+        until: Option<Instant>,
+        found: impl FnMut(&mut Facts) -> Option<T>,
+    ) -> Option<T> {
+        self.wait_in(None, until, found)
+    }
+
+    /// Waits like [`wait`](Self::wait) for what comes with the cancellation of a scope, and is woken by nothing else: of
+    /// a thousand who sleep, one is cancelled at no cost of the others.
+    pub(crate) fn sleep<T>(
+        &self,
+        scope: ScopeId,
+        until: Option<Instant>,
+        found: impl FnMut(&mut Facts) -> Option<T>,
+    ) -> Option<T> {
+        self.wait_in(Some(scope), until, found)
+    }
+
+    fn wait_in<T>(
+        &self,
+        scope: Option<ScopeId>,
         until: Option<Instant>,
         mut found: impl FnMut(&mut Facts) -> Option<T>,
     ) -> Option<T> {
@@ -289,7 +134,8 @@ impl Board {
             if facts.over || is_past(until) {
                 return None;
             }
-            facts = wait_on(&self.changed, facts, until);
+            let bed = scope.map(|scope| facts.bed(scope));
+            facts = wait_on(bed.as_deref().unwrap_or(&self.changed), facts, until);
         }
     }
 }
@@ -316,14 +162,62 @@ pub(crate) fn is_past(until: Option<Instant>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use windrow_core::{Cause, Reason, TaskId};
+
     use super::*;
 
+    const SLEEPERS: u64 = 100;
+
     #[test]
-    fn last_words_are_whole_lines() {
-        let of = |stderr: &[u8]| Output { stderr: stderr.to_vec(), ..Output::default() }.last_words();
-        assert_eq!(of(b""), b"");
-        assert_eq!(of(b"one\ntwo\n"), b"one\ntwo");
-        assert_eq!(of(b"one\ntwo\nthree\nfour\nfive\n\n"), b"two\nthree\nfour\nfive");
-        assert_eq!(of(b"no end of a line"), b"no end of a line");
+    fn who_sleeps_is_woken_by_its_own_cancellation_alone() {
+        let (board, looks) = (Board::default(), AtomicUsize::new(0));
+        let cause = Cause { canceller: ActorId(1), reason: Reason::Asked };
+        let sleep = |scope| {
+            board.sleep(scope, None, |facts| {
+                looks.fetch_add(1, Ordering::Relaxed);
+                facts.cancelled(scope)
+            })
+        };
+        std::thread::scope(|threads| {
+            let scopes = (1..=SLEEPERS).map(ScopeId);
+            let sleepers: Vec<_> = scopes.map(|scope| (scope, threads.spawn(move || sleep(scope)))).collect();
+            while looks.load(Ordering::Relaxed) < sleepers.len() {
+                std::thread::yield_now();
+            }
+            for (scope, sleeper) in sleepers {
+                board.cancel(|facts| facts.cancel(scope, cause));
+                board.publish();
+                assert_eq!(sleeper.join().unwrap(), Some(cause));
+            }
+        });
+        // All would be woken with each. A few may be for no reason.
+        let looks = looks.load(Ordering::Relaxed) as u64;
+        assert!((2 * SLEEPERS..3 * SLEEPERS).contains(&looks), "{looks}");
+    }
+
+    #[test]
+    fn who_sleeps_is_woken_by_the_end_of_the_actor_and_of_its_main_task() {
+        for is_end in [true, false] {
+            let (board, asleep) = (Board::default(), AtomicBool::new(false));
+            let cause = Cause { canceller: ActorId(1), reason: Reason::Asked };
+            std::thread::scope(|threads| {
+                let sleeper = threads.spawn(|| {
+                    board.sleep(ScopeId::ROOT, None, |facts| {
+                        asleep.store(true, Ordering::Relaxed);
+                        facts.tasks.get(&TaskId::MAIN).copied().flatten()
+                    })
+                });
+                while !asleep.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                }
+                board.cancel(
+                    |facts| if is_end { facts.end() } else { facts.cancel_task(TaskId::MAIN, cause) },
+                );
+                board.publish();
+                assert_eq!(sleeper.join().unwrap(), (!is_end).then_some(cause));
+            });
+        }
     }
 }

@@ -146,7 +146,7 @@ impl Actor {
     pub(crate) fn cancelled_by(&self, facts: &Facts) -> Option<Cause> {
         match self.body() {
             ScopeId::ROOT => facts.tasks.get(&TaskId::MAIN).copied().flatten(),
-            scope => facts.scopes.get(&scope).and_then(|scope| scope.cancelled),
+            scope => facts.cancelled(scope),
         }
     }
 

@@ -50,6 +50,7 @@ impl<R: Reactor> Asks for Shell<R> {
     }
 
     fn leave(&mut self, scope: ScopeId) {
+        self.board.look().leave(scope);
         self.tell(Input::Leave { scope });
     }
 
@@ -271,12 +272,9 @@ impl<R: Reactor> Shell<R> {
         self.handlers.contains_key(&endpoint) || self.board.look().offered.contains_key(&endpoint)
     }
 
-    /// A task ended. Whoever waits for one is woken.
     fn end_task(&mut self, task: TaskId, payload: Payload) {
         self.tell(Input::TaskEnded { task, payload });
-        self.board.write(|facts| {
-            facts.tasks.remove(&task);
-        });
+        self.board.look().tasks.remove(&task);
     }
 
     /// Checks that bytes fit into a frame, and the frame into the channel's send buffer.

@@ -104,8 +104,6 @@ impl<R: Reactor> Shell<R> {
     }
 
     pub(super) fn uncongest(&self, link: Link) {
-        self.board.write(|facts| {
-            facts.congested.remove(&link);
-        });
+        self.board.write_if_awaited(|facts| facts.congested.remove(&link));
     }
 }

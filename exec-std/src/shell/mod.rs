@@ -52,7 +52,7 @@ use intern::clip;
 pub use reactor::{Interest, PollingReactor, Reactor, Ready, Token};
 
 use crate::actor::Actor;
-use crate::board::Board;
+use crate::board::{Board, Facts};
 use crate::broken;
 pub use crate::ended::Ended;
 use crate::endpoint::Handler;
@@ -379,7 +379,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Tells all threads of the actor that nothing will ever change again, and lets go of what others see of it.
     fn let_go(&mut self) {
-        self.board.cancel(|facts| facts.over = true);
+        self.board.cancel(Facts::end);
         self.slots.all().for_each(|slot| slot.notify());
         self.servers.close();
         self.leave_tree();

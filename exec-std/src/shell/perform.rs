@@ -31,13 +31,11 @@ impl<R: Reactor> Shell<R> {
             Output::CancelTask { task, cause } => {
                 // A task that is in no other scope stands in the root's.
                 self.slots.cancel(ScopeId::ROOT);
-                self.board.cancel(|facts| {
-                    facts.tasks.insert(task, Some(cause));
-                });
+                self.board.cancel(|facts| facts.cancel_task(task, cause));
             }
             Output::CancelBody { scope, cause } => {
                 self.slots.cancel(scope);
-                self.board.cancel(|facts| facts.scopes.entry(scope).or_default().cancelled = Some(cause));
+                self.board.cancel(|facts| facts.cancel(scope, cause));
             }
             Output::Raise { scope, error } => {
                 let text = self.words_of(&error);

@@ -1,0 +1,307 @@
+//! What user threads may know of their actor: its scopes and children, who was reached and found, which calls wait.
+//!
+//! The rule: what nobody can ask for any more is forgotten at once, however long the actor lives.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar};
+
+use windrow_core::{
+    ActorId, Cause, Claim, ContextId, End, Exit, Link, NameId, Obstacle, PeerId, ScopeId, TaskId,
+};
+
+use crate::answers::Answers;
+use crate::failure::Failure;
+
+/// Facts for user threads.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) tasks: BTreeMap<TaskId, Option<Cause>>,
+    pub(crate) scopes: BTreeMap<ScopeId, ScopeFacts>,
+    pub(crate) children: BTreeMap<ActorId, ChildFacts>,
+    /// Children that are gone and that nobody holds, whose last words may be asked for until their nursery has closed.
+    mourned: BTreeMap<ScopeId, Vec<ActorId>>,
+    /// Those that were reached, and to which the channel has not ended.
+    pub(crate) peers: BTreeSet<PeerId>,
+    /// What became of dials of actors.
+    pub(crate) reached: Answers<ActorId, Result<Link, Obstacle>>,
+    /// What became of claims to names.
+    pub(crate) claims: Answers<NameId, Claim>,
+    /// Answers to questions about names, and how far they go.
+    pub(crate) found: BTreeMap<u32, (Vec<Named>, Answered)>,
+    /// Calls that wait to be taken up by hand.
+    pub(crate) offered: BTreeMap<NameId, Offered>,
+    /// Channels whose send buffers are long.
+    pub(crate) congested: BTreeSet<Link>,
+    /// The driver is gone; nothing here will ever change again.
+    pub(crate) over: bool,
+    /// Where those sleep who wait for nothing but the cancellation of a scope, and which of those places are to be woken.
+    sleepers: BTreeMap<ScopeId, Arc<Condvar>>,
+    stirred: Vec<Arc<Condvar>>,
+}
+
+/// Calls of one endpoint that wait to be taken up by hand, with their arguments.
+#[derive(Debug, Default)]
+pub(crate) struct Offered {
+    pub(crate) calls: BTreeMap<ContextId, Vec<u8>>,
+    /// Somebody waits for one.
+    pub(crate) awaited: bool,
+    /// How many take them up.
+    pub(crate) listeners: u32,
+}
+
+impl Facts {
+    /// Says by what a scope is cancelled, if it is.
+    pub(crate) fn cancelled(&self, scope: ScopeId) -> Option<Cause> {
+        self.scopes.get(&scope)?.cancelled
+    }
+
+    /// Says by what the main task is cancelled, in whose scope whatever is in no other stands.
+    pub(crate) fn cancel_task(&mut self, task: TaskId, cause: Cause) {
+        self.tasks.insert(task, Some(cause));
+        self.stir(ScopeId::ROOT);
+    }
+
+    /// Says by what a scope is cancelled.
+    pub(crate) fn cancel(&mut self, scope: ScopeId, cause: Cause) {
+        self.scopes.entry(scope).or_default().cancelled = Some(cause);
+        self.stir(scope);
+    }
+
+    /// Says that nothing here will ever change again.
+    pub(crate) fn end(&mut self) {
+        self.over = true;
+        self.stirred.extend(std::mem::take(&mut self.sleepers).into_values());
+    }
+
+    fn stir(&mut self, scope: ScopeId) {
+        self.stirred.extend(self.sleepers.remove(&scope));
+    }
+
+    /// Gives where to sleep until a scope is cancelled.
+    pub(super) fn bed(&mut self, scope: ScopeId) -> Arc<Condvar> {
+        Arc::clone(self.sleepers.entry(scope).or_default())
+    }
+
+    /// Takes the places of those who are to be woken.
+    pub(super) fn take_stirred(&mut self) -> Vec<Arc<Condvar>> {
+        std::mem::take(&mut self.stirred)
+    }
+
+    /// Nobody holds a child any more: what is known of it goes when it is gone.
+    pub(crate) fn let_go(&mut self, id: ActorId) {
+        let Some(child) = self.children.get_mut(&id) else { return };
+        child.let_go = true;
+        self.forget_if_done(id);
+    }
+
+    /// Forgets a child that is gone and that nobody holds. The report of a death is made when its nursery closes, and asks
+    /// for its last words; the rest is nobody's any more.
+    pub(super) fn forget_if_done(&mut self, id: ActorId) {
+        let Some(child) = self.children.get_mut(&id).filter(|child| child.gone && child.let_go) else {
+            return;
+        };
+        let scope = child.scope;
+        if child.may_have_last_words() && self.scopes.get(&scope).is_some_and(|scope| scope.closed.is_none())
+        {
+            child.result = None;
+            child.output = Output { stderr: child.output.last_words(), ..Output::default() };
+            self.forgive(scope);
+            self.mourned.entry(scope).or_default().push(id);
+        } else {
+            self.children.remove(&id);
+        }
+    }
+
+    /// Forgets whoever was kept for the reports of a scope that goes on as if nothing had happened: none of them failed it.
+    /// Not those of the present turn, for its end may be told later than theirs.
+    fn forgive(&mut self, scope: ScopeId) {
+        if self.scopes.get(&scope).is_some_and(|scope| scope.cancelled.is_none() && !scope.left) {
+            for child in self.mourned.remove(&scope).unwrap_or_default() {
+                self.children.remove(&child);
+            }
+        }
+    }
+
+    /// The body of a scope is over: nobody is told any more that it is cancelled.
+    pub(crate) fn leave(&mut self, id: ScopeId) {
+        if let Some(scope) = self.scopes.get_mut(&id) {
+            scope.left = true;
+        }
+    }
+
+    /// Says how a scope ended, and forgets whoever was kept for its reports.
+    pub(crate) fn close(&mut self, id: ScopeId, end: End, lost: u32) -> bool {
+        for child in self.mourned.remove(&id).unwrap_or_default() {
+            self.children.remove(&child);
+        }
+        let scope = self.scopes.entry(id).or_default();
+        (scope.closed, scope.lost) = (Some(end), lost);
+        scope.awaited
+    }
+
+    /// Lets one who took calls up go. Gives the calls that wait if it was the last.
+    pub(crate) fn stop_listening(&mut self, endpoint: NameId) -> Option<BTreeMap<ContextId, Vec<u8>>> {
+        let offered = self.offered.get_mut(&endpoint)?;
+        offered.listeners = offered.listeners.saturating_sub(1);
+        if offered.listeners > 0 {
+            return None;
+        }
+        self.offered.remove(&endpoint).map(|offered| offered.calls)
+    }
+
+    /// Takes what is known of a scope once it has closed.
+    pub(crate) fn take_closed(&mut self, scope: ScopeId) -> Option<ScopeFacts> {
+        self.scopes.get(&scope)?.closed?;
+        self.sleepers.remove(&scope);
+        self.scopes.remove(&scope)
+    }
+}
+
+/// How far a question about names is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Answered {
+    /// More may come.
+    #[default]
+    Partly,
+    /// That was all.
+    Wholly,
+    /// Nobody will ever say what else there is.
+    Unheard,
+}
+
+/// Who has a name, and where they can be dialled.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) actor: ActorId,
+    pub(crate) address: String,
+}
+
+/// What is known of one scope.
+#[derive(Debug, Default)]
+pub(crate) struct ScopeFacts {
+    pub(crate) cancelled: Option<Cause>,
+    pub(crate) raised: Vec<Failure>,
+    pub(crate) closed: Option<End>,
+    pub(crate) lost: u32,
+    /// Its body is over.
+    left: bool,
+    /// Its owner waits for it to close.
+    pub(crate) awaited: bool,
+}
+
+/// What is known of one child.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ChildFacts {
+    pub(crate) up: bool,
+    pub(crate) exit: Option<Exit>,
+    pub(crate) result: Option<Vec<u8>>,
+    pub(crate) output: Output,
+    /// Why it was never made, where that has no number.
+    pub(crate) unmade: Option<String>,
+    pub(crate) gone: bool,
+    /// Somebody waits for it.
+    pub(crate) awaited: bool,
+    /// The nursery that it belongs to.
+    pub(crate) scope: ScopeId,
+    /// It says nothing itself: how it exits is how it went.
+    pub(crate) is_command: bool,
+    /// Nobody holds it.
+    let_go: bool,
+}
+
+impl ChildFacts {
+    pub(crate) fn new(scope: ScopeId, is_command: bool) -> Self {
+        Self { scope, is_command, ..Self::default() }
+    }
+
+    /// Tells whether there may be words of why it died, or was never made.
+    fn may_have_last_words(&self) -> bool {
+        let well = self.result.is_some() || (self.is_command && self.exit == Some(Exit::Code(0)));
+        let silent = self.output.stderr.is_empty() && self.unmade.is_none();
+        !well && !silent
+    }
+}
+
+/// What a child's captured output came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Output {
+    /// The last bytes of its standard output.
+    pub stdout: Vec<u8>,
+    /// The last bytes of its standard error.
+    pub stderr: Vec<u8>,
+    /// How many bytes of both fell out of the tails.
+    pub lost: u64,
+    /// Something that it left behind still held a pipe open after its exit.
+    pub leaked: bool,
+}
+
+impl Output {
+    /// How many lines of the standard error stand in a report of a death.
+    const LAST_LINES: usize = 4;
+
+    /// Gives the last lines that it wrote to its standard error, for a report of its death.
+    pub(crate) fn last_words(&self) -> Vec<u8> {
+        let text = self.stderr.trim_ascii_end();
+        let newlines = text.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
+        let begin = newlines.map(|(at, _)| at + 1).nth(Self::LAST_LINES - 1).unwrap_or(0);
+        text.get(begin..).unwrap_or_default().to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::Board;
+
+    /// Has a child of a nursery go with words of why, and nobody hold it.
+    fn bury(board: &Board, scope: ScopeId, child: u64) {
+        let child = ActorId(child);
+        let mut facts = board.look();
+        facts.children.insert(child, ChildFacts::new(scope, true));
+        facts.let_go(child);
+        drop(facts);
+        board.write_child(child, |child| {
+            child.output.stderr = b"why\n".to_vec();
+            child.exit = Some(Exit::Signal(2));
+            child.gone = true;
+        });
+    }
+
+    #[test]
+    fn of_children_that_failed_nothing_no_words_are_kept_and_of_others_all_are() {
+        let (board, left, cancelled) = (Board::default(), ScopeId(2), ScopeId(3));
+        for scope in [left, cancelled] {
+            board.look().scopes.insert(scope, ScopeFacts::default());
+            for child in 1..=1000 {
+                bury(&board, scope, child);
+            }
+            // The last may have failed it.
+            assert_eq!(board.look().children.len(), 1);
+            match scope {
+                ScopeId(2) => board.look().leave(scope),
+                _ => {
+                    let cause = Cause { canceller: ActorId(1000), reason: windrow_core::Reason::Failure };
+                    board.look().cancel(scope, cause);
+                }
+            }
+            for child in 1001..=1010 {
+                bury(&board, scope, child);
+            }
+            assert_eq!(board.look().children.len(), 11);
+            assert_eq!(board.look().children[&ActorId(1000)].output.last_words(), b"why");
+            board.look().close(scope, End::Failed, 0);
+            assert!(board.look().children.is_empty());
+        }
+    }
+
+    #[test]
+    fn last_words_are_whole_lines() {
+        let of = |stderr: &[u8]| Output { stderr: stderr.to_vec(), ..Output::default() }.last_words();
+        assert_eq!(of(b""), b"");
+        assert_eq!(of(b"one\ntwo\n"), b"one\ntwo");
+        assert_eq!(of(b"one\ntwo\nthree\nfour\nfive\n\n"), b"two\nthree\nfour\nfive");
+        assert_eq!(of(b"no end of a line"), b"no end of a line");
+    }
+}
