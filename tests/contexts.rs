@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 
 use windrow_core::{Kind, Reason};
-use windrow_std::{Actor, Drive, Endpoint, Order, Portal, Raised, Service};
+use windrow_std::{Actor, Drive, Endpoint, FromCaller, Order, Portal, Raised, Service, ToCaller};
 
 use crate::calls::{ECHO, FAIL, HOLD, WAIT, failure, well, with_desk};
 use crate::harness::{Bed, Module, driven};
@@ -15,11 +15,13 @@ pub(crate) const MODULE: Module = Module {
         whatever_is_asked_of_a_context_that_is_over_is_answered,
         one_who_serves_a_call_cancels_it_and_nothing_else,
         a_kept_call_is_cancelled_where_it_is_kept,
+        whoever_waits_at_a_kept_call_hears_of_its_cancellation,
+        a_thread_of_a_call_hears_of_its_cancellation,
         another_thread_cancels_either_end,
         a_cancellation_is_too_late_for_what_has_ended,
         an_error_of_a_cancelled_end_wins,
     ],
-    entries: &[("kept-calls", kept_calls)],
+    entries: &[("kept-calls", kept_calls), ("kept-streams", kept_streams)],
     services: &[quitter],
     ..Module::EMPTY
 };
@@ -86,6 +88,10 @@ const QUIT: Endpoint<String, u32> = Endpoint::new("quit");
 /// Is cancelled by another thread, or by its caller, and then fails.
 const STUBBORN: Endpoint<bool, ()> = Endpoint::new("stubborn");
 const KEEP: Endpoint<(), u32> = Endpoint::new("keep");
+/// Reads what never comes, or writes what is never read.
+const TRADE: Endpoint<bool, (), (FromCaller<u32>, ToCaller<u32>)> = Endpoint::new("trade");
+/// Has another thread read.
+const DELEGATE: Endpoint<(), (), FromCaller<u32>> = Endpoint::new("delegate");
 
 fn quitter() -> Service {
     Service::new("quitter")
@@ -115,6 +121,10 @@ fn quitter() -> Service {
             });
             assert!(ended.is_err());
             Err("it could not be undone".into())
+        })
+        .on(DELEGATE, |serving, ()| {
+            let mut stream = serving.stream()?;
+            std::thread::scope(|threads| threads.spawn(|| stream.recv().map(drop)).join().expect("a reader"))
         })
 }
 
@@ -184,6 +194,53 @@ fn a_kept_call_is_cancelled_where_it_is_kept<D: Drive>(bed: &Bed) {
             assert_eq!(failed.kind, Kind::Cancelled(Reason::Asked));
         }
         Ok(())
+    });
+}
+
+/// Takes calls up one after the other, and waits at each for an item, or for room for one, without an end in sight.
+fn kept_streams(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    let calls = actor.listen(TRADE)?;
+    actor.expose(&Service::new("aside").on(ECHO, |_, text| Ok(text)))?;
+    loop {
+        let (call, reads) = calls.accept()?;
+        let mut stream = call.stream()?;
+        let ended =
+            if reads { stream.recv().map(drop) } else { (0..).try_for_each(|item| stream.send(&item)) };
+        let cause = call.cancelled();
+        assert_eq!(ended, Err(Raised::Cancelled(cause.ok_or("it is not cancelled")?)));
+        assert_eq!(stream.recv().err(), ended.clone().err(), "it is told again");
+        drop(stream);
+        call.finish(ended);
+    }
+}
+
+/// Nothing else of the one that keeps it is cancelled, so nothing else would ever end its wait.
+fn whoever_waits_at_a_kept_call_hears_of_its_cancellation<D: Drive>(bed: &Bed) {
+    with_quitter::<D>(bed, "kept-streams", |_, keeper| {
+        while keeper.call(ECHO, &String::new()).is_err_and(|raised| failure(raised).kind == Kind::NoEndpoint)
+        {
+        }
+        for reads in [true, false] {
+            keeper.context(TRADE, &reads, |context| {
+                context.begun()?;
+                context.cancel();
+                assert!(context.result().is_err_and(|raised| raised.is_cancelled()));
+                Ok(())
+            })?;
+        }
+        Ok(())
+    });
+}
+
+/// The call's own threads are not in its body.
+fn a_thread_of_a_call_hears_of_its_cancellation<D: Drive>(bed: &Bed) {
+    with_quitter::<D>(bed, "quitter", |_, quitter| {
+        quitter.context(DELEGATE, &(), |context| {
+            context.begun()?;
+            context.cancel();
+            assert!(context.result().is_err_and(|raised| raised.is_cancelled()));
+            Ok(())
+        })
     });
 }
 

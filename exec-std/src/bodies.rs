@@ -165,6 +165,11 @@ impl Actor {
         cause
     }
 
+    /// Tells whether this thread is in the body of a scope of this actor's, however deep.
+    pub(crate) fn is_in(&self, scope: ScopeId) -> bool {
+        BODIES.with_borrow(|bodies| bodies.contains(&(self.id(), scope)))
+    }
+
     /// Gives the scope of the innermost body of this actor's that this thread is in.
     pub(crate) fn body(&self) -> ScopeId {
         BODIES.with_borrow(|bodies| {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ContextId, Refused};
+use windrow_core::{Cause, ContextId, Refused, ScopeId};
 
 use crate::actor::Actor;
 use crate::dialogue::Dialogue;
@@ -26,11 +26,18 @@ pub(crate) struct ContextEnd<'a> {
     pub(crate) actor: &'a Actor,
     pub(crate) id: ContextId,
     pub(crate) slot: Arc<Slot>,
+    /// The scope of the call, at the end that serves it.
+    served: Option<ScopeId>,
 }
 
 impl<'a> ContextEnd<'a> {
     pub(crate) fn new(actor: &'a Actor, id: ContextId, slot: Arc<Slot>) -> Self {
-        Self { actor, id, slot }
+        Self { actor, id, slot, served: None }
+    }
+
+    /// Makes the end that serves a call.
+    pub(crate) fn serving(actor: &'a Actor, id: ContextId, slot: Arc<Slot>, scope: ScopeId) -> Self {
+        Self { served: Some(scope), ..Self::new(actor, id, slot) }
     }
 
     /// Tells the caller that the work has begun, with the first value.
@@ -75,18 +82,29 @@ impl<'a> ContextEnd<'a> {
         self.actor.tell(|shell| shell.cancel_context(self.id));
     }
 
-    /// Waits for what `found` finds among what came. See [`Actor::wait_at`].
+    /// Waits for what `found` finds among what came, or for the call's cancellation. See [`Actor::wait_at`].
     pub(crate) fn wait<T>(
         &self,
         until: Option<Instant>,
-        found: impl FnMut(&mut Talk) -> Option<Result<T, Raised>>,
+        mut found: impl FnMut(&mut Talk) -> Option<Result<T, Raised>>,
     ) -> Option<Result<T, Raised>> {
-        self.actor.wait_at(&self.slot, Some(self.id.link), until, found)
+        self.actor.wait_at(&self.slot, Some(self.id.link), until, |talk| match self.cancelled_outside() {
+            Some(cause) => Some(Err(Raised::Cancelled(cause))),
+            None => found(talk),
+        })
     }
 
-    /// Fails if this thread is cancelled. See [`Actor::checkpoint_at`].
+    /// Fails if this thread is cancelled, or the call. See [`Actor::checkpoint_at`].
     pub(crate) fn checkpoint(&self) -> Result<(), Raised> {
-        self.actor.checkpoint_at(&self.slot)
+        self.actor.checkpoint_at(&self.slot)?;
+        self.cancelled_outside().map_or(Ok(()), |cause| Err(Raised::Cancelled(cause)))
+    }
+
+    /// Says by what a call is cancelled that this thread serves and does not stand in, for it was taken up by hand or is
+    /// served by more than one thread. Who stands in it hears it there, unless in a shield.
+    fn cancelled_outside(&self) -> Option<Cause> {
+        let call = self.served.filter(|scope| !self.actor.is_in(*scope))?;
+        self.actor.board().look().cancelled(call)
     }
 
     /// Says that there is room for what was taken.

@@ -121,7 +121,7 @@ impl<R, D: Dialogue> Call<R, D> {
 
 impl<R, D> Call<R, D> {
     fn end(&self) -> ContextEnd<'_> {
-        ContextEnd::new(&self.actor, self.context, Arc::clone(&self.slot))
+        ContextEnd::serving(&self.actor, self.context, Arc::clone(&self.slot), self.scope)
     }
 
     /// Cancels this call, and nothing else of the actor: it is to be finished soon then.
@@ -132,8 +132,7 @@ impl<R, D> Call<R, D> {
     /// Says by what the call is cancelled, if it is: it is to be finished soon then.
     #[must_use]
     pub fn cancelled(&self) -> Option<Cause> {
-        let facts = self.actor.board().look();
-        facts.scopes.get(&self.scope).and_then(|scope| scope.cancelled)
+        self.actor.board().look().cancelled(self.scope)
     }
 
     /// Answers the call. This waits for nothing but a long send buffer.

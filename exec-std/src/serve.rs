@@ -25,7 +25,7 @@ impl Actor {
         let Offer { context, handler, args } = offer;
         // A call that is over by now needs nobody.
         let Ok((scope, slot)) = self.take_up(context) else { return };
-        let end = ContextEnd::new(self, context, slot);
+        let end = ContextEnd::serving(self, context, slot, scope);
         let value = self.run_body(scope, || handler.serve(end, args));
         self.end_call(context, scope, value, with);
     }

@@ -70,7 +70,7 @@ shown!(Stream<'a, Out, In> { sending, receiving });
 
 impl<'a, Out: Serialize, In: DeserializeOwned> Stream<'a, Out, In> {
     pub(crate) fn open(end: ContextEnd<'a>, mut window: Window) -> Result<Self, Raised> {
-        let ContextEnd { actor, id, ref slot } = end;
+        let ContextEnd { actor, id, ref slot, .. } = end;
         let opened = actor.said(|shell| shell.open_stream(id, window.items, window.lossy));
         let opened = opened.unwrap_or(Err(Refused::Ended));
         // One whose far end has returned meanwhile is a stream that has ended.
