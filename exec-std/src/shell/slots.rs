@@ -74,7 +74,13 @@ impl Slots {
     pub(crate) fn hand_over(&mut self, awaited: &mut Vec<Arc<Slot>>) {
         let mut cancelled = std::mem::take(&mut self.cancelled);
         let mut touched = std::mem::take(&mut self.touched);
-        touched.extend(cancelled.drain(..).flat_map(|scope| self.concerned(scope)));
+        if !cancelled.is_empty() {
+            // A scope is cancelled once for each of its tasks.
+            cancelled.sort_unstable();
+            cancelled.dedup();
+            touched.extend(self.concerned(&cancelled));
+            cancelled.clear();
+        }
         if !touched.is_empty() {
             std::mem::swap(&mut touched, awaited);
         }
@@ -90,10 +96,13 @@ impl Slots {
         self.others.insert(Arc::as_ptr(slot).addr(), Arc::downgrade(slot));
     }
 
-    /// Gives the slots at which somebody may wait whom the cancellation of a scope concerns.
-    fn concerned(&self, scope: ScopeId) -> impl Iterator<Item = Arc<Slot>> + '_ {
+    /// Gives the slots at which somebody may wait whom the cancellation of some scopes concerns. Those of others are given
+    /// once for all: there may be as many of them as scopes.
+    fn concerned<'s>(&'s self, scopes: &'s [ScopeId]) -> impl Iterator<Item = Arc<Slot>> + 's {
         let first = ContextId::caller(Link::Parent, 0);
-        let own = self.of_scope.range((scope, first)..).take_while(move |(of, _)| *of == scope);
+        let own = scopes.iter().flat_map(move |scope| {
+            self.of_scope.range((*scope, first)..).take_while(move |(of, _)| of == scope)
+        });
         let own = own.filter_map(|(_, context)| self.get(*context).cloned());
         own.chain(self.others.values().filter_map(Weak::upgrade))
     }
@@ -117,17 +126,37 @@ mod tests {
         }
         let elsewhere = Arc::clone(slots.get(context(9)).unwrap());
         let no_context = Arc::<Slot>::default();
-        assert_eq!(slots.concerned(ScopeId(77)).count(), 2);
+        assert_eq!(slots.concerned(&[ScopeId(77)]).count(), 2);
         for _ in 0..100 {
             slots.watch(&elsewhere);
             slots.watch(&no_context);
             // These are gone at once.
             slots.watch(&Arc::default());
         }
-        assert_eq!(slots.concerned(ScopeId(77)).count(), 2 + 2);
+        assert_eq!(slots.concerned(&[ScopeId(77)]).count(), 2 + 2);
         assert!(slots.others.len() <= slots.room && slots.room < 100, "{}", slots.others.len());
+        assert_eq!(slots.concerned(&[ScopeId(77), ScopeId(78)]).count(), 2 + 2 + 2);
         slots.close(context(77 * 2));
-        assert_eq!(slots.concerned(ScopeId(77)).count(), 1 + 2);
+        assert_eq!(slots.concerned(&[ScopeId(77)]).count(), 1 + 2);
         assert_eq!(slots.all().count(), 9999 + 2);
+    }
+
+    /// With as many scopes as others a cancellation of all wakes each of them once.
+    #[test]
+    fn whoever_waits_elsewhere_is_woken_once_for_all_scopes_that_are_cancelled() {
+        let mut slots = Slots::default();
+        let elsewhere: Vec<_> = (0..1000).map(|_| Arc::<Slot>::default()).collect();
+        elsewhere.iter().for_each(|slot| slots.watch(slot));
+        for number in 0..1000 {
+            slots.open(ContextId::caller(Link::Parent, number), ScopeId(number.into()));
+            slots.cancel(ScopeId(number.into()));
+            slots.cancel(ScopeId::ROOT);
+        }
+        let mut awaited = Vec::new();
+        slots.hand_over(&mut awaited);
+        assert_eq!(awaited.len(), 1000 + 1000);
+        awaited.clear();
+        slots.hand_over(&mut awaited);
+        assert_eq!(awaited.len(), 0, "they were told");
     }
 }
