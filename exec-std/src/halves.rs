@@ -172,6 +172,10 @@ impl<In: DeserializeOwned> Receiving<'_, In> {
         let found = found.unwrap_or(Err(Raised::TimedOut))?;
         if found && self.lossy {
             self.fetch_oldest();
+            if self.fetched.is_empty() {
+                // The actor was over before it could be asked.
+                return Err(Raised::Cancelled(gone));
+            }
         }
         Ok(found)
     }
