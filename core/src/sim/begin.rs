@@ -108,14 +108,15 @@ impl World<'_> {
     /// Puts an actor with a fresh machine into its place.
     pub(super) fn seat(&mut self, node: usize, pid: Pid, config: Config) {
         // The limits of a scenario are checked before it runs.
-        let Ok(machine) = Machine::new(config) else { return };
+        let Ok(mut machine) = Machine::new(config) else { return };
         // What survived in one machine survives in another, and who came last knows the least that is not new.
         let checked = self.actors.iter().rev().flatten().find_map(|actor| actor.checked.clone());
+        let print = self.codes.as_mut().and_then(|codes| codes.check(&mut machine));
         self.actors[node] = Some(Actor {
             pid,
             machine: Arc::new(machine),
             rank: None,
-            print: None,
+            print,
             checked,
             begun: false,
             moved: false,

@@ -30,7 +30,7 @@ const TURNS: u32 = 200_000;
 const TURNS_AT_ONCE: u32 = 5_000;
 
 /// One actor: its machine, and what its shell keeps.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Actor {
     pub(super) pid: Pid,
     /// The same one in each copy of the world, until one of them gives it something.
@@ -56,6 +56,8 @@ pub(super) struct Actor {
     /// Strangers seen, once asked for.
     pub(super) cleared: Option<BTreeSet<Pid>>,
 }
+
+copied!(Actor: pid, machine, rank, print, checked, begun, moved, released, template, ordered, outcome, body, sweeps, cleared);
 
 /// What a world did when it was told to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,6 +26,11 @@ impl Words {
         }
     }
 
+    /// Takes in numbers most of which are long, as they are.
+    pub(super) fn long<const N: usize>(&mut self, numbers: [u64; N]) {
+        self.0.extend_from_slice(numbers.map(u64::to_le_bytes).as_flattened());
+    }
+
     /// Gives the hash of all that was taken in, and begins anew.
     pub(crate) fn sum(&mut self) -> u128 {
         let sum = xxh3_128(&self.0);

@@ -52,6 +52,8 @@ pub(crate) struct Key {
     now: Instant,
     /// Whether the next number is a point in time.
     instant: bool,
+    /// Room for the names of processes.
+    names: Vec<u64>,
 }
 
 impl Key {
@@ -61,9 +63,25 @@ impl Key {
         self.times.clear();
     }
 
+    /// Lends room for the names of processes, until that is [kept](Self::keep_room) for the next key.
+    pub(super) fn room(&mut self) -> Vec<u64> {
+        core::mem::take(&mut self.names)
+    }
+
+    /// Keeps the room that was lent.
+    pub(super) fn keep_room(&mut self, mut names: Vec<u64>) {
+        names.clear();
+        self.names = names;
+    }
+
     /// Takes in a number.
     pub(super) fn number(&mut self, number: u64) {
         self.words.number(number);
+    }
+
+    /// Takes in numbers most of which are long.
+    pub(super) fn long<const N: usize>(&mut self, numbers: [u64; N]) {
+        self.words.long(numbers);
     }
 
     /// Takes in which variant of its type a value is, as the compiler numbers them: no two are the same.
@@ -96,7 +114,7 @@ impl Key {
     /// Gives the key. The next one may begin then.
     pub(super) fn finish(&mut self) -> u128 {
         for at in &self.times {
-            self.words.number(if *at == Instant::MAX { u64::MAX } else { at.0.wrapping_sub(self.now.0) });
+            self.words.long([if *at == Instant::MAX { u64::MAX } else { at.0.wrapping_sub(self.now.0) }]);
         }
         self.words.sum()
     }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::key::{Key, Print};
 use crate::sim::event::Event;
-use crate::sim::kernel::{Block, Carried, INIT, Pid, Process, What};
+use crate::sim::kernel::{Block, Carried, INIT, Pid, Process, Vital, What};
 use crate::sim::scenario::Conduct;
 use crate::sim::user::Cue;
 use crate::sim::world::{Actor, World};
@@ -19,7 +19,7 @@ impl World<'_> {
     /// Gives the key of the world as it is, made in the room of an earlier one.
     pub(crate) fn key(&self, key: &mut Key) -> u128 {
         key.begin(self.now);
-        let names = self.names();
+        let names = self.names(key.room());
         for node in 0..self.actors.len() {
             conduct_key(key, &self.conducts[node]);
             self.actor_key(key, &names, node);
@@ -52,14 +52,14 @@ impl World<'_> {
         if oracle.calls.is_kept {
             key.data(&oracle.calls);
         }
+        key.keep_room(names);
         key.finish()
     }
 
     /// Names each process by its place in the tree; what nobody told of by its number among its like.
-    fn names(&self) -> Vec<u64> {
+    fn names(&self, mut names: Vec<u64>) -> Vec<u64> {
         let nodes = self.actors.len() as u64;
         let mut leavings = 0;
-        let mut names = Vec::with_capacity(self.kernel.all().len() + 1);
         names.push(INIT as u64);
         names.extend(self.kernel.all().map(|(_, process)| match process.what {
             What::Init => INIT as u64,
@@ -74,22 +74,21 @@ impl World<'_> {
     }
 
     fn actor_key(&self, key: &mut Key, names: &[u64], node: usize) {
-        key.variant(&self.actors[node]);
-        let Some(actor) = self.actors[node].as_ref() else { return };
+        let Some(actor) = self.actors[node].as_ref() else { return key.number(0) };
         let Actor { pid, machine, print, begun, moved: _, released, ordered, .. } = actor;
         let Actor { template, outcome, body, sweeps, cleared, .. } = actor;
-        let switches = u64::from(*begun) | u64::from(*released) << 1 | u64::from(*ordered) << 2;
-        key.number(switches | names[*pid] << 4);
-        key.number(template.map_or(0, |template| names[template]));
         let decides = self.deciding(node).is_some();
-        key.data(&decides);
+        // Where it was, whoever was told of it still believes.
+        let known = !decides && self.is_known(node);
+        let switches = bits([true, *begun, *released, *ordered, decides, known, outcome.is_some()]);
+        key.long([switches | names[*pid] << 16 | template.map_or(0, |template| names[template]) << 32]);
         if decides {
             match print {
                 Some(print) => key.print(print),
                 None => key.print(&Print::of(machine.state(), &mut Key::default())),
             }
             conduct_key(key, &body.conduct);
-            key.number(body.stage as u64 | u64::from(body.missed) << 4);
+            key.number(body.stage as u64 | bits([body.missed, cleared.is_some()]) << 4);
             key.data(&(body.calling, &body.owed, &body.serving));
             key.data(&body.nursery);
             key.data(&body.held);
@@ -99,27 +98,28 @@ impl World<'_> {
                 key.number(u64::from(*reaped));
                 pids_key(key, names, seen.iter());
             }
-            key.variant(cleared);
             if let Some(seen) = cleared {
                 pids_key(key, names, seen.iter());
             }
-        } else {
-            // Where it was, whoever was told of it still believes.
-            key.data(&self.is_known(node));
         }
-        key.data(outcome);
+        if let Some(outcome) = outcome {
+            key.data(outcome);
+        }
     }
 
     fn wire_key(&self, key: &mut Key, names: &[u64], node: usize) {
         let wire = self.wires[node];
-        let bits = [wire.parent_end, wire.child_end, wire.severed, wire.broken];
-        key.number((0..).zip(bits).map(|(place, bit)| u64::from(bit) << place).sum());
-        key.number(self.orders[node].map_or(0, |template| names[template]));
-        key.data(&self.pipes.get(&node));
+        let pipe = if self.pipes.is_empty() { None } else { self.pipes.get(&node) };
+        let ends = bits([wire.parent_end, wire.child_end, wire.severed, wire.broken, pipe.is_some()]);
+        let (template, patience) =
+            (self.orders[node].map_or(0, |template| names[template]), self.patience[node]);
+        key.long([ends | template << 8 | u64::from(patience.subsec_nanos()) << 32, patience.as_secs()]);
+        if let Some(pipe) = pipe {
+            key.data(pipe);
+        }
         key.until(wire.down);
         key.until(wire.up);
         key.until(self.told[node]);
-        key.data(&self.patience[node]);
     }
 
     fn lines_key(&self, key: &mut Key) {
@@ -140,7 +140,13 @@ impl World<'_> {
     }
 }
 
+/// Puts switches into one number, the first one lowest.
+fn bits<const N: usize>(switches: [bool; N]) -> u64 {
+    switches.iter().rev().fold(0, |bits, on| bits << 1 | u64::from(*on))
+}
+
 /// Takes in a conduct by its name, or a script without one by its verbs.
+#[inline]
 fn conduct_key(key: &mut Key, conduct: &Conduct) {
     key.variant(conduct);
     if let Conduct::Own(script) = conduct {
@@ -158,26 +164,31 @@ fn pids_key<'p>(key: &mut Key, names: &[u64], pids: impl ExactSizeIterator<Item 
 fn process_key(key: &mut Key, names: &[u64], pid: Pid, process: &Process) {
     let Process { number, parent, maker, group, what: _, vital, stopped, wedged, dying, stuck, .. } = process;
     let Process { unclaimed, unsaid, block, ignored, pending, copies, .. } = process;
-    let switches = u64::from(*stopped)
-        | u64::from(*wedged) << 1
-        | u64::from(*dying) << 2
-        | u64::from(*stuck) << 3
-        | u64::from(*unclaimed) << 4
-        | u64::from(*unsaid) << 5;
-    key.variant(block);
-    if let Some(block) = block {
-        key.variant(block);
-        key.number(if let Block::Exit(pid) = block { names[*pid] } else { 0 });
-    }
-    key.number(u64::from(*ignored) | u64::from(*pending) << 32);
-    key.data(copies);
-    key.variant(vital);
+    let (block, blocker) = match block {
+        None => (0, 0),
+        Some(Block::Exit(pid)) => (1, names[*pid]),
+        Some(Block::Output) => (2, 0),
+        Some(Block::Lock) => (3, 0),
+        Some(Block::Code) => (4, 0),
+        Some(Block::Turn) => (5, 0),
+    };
     // With which exit it died, its parent is told by an event, or will find out.
+    let vital = match vital {
+        Vital::Alive => 0,
+        Vital::Zombie(_) => 1,
+        Vital::Lost => 2,
+        Vital::Reaped => 3,
+    };
+    let switches = bits([*stopped, *wedged, *dying, *stuck, *unclaimed, *unsaid]);
+    key.long([
+        switches | vital << 6 | block << 8 | names[pid] << 16 | blocker << 32,
+        names[*parent] | names[*maker] << 16 | names[*group] << 32 | names[*number] << 48,
+        u64::from(*ignored) | u64::from(*pending) << 32,
+    ]);
+    key.data(copies);
     if *unsaid {
         key.data(&process.exit());
     }
-    key.number(switches | names[pid] << 8);
-    key.number(names[*parent] | names[*maker] << 16 | names[*group] << 32 | names[*number] << 48);
 }
 
 fn event_key(key: &mut Key, names: &[u64], event: &Event) {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Cue, HELPER, NURSERY};
 use crate::sim::choices::Source;
+use crate::sim::copy::copied;
 use crate::sim::event::Event;
 use crate::sim::oracle::Violation;
 use crate::sim::scenario::{Conduct, Verb};
@@ -72,7 +73,7 @@ pub(crate) struct Serving {
 }
 
 /// The main task of one actor.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Body {
     pub(crate) conduct: Conduct,
     pub(crate) stage: Stage,
@@ -86,6 +87,8 @@ pub(crate) struct Body {
     pub(crate) nursery: Option<ScopeId>,
     pub(crate) held: Vec<Error>,
 }
+
+copied!(Body: conduct, stage, calling, owed, serving, missed, nursery, held);
 
 impl Body {
     pub(crate) fn new(conduct: Conduct) -> Self {
