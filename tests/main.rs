@@ -38,6 +38,7 @@ mod memory;
 mod names;
 mod offers;
 mod orphans;
+mod outer;
 mod output;
 mod peers;
 mod readers;
@@ -102,6 +103,7 @@ const MODULES: &[harness::Module] = &[
     names::MODULE,
     offers::MODULE,
     orphans::MODULE,
+    outer::MODULE,
     output::MODULE,
     peers::MODULE,
     readers::MODULE,

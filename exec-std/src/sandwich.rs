@@ -3,12 +3,12 @@
 //! A guardian is the sibling of what it guards and can't adopt. So the outer process is a subreaper that relays signals and
 //! passes on the exit status, and knows nothing else; the inner one is the root actor, and a subreaper too.
 //!
-//! The outer half ends too: the inner one, once dead, is waited for within a bound if a tracer keeps its status, and so is
-//! all that it left. See `sweep.rs`.
+//! The outer half ends too: an inner one that does not leave when it is told to is killed; once dead, it is waited for within
+//! a bound if a tracer keeps its status, and so is all that it left. See `sweep.rs`.
 
 use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
@@ -20,9 +20,13 @@ use crate::unix::process::{Exit, Process};
 use crate::unix::procfs;
 use crate::unix::signals::{Received, Signals, TAKEN};
 use crate::unix::sys::{self, Kin, Side};
+use windrow_core::{End, Times};
 
 /// What an outer half hears that does not share the terminal's group: Ctrl-\ would end it before its inner one.
 const RELAYED: [Signal; 5] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::USR1, Signal::QUIT];
+
+/// How long an inner half may take that was told to leave at once: twice what its last words may wait for a reader.
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// The pid of the outer half, in an inner one that shares the terminal's group with it.
 static OUTER: AtomicI32 = AtomicI32::new(0);
@@ -35,7 +39,9 @@ impl Sandwich {
     /// Divides this process, which must have one thread: the outer half stays in here until the inner one and all that it
     /// left is gone, and exits with its status. Returns in the inner half, which leads a group of its own.
     ///
-    /// Signals that cancel are passed on to the inner half; SIGQUIT, which asks for the same end, as SIGTERM.
+    /// Signals that cancel are passed on to the inner half; SIGQUIT, which asks for the same end, as SIGTERM. One that is
+    /// stopped goes on when it is to be cancelled. One that is still there 2 s after the third signal is killed, and the
+    /// exit status is 130.
     ///
     /// Where the inner half is killed by signal n, that is told on standard error, and the exit status is 128 + n.
     ///
@@ -82,8 +88,8 @@ impl Sandwich {
         match sys::fork(Kin::Child)? {
             Side::Child => inner(outer, own_group),
             Side::Parent { pid, pidfd } => {
-                let inner = Process::new(pid, pidfd);
-                std::process::exit(Outer { inner, signals, relays: own_group, killed }.run())
+                let (inner, asked) = (Process::new(pid, pidfd), Asked::default());
+                std::process::exit(Outer { inner, signals, relays: own_group, asked, killed }.run())
             }
         }
     }
@@ -108,46 +114,49 @@ struct Outer {
     inner: Process,
     signals: Signals,
     relays: bool,
+    asked: Asked,
     killed: fn(i32) -> i32,
 }
 
 impl Outer {
     fn run(mut self) -> i32 {
         let exit = self.relay();
-        if let Exit::Signal(signal, _) = exit {
-            say(format_args!("error: the supervising process was killed by signal {signal}"));
-        }
-        match (sweep(exit != Exit::Code(0)), exit) {
-            (Err(left), _) => {
+        let code = match exit {
+            Exit::Code(code) => code,
+            Exit::Signal(..) if self.asked.is_forced => {
+                say(format_args!(
+                    "error: the supervising process did not leave after three signals, and was killed"
+                ));
+                End::Forced.status().into()
+            }
+            Exit::Signal(signal, _) => {
+                say(format_args!("error: the supervising process was killed by signal {signal}"));
+                (self.killed)(signal)
+            }
+            Exit::Unknown => 1,
+        };
+        match sweep(exit != Exit::Code(0)) {
+            Ok(()) => code,
+            Err(left) => {
                 left.tell();
                 1
             }
-            (Ok(()), Exit::Code(code)) => code,
-            (Ok(()), Exit::Signal(signal, _)) => (self.killed)(signal),
-            (Ok(()), Exit::Unknown) => 1,
         }
     }
 
     /// Passes signals on until the inner half has exited.
     fn relay(&mut self) -> Exit {
-        // Since when it is dead, and its tracer has its status.
+        // Since when it is dead and its tracer has its status, or was killed and is to die.
         let mut held: Option<Instant> = None;
         loop {
-            let mut polled =
-                [PollFd::new(&self.signals, PollFlags::IN), PollFd::new(&self.inner, PollFlags::IN)];
-            // What is dead and not collected is readable for ever.
-            let (awaited, timeout) = if held.is_some() { (1, Some(&LOOK)) } else { (2, None) };
-            let _ = poll(&mut polled[..awaited], timeout);
-            let dead = !polled[1].revents().is_empty();
-            while let Ok(Some(received)) = self.signals.read() {
-                if self.relays || !received.is_from_terminal() {
-                    // The inner half's machine counts those that it knows.
-                    let known = if received.signal == Signal::QUIT { Signal::TERM } else { received.signal };
-                    let _ = self.inner.signal(known.as_raw());
-                }
-            }
+            let dead = self.wait(held);
+            self.pass_on();
             if let Ok(Some(exit)) = self.inner.collect() {
                 return exit;
+            }
+            if held.is_none() && self.asked.gives_up(Instant::now()) {
+                let _ = self.inner.signal(Signal::KILL.as_raw());
+                held = Some(Instant::now());
             }
             if dead {
                 held.get_or_insert_with(Instant::now);
@@ -159,11 +168,88 @@ impl Outer {
         }
     }
 
+    /// Waits for a signal, for the inner half's end, or for the time to do something about it. Tells whether it is dead.
+    fn wait(&self, held: Option<Instant>) -> bool {
+        let mut polled = [PollFd::new(&self.signals, PollFlags::IN), PollFd::new(&self.inner, PollFlags::IN)];
+        // What is dead and not collected is readable for ever.
+        let awaited = if held.is_some() { 1 } else { 2 };
+        let timeout = if held.is_some() || self.asked.is_told_to_leave() { Some(&LOOK) } else { None };
+        let _ = poll(&mut polled[..awaited], timeout);
+        !polled[1].revents().is_empty()
+    }
+
+    fn pass_on(&mut self) {
+        while let Ok(Some(received)) = self.signals.read() {
+            // The inner half's machine counts those that it knows.
+            let known = if received.signal == Signal::QUIT { Signal::TERM } else { received.signal };
+            if self.relays || !received.is_from_terminal() {
+                let _ = self.inner.signal(known.as_raw());
+            }
+            if known != Signal::USR1 {
+                self.asked.once_more(Instant::now());
+                // Whoever is to end can't while it is stopped.
+                let _ = self.inner.signal(Signal::CONT.as_raw());
+            }
+        }
+    }
+
     /// Collects what was adopted meanwhile; nobody asks for it.
     fn reap_others(&self) {
         let Ok(children) = procfs::children() else { return };
         for pid in children.into_iter().filter(|pid| *pid != self.inner.pid()) {
             reap(pid);
         }
+    }
+}
+
+/// How often the inner half was asked to end. What comes within a hop is one action, as the machine counts it, or fewer.
+#[derive(Debug, Default)]
+struct Asked {
+    actions: u32,
+    last: Option<Instant>,
+    /// It was told to leave at once, and did not.
+    is_forced: bool,
+}
+
+impl Asked {
+    fn once_more(&mut self, now: Instant) {
+        let hop = Times::default().hop;
+        if self.is_told_to_leave() || self.last.is_some_and(|last| now.duration_since(last) < hop) {
+            return;
+        }
+        self.actions += 1;
+        self.last = Some(now);
+    }
+
+    fn is_told_to_leave(&self) -> bool {
+        self.actions >= 3
+    }
+
+    /// Tells whether it is no longer waited for.
+    fn gives_up(&mut self, now: Instant) -> bool {
+        let over = self.last.is_some_and(|last| now.duration_since(last) > LEAVING);
+        self.is_forced |= self.is_told_to_leave() && over;
+        self.is_forced
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_actions_and_some_time_are_what_an_inner_half_has() {
+        let (begin, hop) = (Instant::now(), Times::default().hop);
+        let mut asked = Asked::default();
+        // A whole row of signals within one hop is one action.
+        (0..10).for_each(|_| asked.once_more(begin));
+        asked.once_more(begin + hop);
+        assert!(!asked.is_told_to_leave() && !asked.gives_up(begin + 2 * LEAVING));
+        asked.once_more(begin + 2 * hop);
+        // Whoever goes on asking does not have it wait for longer.
+        asked.once_more(begin + 4 * hop);
+        let third = begin + 2 * hop;
+        assert!(asked.is_told_to_leave() && !asked.gives_up(third + LEAVING));
+        assert!(asked.gives_up(third + LEAVING + hop));
     }
 }
