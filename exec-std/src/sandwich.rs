@@ -15,7 +15,7 @@ use rustix::process::{
     Pid, Signal, getpid, getppid, set_child_subreaper, set_parent_process_death_signal, setpgid,
 };
 
-use crate::sweep::{HELD, LOOK, reap, say, sweep};
+use crate::sweep::{Earlier, HELD, LOOK, reap, say, sweep};
 use crate::unix::process::{Exit, Process};
 use crate::unix::procfs;
 use crate::unix::signals::{Received, Signals, TAKEN};
@@ -44,6 +44,9 @@ impl Sandwich {
     /// exit status is 130.
     ///
     /// Where the inner half is killed by signal n, that is told on standard error, and the exit status is 128 + n.
+    ///
+    /// Who is below this process already is left alone, whether or not it ends: whoever became this program by an exec had
+    /// started it. What it starts later is adopted when it dies, and then it is swept with the rest.
     ///
     /// What is still there 2 s after SIGKILL, with nobody gone meanwhile, is given up: it is named on standard error, and the
     /// exit status is 1. Clearing away takes some 10 s at the most.
@@ -74,6 +77,7 @@ impl Sandwich {
     /// Divides this process. `killed` gives its exit status where a signal ends the inner half.
     pub(crate) fn divide(own_group: bool, killed: fn(i32) -> i32) -> io::Result<()> {
         procfs::check()?;
+        let earlier = Earlier::look()?;
         set_child_subreaper(Some(getpid()))?;
         // Where it is ignored, as whoever started this process may have had it, no status of a child is kept.
         sys::set_default(Signal::CHILD.as_raw());
@@ -89,7 +93,7 @@ impl Sandwich {
             Side::Child => inner(outer, own_group),
             Side::Parent { pid, pidfd } => {
                 let (inner, asked) = (Process::new(pid, pidfd), Asked::default());
-                std::process::exit(Outer { inner, signals, relays: own_group, asked, killed }.run())
+                std::process::exit(Outer { inner, earlier, signals, relays: own_group, asked, killed }.run())
             }
         }
     }
@@ -112,6 +116,7 @@ fn inner(outer: Pid, own_group: bool) -> io::Result<()> {
 
 struct Outer {
     inner: Process,
+    earlier: Earlier,
     signals: Signals,
     relays: bool,
     asked: Asked,
@@ -135,7 +140,7 @@ impl Outer {
             }
             Exit::Unknown => 1,
         };
-        match sweep(exit != Exit::Code(0)) {
+        match sweep(&self.earlier, exit != Exit::Code(0)) {
             Ok(()) => code,
             Err(left) => {
                 left.tell();

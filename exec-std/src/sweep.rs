@@ -2,7 +2,8 @@
 //!
 //! The rule: a sweep ends. Who is given up was sent SIGKILL, and since then nobody has come or gone for [`HELD`]; and after
 //! [`LOOKS`] it is over, whatever is there. As long as somebody still dies, or nobody can be seen, all are waited for. It
-//! knows no actors and no ladder: those who knew whose these are have ended.
+//! knows no actors and no ladder: those who knew whose these are have ended. But who was there before the tree is not its own,
+//! and is left alone.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, waitid};
 
-use crate::unix::procfs;
+use crate::unix::procfs::{self, Stamp};
 
 /// How long what the inner process left behind may take to end by itself: its guardians and parent losses are at work.
 const GRACE: Duration = Duration::from_millis(500);
@@ -28,22 +29,63 @@ const LOOKS: u32 = 500;
 
 const COLLECT: WaitIdOptions = WaitIdOptions::EXITED.union(WaitIdOptions::NOHANG);
 
-/// Stays until there is no child: what does not end by itself is killed, and so is what comes up behind it.
+/// Those who were below this process before there was a tree: whoever became it by an exec had started them.
+///
+/// What they start later is below them, and so nobody looks for it; but when they have died it is adopted, and then it
+/// can't be told from what the tree left.
+#[derive(Debug)]
+pub(crate) struct Earlier(Vec<Stamp>);
+
+impl Earlier {
+    /// Notes who is there now.
+    pub(crate) fn look() -> io::Result<Self> {
+        let mut found = Vec::new();
+        let _ = procfs::descendants(getpid().as_raw_pid(), usize::MAX, &mut found)?;
+        found.sort_unstable();
+        Ok(Self(found))
+    }
+
+    /// Lists all children but these.
+    fn others(&self) -> io::Result<Vec<i32>> {
+        let mut children = procfs::children()?;
+        if !self.0.is_empty() {
+            let own = |pid: &i32| Stamp::of(*pid).map(|stamp| stamp.is_none_or(|stamp| !self.has(stamp)));
+            let own = children.iter().map(own).collect::<io::Result<Vec<_>>>()?;
+            let mut own = own.into_iter();
+            children.retain(|_| own.next() == Some(true));
+        }
+        Ok(children)
+    }
+
+    fn has(&self, stamp: Stamp) -> bool {
+        self.0.binary_search(&stamp).is_ok()
+    }
+
+    /// Tells whether nobody else is left. If there were none, the kernel is asked, which needs no descriptor to tell.
+    fn are_alone(&self) -> bool {
+        let looked = waitid(WaitId::All, COLLECT | WaitIdOptions::NOWAIT);
+        matches!(looked, Err(rustix::io::Errno::CHILD))
+            || !self.0.is_empty() && self.others().is_ok_and(|others| others.is_empty())
+    }
+}
+
+/// Stays until there is no child, but for those from before: what does not end by itself is killed, and so is what comes up
+/// behind it.
 ///
 /// # Errors
 /// What is left when the sweep is over.
-pub(crate) fn sweep(patiently: bool) -> Result<(), Left> {
+pub(crate) fn sweep(earlier: &Earlier, patiently: bool) -> Result<(), Left> {
     let begin = Instant::now();
     let (mut before, mut since, mut looks) = (Vec::new(), begin, 0);
     loop {
         let patient = patiently && begin.elapsed() < GRACE;
-        let found = procfs::children();
-        match &found {
-            Ok(children) => children.iter().for_each(|pid| end(*pid, patient)),
-            // They are not alone: guardians and parent losses end them.
-            Err(_) => while let Ok(Some(_)) = waitid(WaitId::All, COLLECT) {},
+        let found = earlier.others();
+        if let (Ok(children), false) = (&found, patient) {
+            children.iter().for_each(|pid| kill(*pid));
         }
-        if !has_children() {
+        // Where none could be listed they are not alone: guardians and parent losses end them.
+        while let Ok(Some(_)) = waitid(WaitId::All, COLLECT) {}
+        if earlier.are_alone() {
             return Ok(());
         }
         let unseen = found.as_ref().err().map(io::Error::to_string);
@@ -60,18 +102,11 @@ pub(crate) fn sweep(patiently: bool) -> Result<(), Left> {
     }
 }
 
-fn end(pid: i32, patient: bool) {
-    if !patient && let Some(pid) = Pid::from_raw(pid) {
+fn kill(pid: i32) {
+    if let Some(pid) = Pid::from_raw(pid) {
         // It is ours and not collected, so the number is still its own.
         let _ = rustix::process::kill_process(pid, Signal::KILL);
     }
-    reap(pid);
-}
-
-/// Asks the kernel, which needs no descriptor to tell.
-fn has_children() -> bool {
-    let looked = waitid(WaitId::All, COLLECT | WaitIdOptions::NOWAIT);
-    !matches!(looked, Err(rustix::io::Errno::CHILD))
 }
 
 /// Collects a child, if it is dead and nobody holds it.
@@ -99,7 +134,7 @@ impl Left {
                 return say(format_args!("caused by: {why}"));
             }
         };
-        match below(getpid().as_raw_pid()).max(pids.len()) {
+        match pids.iter().map(|pid| 1 + below(*pid)).sum::<usize>() {
             0 | 1 => say(format_args!("error: 1 process is left")),
             count => say(format_args!("error: {count} processes are left")),
         }
