@@ -18,6 +18,7 @@ pub(crate) const MODULE: Module = Module {
         row_56_a_stopped_inner_half_hears_the_first_signal,
         row_56_a_deaf_inner_half_is_killed_after_the_third,
         who_was_there_before_is_left_alone,
+        a_signal_before_the_command_is_its_status,
     ],
     acts: &[("deaf-root", deaf_root)],
     ..Module::EMPTY
@@ -85,4 +86,18 @@ fn who_was_there_before_is_left_alone(bed: &Bed) {
     assert!(earlier.iter().any(|pidfd| !is_over(pidfd)));
     watch::signal(left, Signal::KILL);
     watch::collect_all(Duration::from_secs(5));
+}
+
+/// It waits for the program already when that begins.
+fn a_signal_before_the_command_is_its_status(bed: &Bed) {
+    for _ in 0..5 {
+        let pending = ["env", "--block-signal=INT", "sh", "-c", "kill -INT $$; exec \"$@\"", "sh"];
+        let mut words: Vec<OsString> = pending.map(Into::into).into();
+        words.extend(bed.windrow_run_words());
+        words.extend(["--", "sleep", "1000"].map(Into::into));
+        let ended = bed.start(words).finish();
+        // It may have been started, and hears it then.
+        let told = ["", "error: signal 2 came before `sleep` was started\n"];
+        assert!(told.contains(&ended.expect(128 + 2).err.as_str()), "{ended}");
+    }
 }

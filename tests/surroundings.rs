@@ -99,6 +99,11 @@ fn what_can_not_be_executed_says_what_to_do(bed: &Bed) {
     hints(run(bed.script("plain", "exit 3\n").into()).expect(126), "a script's first line");
     let lost = bed.script("lost", "#!/nonexistent/interpreter\n");
     hints(run(lost.into()).expect(127), "it is there: ");
+    hints(run(".".into()).expect(126), "it is a directory");
+    hints(run("/".into()).expect(126), "it is a directory");
+    hints(run("/etc/passwd".into()).expect(126), "`chmod +x` makes");
+    let empty = run("".into());
+    assert!(empty.expect(127).err.starts_with("error: the command's name is empty\n"), "{empty}");
     let missing = run(bed.path("missing").into());
     assert!(!missing.err.contains("hint: "), "{missing}");
 }

@@ -1,12 +1,13 @@
 //! `windrow run -- CMD`: any command, supervised, with its own exit status passed through.
 
 use std::io::IsTerminal;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::shell::Ended;
 use crate::unix::stdio::Source;
 use crate::{Actor, Backend, Drive, Order, Sandwich};
-use windrow_core::{End, Exit, Kind};
+use windrow_core::{Cause, End, Exit, Kind, Reason};
 
 use super::view::{self, View};
 use super::{Refusal, Run, say, tree};
@@ -81,23 +82,45 @@ fn not_started(name: &str, ended: &Ended) -> Refusal {
         Kind::NotStarted(errno) => Some(errno),
         _ => None,
     });
-    let Some(errno) = errno else { return Refusal::new(format!("`{name}` never ran"), OURS) };
+    match (errno, ended.outcome.end) {
+        (Some(errno), _) => not_executed(name, errno),
+        (None, End::Cancelled(Cause { reason: Reason::Signal(signal), .. })) => {
+            let told = format!("signal {signal} came before `{name}` was started");
+            Refusal::new(told, u8::try_from(128 + signal).unwrap_or(OURS))
+        }
+        (None, _) => Refusal::new(format!("`{name}` never ran"), OURS),
+    }
+}
+
+fn not_executed(name: &str, errno: i32) -> Refusal {
     let cause = std::io::Error::from_raw_os_error(errno);
-    let missing = cause.kind() == std::io::ErrorKind::NotFound;
-    let hint = match errno {
-        libc::ENOEXEC => Some("a script's first line names its interpreter, as in `#!/bin/sh`"),
-        _ if missing && !name.contains('/') => Some("is it in PATH?"),
-        _ if missing && Path::new(name).exists() => Some("it is there: is the interpreter that it names?"),
-        _ => None,
-    };
-    let refusal = if missing {
+    let refusal = if name.is_empty() {
+        Refusal::new("the command's name is empty", NOT_FOUND)
+    } else if cause.kind() == std::io::ErrorKind::NotFound {
         Refusal::new(format!("there is no command `{name}`"), NOT_FOUND)
     } else if WANTS.contains(&errno) {
         Refusal::new(format!("no process can be made for `{name}`"), OURS)
     } else {
         Refusal::new(format!("`{name}` can't be executed"), NOT_EXECUTABLE)
     };
-    Refusal { hint: hint.map(String::from), ..refusal.because(cause) }
+    Refusal { hint: hint(name, errno).map(String::from), ..refusal.because(cause) }
+}
+
+fn hint(name: &str, errno: i32) -> Option<&'static str> {
+    let path = Path::new(name);
+    let is_plain =
+        || path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 == 0);
+    Some(match errno {
+        libc::ENOEXEC => "a script's first line names its interpreter, as in `#!/bin/sh`",
+        libc::EAGAIN => "is `ulimit -u` reached? it counts the threads of all that the user runs",
+        libc::EMFILE => "raise `ulimit -n`",
+        libc::ENOENT if name.is_empty() => "is it a variable that is not set?",
+        libc::ENOENT if !name.contains('/') => "is it in PATH?",
+        libc::ENOENT if path.exists() => "it is there: is the interpreter that it names?",
+        libc::EACCES if path.is_dir() => "it is a directory",
+        libc::EACCES if name.contains('/') && is_plain() => "`chmod +x` makes a file executable",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -107,17 +130,31 @@ mod tests {
     use std::time::Duration;
     use windrow_core::{ActorId, Instant, Outcome, Tally};
 
+    fn told_of(end: End, errno: Option<i32>) -> Refusal {
+        let outcome =
+            Outcome { end, tally: Tally::default(), began: Instant::default(), bound: Duration::ZERO };
+        let failures = errno.map(|errno| Failure::of(Kind::NotStarted(errno), ActorId(1), ""));
+        let failures = failures.into_iter().collect();
+        not_started("make", &Ended { outcome, value: None, failures, took: Duration::ZERO })
+    }
+
     #[test]
     fn the_status_says_whose_fault_it_is_that_nothing_ran() {
-        let status = |errno| {
-            let (end, began) = (End::Failed, Instant::default());
-            let outcome = Outcome { end, tally: Tally::default(), began, bound: Duration::ZERO };
-            let failures = vec![Failure::of(Kind::NotStarted(errno), ActorId(1), "")];
-            let refusal =
-                not_started("make", &Ended { outcome, value: None, failures, took: Duration::ZERO });
-            refusal.code
-        };
+        let status = |errno| told_of(End::Failed, Some(errno)).code;
         let errors = [libc::ENOENT, libc::EACCES, libc::ENOEXEC, libc::EAGAIN, libc::EMFILE];
         assert_eq!(errors.map(status), [NOT_FOUND, NOT_EXECUTABLE, NOT_EXECUTABLE, OURS, OURS]);
+        assert_eq!(told_of(End::Failed, None).code, OURS);
+        let hints = [libc::EAGAIN, libc::EMFILE].map(|errno| told_of(End::Failed, Some(errno)).hint);
+        assert!(hints[0].as_ref().is_some_and(|hint| hint.contains("ulimit -u")), "{hints:?}");
+        assert!(hints[1].as_ref().is_some_and(|hint| hint.contains("ulimit -n")), "{hints:?}");
+    }
+
+    #[test]
+    fn a_signal_that_came_first_is_the_status() {
+        let cancelled = |reason| End::Cancelled(Cause { canceller: ActorId(1), reason });
+        let told = told_of(cancelled(Reason::Signal(2)), None);
+        assert_eq!((told.code, told.error.as_str()), (130, "signal 2 came before `make` was started"));
+        // It was asked for, and there is none.
+        assert_eq!(told_of(cancelled(Reason::Signal(2)), Some(libc::ENOENT)).code, NOT_FOUND);
     }
 }
