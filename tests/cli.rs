@@ -48,7 +48,7 @@ fn exit_statuses_pass_through(bed: &Bed) {
     few.extend(bed.windrow_run_words());
     few.extend(["--", "true"].map(Into::into));
     let refused = bed.start(few).finish();
-    assert!(refused.expect(125).err.contains("error: "), "{refused}");
+    assert!(refused.expect(125).err.contains("\nhint: raise `ulimit -n`"), "{refused}");
 }
 
 fn output_passes_through_as_it_comes(bed: &Bed) {

@@ -14,7 +14,11 @@ use crate::harness::{Bed, Module, by_each, driven, soon, watch};
 use crate::traced::inner_half;
 
 pub(crate) const MODULE: Module = Module {
-    by_each: by_each![an_outer_half_that_sees_nothing_stays_until_all_is_gone],
+    by_each: by_each![
+        an_outer_half_that_sees_nothing_stays_until_all_is_gone,
+        row_75_a_command_has_the_descriptors_that_are_counted,
+        what_can_not_be_listed_is_not_counted,
+    ],
     driven: driven![
         row_75_no_descriptor_at_each_step_of_a_spawn,
         a_blocked_channel_goes_on_without_descriptors,
@@ -209,4 +213,48 @@ fn an_outer_half_that_sees_nothing_stays_until_all_is_gone(bed: &Bed) {
     watch::collect_all(Duration::from_secs(5));
     assert!(left.is_empty(), "{} processes are left: {ended}", left.len());
     ended.expect(125);
+}
+
+/// With fewer than it is said to need it is refused; with so many nothing is said, and all is cleared away.
+fn row_75_a_command_has_the_descriptors_that_are_counted(bed: &Bed) {
+    let within = |descriptors: u64, script: &str| {
+        let mut words = bed.act("limited", &["nofile", &descriptors.to_string()]);
+        words.extend(bed.windrow_run_words());
+        words.extend(["--", "sh", "-c", script].map(Into::into));
+        bed.start(words).finish()
+    };
+    let is_refused = |descriptors: &u64| {
+        let ended = within(*descriptors, "exit 5");
+        let refused = ended.exit != windrow_std::unix::process::Exit::Code(5);
+        let hint = "\nhint: raise `ulimit -n`\n";
+        assert!(!refused || ended.expect(125).err.ends_with(hint), "{descriptors} descriptors: {ended}");
+        refused
+    };
+    let refused = (5..40).take_while(is_refused).count();
+    for descriptors in [5, 6].map(|first| first + u64::try_from(refused).expect("a number")) {
+        for script in ["exit 5", "setsid sleep 1000 & exit 5"] {
+            let ended = within(descriptors, script);
+            assert_eq!(ended.expect(5).err, "", "{descriptors} descriptors: {ended}");
+        }
+    }
+}
+
+/// The inner half can't open `/proc` when its command ends: then it knows of nobody, and not of one.
+fn what_can_not_be_listed_is_not_counted(bed: &Bed) {
+    let (up, go) = (bed.gate("up"), bed.gate("go"));
+    let script = format!("echo u >{}; read x <{}; setsid sleep 1000 & exit 5", up.path(), go.path());
+    let mut running = bed.windrow_run(["--", "sh", "-c", &script]).start();
+    up.hear(1);
+    // Whoever gives its account has done with the start of the command.
+    running.signal(Signal::USR1);
+    running.until_err("waits for");
+    // As many as the loop may wait for; they are all taken.
+    let taken = Rlimit { current: Some(8), maximum: Some(8) };
+    prlimit(Pid::from_raw(inner_half(running.pid())), Resource::Nofile, taken).expect("a limit");
+    go.open(1);
+    let ended = running.finish();
+    ended.expect(1);
+    assert!(ended.err.contains("! sh is gone, and what it left can't be listed: Too many open"), "{ended}");
+    assert!(ended.err.contains("! what is left can't be listed: Too many open"), "{ended}");
+    assert!(!ended.err.contains("SIGKILL") && !ended.err.contains("nobody could end"), "{ended}");
 }

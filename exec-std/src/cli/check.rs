@@ -1,10 +1,13 @@
-//! Whether a tree can be at all, before anything of it is: levels, process slots, descriptors.
+//! Whether a tree or a command can be at all, before anything of it is: levels, process slots, descriptors.
+
+use std::os::fd::AsFd;
 
 use crate::unix::slots::Slots;
 use crate::{Backend, Drive};
 use rustix::process::{Resource, getrlimit};
 use windrow_core::{LEVELS_MAX, Limits};
 
+use super::command::OURS;
 use super::{Leaf, Refusal, Run};
 
 /// A tree that can be.
@@ -24,6 +27,11 @@ const THREAD_DESCRIPTORS: u64 = 3;
 /// What an actor has open besides, at the most: its loop, its signals, its mailbox, its template, its parent, and what the next
 /// child is made with.
 const OWN_DESCRIPTORS: u64 = 24;
+
+/// What a command takes, and whoever looks after it, besides what is open already; and what more each loop of another kind
+/// takes for each copy that it keeps.
+const COMMAND_DESCRIPTORS: u64 = 7;
+const COMMAND_COPIES: u64 = 7;
 
 /// The threads of each actor: the one that drives, and the one that its code runs on.
 const OWN_THREADS: u64 = 2;
@@ -71,6 +79,18 @@ pub(crate) fn shape<D: Drive>(run: &Run, backend: Backend) -> Result<Shape, Refu
         _ => {}
     }
     Ok(Shape { levels, leaves, limits })
+}
+
+/// Checks that there are as many descriptors left as a command takes: whatever is open, they are there if they can be had.
+pub(crate) fn room<D: Drive>() -> Result<(), Refusal> {
+    let needed = COMMAND_DESCRIPTORS + COMMAND_COPIES * D::COPIES;
+    let stdin = std::io::stdin();
+    let taken: std::io::Result<Vec<_>> = (0..needed).map(|_| stdin.as_fd().try_clone_to_owned()).collect();
+    taken.map(drop).map_err(|error| {
+        Refusal::new(format!("a command needs {needed} descriptors besides those that are open"), OURS)
+            .because(error)
+            .hint("raise `ulimit -n`")
+    })
 }
 
 /// What a tree is made of.

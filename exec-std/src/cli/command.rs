@@ -5,15 +5,18 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::shell::Ended;
+use crate::sweep::Left;
+use crate::unix::procfs;
 use crate::unix::stdio::Source;
 use crate::{Actor, Backend, Drive, Order, Sandwich};
+use rustix::process::getpid;
 use windrow_core::{Cause, End, Exit, Kind, Reason};
 
 use super::view::{self, View};
-use super::{Refusal, Run, say, tree};
+use super::{Refusal, Run, check, say, tree};
 
 /// windrow itself failed, as `env` and `timeout` say it.
-const OURS: u8 = 125;
+pub(super) const OURS: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
@@ -24,6 +27,7 @@ const WANTS: [i32; 4] = [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE]
 pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let mut words = run.command.iter().cloned();
     let Some(program) = words.next() else { return Err(Refusal::new("no command", OURS)) };
+    check::room::<D>()?;
     let name = program.to_string_lossy().into_owned();
     let stdin = if std::io::stdin().is_terminal() && !run.tty { Source::Null } else { Source::Inherit };
     let mut order = Order::command(program, words).stdin(stdin);
@@ -53,12 +57,19 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     }
     let ended = ended.map_err(|error| Refusal::new("the loop can't go on", OURS).because(error))?;
     let exit = end.try_recv().ok().flatten();
-    match ended.outcome.tally.left {
-        0 => return code(&name, exit, &ended),
-        1 => say(format_args!("error: 1 process is left")),
-        left => say(format_args!("error: {left} processes are left")),
+    if ended.outcome.tally.left > 0 && tells_of_left() { Ok(1) } else { code(&name, exit, &ended) }
+}
+
+/// Tells what is left, and whether anything is, by a look: whoever could not look before counts those that it could not see.
+fn tells_of_left() -> bool {
+    let mut found = Vec::new();
+    match procfs::descendants(getpid().as_raw_pid(), usize::MAX, &mut found) {
+        Err(why) => Left::Unseen(why.to_string()).tell(),
+        Ok(_) if found.is_empty() => return false,
+        Ok(_) if found.len() == 1 => say(format_args!("error: 1 process is left")),
+        Ok(_) => say(format_args!("error: {} processes are left", found.len())),
     }
-    Ok(1)
+    true
 }
 
 fn code(name: &str, exit: Option<Exit>, ended: &Ended) -> Result<u8, Refusal> {

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Notice;
+use crate::unix::procfs;
 use windrow_core::{ActorId, Cause, Event};
 
 /// What is shown.
@@ -99,17 +100,23 @@ impl Seen {
                 (child, format!("did not end in time: {signal:?}"))
             }
             Notice::Event(Event::Purged(child)) => {
-                (child, String::from("is gone, and what it left did not end in time: Kill"))
+                let told = String::from("is gone, and what it left did not end in time: Kill");
+                (child, if_listed(told, "is gone, and what it left"))
             }
             Notice::Event(Event::Unkillable(child)) => (child, String::from("was killed and is still there")),
             Notice::Event(Event::Leaked(child)) => {
                 (child, String::from("is a thread that did not end in time, and is left behind"))
             }
-            Notice::Event(Event::Escaped(child, count)) => {
-                (child, format!("left processes that outlived SIGKILL: {count}"))
-            }
+            Notice::Event(Event::Escaped(child, count)) => (
+                child,
+                if_listed(
+                    format!("left processes that outlived SIGKILL: {count}"),
+                    "is gone, and what it left",
+                ),
+            ),
             Notice::Event(Event::StrangersLeft(count)) => {
-                return Some(format!("! processes are left that nobody could end: {count}"));
+                let told = format!("processes are left that nobody could end: {count}");
+                return Some(format!("! {}", if_listed(told, "what is left")));
             }
             Notice::Lost { count } => return Some(format!("! lines are left out, for nobody read: {count}")),
             Notice::Leaks { actor } => (actor, String::from("is gone, and something holds its output open")),
@@ -117,6 +124,14 @@ impl Seen {
         };
         let name = self.name(*actor);
         Some(format!("{}! {name} {what}", indent(&name)))
+    }
+}
+
+/// Whoever can't look, for want of descriptors, knows of nobody: it reckons with one, and that is not told.
+fn if_listed(told: String, who: &str) -> String {
+    match procfs::children() {
+        Ok(_) => told,
+        Err(why) => format!("{who} can't be listed: {why}"),
     }
 }
 
