@@ -252,10 +252,15 @@ fn the_simulator_answers(bed: &Bed) {
         hunt.expect(0).out.ends_with(&format!("from seed 500 on: {steps} steps, 0 violations\n")),
         "{hunt}{run}"
     );
+    assert_eq!(hunt.err, "", "what stands on standard output is told");
     let hunt = bed.windrow(["hunt", "--actors", "2", "-k", "1", "--seeds", "100", "--json"]).finish();
     hunt.expect(0);
     let bag: serde_json::Value = serde_json::from_str(&hunt.out).expect("one object on one line");
-    assert_eq!((&bag["violations"], hunt.out.lines().count()), (&0.into(), 1), "{hunt}");
+    assert_eq!(
+        (&bag["violations"], hunt.out.lines().count(), hunt.err.as_str()),
+        (&0.into(), 1, ""),
+        "{hunt}"
+    );
     assert!(bag["states"].as_u64() > Some(500) && bag["runs"].as_u64() > Some(100), "{hunt}");
     let hangs = bed.windrow(["hangs"]).finish();
     hangs.expect(0);

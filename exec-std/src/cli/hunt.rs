@@ -51,7 +51,7 @@ pub(crate) struct Hunt {
     /// The first seed of these; where one night ended, the next can begin.
     #[arg(long, value_name = "SEED", default_value_t = 0, conflicts_with = "defect")]
     from: u64,
-    /// Print one JSON object on one line of standard output at the end, and nothing else.
+    /// Print one JSON object on one line of standard output at the end, and on standard error no more than what went wrong.
     #[arg(long)]
     json: bool,
 }
@@ -178,12 +178,19 @@ impl Hunt {
         if bag.violations == 0 && seeds > 0 {
             told.push(random(self.from, seeds, &mut bag));
         }
-        told.iter().for_each(|sentence| say(format_args!("{sentence}")));
         bag.guarantee = told.join("; ");
         bag
     }
 
+    /// Tells each thing once: what was found on standard output, what was not on standard error.
     fn tell(&self, bag: &Bag) -> Result<(), Refusal> {
+        for catch in bag.defects.iter().filter(|catch| !catch.found) {
+            match &catch.hidden {
+                Some(_) if self.json => {}
+                Some(reason) => say(format_args!("{}: not found, and need not be: {reason}", catch.defect)),
+                None => say(format_args!("{}: NOT FOUND", catch.defect)),
+            }
+        }
         if self.json {
             let line = serde_json::to_string(bag)
                 .map_err(|error| Refusal::new("the result can't be written", 2).because(error))?;

@@ -1,14 +1,14 @@
 //! `windrow hunt --defect`: rules are taken out, and the hangs that follow must be found.
 //!
-//! The rule: a search that does not find what is there is itself broken, so a hang that is not found is told and counts as
-//! a failure of the hunt.
+//! The rule: a search that does not find what is there is itself broken, so a hang that is not found counts as a failure of
+//! the hunt.
 
 use serde::Serialize;
 use windrow_core::sim::{Ablation, Claim, Exploration, Find, Hang, Nets, Reach, Scenario, Trial, deepen};
 
 use super::cores::share_out;
+use super::hangs;
 use super::told::Told;
-use super::{hangs, say};
 
 /// What became of one rule that was taken out.
 #[derive(Debug, Serialize)]
@@ -137,15 +137,6 @@ pub(super) struct Trials {
 }
 
 impl Trials {
-    fn add(&mut self, catch: Catch) {
-        match &catch.hidden {
-            _ if catch.found => {}
-            Some(reason) => say(format_args!("{}: not found, and need not be: {reason}", catch.defect)),
-            None => say(format_args!("{}: NOT FOUND", catch.defect)),
-        }
-        self.catches.push(catch);
-    }
-
     /// Counts the hangs that were found.
     pub(super) fn found(&self) -> usize {
         self.catches.iter().filter(|catch| catch.found).count()
@@ -163,7 +154,7 @@ pub(super) fn in_their_worlds(hangs: &[Hang], k: usize, seeds: u64) -> Trials {
     for (hang, trial) in hangs.iter().zip(&found) {
         trials.states += trial.exhaustive.states;
         trials.runs += trial.exhaustive.runs + trial.swarm.iter().map(|catch| catch.runs).sum::<u64>();
-        trials.add(Catch::of_trial(hang, trial));
+        trials.catches.push(Catch::of_trial(hang, trial));
     }
     if found.len() > 1 {
         trials.table = Trial::table(&found);
@@ -184,7 +175,7 @@ pub(super) fn in_every_tree(hangs: &[Hang], within: (usize, usize, u64), nets: N
         trials.states += claim.states;
         trials.runs += claim.roam.as_ref().map_or(within.2, |(seed, _)| seed + 1);
         trials.table += &format!("{}: {claim}\n", catch.defect);
-        trials.add(catch);
+        trials.catches.push(catch);
     }
     trials
 }
@@ -208,7 +199,7 @@ pub(super) fn in_their_worlds_without(hangs: &[Hang], k: usize, (net, nets): (&s
         trials.table += &format!("{name} without `{net}`: {seen}, k = {deviations}, {states} states\n");
         trials.states += states;
         trials.runs += sum.runs + sum.cut + u64::from(sum.found.is_some());
-        trials.add(Catch::of_exploration(hang, net, &sum, find));
+        trials.catches.push(Catch::of_exploration(hang, net, &sum, find));
     }
     trials
 }
@@ -221,6 +212,6 @@ pub(super) fn without_each(hangs: &[Hang], k: usize) -> Trials {
     };
     let found = share_out(hangs.len(), seek, |_| false, |done| format!("{done} of {} hangs", hangs.len()));
     let mut trials = Trials { table: Ablation::table(&found), ..Trials::default() };
-    found.iter().map(Catch::of_ablation).for_each(|catch| trials.add(catch));
+    found.iter().map(Catch::of_ablation).for_each(|catch| trials.catches.push(catch));
     trials
 }
