@@ -1,6 +1,7 @@
 //! The program `windrow` as a user meets it: arguments, exit statuses, what stands on which output.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -162,6 +163,13 @@ fn the_environment_names_no_backend(bed: &Bed) {
         let refused = launch.env("WINDROW_SPAWN", "nonsense").start().finish();
         assert_ne!(refused.exit, Exit::Code(0), "{refused}");
         assert!(refused.err.contains("nonsense"), "{refused}");
+    }
+    // What is no text names none either.
+    for (value, told) in [(&b"nonsense"[..], "nonsense"), (b"\xff", "\u{fffd}")] {
+        let refused = bed.windrow(["run"]).env("WINDROW_SPAWN", OsStr::from_bytes(value)).finish();
+        let told =
+            format!("error: `WINDROW_SPAWN` in the environment: there is no backend `{told}`\nhint: use ");
+        assert!(refused.expect(2).err.starts_with(&told), "{refused}");
     }
     // A command is made by none of them.
     bed.windrow(["run", "--", "true"]).env("WINDROW_SPAWN", "nonsense").finish().expect(0);

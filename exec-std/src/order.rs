@@ -51,9 +51,9 @@ impl Backend {
     /// # Errors
     /// There is no such backend, or not yet.
     pub fn from_env() -> Result<Self, UnknownBackend> {
-        match std::env::var("WINDROW_SPAWN") {
-            Ok(name) if !name.is_empty() => Self::parse(&name),
-            Ok(_) | Err(_) => Ok(Self::default()),
+        match std::env::var_os("WINDROW_SPAWN") {
+            Some(name) if !name.is_empty() => Self::parse(&name.to_string_lossy()),
+            _ => Ok(Self::default()),
         }
     }
 }
@@ -72,17 +72,19 @@ impl UnknownBackend {
     pub fn hint(&self) -> &'static str {
         "use `fork`, `exec` or `thread`"
     }
+
+    /// Says what is wrong with it.
+    pub(crate) fn why(&self) -> String {
+        match self.name.as_str() {
+            name @ ("remote" | "cluster") => format!("the backend `{name}` is reserved and not built yet"),
+            name => format!("there is no backend `{name}`"),
+        }
+    }
 }
 
 impl fmt::Display for UnknownBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, hint) = (&self.name, self.hint());
-        match name.as_str() {
-            "remote" | "cluster" => {
-                write!(f, "the backend `{name}` is reserved and not built yet; {hint}")
-            }
-            _ => write!(f, "there is no backend `{name}`; {hint}"),
-        }
+        write!(f, "{}; {}", self.why(), self.hint())
     }
 }
 

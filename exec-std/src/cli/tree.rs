@@ -40,7 +40,9 @@ pub(crate) fn program(levels: u8) -> Program {
 pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let backend = match run.backend {
         Some(backend) => backend,
-        None => Backend::from_env().map_err(|error| Refusal::new(error.to_string(), 2))?,
+        None => Backend::from_env().map_err(|error| {
+            Refusal::new(format!("`WINDROW_SPAWN` in the environment: {}", error.why()), 2).hint(error.hint())
+        })?,
     };
     let shape = check::shape::<D>(run, backend)?;
     if let (Backend::Thread, Some(why)) = (backend, run.leaf.needs_a_process()) {
