@@ -12,6 +12,7 @@ use crate::harness::{Bed, Module, by_each, cases, watch};
 pub(crate) const MODULE: Module = Module {
     cases: cases![
         bad_arguments_are_refused,
+        a_newcomers_arguments_are_answered,
         the_environment_names_no_backend,
         the_simulator_answers,
         what_can_not_be_simulated_is_refused,
@@ -95,13 +96,8 @@ fn all_that_goes_wrong_is_told_before_the_end(bed: &Bed) {
 
 fn bad_arguments_are_refused(bed: &Bed) {
     for args in [
-        vec!["run", "--depth", "40"],
-        vec!["run", "--breadth", "0"],
-        vec!["run", "--depth", "0"],
-        vec!["run", "--breadth", "100000", "--depth", "1"],
         // More than any system has room for, whoever asks.
         vec!["run", "--breadth", "200", "--depth", "16"],
-        vec!["run", "--breadth", "2", "--", "true"],
         vec!["run", "--leaf", "nothing"],
         vec!["run", "--backend", "remote"],
         vec!["run", "--backend", "thread", "--leaf", "chatter"],
@@ -116,19 +112,31 @@ fn bad_arguments_are_refused(bed: &Bed) {
         let refused = bed.windrow(args.clone()).finish();
         refused.expect(2);
         assert_eq!(refused.out, "", "{args:?} wrote to standard output");
-        if args.contains(&"40") {
-            let told =
-                "a tree of depth 40 can't be\ncaused by: a tree has at most 16 generations below its root\n";
-            assert!(
-                refused.err.contains(told) && refused.err.contains("give --depth at most 16"),
-                "{refused}"
-            );
-        }
-        if let ["run", option @ ("--depth" | "--breadth"), "0"] = args[..] {
-            assert!(refused.err.contains(&format!("{option} 0")), "{refused}");
-        }
         assert!(refused.err.contains("error") || refused.err.contains("Usage"), "{refused}");
     }
+}
+
+/// What is refused says what is right, and nothing that is wrong too.
+fn a_newcomers_arguments_are_answered(bed: &Bed) {
+    let forms = "windrow run [OPTIONS]\n       windrow run [--tty] -- COMMAND [ARGUMENT]...\n";
+    for (args, told) in [
+        (&["sh", "-c", "echo hi"][..], "tip: a command comes after `--`: `run -- sh`\n"),
+        (&["--json", "--", "true"], forms),
+        (&["--breadth", "2", "--", "true"], forms),
+        (&["--breadth", "-1"], "-1 is not in 1..=2000\n"),
+        (&["--breadth", "0"], "0 is not in 1..=2000\n"),
+        (&["--breadth", "100000", "--depth", "1"], "100000 is not in 1..=2000\n"),
+        (&["--breadth", "99999999999"], "99999999999 is not in 1..=2000\n"),
+        (&["--depth", "0"], "0 is not in 1..=16\n"),
+        (&["--depth", "40"], "40 is not in 1..=16\n"),
+    ] {
+        let refused = bed.windrow(["run"]).args(args).finish();
+        refused.expect(2);
+        assert!(refused.out.is_empty() && refused.err.contains(told), "{told}: {refused}");
+        assert!(!refused.err.contains("use '-- -1'"), "{refused}");
+    }
+    let refused = bed.windrow(["sim", "sh"]).finish();
+    assert!(!refused.expect(2).err.contains("a command"), "{refused}");
 }
 
 /// A tree of threads is one process, and comes to the same.

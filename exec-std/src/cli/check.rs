@@ -5,10 +5,13 @@ use std::os::fd::AsFd;
 use crate::unix::slots::Slots;
 use crate::{Backend, Drive};
 use rustix::process::{Resource, getrlimit};
-use windrow_core::{LEVELS_MAX, Limits};
+use windrow_core::Limits;
 
 use super::command::OURS;
 use super::{Leaf, Refusal, Run};
+
+/// How many children an actor may have: to tell more takes longer than one hop may take.
+pub(crate) const BREADTH_MAX: u32 = 2000;
 
 /// A tree that can be.
 #[derive(Clone, Copy, Debug)]
@@ -41,25 +44,9 @@ const ROOT_THREADS: u64 = 2;
 /// Checks a shape against what the tree, the user and the process may have.
 pub(crate) fn shape<D: Drive>(run: &Run, backend: Backend) -> Result<Shape, Refusal> {
     let Run { breadth, depth, leaf, .. } = *run;
-    let levels = u8::try_from(depth).ok().filter(|levels| *levels <= LEVELS_MAX);
-    let Some(levels) = levels else {
-        return Err(Refusal::new(format!("a tree of depth {depth} can't be"), 2)
-            .because(format!("a tree has at most {LEVELS_MAX} generations below its root"))
-            .hint(format!("give --depth at most {LEVELS_MAX}")));
-    };
-    for (name, given) in [("--breadth", breadth), ("--depth", depth)] {
-        if given == 0 {
-            return Err(Refusal::new(format!("with {name} 0 there is nobody but the root"), 2)
-                .hint(format!("give {name} at least 1")));
-        }
-    }
+    let depth = u32::from(depth);
     let leaves = u64::from(breadth).saturating_pow(depth);
     let limits = limits(breadth);
-    if limits.check().is_err() {
-        return Err(Refusal::new(format!("an actor can't have {breadth} children"), 2)
-            .because("telling them all takes longer than one hop may take")
-            .hint("give --breadth at most 2000"));
-    }
     let tree = Tree { breadth: breadth.into(), depth, threads: backend == Backend::Thread };
     let tasks = tree.tasks::<D>();
     if let Some(slots) = Slots::look()
@@ -78,7 +65,7 @@ pub(crate) fn shape<D: Drive>(run: &Run, backend: Backend) -> Result<Shape, Refu
         }
         _ => {}
     }
-    Ok(Shape { levels, leaves, limits })
+    Ok(Shape { levels: run.depth, leaves, limits })
 }
 
 /// Checks that there are as many descriptors left as a command takes: whatever is open, they are there if they can be had.
@@ -146,7 +133,7 @@ fn refused(needed: String, ulimit: &str) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::Tree;
+    use super::{BREADTH_MAX, Tree, limits};
     use crate::Blocking;
 
     /// As the kernel lists them while such a tree stands.
@@ -155,5 +142,10 @@ mod tests {
         let tasks = |breadth, depth, threads| Tree { breadth, depth, threads }.tasks::<Blocking>();
         assert_eq!([tasks(2, 3, false), tasks(5, 1, false), tasks(2, 3, true)], [39, 15, 33]);
         assert_eq!(tasks(u32::MAX.into(), 16, false), u64::MAX);
+    }
+
+    #[test]
+    fn no_actor_can_have_more_children() {
+        assert!(limits(BREADTH_MAX).check().is_ok() && limits(BREADTH_MAX + 1).check().is_err());
     }
 }

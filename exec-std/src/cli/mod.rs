@@ -20,7 +20,10 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::{Backend, Drive};
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
+use windrow_core::LEVELS_MAX;
 
 pub(crate) use leaf::Leaf;
 pub(crate) use outputs::say;
@@ -50,6 +53,7 @@ Environment:
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Run a tree of actors, or any command, supervised.
+    #[command(override_usage = "windrow run [OPTIONS]\n       windrow run [--tty] -- COMMAND [ARGUMENT]...")]
     Run(Run),
     /// Simulate one run of a tree, and print its timeline.
     Sim(sim::Sim),
@@ -62,11 +66,13 @@ enum Verb {
 #[derive(Args, Debug)]
 struct Run {
     /// How many children each actor has.
-    #[arg(long, default_value_t = 2, conflicts_with = "command")]
+    #[arg(long, default_value_t = 2, conflicts_with = "command", allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(check::BREADTH_MAX)))]
     breadth: u32,
     /// How many generations stand below the root.
-    #[arg(long, default_value_t = 3, conflicts_with = "command")]
-    depth: u32,
+    #[arg(long, default_value_t = 3, conflicts_with = "command", allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u8).range(1..=i64::from(LEVELS_MAX)))]
+    depth: u8,
     /// How actors are made: `fork` (a warm template), `exec`, or `thread` (all in one process).
     #[arg(long, value_name = "fork|exec|thread", value_parser = Backend::parse, conflicts_with = "command")]
     backend: Option<Backend>,
@@ -77,7 +83,8 @@ struct Run {
     /// Print one JSON object on one line of standard output at the end, and on standard error no more than what went wrong.
     #[arg(long, conflicts_with = "command")]
     json: bool,
-    /// Share the terminal with the command. Without it the command has none, and what asks there for a password fails.
+    /// Share the terminal with the command. Without it the command has none: what asks there for a password fails, and
+    /// Ctrl-Z does not stop it.
     #[arg(long, requires = "command")]
     tty: bool,
     /// A command to supervise in place of the tree.
@@ -125,7 +132,7 @@ impl Refusal {
 pub fn main<D: Drive>() -> ExitCode {
     // A process of a tree has no arguments of its own to read.
     tree::program(0).take_seat::<D>();
-    let ended = match Cli::parse().verb {
+    let ended = match parsed::<Cli>(is_run()).verb {
         Verb::Run(run) => return run_with::<D>(&run),
         Verb::Sim(sim) => sim.run(),
         Verb::Hunt(hunt) => hunt.run(),
@@ -137,7 +144,7 @@ pub fn main<D: Drive>() -> ExitCode {
 /// Runs what `windrow run` runs, with a loop of one's choice and the arguments of `run` alone.
 pub fn tree<D: Drive>() -> ExitCode {
     tree::program(0).take_seat::<D>();
-    run_with::<D>(&Tree::parse().run)
+    run_with::<D>(&parsed::<Tree>(true).run)
 }
 
 #[derive(Debug, Parser)]
@@ -145,6 +152,27 @@ pub fn tree<D: Drive>() -> ExitCode {
 struct Tree {
     #[command(flatten)]
     run: Run,
+}
+
+/// Tells whether `windrow run` is meant, whatever follows.
+fn is_run() -> bool {
+    std::env::args_os().nth(1).is_some_and(|verb| verb == "run")
+}
+
+/// Reads the arguments. Where a command can stand, one without its `--` is told what it lacks.
+fn parsed<P: Parser>(takes_command: bool) -> P {
+    P::try_parse().unwrap_or_else(|mut error| {
+        let word = match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::String(word)) if error.kind() == ErrorKind::UnknownArgument => word,
+            _ => error.exit(),
+        };
+        if takes_command && !word.starts_with('-') {
+            let tip = format!("a command comes after `--`: `run -- {word}`");
+            let tip = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
+            error.insert(ContextKind::Suggested, tip);
+        }
+        error.exit()
+    })
 }
 
 fn run_with<D: Drive>(run: &Run) -> ExitCode {

@@ -57,7 +57,7 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         rustix::stdio::dup2_stdin(&theirs)
             .map_err(|error| Refusal::new("no input to meet at", 1).because(error))?;
     }
-    let part = Part { breadth: run.breadth, depth: run.depth, leaf: run.leaf, threads };
+    let part = Part { breadth: run.breadth, depth: run.depth.into(), leaf: run.leaf, threads };
     let times = Arc::new(Mutex::new(Times::default()));
     let (kept, view) = (Arc::clone(&times), if run.json { View::Alarms } else { View::All });
     let begin = Instant::now();
