@@ -291,7 +291,10 @@ fn the_simulator_answers(bed: &Bed) {
 fn what_can_not_be_simulated_is_refused(bed: &Bed) {
     for (args, hint) in [
         (vec!["hunt", "--defect", "no-such-hang"], "hint: `windrow hangs` lists them"),
-        (vec!["sim", "--faults", "wedge,laziness"], "hint: one of serve, return"),
+        (
+            vec!["sim", "--faults", "wedge,laziness"],
+            "hint: `none`, `benign` or `all` alone, or some of serve, return",
+        ),
         (vec!["sim", "--tree", "9x9"], "at most 16 generations and 1000 actors"),
         (vec!["sim", "--tree", "two"], "write it as 2x3"),
         (vec!["sim", "--roam", "7", "--tree", "2x2"], "cannot be used with"),

@@ -86,17 +86,18 @@ pub(crate) fn tree(text: &str) -> Result<(usize, usize), String> {
 
 /// Reads the ways to behave.
 fn conducts(names: &str) -> Result<Vec<Conduct>, Refusal> {
-    match names {
+    match names.trim() {
         "none" => Ok(Vec::new()),
         "benign" => Ok(Conduct::BENIGN.to_vec()),
         "all" => Ok(Conduct::all()),
-        names => names.split(',').map(conduct).collect(),
+        names => names.split(',').map(str::trim).map(conduct).collect(),
     }
 }
 
 fn conduct(name: &str) -> Result<Conduct, Refusal> {
     Conduct::all().into_iter().find(|conduct| kebab(*conduct) == name).ok_or_else(|| {
-        Refusal::new(format!("no actor behaves like `{name}`"), 2).hint(format!("one of {}", names()))
+        Refusal::new(format!("no actor behaves like `{name}`"), 2)
+            .hint(format!("`none`, `benign` or `all` alone, or some of {}", names()))
     })
 }
 
@@ -119,7 +120,7 @@ fn kebab(conduct: Conduct) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::tree;
+    use super::{conducts, tree};
 
     #[test]
     fn a_tree_that_cannot_be_is_refused_at_once() {
@@ -128,5 +129,13 @@ mod tests {
             assert!(tree(text).is_err_and(|told| told.starts_with("at most ")), "{text}");
         }
         assert_eq!(tree("-1x2"), Err(String::from("write it as 2x3")));
+    }
+
+    #[test]
+    fn names_may_stand_apart_and_those_of_many_stand_alone() {
+        assert_eq!(conducts("wedge, exit-hard").map(|some| some.len()).ok(), Some(2));
+        assert!(conducts(" all ").is_ok());
+        let hint = conducts("none,all").err().and_then(|refused| refused.hint);
+        assert!(hint.is_some_and(|hint| hint.starts_with("`none`, `benign` or `all` alone, ")));
     }
 }
