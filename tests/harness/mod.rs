@@ -45,8 +45,8 @@
 //!
 //! # By which shell
 //!
-//! Every case runs by each shell, but for the 17 that [`cases`] lists: how the program `windrow` takes its arguments and its
-//! environment, and simulates (8); what its outer half, which has no loop, does by itself (5); what has no real tree (1), or
+//! Every case runs by each shell, but for the 18 that [`cases`] lists: how the program `windrow` takes its arguments and its
+//! environment, and simulates (9); what its outer half, which has no loop, does by itself (5); what has no real tree (1), or
 //! compares both shells' (2); and what async-io, with a thread of its own, can't do without memory for threads (1).
 //!
 //! # A case that can't be shown
