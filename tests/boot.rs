@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use nix::sys::signal::SigSet;
 use rustix::process::{Signal, getpid, kill_process};
 use windrow_core::wire::{HEAD_MAX, encode};
 use windrow_core::{ActorId, Message, Output, Record, VERSIONS};
@@ -25,17 +26,22 @@ pub(crate) const MODULE: Module = Module {
         row_38_death_between_hello_and_ready,
         row_38_death_of_a_forked_child_before_hello,
         row_38_death_of_a_forked_child_before_ready,
-        row_49_ready_then_exit
+        row_49_ready_then_exit,
+        who_is_asked_as_it_boots_can_fork
     ],
     driven: driven![what_is_forked_is_warm],
     entries: &[("at-once", at_once), ("feel", feel)],
-    acts: &[("booting-root", booting_root), ("noticing-root", noticing_root)],
+    acts: &[
+        ("booting-root", booting_root),
+        ("noticing-root", noticing_root),
+        ("questioned-root", questioned_root),
+    ],
     ..Module::EMPTY
 };
 
 /// Tells an actor how to die before it is one: `start` or `hello`, then `exit=N`, `kill=N` or `hold=GATE`; or not to die, but
-/// to knock and stand still until SIGCONT: `pause=GATE`; or, if it is re-executed, to speak as [`frames`](crate::frames)
-/// says: `drip=MS`, `length=N`.
+/// to knock and stand still until SIGCONT: `pause=GATE`; or to be asked how it is by a signal, and not to come to say it: `ask=N`;
+/// or, if it is re-executed, to speak as [`frames`](crate::frames) says: `drip=MS`, `length=N`.
 pub(crate) const BOOT: &str = "WINDROW_TESTS_BOOT";
 
 /// How a program is told which actor it is.
@@ -75,9 +81,12 @@ fn die(death: &str) {
     eprintln!("the last words of the child");
     match death.split_once('=').expect("a death and its number") {
         ("exit", code) => std::process::exit(code.parse().expect("a code")),
-        ("kill", signal) => {
-            let signal = Signal::from_named_raw(signal.parse().expect("a number")).expect("a signal");
-            kill_process(getpid(), signal).expect("a death");
+        ("kill", signal) => kill_process(getpid(), named(signal)).expect("a death"),
+        ("ask", signal) => {
+            // It is heard when it is waited for, and then whoever answers waits for standard error.
+            SigSet::all().thread_block().expect("a mask");
+            std::mem::forget(std::io::stderr().lock());
+            return kill_process(getpid(), named(signal)).expect("a question");
         }
         ("pause", gate) => {
             knock(gate, "u");
@@ -88,6 +97,10 @@ fn die(death: &str) {
     loop {
         std::thread::park();
     }
+}
+
+fn named(signal: &str) -> Signal {
+    Signal::from_named_raw(signal.parse().expect("a number")).expect("a signal")
 }
 
 pub(crate) fn say_hello(actor: &str, channel: OwnedFd) -> Link {
@@ -250,4 +263,22 @@ fn noticing_root(_: &[String]) -> u8 {
         }
     }
     u8::from(ended.expect("a loop that can go on").outcome.end != windrow_core::End::Well)
+}
+
+/// The answer has a thread, which is still there when the spec comes.
+fn who_is_asked_as_it_boots_can_fork(bed: &Bed) {
+    let mut words = bed.act("questioned-root", &[]).into_iter();
+    let order = format!("start ask={}", Signal::USR1.as_raw());
+    let ended = bed.launch(words.next().expect("this program"), words).env(BOOT, order).start().finish();
+    ended.expect(0);
+}
+
+/// A root whose child, made by exec, forks one of its own.
+fn questioned_root(_: &[String]) -> u8 {
+    be_root(&program().levels(2), false, |actor: &Actor| {
+        let order = Order::entry("feel", "below").backend(Backend::Exec);
+        let felt = actor.nursery(|nursery| nursery.spawn(order)?.wait_gone())?.value;
+        assert_eq!(felt, Some("warm".into()));
+        Ok(Vec::new())
+    })
 }

@@ -31,7 +31,7 @@ use crate::rehearsal::rehearse;
 use crate::shell::{Alive, Asks, Meets, Recorder, Shared, Shell, Tree, Wreck};
 use crate::unix::exec::{ACTOR_VARIABLE, take_channel};
 use crate::unix::procfs;
-use crate::unix::template::{self, Newborn, Role, StartError, Template};
+use crate::unix::template::{self, Newborn, Role};
 
 /// A program of actors.
 #[derive(Clone, Default)]
@@ -231,19 +231,14 @@ impl Program {
         let wreck = Wreck(&shared);
         drive.until_run(&shared)?;
         rehearse();
-        let template = match Template::start(self.preload) {
-            Ok(Role::Actor(template)) => template,
-            Ok(Role::Newborn(newborn)) => {
+        let template = match Role::take(self.preload)? {
+            Role::Actor(template) => template,
+            Role::Newborn(newborn) => {
                 // What the root had open is closed here already; its numbers mean other things now.
                 std::mem::forget(wreck);
                 std::mem::forget((drive, shared, root, watch));
                 self.sit::<D>(Seat::born(newborn));
             }
-            // A program with threads gets a clean template by starting itself again.
-            Err(StartError::Threads) => {
-                Template::reexec().map_err(|error| io::Error::from_raw_os_error(error.errno))?
-            }
-            Err(StartError::Io(error)) => return Err(error),
         };
         _adopter = self.adopts.then(Adopter::begin).transpose()?;
         let notices = shared.drive(|shell| {
@@ -299,15 +294,15 @@ impl Program {
         let told = shared.drive(|shell| (shell.machine().levels(), shell.take_brief()));
         let (levels, brief) = told.unwrap_or_default();
         if levels > 0 {
-            match Template::start(self.preload.filter(|_| !forked)) {
-                Ok(Role::Actor(template)) => {
+            // Whoever has asked meanwhile how it is may still be told, by a thread.
+            match Role::take(self.preload.filter(|_| !forked))? {
+                Role::Actor(template) => {
                     shared.drive(|shell| shell.set_template(template)).transpose()?;
                 }
-                Ok(Role::Newborn(newborn)) => {
+                Role::Newborn(newborn) => {
                     std::mem::forget((drive, shared));
                     return Ok(Next::Seat(newborn));
                 }
-                Err(error) => return Err(io::Error::other(error)),
             }
         }
         drive.will_run()?;

@@ -21,6 +21,19 @@ pub enum Role {
     Newborn(Newborn),
 }
 
+impl Role {
+    /// Forks a template, or, in a process that has a second thread, makes one by [`Template::reexec`].
+    pub(crate) fn take(preload: Option<fn()>) -> io::Result<Self> {
+        match Template::start(preload) {
+            Ok(role) => Ok(role),
+            Err(StartError::Threads) => {
+                Template::reexec().map(Self::Actor).map_err(|error| io::Error::from_raw_os_error(error.errno))
+            }
+            Err(StartError::Io(error)) => Err(error),
+        }
+    }
+}
+
 /// What a forked child knows of itself.
 #[derive(Debug)]
 #[non_exhaustive]
