@@ -42,7 +42,7 @@ mod words;
 
 use crate::deadlines::Timer;
 use crate::state::State;
-use crate::{Event, Input, Instant, Life, Link, Message, Output, Payload, Reason, Refused, Stray};
+use crate::{Event, Input, Instant, Life, Link, Message, Output, Payload, Reason, Refused, ScopeId, Stray};
 
 /// Takes one input to the state that follows and emits what is to be done.
 pub(crate) fn step(
@@ -84,6 +84,11 @@ impl Step<'_> {
             || self.state.deadlines.at(Timer::Life).is_some()
         {
             return;
+        }
+        // Nothing was waited for before.
+        self.state.since = self.state.now;
+        if let Some(root) = self.state.scopes.get_mut(&ScopeId::ROOT) {
+            root.since = self.state.now;
         }
         if self.state.parent.is_none() {
             self.specified();

@@ -53,6 +53,14 @@ fn who_does_not_is_ready_with_its_spec() {
 }
 
 #[test]
+fn who_boots_waits_since_it_began() {
+    let mut story = Story { machine: Machine::new(Config::child(ME)).unwrap(), now: START };
+    story.give(Input::Tick);
+    let since: Vec<_> = story.machine.waits().map(|wait| wait.since).collect();
+    assert_eq!(since, [START]);
+}
+
+#[test]
 fn a_root_is_ready() {
     let mut story = Story::begin();
     assert_eq!(story.give(Input::Ready), []);
