@@ -57,7 +57,8 @@ const BRIEF_NUMBERS: usize = 128;
 /// Where the directory of the tree is, who its root is, and the key with which cards are made out for every door in it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place<'a> {
-    pub(crate) path: &'a str,
+    /// As the system has it, which need not be text.
+    pub(crate) path: &'a [u8],
     pub(crate) root: u64,
     pub(crate) key: &'a [u8],
 }

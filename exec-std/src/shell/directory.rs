@@ -3,7 +3,9 @@
 //! A tree that has a directory has a key as well, which every actor gets with its brief. The rule: a child stands on record
 //! before it is made, and until what it left there is cleared away.
 
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use windrow_core::ActorId;
@@ -38,13 +40,14 @@ impl Tree {
 
     /// Takes the place of a member that was told where the tree is.
     pub(crate) fn member(place: &Place<'_>) -> Option<Self> {
-        let (path, root, key) = (place.path.into(), ActorId(place.root), Key::from_bytes(place.key)?);
+        let (path, root) = (OsStr::from_bytes(place.path).into(), ActorId(place.root));
+        let key = Key::from_bytes(place.key)?;
         Some(Self { path, root, key, dir: None, lent: false })
     }
 
     /// Gives what a child is told. It goes over its channel, to which nobody else has the other end.
-    pub(crate) fn place<'a>(&'a self, key: &'a [u8]) -> Option<Place<'a>> {
-        Some(Place { path: self.path.to_str()?, root: self.root.0, key })
+    pub(crate) fn place<'a>(&'a self, key: &'a [u8]) -> Place<'a> {
+        Place { path: self.path.as_os_str().as_bytes(), root: self.root.0, key }
     }
 
     pub(crate) fn key(&self) -> impl std::ops::Deref<Target = Vec<u8>> + use<> {

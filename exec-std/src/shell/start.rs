@@ -136,7 +136,7 @@ impl<R: Reactor> Shell<R> {
         let name = clip(&order.name);
         let key = self.peers.tree.as_ref().map(Tree::key);
         let tree = self.peers.tree.as_ref().zip(key.as_ref());
-        let tree = tree.and_then(|(tree, key)| tree.place(key));
+        let tree = tree.map(|(tree, key)| tree.place(key));
         // Plain data always fits into a growing vector.
         let brief = Brief { name, entry, args, backend: self.backend, tree, shared: shared.len() };
         let brief = brief.encode().unwrap_or_default();

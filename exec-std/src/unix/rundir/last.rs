@@ -6,7 +6,9 @@
 //!
 //! It waits for nobody.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, readlinkat, unlinkat};
@@ -37,7 +39,7 @@ pub(crate) fn clear_place(place: &OwnedFd) -> Result<(), PlaceError> {
         return Ok(());
     }
     let path = readlinkat(CWD, &*link, Vec::new()).map_err(PlaceError::at(Path::new(&link)))?;
-    let path = Path::new(path.to_str().map_err(|_| PlaceError::new(Path::new(&link), Fault::NotPlain))?);
+    let path = Path::new(OsStr::from_bytes(path.to_bytes()));
     let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Err(PlaceError::new(path, Fault::NotPlain));
     };

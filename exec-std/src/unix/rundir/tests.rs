@@ -1,6 +1,8 @@
 //! How much is looked at to clear away after one process, in the directory of a tree of many.
 
 use std::cell::Cell;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 
 use super::record::Inode;
 use super::told::Told;
@@ -79,6 +81,17 @@ fn who_is_not_known_is_looked_for() {
     let looks = looks(|| assert_eq!(dir.clear_after(pid, None).unwrap(), []));
     assert!(looks > MANY, "{looks}");
     assert_eq!(names(&dir.0.dir).unwrap().len(), 1, "its own record");
+}
+
+/// Its root lives; whoever got as far as to see that has found the way.
+#[test]
+fn a_place_is_found_whose_path_is_no_text() {
+    let scratch = Scratch::new("windrow-no-text");
+    let base = scratch.0.join(OsStr::from_bytes(b"\xff"));
+    std::fs::create_dir(&base).unwrap();
+    let dir = RunDir::create(&base).unwrap();
+    let told = clear_place(&dir.place().unwrap()).unwrap_err();
+    assert!(matches!(told.fault, Fault::Living), "{told}");
 }
 
 /// The oldest end first, last and in between, and a name is made again and again.
