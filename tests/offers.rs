@@ -15,6 +15,7 @@ pub(crate) const MODULE: Module = Module {
         a_listener_that_goes_answers_who_waits_and_who_comes,
         who_ends_by_itself_is_gone_for_who_waits,
         a_concealed_service_is_called_no_more,
+        an_endpoint_is_served_in_one_way,
         a_service_that_has_no_room_is_not_there_in_part,
         as_many_calls_are_served_at_once_as_may_be_open,
         who_calls_most_leaves_room_for_others,
@@ -235,6 +236,30 @@ fn a_concealed_service_is_called_no_more<D: Drive>(bed: &Bed) {
             assert_eq!(kinds, [Kind::NoEndpoint]);
             actor.expose(&service())?;
             assert_eq!(nursery.run_in_actor(ASK, &())?.result()?, 2);
+            Ok(Vec::new())
+        })
+    }));
+}
+
+fn an_endpoint_is_served_in_one_way<D: Drive>(bed: &Bed) {
+    const ASK: Endpoint<(), u32> = Endpoint::new("ask");
+    let program = bed.program().task(ASK, |actor, ()| actor.parent().call(DOUBLE, &1));
+    well(&bed.run::<D>(&program, |actor: &Actor| {
+        let service = Service::new("doubles").on(DOUBLE, |_, number| Ok(2 * number));
+        let is_refused = |ended| matches!(ended, Err(Raised::Refused(Refused::Served)));
+        let listener = actor.listen(DOUBLE)?;
+        assert!(is_refused(actor.expose(&service)));
+        actor.conceal(&service);
+        actor.nursery(|nursery| {
+            let asked = nursery.run_in_actor(ASK, &())?;
+            listener.accept()?.0.finish(Ok(3));
+            assert_eq!(asked.result()?, 3, "the listener has the call");
+            drop(listener);
+            actor.expose(&service)?;
+            assert!(is_refused(actor.listen(DOUBLE).map(drop)));
+            assert_eq!(nursery.run_in_actor(ASK, &())?.result()?, 2, "the service has it");
+            actor.conceal(&service);
+            actor.listen(DOUBLE).map(drop)?;
             Ok(Vec::new())
         })
     }));

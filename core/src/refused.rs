@@ -55,6 +55,8 @@ pub enum Refused {
     Ready,
     /// The name is another's, as the registrar has answered.
     Taken(ActorId),
+    /// The endpoint is there, and its calls are taken up otherwise: by hand, or by a service.
+    Served,
 }
 
 impl fmt::Display for Refused {
@@ -91,6 +93,9 @@ impl fmt::Display for Refused {
                 f.write_str("the actor is ready: only one that says so itself may ask for more time")
             }
             Self::Taken(holder) => write!(f, "the name is taken, by {holder}"),
+            Self::Served => f.write_str(
+                "the calls of that endpoint are taken up otherwise: drop its listeners, or conceal its service, first",
+            ),
             Self::Pending => f.write_str("the same was asked, and is not answered yet"),
         }
     }

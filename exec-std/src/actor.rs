@@ -172,7 +172,8 @@ impl Actor {
     /// Lets others call the endpoints of a service, from now on.
     ///
     /// # Errors
-    /// - [`Raised::Refused`]: these are more endpoints than the actor may have, or one has no name.
+    /// - [`Raised::Refused`]: these are more endpoints than the actor may have, or one has no name, or its calls are taken up by
+    ///   [hand](Self::listen).
     /// - [`Raised::Cancelled`]: the actor has ended.
     pub fn expose(&self, service: &Service) -> Result<(), Raised> {
         self.ask(|shell| shell.expose(service))
@@ -184,11 +185,11 @@ impl Actor {
         self.tell(|shell| shell.conceal(service));
     }
 
-    /// Lets others call an endpoint, from now on, whose calls are taken up by hand and not by threads of their own. Of this and
-    /// [`expose`](Self::expose) with an endpoint of the same name, the later one has its calls.
+    /// Lets others call an endpoint, from now on, whose calls are taken up by hand and not by threads of their own. Several may
+    /// listen to one; the calls of one that is [exposed](Self::expose) are its service's.
     ///
     /// # Errors
-    /// The same as [`expose`](Self::expose).
+    /// The same as [`expose`](Self::expose); [`Raised::Refused`], if a service has the endpoint.
     pub fn listen<A, R, D>(&self, endpoint: Endpoint<A, R, D>) -> Result<Listener<A, R, D>, Raised>
     where
         A: DeserializeOwned,

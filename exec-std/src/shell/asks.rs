@@ -14,7 +14,6 @@ use super::{Shell, now};
 use crate::board::Failed;
 use crate::endpoint::{Service, too_long};
 use crate::failure::{Failure, Raised, counted};
-use crate::servers::Offer;
 use crate::slot::Slot;
 
 /// How many bytes may travel behind a word.
@@ -114,8 +113,9 @@ impl<R: Reactor> Asks for Shell<R> {
         let (mut fresh, mut handlers) = (Vec::new(), Vec::new());
         for (name, handler) in service.handlers() {
             let endpoint = self.names.intern(name);
-            let is_fresh = !self.is_exposed(endpoint);
-            if let Err(refused) = self.ask(Input::Expose { endpoint }) {
+            let is_fresh = !self.handlers.contains_key(&endpoint);
+            let is_by_hand = self.board.look().offered.contains_key(&endpoint);
+            if let Err(refused) = self.expose_unless(is_by_hand, endpoint) {
                 // Either all of a service is there, or nothing of it.
                 fresh.into_iter().for_each(|endpoint| self.tell(Input::Conceal { endpoint }));
                 return Err(refused);
@@ -129,21 +129,15 @@ impl<R: Reactor> Asks for Shell<R> {
 
     fn listen(&mut self, name: &str) -> Result<NameId, Refused> {
         let endpoint = self.names.intern(name);
-        self.ask(Input::Expose { endpoint })?;
-        self.handlers.remove(&endpoint);
+        self.expose_unless(self.handlers.contains_key(&endpoint), endpoint)?;
         self.board.look().offered.entry(endpoint).or_default().listeners += 1;
         Ok(endpoint)
     }
 
     fn unlisten(&mut self, endpoint: NameId) {
-        let left = self.board.look().stop_listening(endpoint);
-        let Some(left) = left else { return };
-        match self.handlers.get(&endpoint) {
-            // A service has the endpoint by now, and what waits for it.
-            Some(handler) => left.into_iter().for_each(|(context, args)| {
-                self.servers.offer(Offer { context, handler: Arc::clone(handler), args });
-            }),
-            None => self.tell(Input::Conceal { endpoint }),
+        let waiting = self.board.look().stop_listening(endpoint);
+        if waiting.is_some() {
+            self.tell(Input::Conceal { endpoint });
         }
     }
 
@@ -268,8 +262,9 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    fn is_exposed(&self, endpoint: NameId) -> bool {
-        self.handlers.contains_key(&endpoint) || self.board.look().offered.contains_key(&endpoint)
+    /// Lets others call an endpoint. One whose calls are taken up in another way stays as it is.
+    fn expose_unless(&mut self, is_served: bool, endpoint: NameId) -> Result<(), Refused> {
+        if is_served { Err(Refused::Served) } else { self.ask(Input::Expose { endpoint }) }
     }
 
     fn end_task(&mut self, task: TaskId, payload: Payload) {
