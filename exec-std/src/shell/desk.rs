@@ -161,6 +161,8 @@ impl<R: Reactor> Shared<R> {
         let mut guard = self.lock();
         self.wanted.store(false, Ordering::Relaxed);
         let turned = guard.as_mut().map(|shell| {
+            // A thread that panicked while it had it has not said that it has it no more.
+            shell.orders.lent = false;
             let turned = turn(shell);
             shell.slots.hand_over(awaited);
             turned
@@ -238,5 +240,25 @@ impl<R: Reactor> Shell<R> {
             self.asleep = None;
             self.company.mail.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use windrow_core::{Config, Limits};
+
+    use super::super::{Company, PollingReactor};
+    use super::*;
+
+    #[test]
+    fn who_panics_has_the_shell_no_more() {
+        let (config, company) = (Config::root(ActorId(1), 1, Limits::default()), Company::new().unwrap());
+        let shell = Shell::with(config, PollingReactor::default(), None, None, company).unwrap();
+        let shared = Shared::new(shell);
+        let panics = || shared.at(&mut |_| panic!("a recorder's"));
+        assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+        assert_eq!(shared.drive(|shell| shell.orders.lent), Some(false));
     }
 }
