@@ -148,8 +148,8 @@ mod tests {
         let elsewhere: Vec<_> = (0..1000).map(|_| Arc::<Slot>::default()).collect();
         elsewhere.iter().for_each(|slot| slots.watch(slot));
         for number in 0..1000 {
-            slots.open(ContextId::caller(Link::Parent, number), ScopeId(number.into()));
-            slots.cancel(ScopeId(number.into()));
+            slots.open(ContextId::caller(Link::Parent, number), ScopeId(number));
+            slots.cancel(ScopeId(number));
             slots.cancel(ScopeId::ROOT);
         }
         let mut awaited = Vec::new();
