@@ -47,14 +47,12 @@ impl Earlier {
 
     /// Lists all children but these.
     fn others(&self) -> io::Result<Vec<i32>> {
-        let mut children = procfs::children()?;
-        if !self.0.is_empty() {
-            let own = |pid: &i32| Stamp::of(*pid).map(|stamp| stamp.is_none_or(|stamp| !self.has(stamp)));
-            let own = children.iter().map(own).collect::<io::Result<Vec<_>>>()?;
-            let mut own = own.into_iter();
-            children.retain(|_| own.next() == Some(true));
+        let children = procfs::children()?;
+        if self.0.is_empty() {
+            return Ok(children);
         }
-        Ok(children)
+        let other = |pid| Ok(Stamp::of(pid)?.is_none_or(|stamp| !self.has(stamp)).then_some(pid));
+        children.into_iter().map(other).filter_map(Result::transpose).collect()
     }
 
     fn has(&self, stamp: Stamp) -> bool {
