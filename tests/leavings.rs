@@ -1,6 +1,8 @@
 //! What killed actors leave in the directory of their tree: whoever collects them clears it away.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
@@ -9,6 +11,7 @@ use windrow_core::{End, Kind};
 use windrow_std::unix::procfs;
 use windrow_std::{Actor, Backend, Drive, Failure, Notice, Order, Program, Raised};
 
+use crate::calls::well;
 use crate::harness::acts::be_root;
 use crate::harness::gate::knock;
 use crate::harness::{Bed, Module, by_each, driven, program as program_of_all, shell, soon, watch};
@@ -22,6 +25,7 @@ pub(crate) const MODULE: Module = Module {
         what_is_never_made_leaves_no_record,
         a_directory_that_stays_is_told_of,
         a_start_without_a_directory_says_so,
+        a_directory_whose_path_is_no_text_is_had_by_all,
     ],
     by_each: by_each![what_a_leaked_thread_has_goes_with_its_tree, a_killed_root_leaves_no_directory],
     entries: &[("ringkeeper", keeper), ("missing", missing), ("leaver", leaver), ("starter", starter)],
@@ -52,6 +56,17 @@ fn directory(base: &Path) -> BTreeSet<PathBuf> {
     let trees = below(base);
     assert_eq!(trees.len(), 1, "{trees:?}");
     trees.iter().flat_map(|tree| below(tree)).collect()
+}
+
+fn a_directory_whose_path_is_no_text_is_had_by_all<D: Drive>(bed: &Bed) {
+    let base = bed.path(".").join(OsStr::from_bytes(b"\xff"));
+    std::fs::create_dir(&base).expect("a base");
+    // A child that takes a name, and one below it that finds it.
+    well(&bed.run::<D>(&bed.program().levels(2).run_dir(&base), |actor: &Actor| {
+        actor.nursery(|nursery| nursery.spawn(Order::entry("holder", "the holder"))?.wait_gone())?;
+        Ok(Vec::new())
+    }));
+    assert_eq!(below(&base), BTreeSet::new());
 }
 
 fn what_a_killed_actor_leaves_goes_with_it<D: Drive>(bed: &Bed) {

@@ -1,7 +1,5 @@
 //! Finding each other by name: across the tree, and what becomes of a name when its holder ends, in order or not.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
 use std::sync::mpsc;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -25,7 +23,6 @@ pub(crate) const MODULE: Module = Module {
         what_has_no_name_can_not_be_called,
         names_that_are_given_back_are_forgotten,
         a_name_is_not_cut,
-        a_name_is_found_where_the_path_is_no_text,
         a_name_that_is_given_back_is_free,
         a_name_whose_socket_is_gone_is_forgotten,
         two_that_dial_each_other_at_once_both_reach,
@@ -83,15 +80,6 @@ fn holder(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
 fn seeker(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
     let (_, pid) = actor.wait_for(&String::from_utf8_lossy(args))?.call(RING, &String::new())?;
     Ok(pid.to_string().into_bytes())
-}
-
-fn a_name_is_found_where_the_path_is_no_text<D: Drive>(bed: &Bed) {
-    let base = bed.path(".").join(OsStr::from_bytes(b"\xff"));
-    std::fs::create_dir(&base).expect("a base");
-    well(&bed.run::<D>(&bed.program().levels(2).run_dir(base), |actor: &Actor| {
-        actor.nursery(|nursery| nursery.spawn(Order::entry("holder", "the holder"))?.wait_gone())?;
-        Ok(Vec::new())
-    }));
 }
 
 fn a_name_is_found_across_the_tree<D: Drive>(bed: &Bed) {
