@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 
 use windrow_core::{Kind, Reason};
-use windrow_std::{Actor, Drive, Endpoint, FromCaller, Order, Portal, Raised, Service, ToCaller};
+use windrow_std::{Actor, Drive, Endpoint, FromCaller, Order, Portal, Raised, Scope, Service, ToCaller};
 
 use crate::calls::{ECHO, FAIL, HOLD, WAIT, failure, well, with_desk};
 use crate::harness::{Bed, Module, driven};
@@ -17,6 +17,7 @@ pub(crate) const MODULE: Module = Module {
         a_kept_call_is_cancelled_where_it_is_kept,
         whoever_waits_at_a_kept_call_hears_of_its_cancellation,
         a_thread_of_a_call_hears_of_its_cancellation,
+        a_thread_in_a_shield_of_a_cancelled_call_goes_on,
         another_thread_cancels_either_end,
         a_cancellation_is_too_late_for_what_has_ended,
         an_error_of_a_cancelled_end_wins,
@@ -92,6 +93,8 @@ const KEEP: Endpoint<(), u32> = Endpoint::new("keep");
 const TRADE: Endpoint<bool, (), (FromCaller<u32>, ToCaller<u32>)> = Endpoint::new("trade");
 /// Has another thread read.
 const DELEGATE: Endpoint<(), (), FromCaller<u32>> = Endpoint::new("delegate");
+/// Is cancelled, and then has a thread send a last item.
+const PART: Endpoint<(), (), ToCaller<u32>> = Endpoint::new("part");
 
 fn quitter() -> Service {
     Service::new("quitter")
@@ -125,6 +128,13 @@ fn quitter() -> Service {
         .on(DELEGATE, |serving, ()| {
             let mut stream = serving.stream()?;
             std::thread::scope(|threads| threads.spawn(|| stream.recv().map(drop)).join().expect("a reader"))
+        })
+        .on(PART, |serving, ()| {
+            let mut stream = serving.stream()?;
+            assert!(serving.sleep_forever().is_err());
+            let shield = Scope::default().shield();
+            let sent = serving.threads_with(shield, |threads| threads.spawn(|| stream.send(&0))?.join());
+            sent.map_err(|raised| Raised::from(raised.to_string()))
         })
 }
 
@@ -209,6 +219,10 @@ fn kept_streams(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
         let cause = call.cancelled();
         assert_eq!(ended, Err(Raised::Cancelled(cause.ok_or("it is not cancelled")?)));
         assert_eq!(stream.recv().err(), ended.clone().err(), "it is told again");
+        if reads {
+            // What is left to do is done in a shield.
+            actor.nursery_with(Scope::default().shield(), |_| stream.send(&0))?;
+        }
         drop(stream);
         call.finish(ended);
     }
@@ -236,6 +250,18 @@ fn whoever_waits_at_a_kept_call_hears_of_its_cancellation<D: Drive>(bed: &Bed) {
 fn a_thread_of_a_call_hears_of_its_cancellation<D: Drive>(bed: &Bed) {
     with_quitter::<D>(bed, "quitter", |_, quitter| {
         quitter.context(DELEGATE, &(), |context| {
+            context.begun()?;
+            context.cancel();
+            assert!(context.result().is_err_and(|raised| raised.is_cancelled()));
+            Ok(())
+        })
+    });
+}
+
+/// A thread of a scope stands in all that its scope stands in.
+fn a_thread_in_a_shield_of_a_cancelled_call_goes_on<D: Drive>(bed: &Bed) {
+    with_quitter::<D>(bed, "quitter", |_, quitter| {
+        quitter.context(PART, &(), |context| {
             context.begun()?;
             context.cancel();
             assert!(context.result().is_err_and(|raised| raised.is_cancelled()));

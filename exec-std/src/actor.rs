@@ -186,7 +186,7 @@ impl Actor {
     }
 
     /// Lets others call an endpoint, from now on, whose calls are taken up by hand and not by threads of their own. Several may
-    /// listen to one; the calls of one that is [exposed](Self::expose) are its service's.
+    /// listen to one, and none to one that a service [has](Self::expose).
     ///
     /// # Errors
     /// The same as [`expose`](Self::expose); [`Raised::Refused`], if a service has the endpoint.
@@ -271,19 +271,26 @@ impl Actor {
     pub(crate) fn unheld<T>(&self, link: Link, said: Option<Result<T, Held>>) -> Result<Option<T>, Raised> {
         match said.unwrap_or(Err(Held::Refused(Refused::Ended))) {
             Ok(value) => Ok(Some(value)),
-            Err(Held::Congested) => self.wait_for_link(link, None).map(|()| None),
+            Err(Held::Congested) => self.wait_for_link(link, None, None).map(|()| None),
             Err(Held::TooLong(length)) => Err(too_long(length)),
             Err(Held::Refused(refused)) => self.answered(Err(refused)),
         }
     }
 
-    /// Waits until a channel's send buffer is short, or the time is over.
-    pub(crate) fn wait_for_link(&self, link: Link, until: Option<Instant>) -> Result<(), Raised> {
+    /// Waits until a channel's send buffer is short, or the time is over; or until this thread is cancelled, or the call that
+    /// is `served` here from outside.
+    pub(crate) fn wait_for_link(
+        &self,
+        link: Link,
+        until: Option<Instant>,
+        served: Option<ScopeId>,
+    ) -> Result<(), Raised> {
         let short = self.board.wait(until, |facts| {
             if !facts.congested.contains(&link) {
                 return Some(Ok(()));
             }
-            self.cancelled_by(facts).map(|cause| Err(Raised::Cancelled(cause)))
+            let of_call = || self.cancelled_outside(served?, facts);
+            self.cancelled_by(facts).or_else(of_call).map(|cause| Err(Raised::Cancelled(cause)))
         });
         short.unwrap_or_else(|| Err(self.unfound()))
     }

@@ -164,7 +164,7 @@ pub(crate) fn is_past(until: Option<Instant>) -> bool {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
-    use windrow_core::{Cause, Reason, TaskId};
+    use windrow_core::{Cause, Reason};
 
     use super::*;
 
@@ -206,15 +206,13 @@ mod tests {
                 let sleeper = threads.spawn(|| {
                     board.sleep(ScopeId::ROOT, None, |facts| {
                         asleep.store(true, Ordering::Relaxed);
-                        facts.tasks.get(&TaskId::MAIN).copied().flatten()
+                        facts.main
                     })
                 });
                 while !asleep.load(Ordering::Relaxed) {
                     std::thread::yield_now();
                 }
-                board.cancel(
-                    |facts| if is_end { facts.end() } else { facts.cancel_task(TaskId::MAIN, cause) },
-                );
+                board.cancel(|facts| if is_end { facts.end() } else { facts.cancel_main(cause) });
                 board.publish();
                 assert_eq!(sleeper.join().unwrap(), (!is_end).then_some(cause));
             });

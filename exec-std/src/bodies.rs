@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use windrow_core::{ActorId, Cause, End, Reason, ScopeId, TaskId};
+use windrow_core::{ActorId, Cause, End, Reason, ScopeId};
 
 use crate::actor::Actor;
 use crate::board::{Facts, Failed, ScopeFacts};
@@ -20,6 +20,17 @@ thread_local! {
     static BODIES: RefCell<Vec<(ActorId, ScopeId)>> = const { RefCell::new(Vec::new()) };
     /// The body that was last found not cancelled, and how many cancellations its actor had seen by then.
     static CLEAR: Cell<Option<(ActorId, ScopeId, u64)>> = const { Cell::new(None) };
+}
+
+/// The bodies that a thread was in when it started another.
+#[derive(Debug)]
+pub(crate) struct Bodies(Vec<(ActorId, ScopeId)>);
+
+impl Bodies {
+    /// Has this thread, which is in none, be in them as well.
+    pub(crate) fn enter(self) {
+        BODIES.set(self.0);
+    }
 }
 
 /// What a body gave: a value, or else the cancellation that it passed on, if it was one.
@@ -145,7 +156,7 @@ impl Actor {
     /// Says by what the present body of this thread is cancelled: the innermost nursery's state, or else the task's.
     pub(crate) fn cancelled_by(&self, facts: &Facts) -> Option<Cause> {
         match self.body() {
-            ScopeId::ROOT => facts.tasks.get(&TaskId::MAIN).copied().flatten(),
+            ScopeId::ROOT => facts.main,
             scope => facts.cancelled(scope),
         }
     }
@@ -168,6 +179,19 @@ impl Actor {
     /// Tells whether this thread is in the body of a scope of this actor's, however deep.
     pub(crate) fn is_in(&self, scope: ScopeId) -> bool {
         BODIES.with_borrow(|bodies| bodies.contains(&(self.id(), scope)))
+    }
+
+    /// Says by what a call is cancelled that this thread serves from outside of it: one that was taken up by hand, or is
+    /// served by a thread of `std` too. Who is in the call hears of it there, and in a shield nobody does.
+    pub(crate) fn cancelled_outside(&self, call: ScopeId, facts: &Facts) -> Option<Cause> {
+        let cause = facts.cancelled(call).filter(|_| !self.is_in(call))?;
+        let is_shield = |(actor, scope): &(ActorId, ScopeId)| *actor == self.id() && facts.is_shield(*scope);
+        BODIES.with_borrow(|bodies| !bodies.iter().any(is_shield)).then_some(cause)
+    }
+
+    /// Lists the bodies that this thread is in, for a thread that is to be in them too.
+    pub(crate) fn bodies() -> Bodies {
+        Bodies(BODIES.with_borrow(Clone::clone))
     }
 
     /// Gives the scope of the innermost body of this actor's that this thread is in.

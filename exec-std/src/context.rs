@@ -63,7 +63,7 @@ impl<'a> ContextEnd<'a> {
                 Some(Err(Held::Refused(Refused::ClosedContext))) => Some(Ok(false)),
                 begun => begun.map(|begun| begun.map(|()| true)),
             };
-            if let Some(begun) = self.actor.unheld(self.id.link, begun)? {
+            if let Some(begun) = self.unheld(begun)? {
                 keep_buffer(bytes);
                 return Ok(begun);
             }
@@ -94,17 +94,27 @@ impl<'a> ContextEnd<'a> {
         })
     }
 
+    /// Gives the answer to what was said, or `None` once it may be said again. See [`Actor::unheld`].
+    pub(crate) fn unheld<T>(&self, said: Option<Result<T, Held>>) -> Result<Option<T>, Raised> {
+        match said {
+            Some(Err(Held::Congested)) => {
+                self.actor.wait_for_link(self.id.link, None, self.served).map(|()| None)
+            }
+            said => self.actor.unheld(self.id.link, said),
+        }
+    }
+
     /// Fails if this thread is cancelled, or the call. See [`Actor::checkpoint_at`].
     pub(crate) fn checkpoint(&self) -> Result<(), Raised> {
         self.actor.checkpoint_at(&self.slot)?;
         self.cancelled_outside().map_or(Ok(()), |cause| Err(Raised::Cancelled(cause)))
     }
 
-    /// Says by what a call is cancelled that this thread serves and does not stand in, for it was taken up by hand or is
-    /// served by more than one thread. Who stands in it hears it there, unless in a shield.
+    /// Says by what a call is cancelled that this thread serves from outside of it.
     fn cancelled_outside(&self) -> Option<Cause> {
-        let call = self.served.filter(|scope| !self.actor.is_in(*scope))?;
-        self.actor.board().look().cancelled(call)
+        // Most are in it, which costs no lock.
+        let call = self.served.filter(|call| !self.actor.is_in(*call))?;
+        self.actor.cancelled_outside(call, &self.actor.board().look())
     }
 
     /// Says that there is room for what was taken.

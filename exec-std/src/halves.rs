@@ -55,7 +55,7 @@ impl<'a, Out> Sending<'a, Out> {
                     self.wait_for_room()?;
                 }
                 sent => {
-                    if let Some(sent) = self.end.actor.unheld(self.end.id.link, sent)? {
+                    if let Some(sent) = self.end.unheld(sent)? {
                         keep_buffer(bytes);
                         return Ok(sent);
                     }

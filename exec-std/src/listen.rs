@@ -100,7 +100,7 @@ impl<R, D: Dialogue> Call<R, D> {
     }
 
     /// Opens the stream, once. A first value that says nothing, as `()`, goes without saying; any other is told
-    /// [before](Self::begin).
+    /// [before](Self::begin). Whoever waits at it hears that the call is cancelled, wherever it stands but in a shield.
     ///
     /// # Errors
     /// The same as [`Serving::stream`](crate::Serving::stream).

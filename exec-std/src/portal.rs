@@ -251,7 +251,7 @@ impl Portal {
                     self.actor.ready_by(child, until)?;
                 }
                 (Some(Err(Held::Refused(Refused::ClosedLink))), None) => return Err(self.lost()),
-                (Some(Err(Held::Congested)), _) => self.actor.wait_for_link(self.link, until)?,
+                (Some(Err(Held::Congested)), _) => self.actor.wait_for_link(self.link, until, None)?,
                 (begun, _) => {
                     if let Some(begun) = self.actor.unheld(self.link, begun)? {
                         return Ok(begun);

@@ -25,8 +25,9 @@ use windrow_core::{End, Times};
 /// What an outer half hears that does not share the terminal's group: Ctrl-\ would end it before its inner one.
 const RELAYED: [Signal; 5] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::USR1, Signal::QUIT];
 
-/// How long an inner half may take that was told to leave at once: twice what its last words may wait for a reader.
-const LEAVING: Duration = Duration::from_secs(2);
+/// How long an inner half may take that was told to leave at once: longer than the teardown of a tree with the default
+/// times, for it may not have counted three.
+const LEAVING: Duration = Duration::from_secs(5);
 
 /// The pid of the outer half, in an inner one that shares the terminal's group with it.
 static OUTER: AtomicI32 = AtomicI32::new(0);
@@ -40,7 +41,8 @@ impl Sandwich {
     /// left is gone, and exits with its status. Returns in the inner half, which leads a group of its own.
     ///
     /// Signals that cancel are passed on to the inner half; SIGQUIT, which asks for the same end, as SIGTERM. One that is
-    /// stopped goes on when it is to be cancelled. One that is still there 2 s after the third signal is killed, and the
+    /// stopped goes on when it is to be cancelled. One that is still there 5 s after three signals, each more
+    /// than 100 ms after the one before, is killed, and the
     /// exit status is 130.
     ///
     /// Where the inner half is killed by signal n, that is told on standard error, and the exit status is 128 + n.
@@ -207,7 +209,8 @@ impl Outer {
     }
 }
 
-/// How often the inner half was asked to end. What comes within a hop is one action, as the machine counts it, or fewer.
+/// How often the inner half was asked to end. What comes within a hop of the one before is no further action: it may be the same
+/// one, told to a whole group.
 #[derive(Debug, Default)]
 struct Asked {
     actions: u32,

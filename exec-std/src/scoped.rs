@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 
-use windrow_core::ScopeId;
+use windrow_core::{ScopeId, TaskId};
 
 use crate::actor::Actor;
 use crate::bodies::Bodied;
@@ -25,6 +25,7 @@ pub struct Threads<'scope, 'env: 'scope> {
 /// A thread of a scope, for whoever waits for what it returns. To let go of it changes nothing.
 pub struct Thread<'env, T> {
     actor: &'env Actor,
+    task: TaskId,
     ended: Arc<Mutex<Option<Bodied<T>>>>,
 }
 
@@ -36,7 +37,7 @@ impl Actor {
     /// A thread that is started here stands in this scope, wherever the scope stands: in a nursery, a context, a call that is
     /// served. Every blocking call of ours on it ends early when the scope is cancelled. An error or a panic of the body, or of a
     /// thread, cancels the rest. A thread that is started by `std` alone stands in no such scope, and hears only of the
-    /// cancellation of the whole actor.
+    /// cancellation of the whole actor, and at the stream of a call that is served of the call's.
     ///
     /// ```no_run
     /// # use windrow_std::{Actor, Endpoint, Portal, Raised};
@@ -96,14 +97,15 @@ impl<'scope, 'env> Threads<'scope, 'env> {
         let Self { threads, actor, scope } = *self;
         let task = actor.ask(|shell| shell.start_task(scope))?;
         let ended = Arc::new(Mutex::new(None));
-        let tell = Arc::clone(&ended);
+        let (tell, around) = (Arc::clone(&ended), Actor::bodies());
         let run = move || {
+            around.enter();
             let bodied = actor.run_body(scope, work);
             *tell.lock().unwrap_or_else(PoisonError::into_inner) = Some(bodied);
             actor.tell(|shell| shell.task_ended(task));
         };
         match Builder::new().spawn_scoped(threads, run) {
-            Ok(_) => Ok(Thread { actor, ended }),
+            Ok(_) => Ok(Thread { actor, task, ended }),
             Err(error) => {
                 actor.tell(|shell| shell.task_ended(task));
                 Err(error.into())
@@ -128,7 +130,11 @@ impl<T> Thread<'_, T> {
             if let Some(cause) = self.actor.cancelled_by(facts) {
                 return Some(Err(Some(cause)));
             }
-            self.ended.lock().unwrap_or_else(PoisonError::into_inner).take()
+            let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if ended.is_none() {
+                facts.join(self.task);
+            }
+            ended
         });
         ended.unwrap_or(Err(None)).map_err(|cause| self.actor.passed_on(cause))
     }

@@ -119,7 +119,8 @@ impl World<'_> {
             print,
             checked,
             begun: false,
-            moved: false,
+            // What does not survive its encoding is told with the rest of the moment.
+            moved: self.codes.is_some() && print.is_none(),
             released: false,
             template: None,
             ordered: false,

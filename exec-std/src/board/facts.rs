@@ -15,7 +15,10 @@ use crate::failure::Failure;
 /// Facts for user threads.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    pub(crate) tasks: BTreeMap<TaskId, Option<Cause>>,
+    /// By what the main task is cancelled, if it is.
+    pub(crate) main: Option<Cause>,
+    /// The tasks for whose ends somebody waits.
+    joined: BTreeSet<TaskId>,
     pub(crate) scopes: BTreeMap<ScopeId, ScopeFacts>,
     pub(crate) children: BTreeMap<ActorId, ChildFacts>,
     /// Children that are gone and that nobody holds, whose last words may be asked for until their nursery has closed.
@@ -55,10 +58,28 @@ impl Facts {
         self.scopes.get(&scope)?.cancelled
     }
 
-    /// Says by what the main task is cancelled, in whose scope whatever is in no other stands.
-    pub(crate) fn cancel_task(&mut self, task: TaskId, cause: Cause) {
-        self.tasks.insert(task, Some(cause));
+    /// Says by what the main task is cancelled, and whatever stands in no scope.
+    pub(crate) fn cancel_main(&mut self, cause: Cause) {
+        self.main = Some(cause);
         self.stir(ScopeId::ROOT);
+    }
+
+    /// Has the end of a task wake whoever waits.
+    pub(crate) fn join(&mut self, task: TaskId) {
+        self.joined.insert(task);
+    }
+
+    /// A task is over. Gives whether somebody waits for that.
+    pub(crate) fn end_task(&mut self, task: TaskId) -> bool {
+        if task == TaskId::MAIN {
+            self.main = None;
+        }
+        self.joined.remove(&task)
+    }
+
+    /// Tells whether a scope is a shield.
+    pub(crate) fn is_shield(&self, scope: ScopeId) -> bool {
+        self.scopes.get(&scope).is_some_and(|scope| scope.shield)
     }
 
     /// Says by what a scope is cancelled.
@@ -112,8 +133,8 @@ impl Facts {
         }
     }
 
-    /// Forgets whoever was kept for the reports of a scope that goes on as if nothing had happened: none of them failed it.
-    /// Not those of the present turn, for its end may be told later than theirs.
+    /// Forgets whoever was kept for the reports of a scope that goes on as if nothing had happened: none of them failed it. Of
+    /// the one that goes now that is told only after it has gone.
     fn forgive(&mut self, scope: ScopeId) {
         if self.scopes.get(&scope).is_some_and(|scope| scope.cancelled.is_none() && !scope.left) {
             for child in self.mourned.remove(&scope).unwrap_or_default() {
@@ -184,10 +205,17 @@ pub(crate) struct ScopeFacts {
     pub(crate) raised: Vec<Failure>,
     pub(crate) closed: Option<End>,
     pub(crate) lost: u32,
+    shield: bool,
     /// Its body is over.
     left: bool,
     /// Its owner waits for it to close.
     pub(crate) awaited: bool,
+}
+
+impl ScopeFacts {
+    pub(crate) fn new(shield: bool) -> Self {
+        Self { shield, ..Self::default() }
+    }
 }
 
 /// What is known of one child.

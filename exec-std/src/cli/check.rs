@@ -74,9 +74,10 @@ pub(crate) fn room<D: Drive>() -> Result<(), Refusal> {
     let stdin = std::io::stdin();
     let taken: std::io::Result<Vec<_>> = (0..needed).map(|_| stdin.as_fd().try_clone_to_owned()).collect();
     taken.map(drop).map_err(|error| {
-        Refusal::new(format!("a command needs {needed} descriptors besides those that are open"), OURS)
-            .because(error)
-            .hint("raise `ulimit -n`")
+        let of_process = error.raw_os_error() == Some(libc::EMFILE);
+        let told = format!("a command needs {needed} descriptors besides those that are open");
+        let refusal = Refusal::new(told, OURS).because(error);
+        if of_process { refusal.hint("raise `ulimit -n`") } else { refusal }
     })
 }
 

@@ -119,6 +119,7 @@ fn not_executed(name: &str, errno: i32) -> Refusal {
 
 fn hint(name: &str, errno: i32) -> Option<&'static str> {
     let path = Path::new(name);
+    let is_looked_up = !name.contains('/');
     let is_plain =
         || path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 == 0);
     Some(match errno {
@@ -126,10 +127,10 @@ fn hint(name: &str, errno: i32) -> Option<&'static str> {
         libc::EAGAIN => "is `ulimit -u` reached? it counts the threads of all that the user runs",
         libc::EMFILE => "raise `ulimit -n`",
         libc::ENOENT if name.is_empty() => "is it a variable that is not set?",
-        libc::ENOENT if !name.contains('/') => "is it in PATH?",
+        libc::ENOENT if is_looked_up => "is it in PATH?",
         libc::ENOENT if path.exists() => "it is there: is the interpreter that it names?",
-        libc::EACCES if path.is_dir() => "it is a directory",
-        libc::EACCES if name.contains('/') && is_plain() => "`chmod +x` makes a file executable",
+        libc::EACCES if path.is_dir() && !is_looked_up => "it is a directory",
+        libc::EACCES if !is_looked_up && is_plain() => "`chmod +x` makes a file executable",
         _ => return None,
     })
 }

@@ -132,7 +132,7 @@ impl Refusal {
 pub fn main<D: Drive>() -> ExitCode {
     // A process of a tree has no arguments of its own to read.
     tree::program(0).take_seat::<D>();
-    let ended = match parsed::<Cli>(is_run()).verb {
+    let ended = match parsed::<Cli>(is_run().then_some("run ")).verb {
         Verb::Run(run) => return run_with::<D>(&run),
         Verb::Sim(sim) => sim.run(),
         Verb::Hunt(hunt) => hunt.run(),
@@ -144,7 +144,7 @@ pub fn main<D: Drive>() -> ExitCode {
 /// Runs what `windrow run` runs, with a loop of one's choice and the arguments of `run` alone.
 pub fn tree<D: Drive>() -> ExitCode {
     tree::program(0).take_seat::<D>();
-    run_with::<D>(&parsed::<Tree>(true).run)
+    run_with::<D>(&parsed::<Tree>(Some("")).run)
 }
 
 #[derive(Debug, Parser)]
@@ -159,15 +159,15 @@ fn is_run() -> bool {
     std::env::args_os().nth(1).is_some_and(|verb| verb == "run")
 }
 
-/// Reads the arguments. Where a command can stand, one without its `--` is told what it lacks.
-fn parsed<P: Parser>(takes_command: bool) -> P {
+/// Reads the arguments. Where a command can stand, one without its `--` is told what it lacks after what stands before that.
+fn parsed<P: Parser>(command: Option<&str>) -> P {
     P::try_parse().unwrap_or_else(|mut error| {
         let word = match error.get(ContextKind::InvalidArg) {
             Some(ContextValue::String(word)) if error.kind() == ErrorKind::UnknownArgument => word,
             _ => error.exit(),
         };
-        if takes_command && !word.starts_with('-') {
-            let tip = format!("a command comes after `--`: `run -- {word}`");
+        if let Some(before) = command.filter(|_| !word.starts_with('-')) {
+            let tip = format!("a command comes after `--`: `{before}-- {word}`");
             let tip = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
             error.insert(ContextKind::Suggested, tip);
         }

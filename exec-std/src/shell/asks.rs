@@ -11,7 +11,7 @@ use windrow_core::{
 use super::desk::{Asks, Held, Ordered};
 use super::reactor::Reactor;
 use super::{Shell, now};
-use crate::board::Failed;
+use crate::board::{Failed, ScopeFacts};
 use crate::endpoint::{Service, too_long};
 use crate::failure::{Failure, Raised, counted};
 use crate::slot::Slot;
@@ -44,7 +44,7 @@ impl<R: Reactor> Asks for Shell<R> {
         let deadline = timeout.map(|timeout| now.after(timeout));
         self.ask(Input::OpenScope { scope, parent, shield, deadline })?;
         self.last.scope += 1;
-        self.board.look().scopes.insert(scope, Default::default());
+        self.board.look().scopes.insert(scope, ScopeFacts::new(shield));
         Ok(scope)
     }
 
@@ -269,7 +269,7 @@ impl<R: Reactor> Shell<R> {
 
     fn end_task(&mut self, task: TaskId, payload: Payload) {
         self.tell(Input::TaskEnded { task, payload });
-        self.board.look().tasks.remove(&task);
+        self.board.write_if_awaited(|facts| facts.end_task(task));
     }
 
     /// Checks that bytes fit into a frame, and the frame into the channel's send buffer.

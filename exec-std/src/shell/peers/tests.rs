@@ -21,7 +21,7 @@ fn a_guest_who_comes_in_does_not_move_the_clock_of_the_turn() {
     let (config, company) = (Config::root(ROOT_ID, 1, Limits::default()), Company::new().unwrap());
     let mut shell = Shell::with(config, PollingReactor::default(), None, None, company).unwrap();
     shell.peers.tree = Some(Tree::create(&scratch.0, ROOT_ID).unwrap());
-    let address = shell.address().unwrap();
+    let address = shell.address(TURN).unwrap();
     shell.set_recorder(Some(|record| RECORDS.with_borrow_mut(|records| records.push(record.clone()))));
     let tree = shell.peers.tree.as_mut().unwrap();
     let card = tree.key.card(2, &address).unwrap();
