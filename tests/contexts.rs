@@ -1,6 +1,7 @@
 //! Contexts: two linked ends, and what each of them hears of the other's.
 
 use std::sync::Barrier;
+use std::time::Duration;
 
 use windrow_core::{Kind, Reason};
 use windrow_std::{Actor, Drive, Endpoint, FromCaller, Order, Portal, Raised, Scope, Service, ToCaller};
@@ -93,8 +94,8 @@ const KEEP: Endpoint<(), u32> = Endpoint::new("keep");
 const TRADE: Endpoint<bool, (), (FromCaller<u32>, ToCaller<u32>)> = Endpoint::new("trade");
 /// Has another thread read.
 const DELEGATE: Endpoint<(), (), FromCaller<u32>> = Endpoint::new("delegate");
-/// Is cancelled, and then has a thread send a last item.
-const PART: Endpoint<(), (), ToCaller<u32>> = Endpoint::new("part");
+/// Is cancelled, and then has a thread read what came before.
+const PART: Endpoint<(), (), FromCaller<u32>> = Endpoint::new("part");
 
 fn quitter() -> Service {
     Service::new("quitter")
@@ -133,8 +134,9 @@ fn quitter() -> Service {
             let mut stream = serving.stream()?;
             assert!(serving.sleep_forever().is_err());
             let shield = Scope::default().shield();
-            let sent = serving.threads_with(shield, |threads| threads.spawn(|| stream.send(&0))?.join());
-            sent.map_err(|raised| Raised::from(raised.to_string()))
+            let last = serving.threads_with(shield, |threads| threads.spawn(|| stream.recv())?.join());
+            assert_eq!(last, Ok(Some(7)));
+            Ok(())
         })
 }
 
@@ -214,15 +216,16 @@ fn kept_streams(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
     loop {
         let (call, reads) = calls.accept()?;
         let mut stream = call.stream()?;
+        stream.send(&0)?;
         let ended =
             if reads { stream.recv().map(drop) } else { (0..).try_for_each(|item| stream.send(&item)) };
         let cause = call.cancelled();
         assert_eq!(ended, Err(Raised::Cancelled(cause.ok_or("it is not cancelled")?)));
         assert_eq!(stream.recv().err(), ended.clone().err(), "it is told again");
-        if reads {
-            // What is left to do is done in a shield.
-            actor.nursery_with(Scope::default().shield(), |_| stream.send(&0))?;
-        }
+        // What is left to do is done in a shield.
+        let held =
+            actor.nursery_with(Scope::default().shield(), |_| Ok(stream.recv_timeout(Duration::ZERO)))?;
+        assert_eq!(held, Err(Raised::TimedOut));
         drop(stream);
         call.finish(ended);
     }
@@ -236,7 +239,8 @@ fn whoever_waits_at_a_kept_call_hears_of_its_cancellation<D: Drive>(bed: &Bed) {
         }
         for reads in [true, false] {
             keeper.context(TRADE, &reads, |context| {
-                context.begun()?;
+                let mut stream = context.stream()?;
+                assert_eq!(stream.recv()?, Some(0), "it is up to it");
                 context.cancel();
                 assert!(context.result().is_err_and(|raised| raised.is_cancelled()));
                 Ok(())
@@ -262,7 +266,7 @@ fn a_thread_of_a_call_hears_of_its_cancellation<D: Drive>(bed: &Bed) {
 fn a_thread_in_a_shield_of_a_cancelled_call_goes_on<D: Drive>(bed: &Bed) {
     with_quitter::<D>(bed, "quitter", |_, quitter| {
         quitter.context(PART, &(), |context| {
-            context.begun()?;
+            context.stream()?.send(&7)?;
             context.cancel();
             assert!(context.result().is_err_and(|raised| raised.is_cancelled()));
             Ok(())

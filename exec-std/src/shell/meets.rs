@@ -6,10 +6,10 @@ use std::io;
 
 use windrow_core::{ActorId, Input, Link, Output, PeerId, Refused};
 
-use super::{Shell, now};
 use super::desk::Held;
 use super::directory::Tree;
 use super::reactor::Reactor;
+use super::{Shell, now};
 use crate::board::{Answered, Named};
 use crate::unix::rundir::RunDir;
 
