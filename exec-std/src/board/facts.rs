@@ -133,8 +133,8 @@ impl Facts {
         }
     }
 
-    /// Forgets whoever was kept for the reports of a scope that goes on as if nothing had happened: none of them failed it. Of
-    /// the one that goes now that is told only after it has gone.
+    /// Forgets whoever was kept for the reports of a scope that goes on as if nothing had happened: none of them failed it.
+    /// Whether the one did that goes now may be told after it has gone, so it is added later.
     fn forgive(&mut self, scope: ScopeId) {
         if self.scopes.get(&scope).is_some_and(|scope| scope.cancelled.is_none() && !scope.left) {
             for child in self.mourned.remove(&scope).unwrap_or_default() {
@@ -160,14 +160,15 @@ impl Facts {
         scope.awaited
     }
 
-    /// Lets one who took calls up go. Gives the calls that wait if it was the last.
-    pub(crate) fn stop_listening(&mut self, endpoint: NameId) -> Option<BTreeMap<ContextId, Vec<u8>>> {
-        let offered = self.offered.get_mut(&endpoint)?;
+    /// Lets one who took calls up go. Tells whether it was the last.
+    pub(crate) fn stop_listening(&mut self, endpoint: NameId) -> bool {
+        let Some(offered) = self.offered.get_mut(&endpoint) else { return false };
         offered.listeners = offered.listeners.saturating_sub(1);
-        if offered.listeners > 0 {
-            return None;
+        let was_last = offered.listeners == 0;
+        if was_last {
+            self.offered.remove(&endpoint);
         }
-        self.offered.remove(&endpoint).map(|offered| offered.calls)
+        was_last
     }
 
     /// Takes what is known of a scope once it has closed.

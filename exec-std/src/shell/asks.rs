@@ -135,8 +135,8 @@ impl<R: Reactor> Asks for Shell<R> {
     }
 
     fn unlisten(&mut self, endpoint: NameId) {
-        let waiting = self.board.look().stop_listening(endpoint);
-        if waiting.is_some() {
+        let was_last = self.board.look().stop_listening(endpoint);
+        if was_last {
             self.tell(Input::Conceal { endpoint });
         }
     }
