@@ -119,7 +119,7 @@ fn not_executed(name: &str, errno: i32) -> Refusal {
 
 fn hint(name: &str, errno: i32) -> Option<&'static str> {
     let path = Path::new(name);
-    let is_looked_up = !name.contains('/');
+    let is_looked_up = !name.contains('/') && ![".", ".."].contains(&name);
     let is_plain =
         || path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 == 0);
     Some(match errno {
