@@ -132,10 +132,7 @@ impl Left {
                 return say(format_args!("caused by: {why}"));
             }
         };
-        match pids.iter().map(|pid| 1 + below(*pid)).sum::<usize>() {
-            0 | 1 => say(format_args!("error: 1 process is left")),
-            count => say(format_args!("error: {count} processes are left")),
-        }
+        say(format_args!("error: {}", counted(pids.iter().map(|pid| 1 + below(*pid)).sum())));
         for pid in pids {
             tell_of(*pid);
         }
@@ -156,6 +153,11 @@ fn tell_of(pid: i32) {
         0 => say(format_args!("  ! {name} (pid {pid}) {how}")),
         count => say(format_args!("  ! {name} (pid {pid}) {how}, and {count} below it")),
     }
+}
+
+/// Says that so many are left, of whom there is at least one.
+pub(crate) fn counted(left: usize) -> String {
+    if left > 1 { format!("{left} processes are left") } else { String::from("1 process is left") }
 }
 
 /// Counts who is below a process, as far as can be seen.

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::shell::Ended;
-use crate::sweep::Left;
+use crate::sweep::{Left, counted};
 use crate::unix::procfs;
 use crate::unix::stdio::Source;
 use crate::{Actor, Backend, Drive, Order, Sandwich};
@@ -66,8 +66,7 @@ fn tells_of_left() -> bool {
     match procfs::descendants(getpid().as_raw_pid(), usize::MAX, &mut found) {
         Err(why) => Left::Unseen(why.to_string()).tell(),
         Ok(_) if found.is_empty() => return false,
-        Ok(_) if found.len() == 1 => say(format_args!("error: 1 process is left")),
-        Ok(_) => say(format_args!("error: {} processes are left", found.len())),
+        Ok(_) => say(format_args!("error: {}", counted(found.len()))),
     }
     true
 }

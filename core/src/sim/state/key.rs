@@ -52,8 +52,6 @@ pub(crate) struct Key {
     now: Instant,
     /// Whether the next number is a point in time.
     instant: bool,
-    /// Room for the names of processes.
-    names: Vec<u64>,
 }
 
 impl Key {
@@ -61,17 +59,6 @@ impl Key {
     pub(super) fn begin(&mut self, now: Instant) {
         self.now = now;
         self.times.clear();
-    }
-
-    /// Lends room for the names of processes, until that is [kept](Self::keep_room) for the next key.
-    pub(super) fn room(&mut self) -> Vec<u64> {
-        core::mem::take(&mut self.names)
-    }
-
-    /// Keeps the room that was lent.
-    pub(super) fn keep_room(&mut self, mut names: Vec<u64>) {
-        names.clear();
-        self.names = names;
     }
 
     /// Takes in a number.

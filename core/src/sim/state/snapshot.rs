@@ -19,7 +19,7 @@ impl World<'_> {
     /// Gives the key of the world as it is, made in the room of an earlier one.
     pub(crate) fn key(&self, key: &mut Key) -> u128 {
         key.begin(self.now);
-        let names = self.names(key.room());
+        let names = self.names();
         for node in 0..self.actors.len() {
             conduct_key(key, &self.conducts[node]);
             self.actor_key(key, &names, node);
@@ -52,14 +52,14 @@ impl World<'_> {
         if oracle.calls.is_kept {
             key.data(&oracle.calls);
         }
-        key.keep_room(names);
         key.finish()
     }
 
     /// Names each process by its place in the tree; what nobody told of by its number among its like.
-    fn names(&self, mut names: Vec<u64>) -> Vec<u64> {
+    fn names(&self) -> Vec<u64> {
         let nodes = self.actors.len() as u64;
         let mut leavings = 0;
+        let mut names = Vec::with_capacity(self.kernel.all().len() + 1);
         names.push(INIT as u64);
         names.extend(self.kernel.all().map(|(_, process)| match process.what {
             What::Init => INIT as u64,
