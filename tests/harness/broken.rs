@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use libtest_mimic::{Failed, Trial};
 use windrow_core::Defect;
 
-use super::{Case, Module, cases_of, skip, warden};
+use super::{Case, Module, cases_of, pulse, skip, warden};
 
 /// A defect, and the case that fails with it.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct Broken {
 pub(super) fn trials(modules: &'static [Module], table: &'static [Broken]) -> impl Iterator<Item = Trial> {
     let rows = table.iter().map(|row| {
         let name = format!("broken::{}::{}", row.defect.name(), row.case);
-        Trial::test(name, || try_without_its_rule(row))
+        Trial::test(name.clone(), move || pulse::judge(&name, || try_without_its_rule(row)))
     });
     rows.chain([Trial::test("broken::every_defect_of_a_shell_has_its_row", move || {
         check_table(modules, table)

@@ -54,6 +54,11 @@
 //! Where the process may not do what a case takes, the case says so with [`skipped`] and goes on to its end. It exits with
 //! 77, and the runner lists it after all others.
 //!
+//! # A case that was not run
+//!
+//! Where a processor ran nothing for 200 ms while a case was played and failed, what follows from that can't be told from a
+//! fault: the case is played again, up to twice, and the runner lists it with what had failed.
+//!
 //! # A case that must fail
 //!
 //! Where a rule of the shell stands, a defect takes it out, and a case fails with it: a row of the table in `broken.rs`, which
@@ -66,6 +71,7 @@ mod broken;
 pub(crate) mod dump;
 pub(crate) mod gate;
 pub(crate) mod pty;
+mod pulse;
 mod runner;
 pub(crate) mod running;
 pub(crate) mod shell;

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use super::{Broken, Case, Module, broken, cases_of, skip};
+use super::{Broken, Case, Module, broken, cases_of, pulse, skip};
 
 pub(super) fn run(modules: &'static [Module], table: &'static [Broken]) -> ExitCode {
     let arguments = Arguments::from_args();
@@ -18,9 +18,12 @@ pub(super) fn run(modules: &'static [Module], table: &'static [Broken]) -> ExitC
         eprintln!("error: the programs that the cases start can't be built\ncaused by: {error}");
         return ExitCode::FAILURE;
     }
-    let trials = cases_of(modules).map(|case| Trial::test(case.name, || try_case(case)));
+    pulse::start();
+    let trials =
+        cases_of(modules).map(|case| Trial::test(case.name, || pulse::judge(case.name, || try_case(case))));
     let ended = libtest_mimic::run(&arguments, trials.chain(broken::trials(modules, table)).collect());
     skip::tell();
+    pulse::tell();
     ended.exit_code()
 }
 
