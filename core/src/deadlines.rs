@@ -49,6 +49,9 @@ pub(crate) struct Deadlines {
     free: Vec<usize>,
 }
 
+/// So many timers have room from the first one on: an actor with few children has no more.
+const FEW: usize = 8;
+
 /// When, who, and the slot.
 type Entry = (Instant, Timer, usize);
 
@@ -97,9 +100,14 @@ impl Deadlines {
         let place = self.heap.len();
         let slot = self.free.pop().unwrap_or(self.places.len());
         if slot == self.places.len() {
+            if slot == self.places.capacity() {
+                let more = slot.max(FEW);
+                self.heap.reserve(more);
+                self.places.reserve(more);
+                // Room for the day on which all are forgotten, so that a teardown allocates nothing here.
+                self.free.reserve(self.places.capacity());
+            }
             self.places.push(place);
-            // Room for the day on which all are forgotten, so that a teardown allocates nothing here.
-            self.free.reserve(self.places.len());
         }
         self.heap.push((Instant::MAX, timer, slot));
         self.slots.insert(timer, slot);

@@ -31,6 +31,12 @@ pub(super) struct Agenda {
 copied!(Agenda: order, events, free, made, kept);
 
 impl Agenda {
+    /// Begins with room for so many events.
+    pub(super) fn with_room(events: usize) -> Self {
+        let (order, events) = (Vec::with_capacity(events), Vec::with_capacity(events));
+        Self { order, events, ..Self::default() }
+    }
+
     /// Adds an event.
     pub(super) fn add(&mut self, when: Instant, event: Event) {
         self.made += 1;
@@ -86,12 +92,12 @@ impl Agenda {
     }
 
     /// Takes the first event, or that of another target at the same time.
-    pub(super) fn take(&mut self, choices: &mut Choices) -> Option<Event> {
+    pub(super) fn take(&mut self, choices: &mut Choices) -> Option<&Event> {
         let first = self.first()?;
         if self.order.len().checked_sub(2).is_none_or(|next| self.order[next].0 != first) {
             let (.., slot) = self.order.pop()?;
             self.free.push(slot);
-            return Some(self.events[slot]);
+            return self.events.get(slot);
         }
         let mut targets = [0; CHOICES];
         let mut places = [self.order.len() - 1; CHOICES];
@@ -111,6 +117,6 @@ impl Agenda {
         let taken = choices.choose(Source::Order, count as u32) as usize;
         let (_, _, slot) = self.order.remove(places[taken]);
         self.free.push(slot);
-        Some(self.events[slot])
+        self.events.get(slot)
     }
 }

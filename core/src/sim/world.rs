@@ -160,7 +160,7 @@ impl<'a> World<'a> {
             reported: Vec::new(),
             signals: 0,
             struck: false,
-            agenda: Agenda::default(),
+            agenda: Agenda::with_room(4 * nodes),
             outputs: Vec::new(),
             bytes: Vec::with_capacity(512),
             codes: None,
@@ -198,13 +198,13 @@ impl<'a> World<'a> {
             return Ok(true);
         }
         if self.agenda.first().is_some_and(|when| when <= self.now)
-            && let Some(event) = self.agenda.take(&mut self.choices)
+            && let Some(&event) = self.agenda.take(&mut self.choices)
         {
             self.name_choice(format_args!("{event} comes first"));
             self.happen(&event)?;
             return Ok(true);
         }
-        let timeout = (0..self.actors.len()).filter_map(|node| self.timeout(node)).min();
+        let timeout = self.first_timeout();
         if timeout.is_some_and(|when| when <= self.now) {
             self.tick()?;
             return Ok(true);
@@ -227,7 +227,12 @@ impl<'a> World<'a> {
 
     /// Gives a tick to one of the actors that are due.
     fn tick(&mut self) -> Result<(), Violation> {
-        let is_due = |node: &usize| self.timeout(*node).is_some_and(|when| when <= self.now);
+        let is_due = |node: &usize| {
+            let actor = self.actors[*node].as_ref();
+            actor.is_some_and(|actor| {
+                actor.machine.poll_timeout().is_some_and(|at| at <= self.now) && self.can_step(actor)
+            })
+        };
         let due: Vec<usize> = (0..self.actors.len()).filter(is_due).collect();
         let taken = self.choices.choose(Source::Order, u32::try_from(due.len()).unwrap_or(1)) as usize;
         self.name_choice(format_args!("the tick of {} comes first", id(due[taken])));
@@ -235,13 +240,23 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Gives when an actor that can step wants its tick.
-    fn timeout(&self, node: usize) -> Option<Instant> {
-        let actor = self.actors[node].as_ref()?;
-        if !actor.begun || !self.kernel.at(actor.pid).runs() {
-            return None;
+    /// Gives when the first of the actors that can step wants its tick. Most want it later than another: those are not asked
+    /// whether they can.
+    fn first_timeout(&self) -> Option<Instant> {
+        let mut first = None;
+        for actor in self.actors.iter().flatten() {
+            let timeout = actor.machine.poll_timeout();
+            let sooner = timeout.is_some_and(|at| first.is_none_or(|first| at < first));
+            if sooner && self.can_step(actor) {
+                first = timeout;
+            }
         }
-        actor.machine.poll_timeout()
+        first
+    }
+
+    /// Tells whether an actor's driver has begun and has its turns.
+    fn can_step(&self, actor: &Actor) -> bool {
+        actor.begun && self.kernel.at(actor.pid).runs()
     }
 
     fn happen(&mut self, event: &Event) -> Result<(), Violation> {

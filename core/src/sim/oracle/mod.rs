@@ -250,8 +250,7 @@ fn check_late(world: &mut World<'_>, node: usize) -> Result<(), Violation> {
     }
     let began = *world.oracle.began[node].get_or_insert(now);
     let (taken, bound) = (now.since(began), actor.machine.teardown_bound());
-    let share = taken.as_nanos() * 1000 / bound.as_nanos().max(1);
-    world.oracle.fullest = world.oracle.fullest.max(share as u64);
+    world.oracle.fill(taken, bound);
     if taken > bound.saturating_add(world.oracle.idle) {
         let text = format_args!("{} is {taken:?} in its teardown, bound {bound:?}", id(node));
         return Err(Violation::told(Promise::Late, now, text));
@@ -263,6 +262,15 @@ impl Oracle {
     /// Tells whether nobody misbehaves and nobody was stopped before it was ready: then no rung is taken.
     pub(super) fn is_healthy(&self) -> bool {
         self.healthy && !self.rushed.contains(&true)
+    }
+
+    /// Remembers the longest teardown, as the part of its bound that it has taken.
+    fn fill(&mut self, taken: Duration, bound: Duration) {
+        let (taken, bound) = (taken.as_nanos() * 1000, bound.as_nanos().max(1));
+        // A division costs more than all the rest here, and most steps take no time.
+        if taken >= u128::from(self.fullest + 1) * bound {
+            self.fullest = (taken / bound) as u64;
+        }
     }
 
     /// Remembers who was given a failure of a script last.
