@@ -1,9 +1,11 @@
 //! Which states were seen, and with how many deviations left.
 //!
-//! The rule: a key is a hash already, so the table takes a part of it as it is. It knows no world.
+//! The rule: a key is a hash already, so the table takes it as it is. It knows no world. There are tens of millions of states,
+//! and where they lie is most of what a visit costs: a state and those that it is compared with stand in one line of the cache,
+//! where a table for anything reads two.
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// What is known of a state that a search comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,31 +19,127 @@ pub(super) enum Visit {
 }
 
 /// The states that were seen, each with the most deviations that were left at it.
-#[derive(Debug, Default)]
-pub(super) struct Seen(HashTable<State>);
+#[derive(Debug)]
+pub(super) struct Seen {
+    lines: Vec<Line>,
+    count: usize,
+}
 
-/// A state by its key, packed: there are tens of millions of them, and where they lie is most of what a visit costs.
-#[derive(Clone, Copy, Debug)]
-#[repr(Rust, packed)]
-struct State {
-    key: u128,
-    left: u8,
+/// Four states. The first place of a line that is free is the last that is looked at.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
+struct Line([State; 4]);
+
+/// The first 120 bits of the key. The others tell how many deviations were left, and one more: a place is free where all are 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct State(u128);
+
+impl State {
+    const LEFT: u128 = 0xFF;
+
+    fn new(key: u128, left: usize) -> Self {
+        let left = (left as u128).saturating_add(1).min(Self::LEFT);
+        Self(key & !Self::LEFT | left)
+    }
+
+    fn is_free(self) -> bool {
+        self.0 == 0
+    }
+
+    fn is(self, other: Self) -> bool {
+        (self.0 ^ other.0) <= Self::LEFT
+    }
+
+    /// The line at which the search for it begins, of a power of two of them.
+    fn home(self, lines: usize) -> usize {
+        (self.0 >> 64) as usize & (lines - 1)
+    }
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { lines: vec![Line::default(); 16], count: 0 }
+    }
 }
 
 impl Seen {
     /// Notes that a search comes to a state with so many deviations left.
     pub(super) fn visit(&mut self, key: u128, left: usize) -> Visit {
-        let left = u8::try_from(left).unwrap_or(u8::MAX);
-        match self.0.entry(key as u64, |seen| seen.key == key, |seen| seen.key as u64) {
-            Entry::Vacant(place) => {
-                place.insert(State { key, left });
-                Visit::First
+        let state = State::new(key, left);
+        let place = self.place(state);
+        let known = *place;
+        if known.is_free() {
+            *place = state;
+            self.count += 1;
+            self.keep_room();
+            Visit::First
+        } else if known.0 < state.0 {
+            *place = state;
+            Visit::Richer
+        } else {
+            Visit::Known
+        }
+    }
+
+    /// Gives the place of a state, or the one where it is to stand.
+    fn place(&mut self, state: State) -> &mut State {
+        let mut line = state.home(self.lines.len());
+        let at = loop {
+            let found = self.lines[line].0.iter().position(|known| known.is_free() || known.is(state));
+            match found {
+                Some(at) => break at,
+                None => line = (line + 1) & (self.lines.len() - 1),
             }
-            Entry::Occupied(mut place) if place.get().left < left => {
-                place.get_mut().left = left;
-                Visit::Richer
-            }
-            Entry::Occupied(_) => Visit::Known,
+        };
+        &mut self.lines[line].0[at]
+    }
+
+    /// Leaves a quarter of the places free, so that few searches go on to another line.
+    fn keep_room(&mut self) {
+        if self.count <= 3 * self.lines.len() {
+            return;
+        }
+        let more = vec![Line::default(); 2 * self.lines.len()];
+        let states = core::mem::replace(&mut self.lines, more);
+        for state in states.iter().flat_map(|line| line.0).filter(|state| !state.is_free()) {
+            *self.place(state) = state;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Seen, Visit};
+    use crate::sim::state::Words;
+
+    #[test]
+    fn a_state_is_known_by_its_key_and_by_what_was_left_at_it() {
+        let mut seen = Seen::default();
+        for key in [0, 1 << 8, 1 << 64, u128::MAX] {
+            assert_eq!(seen.visit(key, 1), Visit::First);
+            assert_eq!(seen.visit(key, 1), Visit::Known);
+            assert_eq!(seen.visit(key, 2), Visit::Richer);
+            assert_eq!(seen.visit(key, 0), Visit::Known);
+            assert_eq!(seen.visit(key, usize::MAX), Visit::Richer);
+            assert_eq!(seen.visit(key, usize::MAX), Visit::Known);
+        }
+    }
+
+    /// Whether they are spread, or all begin at one line.
+    #[test]
+    fn none_is_lost_when_the_table_grows() {
+        let spread = |number: u64| {
+            let mut words = Words::default();
+            core::hash::Hasher::write_u64(&mut words, number);
+            words.sum()
+        };
+        let mut seen = Seen::default();
+        let keys = || (0..10_000).map(spread).chain((1..100).map(|number| number << 8));
+        for key in keys() {
+            assert_eq!(seen.visit(key, 0), Visit::First);
+        }
+        for key in keys() {
+            assert_eq!(seen.visit(key, 0), Visit::Known);
         }
     }
 }
