@@ -37,6 +37,7 @@ pub(crate) const MODULE: Module = Module {
 };
 
 const DOUBLE: Endpoint<u32, u32> = Endpoint::new("double");
+const TRIPLE: Endpoint<u32, u32> = Endpoint::new("triple");
 /// Is there when the child listens; the child does its next step when it is called.
 const NEXT: Endpoint<(), ()> = Endpoint::new("next");
 
@@ -257,7 +258,15 @@ fn an_endpoint_is_served_in_one_way<D: Drive>(bed: &Bed) {
             drop(listener);
             actor.expose(&service)?;
             assert!(is_refused(actor.listen(DOUBLE).map(drop)));
+            let other = Service::new("triples")
+                .on(TRIPLE, |_, number| Ok(3 * number))
+                .on(DOUBLE, |_, number| Ok(number));
+            assert!(is_refused(actor.expose(&other)));
+            actor.conceal(&other);
             assert_eq!(nursery.run_in_actor(ASK, &())?.result()?, 2, "the service has it");
+            let newer = Service::new("doubles").on(DOUBLE, |_, number| Ok(4 * number));
+            actor.expose(&newer)?;
+            assert_eq!(nursery.run_in_actor(ASK, &())?.result()?, 4, "the newer one of its name has it");
             actor.conceal(&service);
             actor.listen(DOUBLE).map(drop)?;
             Ok(Vec::new())

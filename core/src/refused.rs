@@ -55,7 +55,7 @@ pub enum Refused {
     Ready,
     /// The name is another's, as the registrar has answered.
     Taken(ActorId),
-    /// The endpoint is there, and its calls are taken up otherwise: by hand, or by a service.
+    /// The endpoint is there, and its calls are taken up otherwise: by hand, or by another service.
     Served,
 }
 
@@ -94,7 +94,7 @@ impl fmt::Display for Refused {
             }
             Self::Taken(holder) => write!(f, "the name is taken, by {holder}"),
             Self::Served => f.write_str(
-                "the calls of that endpoint are taken up otherwise: drop its listeners, or conceal its service, first",
+                "the calls of that endpoint are taken up otherwise: drop its listeners, or conceal the service that has it, first",
             ),
             Self::Pending => f.write_str("the same was asked, and is not answered yet"),
         }

@@ -169,11 +169,12 @@ impl Actor {
         self.when_room(Link::Parent, |shell| shell.extend(by))
     }
 
-    /// Lets others call the endpoints of a service, from now on.
+    /// Lets others call the endpoints of a service, from now on, all of them or none. A service of the same name that was there
+    /// before gives up those that both have.
     ///
     /// # Errors
     /// - [`Raised::Refused`]: these are more endpoints than the actor may have, or one has no name, or its calls are taken up by
-    ///   [hand](Self::listen).
+    ///   [hand](Self::listen) or by another service.
     /// - [`Raised::Cancelled`]: the actor has ended.
     pub fn expose(&self, service: &Service) -> Result<(), Raised> {
         self.ask(|shell| shell.expose(service))

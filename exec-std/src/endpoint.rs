@@ -197,6 +197,13 @@ impl fmt::Debug for Service {
     }
 }
 
+/// What an actor lets others call: code, and the service whose it is.
+#[derive(Debug)]
+pub(crate) struct Exposed {
+    pub(crate) service: &'static str,
+    pub(crate) handler: Arc<dyn Handler>,
+}
+
 /// The code behind one endpoint, without its types.
 pub(crate) trait Handler: Send + Sync + fmt::Debug {
     fn serve(&self, end: ContextEnd<'_>, args: Vec<u8>) -> Result<Vec<u8>, Raised>;

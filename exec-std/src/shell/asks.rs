@@ -12,7 +12,7 @@ use super::desk::{Asks, Held, Ordered};
 use super::reactor::Reactor;
 use super::{Shell, now};
 use crate::board::{Failed, ScopeFacts};
-use crate::endpoint::{Service, too_long};
+use crate::endpoint::{Exposed, Service, too_long};
 use crate::failure::{Failure, Raised, counted};
 use crate::slot::Slot;
 
@@ -113,23 +113,24 @@ impl<R: Reactor> Asks for Shell<R> {
         let (mut fresh, mut handlers) = (Vec::new(), Vec::new());
         for (name, handler) in service.handlers() {
             let endpoint = self.names.intern(name);
-            let is_fresh = !self.handlers.contains_key(&endpoint);
+            let known = self.exposed.get(&endpoint).map(|exposed| exposed.service);
+            let is_anothers = known.is_some_and(|known| known != service.name());
             let is_by_hand = self.board.look().offered.contains_key(&endpoint);
-            if let Err(refused) = self.expose_unless(is_by_hand, endpoint) {
+            if let Err(refused) = self.expose_unless(is_anothers || is_by_hand, endpoint) {
                 // Either all of a service is there, or nothing of it.
                 fresh.into_iter().for_each(|endpoint| self.tell(Input::Conceal { endpoint }));
                 return Err(refused);
             }
-            fresh.extend(is_fresh.then_some(endpoint));
-            handlers.push((endpoint, handler));
+            fresh.extend(known.is_none().then_some(endpoint));
+            handlers.push((endpoint, Exposed { service: service.name(), handler }));
         }
-        self.handlers.extend(handlers);
+        self.exposed.extend(handlers);
         Ok(())
     }
 
     fn listen(&mut self, name: &str) -> Result<NameId, Refused> {
         let endpoint = self.names.intern(name);
-        self.expose_unless(self.handlers.contains_key(&endpoint), endpoint)?;
+        self.expose_unless(self.exposed.contains_key(&endpoint), endpoint)?;
         self.board.look().offered.entry(endpoint).or_default().listeners += 1;
         Ok(endpoint)
     }
@@ -144,7 +145,8 @@ impl<R: Reactor> Asks for Shell<R> {
     fn conceal(&mut self, service: &Service) {
         for (name, _) in service.handlers() {
             let endpoint = self.names.intern(name);
-            if self.handlers.remove(&endpoint).is_some() {
+            if self.exposed.get(&endpoint).is_some_and(|exposed| exposed.service == service.name()) {
+                self.exposed.remove(&endpoint);
                 self.tell(Input::Conceal { endpoint });
             }
         }

@@ -6,6 +6,7 @@ use windrow_core::{Answer, Cause, ContextId, Ending, Link, NameId, Output, Paylo
 
 use super::Shell;
 use super::reactor::Reactor;
+use crate::endpoint::Exposed;
 use crate::servers::Offer;
 use crate::slot::Over;
 
@@ -54,8 +55,9 @@ impl<R: Reactor> Shell<R> {
 
     fn offer(&mut self, context: ContextId, endpoint: NameId, payload: Payload) {
         let args = self.payloads.take_with_room(payload);
-        if let Some(handler) = self.handlers.get(&endpoint) {
-            return self.servers.offer(Offer { context, handler: Arc::clone(handler), args });
+        if let Some(Exposed { handler, .. }) = self.exposed.get(&endpoint) {
+            let handler = Arc::clone(handler);
+            return self.servers.offer(Offer { context, handler, args });
         }
         self.board.write_if_awaited(|facts| {
             let offered = facts.offered.entry(endpoint).or_default();

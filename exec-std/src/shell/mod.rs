@@ -55,7 +55,7 @@ use crate::actor::Actor;
 use crate::board::{Board, Facts};
 use crate::broken;
 pub use crate::ended::Ended;
-use crate::endpoint::Handler;
+use crate::endpoint::Exposed;
 use crate::failure::Failure;
 use crate::notice::Notices;
 use crate::order::Backend;
@@ -135,7 +135,7 @@ pub struct Shell<R> {
     board: Arc<Board>,
     /// The contexts that they hold.
     slots: Slots,
-    handlers: BTreeMap<NameId, Arc<dyn Handler>>,
+    exposed: BTreeMap<NameId, Exposed>,
     servers: Arc<Servers>,
     last: Last,
     notices: Notices,
@@ -229,7 +229,7 @@ impl<R: Reactor> Shell<R> {
             payloads: Payloads::default(),
             board: Arc::default(),
             slots: Slots::default(),
-            handlers: BTreeMap::new(),
+            exposed: BTreeMap::new(),
             servers: Arc::default(),
             last: Last::default(),
             notices: Notices::default(),
