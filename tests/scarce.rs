@@ -2,15 +2,17 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit, setrlimit};
 use windrow_core::{End, Exit, Kind};
 use windrow_std::order::Any;
 use windrow_std::unix::procfs;
-use windrow_std::{Actor, Drive, Endpoint, Nursery, Order, Raised, Scope, Service, Sink};
+use windrow_std::{Actor, Drive, Endpoint, Notice, Nursery, Order, Raised, Scope, Service, Sink};
 
 use crate::harness::{Bed, Module, by_each, driven, soon, watch};
+use crate::templates::TEMPLATE;
 use crate::traced::inner_half;
 
 pub(crate) const MODULE: Module = Module {
@@ -22,6 +24,7 @@ pub(crate) const MODULE: Module = Module {
     driven: driven![
         row_75_no_descriptor_at_each_step_of_a_spawn,
         a_blocked_channel_goes_on_without_descriptors,
+        a_guardian_that_can_not_be_replaced_is_missed,
         leavings_are_looked_for_until_they_are_seen,
         strangers_that_are_never_seen_are_counted,
     ],
@@ -144,6 +147,36 @@ fn a_blocked_channel_goes_on_without_descriptors<D: Drive>(bed: &Bed) {
         })
     });
     assert_eq!((ended.outcome.end, ended.outcome.tally.escalations), (End::Well, 0), "{ended:?}");
+}
+
+/// Whom the dead one guarded is told by name.
+fn a_guardian_that_can_not_be_replaced_is_missed<D: Drive>(bed: &Bed) {
+    let (sender, watched) = channel();
+    let ended = bed.program().levels(1).run_watched::<D, _>(
+        move |actor: &Actor| {
+            let notices: Receiver<Notice> = watched.recv().expect("a watcher");
+            actor.nursery(|nursery| {
+                let child = nursery.spawn(idle())?;
+                child.ready()?;
+                let template = watch::named(std::process::id().cast_signed(), TEMPLATE)[0];
+                let full = Full::but(0);
+                watch::signal(template, Signal::KILL);
+                let unguarded = |notice| match notice {
+                    Notice::Unguarded { actor, why } => Some((actor, why)),
+                    _ => None,
+                };
+                let mut told = std::iter::from_fn(|| notices.recv_timeout(soon()).ok()).filter_map(unguarded);
+                let (actor, why) = told.next().expect("a notice");
+                assert_eq!((actor, why.contains("Too many open files")), (child.id(), true), "{why}");
+                drop(full);
+                nursery.cancel();
+                Ok(())
+            })
+        },
+        move |notices| sender.send(notices).expect("a root"),
+    );
+    let ended = ended.expect("a root");
+    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
 }
 
 /// Spawns a command that will leave another process, and gives its pid and that one's pidfd.

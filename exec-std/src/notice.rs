@@ -30,6 +30,14 @@ pub enum Notice {
         /// Whose.
         actor: ActorId,
     },
+    /// A child of the root's could not be put under a guardian, or lost it and could not be given another: should the root's
+    /// process be killed, it lives on.
+    Unguarded {
+        /// Who.
+        actor: ActorId,
+        /// The system's words.
+        why: String,
+    },
     /// The tree's directory is left behind, and why. What is in it is on record there.
     Kept {
         /// The system's words, with the place.

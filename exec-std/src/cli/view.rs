@@ -119,6 +119,9 @@ impl Seen {
                 return Some(format!("! {}", if_listed(told, "what is left")));
             }
             Notice::Lost { count } => return Some(format!("! lines are left out, for nobody read: {count}")),
+            Notice::Unguarded { actor, why } => {
+                (actor, format!("has no guardian, and outlives a killed root: {why}"))
+            }
             Notice::Leaks { actor } => (actor, String::from("is gone, and something holds its output open")),
             _ => return None,
         };

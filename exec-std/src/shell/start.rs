@@ -25,6 +25,7 @@ use crate::brief::Brief;
 use crate::endpoint::too_long;
 use crate::failure::Raised;
 use crate::ids::fresh_id;
+use crate::notice::Notice;
 use crate::order::{Any, Entry, Order};
 use crate::unix::link;
 use crate::unix::process::Process;
@@ -253,8 +254,11 @@ impl<R: Reactor> Shell<R> {
             match answer {
                 Answer::Started { id, process } => self.made(ActorId(id), Ok(process)),
                 Answer::Failed { id, errno } => self.made(ActorId(id), Err(errno)),
+                Answer::Unguarded { id, errno } => {
+                    let why = io::Error::from_raw_os_error(errno).to_string();
+                    self.notices.send(Notice::Unguarded { actor: ActorId(id), why });
+                }
                 Answer::Gone => return self.replace_template(),
-                _ => {}
             }
         }
     }
@@ -264,13 +268,24 @@ impl<R: Reactor> Shell<R> {
         let dead = self.maker.template().map(|template| template.pid());
         self.maker.retire(&mut self.watch);
         self.find_unanswered(dead);
-        // Without a new one children are made by exec, and nobody guards them: a worse tree, but a tree.
-        let Ok(mut template) = Template::reexec() else { return };
+        let mut template = match Template::reexec() {
+            Ok(template) => template,
+            // Without a new one children are made by exec, and nobody guards them: a worse tree, but a tree.
+            Err(error) => return self.tell_unguarded(&error.to_string()),
+        };
         for (id, process, kill_after) in self.guarded() {
             template.guard(id.0, process, kill_after);
         }
         let _ = self.maker.set(template, &mut self.watch);
         self.house();
+    }
+
+    /// Tells of all the living that nobody guards them.
+    fn tell_unguarded(&mut self, why: &str) {
+        let living: Vec<_> = self.guarded().map(|(actor, ..)| actor).collect();
+        for actor in living {
+            self.notices.send(Notice::Unguarded { actor, why: why.to_owned() });
+        }
     }
 
     /// Takes the template into service that was made when the actor was still one thread.

@@ -244,9 +244,12 @@ impl Template {
                 Err(Errno::AGAIN | Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => return,
                 Err(error) => {
                     let errno = error.raw_os_error();
-                    let answer =
-                        if is_spawn { Answer::Failed { id, errno } } else { Answer::Unguarded { id, errno } };
-                    self.answers.push_back(answer);
+                    self.answers.extend(match next.packet {
+                        Packet::Spawn { .. } => Some(Answer::Failed { id, errno }),
+                        Packet::Guard { .. } => Some(Answer::Unguarded { id, errno }),
+                        // Whoever is not recalled comes and is ended; a directory that is not cleared away stays on record.
+                        _ => None,
+                    });
                 }
             }
             self.queue.pop_front();
