@@ -169,6 +169,10 @@ fn a_guardian_that_can_not_be_replaced_is_missed<D: Drive>(bed: &Bed) {
                 let (actor, why) = told.next().expect("a notice");
                 assert_eq!((actor, why.contains("Too many open files")), (child.id(), true), "{why}");
                 drop(full);
+                // It goes on, by exec.
+                let later = nursery.spawn(idle())?;
+                later.ready()?;
+                assert_eq!(told.next().map(|(actor, _)| actor), Some(later.id()));
                 nursery.cancel();
                 Ok(())
             })

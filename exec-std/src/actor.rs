@@ -169,8 +169,8 @@ impl Actor {
         self.when_room(Link::Parent, |shell| shell.extend(by))
     }
 
-    /// Lets others call the endpoints of a service, from now on, all of them or none. A service of the same name that was there
-    /// before gives up those that both have.
+    /// Lets others call the endpoints of a service, from now on, all of them or none. A service is known by its name: what one of
+    /// the same name has already is served by the newer one's code, and what only the older has stays.
     ///
     /// # Errors
     /// - [`Raised::Refused`]: these are more endpoints than the actor may have, or one has no name, or its calls are taken up by
@@ -180,7 +180,7 @@ impl Actor {
         self.ask(|shell| shell.expose(service))
     }
 
-    /// Lets nobody call the endpoints of a service any more. Calls that are served by now are served to their end; those that
+    /// Lets nobody call the endpoints of a service any more, but for those that one of another name has. Calls that are served by now are served to their end; those that
     /// wait are told that there is no such endpoint.
     pub fn conceal(&self, service: &Service) {
         self.tell(|shell| shell.conceal(service));

@@ -156,7 +156,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts a service without endpoints.
+    /// Starts a service without endpoints. Its name is what it is known by: two of one name are one.
     #[must_use]
     pub fn new(name: &'static str) -> Self {
         Self { name, handlers: BTreeMap::new() }

@@ -30,8 +30,8 @@ pub enum Notice {
         /// Whose.
         actor: ActorId,
     },
-    /// A child of the root's could not be put under a guardian, or lost it and could not be given another: should the root's
-    /// process be killed, it lives on.
+    /// A process that the root's process has made is under no guardian, or was and could not be given another: should the
+    /// root's process be killed, this one is asked to end, and nobody ends it by force.
     Unguarded {
         /// Who.
         actor: ActorId,

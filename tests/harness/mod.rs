@@ -54,10 +54,11 @@
 //! Where the process may not do what a case takes, the case says so with [`skipped`] and goes on to its end. It exits with
 //! 77, and the runner lists it after all others.
 //!
-//! # A case that was not run
+//! # A case that is played again
 //!
 //! Where a processor ran nothing for 200 ms while a case was played and failed, what follows from that can't be told from a
-//! fault: the case is played again, up to twice, and the runner lists it with what had failed.
+//! fault: the case is played again, up to twice, and the runner lists it with what had failed. One that did not end in time is
+//! not.
 //!
 //! # A case that must fail
 //!

@@ -18,10 +18,15 @@ pub(super) fn run(modules: &'static [Module], table: &'static [Broken]) -> ExitC
         eprintln!("error: the programs that the cases start can't be built\ncaused by: {error}");
         return ExitCode::FAILURE;
     }
-    pulse::start();
+    if !arguments.list {
+        pulse::start();
+    }
     let trials =
         cases_of(modules).map(|case| Trial::test(case.name, || pulse::judge(case.name, || try_case(case))));
-    let ended = libtest_mimic::run(&arguments, trials.chain(broken::trials(modules, table)).collect());
+    let ended = libtest_mimic::run(
+        &arguments,
+        trials.chain([pulse::trial()]).chain(broken::trials(modules, table)).collect(),
+    );
     skip::tell();
     pulse::tell();
     ended.exit_code()

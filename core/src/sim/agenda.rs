@@ -97,7 +97,7 @@ impl Agenda {
         if self.order.len().checked_sub(2).is_none_or(|next| self.order[next].0 != first) {
             let (.., slot) = self.order.pop()?;
             self.free.push(slot);
-            return self.events.get(slot);
+            return Some(&self.events[slot]);
         }
         let mut targets = [0; CHOICES];
         let mut places = [self.order.len() - 1; CHOICES];
@@ -117,6 +117,6 @@ impl Agenda {
         let taken = choices.choose(Source::Order, count as u32) as usize;
         let (_, _, slot) = self.order.remove(places[taken]);
         self.free.push(slot);
-        self.events.get(slot)
+        Some(&self.events[slot])
     }
 }

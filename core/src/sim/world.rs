@@ -160,6 +160,7 @@ impl<'a> World<'a> {
             reported: Vec::new(),
             signals: 0,
             struck: false,
+            // A tree that comes up or goes down has some four things under way for each actor.
             agenda: Agenda::with_room(4 * nodes),
             outputs: Vec::new(),
             bytes: Vec::with_capacity(512),
@@ -227,11 +228,9 @@ impl<'a> World<'a> {
 
     /// Gives a tick to one of the actors that are due.
     fn tick(&mut self) -> Result<(), Violation> {
+        let wants = |actor: &Actor| actor.machine.poll_timeout().is_some_and(|at| at <= self.now);
         let is_due = |node: &usize| {
-            let actor = self.actors[*node].as_ref();
-            actor.is_some_and(|actor| {
-                actor.machine.poll_timeout().is_some_and(|at| at <= self.now) && self.can_step(actor)
-            })
+            self.actors[*node].as_ref().is_some_and(|actor| wants(actor) && self.can_step(actor))
         };
         let due: Vec<usize> = (0..self.actors.len()).filter(is_due).collect();
         let taken = self.choices.choose(Source::Order, u32::try_from(due.len()).unwrap_or(1)) as usize;

@@ -120,7 +120,7 @@ impl Seen {
             }
             Notice::Lost { count } => return Some(format!("! lines are left out, for nobody read: {count}")),
             Notice::Unguarded { actor, why } => {
-                (actor, format!("has no guardian, and outlives a killed root: {why}"))
+                (actor, format!("has no guardian, and nobody would kill it if windrow were killed: {why}"))
             }
             Notice::Leaks { actor } => (actor, String::from("is gone, and something holds its output open")),
             _ => return None,

@@ -255,8 +255,7 @@ impl<R: Reactor> Shell<R> {
                 Answer::Started { id, process } => self.made(ActorId(id), Ok(process)),
                 Answer::Failed { id, errno } => self.made(ActorId(id), Err(errno)),
                 Answer::Unguarded { id, errno } => {
-                    let why = io::Error::from_raw_os_error(errno).to_string();
-                    self.notices.send(Notice::Unguarded { actor: ActorId(id), why });
+                    self.tell_unguarded(ActorId(id), &io::Error::from_raw_os_error(errno).to_string());
                 }
                 Answer::Gone => return self.replace_template(),
             }
@@ -271,21 +270,25 @@ impl<R: Reactor> Shell<R> {
         let mut template = match Template::reexec() {
             Ok(template) => template,
             // Without a new one children are made by exec, and nobody guards them: a worse tree, but a tree.
-            Err(error) => return self.tell_unguarded(&error.to_string()),
+            Err(error) => return self.tell_all_unguarded(&error.to_string()),
         };
         for (id, process, kill_after) in self.guarded() {
             template.guard(id.0, process, kill_after);
         }
-        let _ = self.maker.set(template, &mut self.watch);
+        if let Err(error) = self.maker.set(template, &mut self.watch) {
+            return self.tell_all_unguarded(&error.to_string());
+        }
         self.house();
     }
 
-    /// Tells of all the living that nobody guards them.
-    fn tell_unguarded(&mut self, why: &str) {
+    /// Tells of all that live that nobody guards them.
+    fn tell_all_unguarded(&mut self, why: &str) {
         let living: Vec<_> = self.guarded().map(|(actor, ..)| actor).collect();
-        for actor in living {
-            self.notices.send(Notice::Unguarded { actor, why: why.to_owned() });
-        }
+        living.into_iter().for_each(|actor| self.tell_unguarded(actor, why));
+    }
+
+    pub(super) fn tell_unguarded(&mut self, actor: ActorId, why: &str) {
+        self.notices.send(Notice::Unguarded { actor, why: why.to_owned() });
     }
 
     /// Takes the template into service that was made when the actor was still one thread.

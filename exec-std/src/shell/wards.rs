@@ -151,10 +151,10 @@ impl<R: Reactor> Shell<R> {
             (None, Some(child)) => child.kill_after,
             (None, None) => return,
         };
-        if let Ok(process) = &made
-            && let Some(template) = self.maker.template().filter(|_| !by_template)
-        {
-            template.guard(id.0, process, kill_after);
+        match (&made, self.maker.template()) {
+            (Ok(process), Some(template)) if !by_template => template.guard(id.0, process, kill_after),
+            (Ok(_), None) => self.tell_unguarded(id, "there is no guardian"),
+            _ => {}
         }
         let Some(ward) = self.company.wards.get_mut(&id) else { return self.take_made(id, made) };
         ward.process = made.as_ref().ok().and_then(|process| process.again().ok());

@@ -91,7 +91,7 @@ pub(super) struct Oracle {
     pub(super) carriers: Vec<usize>,
     /// Errors that a scope counted and did not keep.
     pub(super) dropped: u32,
-    /// The longest teardown of an actor, in parts per thousand of its bound.
+    /// The largest part of its bound that an actor's teardown has taken, in parts per thousand.
     pub(super) fullest: u64,
     pub(super) calls: Calls,
 }
@@ -264,12 +264,12 @@ impl Oracle {
         self.healthy && !self.rushed.contains(&true)
     }
 
-    /// Remembers the longest teardown, as the part of its bound that it has taken.
+    /// Remembers the largest part of its bound that a teardown has taken.
     fn fill(&mut self, taken: Duration, bound: Duration) {
-        let (taken, bound) = (taken.as_nanos() * 1000, bound.as_nanos().max(1));
+        let (thousandfold, bound) = (taken.as_nanos() * 1000, bound.as_nanos().max(1));
         // A division costs more than all the rest here, and most steps take no time.
-        if taken >= u128::from(self.fullest + 1) * bound {
-            self.fullest = (taken / bound) as u64;
+        if thousandfold >= u128::from(self.fullest + 1) * bound {
+            self.fullest = (thousandfold / bound) as u64;
         }
     }
 

@@ -1,8 +1,8 @@
 //! Which states were seen, and with how many deviations left.
 //!
-//! The rule: a key is a hash already, so the table takes it as it is. It knows no world. There are tens of millions of states,
-//! and where they lie is most of what a visit costs: a state and those that it is compared with stand in one line of the cache,
-//! where a table for anything reads two.
+//! The rule: a key is a hash already, so a part of it says where it stands. The table knows no world. There are tens of millions
+//! of states, and where they lie is most of what a visit costs: a state and those that it is compared with stand in one line of
+//! the cache, where a general table reads two.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -30,12 +30,12 @@ pub(super) struct Seen {
 #[repr(align(64))]
 struct Line([State; 4]);
 
-/// The first 120 bits of the key. The others tell how many deviations were left, and one more: a place is free where all are 0.
+/// The first 112 bits of the key, and the number of deviations that were left, plus one: a place is free where all is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct State(u128);
 
 impl State {
-    const LEFT: u128 = 0xFF;
+    const LEFT: u128 = 0xFFFF;
 
     fn new(key: u128, left: usize) -> Self {
         let left = (left as u128).saturating_add(1).min(Self::LEFT);
@@ -115,11 +115,13 @@ mod tests {
     #[test]
     fn a_state_is_known_by_its_key_and_by_what_was_left_at_it() {
         let mut seen = Seen::default();
-        for key in [0, 1 << 8, 1 << 64, u128::MAX] {
+        for key in [0, 1 << 16, 1 << 64, u128::MAX] {
             assert_eq!(seen.visit(key, 1), Visit::First);
             assert_eq!(seen.visit(key, 1), Visit::Known);
             assert_eq!(seen.visit(key, 2), Visit::Richer);
             assert_eq!(seen.visit(key, 0), Visit::Known);
+            assert_eq!(seen.visit(key, 254), Visit::Richer);
+            assert_eq!(seen.visit(key, 255), Visit::Richer);
             assert_eq!(seen.visit(key, usize::MAX), Visit::Richer);
             assert_eq!(seen.visit(key, usize::MAX), Visit::Known);
         }
@@ -134,7 +136,7 @@ mod tests {
             words.sum()
         };
         let mut seen = Seen::default();
-        let keys = || (0..10_000).map(spread).chain((1..100).map(|number| number << 8));
+        let keys = || (0..10_000).map(spread).chain((1..100).map(|number| number << 16));
         for key in keys() {
             assert_eq!(seen.visit(key, 0), Visit::First);
         }
