@@ -59,8 +59,8 @@ fn with_child<D: Drive>(
 
 /// Has an endpoint, and room for one more of the two that it would have besides.
 fn halved(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
-    actor.expose(&Service::new("first").on(NEXT, |_, ()| Ok(())))?;
-    let more = Service::new("more").on(NEXT, |_, ()| Err(Raised::from("another")));
+    actor.expose(&Service::new("grows").on(NEXT, |_, ()| Ok(())))?;
+    let more = Service::new("grows").on(NEXT, |_, ()| Err(Raised::from("another")));
     let more =
         more.on(DOUBLE, |_, number| Ok(2 * number)).on(Endpoint::<(), ()>::new("third"), |_, ()| Ok(()));
     match actor.expose(&more) {
