@@ -151,10 +151,12 @@ impl<R: Reactor> Shell<R> {
             (None, Some(child)) => child.kill_after,
             (None, None) => return,
         };
-        match (&made, self.maker.template()) {
-            (Ok(process), Some(template)) if !by_template => template.guard(id.0, process, kill_after),
-            (Ok(_), None) => self.tell_unguarded(id, "there is no guardian"),
-            _ => {}
+        // What a template made it guards, and if it died over it, the next one does.
+        if !by_template && let Ok(process) = &made {
+            match self.maker.template() {
+                Some(template) => template.guard(id.0, process, kill_after),
+                None => self.tell_unguarded(id, "there is no guardian"),
+            }
         }
         let Some(ward) = self.company.wards.get_mut(&id) else { return self.take_made(id, made) };
         ward.process = made.as_ref().ok().and_then(|process| process.again().ok());
