@@ -180,8 +180,8 @@ impl Actor {
         self.ask(|shell| shell.expose(service))
     }
 
-    /// Lets nobody call the endpoints of a service any more, but for those that one of another name has. Calls that are served by now are served to their end; those that
-    /// wait are told that there is no such endpoint.
+    /// Lets nobody call the endpoints of a service any more, but for those that one of another name has. Calls that are served by
+    /// now are served to their end; those that wait are told that there is no such endpoint.
     pub fn conceal(&self, service: &Service) {
         self.tell(|shell| shell.conceal(service));
     }

@@ -41,9 +41,8 @@ impl Sandwich {
     /// left is gone, and exits with its status. Returns in the inner half, which leads a group of its own.
     ///
     /// Signals that cancel are passed on to the inner half; SIGQUIT, which asks for the same end, as SIGTERM. One that is
-    /// stopped goes on when it is to be cancelled. One that is still there 5 s after three signals, each more
-    /// than 100 ms after the one before, is killed, and the
-    /// exit status is 130.
+    /// stopped goes on when it is to be cancelled. One that is still there 5 s after three signals, each more than 100 ms after
+    /// the one before, is killed, and the exit status is 130.
     ///
     /// Where the inner half is killed by signal n, that is told on standard error, and the exit status is 128 + n.
     ///

@@ -61,6 +61,7 @@ fn feel(pulse: &Pulse, place: usize, number: usize) {
     let _ = sched_setaffinity(None, &alone);
     let mut last = Instant::now();
     loop {
+        // How late a sleeper is woken is what is measured; nothing is in step with it.
         std::thread::sleep(BEAT);
         let now = Instant::now();
         if now - last > STILL {
