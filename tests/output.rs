@@ -109,7 +109,7 @@ fn row_17_leak_is_told_before_the_end<D: Drive>(bed: &Bed) {
     let told = |notice| match notice {
         Notice::Event(Event::Exited(..)) => Some("exited"),
         Notice::Leaks { .. } => Some("leaks"),
-        Notice::Event(Event::Purged(_)) => Some("killed"),
+        Notice::Event(Event::Purged(..)) => Some("killed"),
         Notice::Went { .. } => Some("went"),
         _ => None,
     };

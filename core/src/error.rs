@@ -64,7 +64,8 @@ pub enum Kind {
     Protocol,
     /// A killed child did not become waitable in time, or cannot be collected.
     Unkillable,
-    /// What a dead child left behind outlived its KILL; the number counts the processes.
+    /// What a dead child left behind outlived its KILL; the number counts the processes, and is 0 where nobody could look for
+    /// them.
     Escaped(u32),
     /// A call names no endpoint of the actor.
     NoEndpoint,
@@ -100,6 +101,8 @@ impl fmt::Display for Kind {
             }
             Self::Protocol => f.write_str("sent something that is no message"),
             Self::Unkillable => f.write_str("was killed and is still there"),
+            Self::Escaped(0) => f.write_str("left what could not be listed"),
+            Self::Escaped(1) => f.write_str("left a process that outlived SIGKILL"),
             Self::Escaped(count) => write!(f, "left {count} processes that outlived SIGKILL"),
             Self::NoEndpoint => f.write_str("has no such endpoint"),
             Self::BadArguments => f.write_str("was called with arguments that its endpoint does not take"),

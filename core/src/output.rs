@@ -318,9 +318,10 @@ pub enum Event {
     Escalated(ActorId, Signal),
     /// A child could not be killed, found or collected in time.
     Unkillable(ActorId),
-    /// A dead child's leavings outlived SIGKILL; the number counts them.
+    /// A dead child's leavings outlived SIGKILL; the number counts them, and is 0 where nobody could look for them.
     Escaped(ActorId, u32),
-    /// Processes that are nobody's outlived SIGKILL; the number counts them.
+    /// Processes that are nobody's outlived SIGKILL; the number counts them, and is 0 where nobody could look for them. The
+    /// outcome reckons with one then.
     StrangersLeft(u32),
     /// A task outlived the actor's deadline.
     Abandoned(TaskId),
@@ -338,8 +339,9 @@ pub enum Event {
     TurnedAway(PeerId, Obstacle),
     /// A child is a thread that did not end in time; its channel is closed from this side.
     Leaked(ActorId),
-    /// What a dead child left behind was sent SIGKILL because the time before it ran out.
-    Purged(ActorId),
+    /// What a dead child left behind was sent SIGKILL because the time before it ran out; the number counts it, and is 0 where
+    /// nobody could look for it.
+    Purged(ActorId, u32),
     /// A scope is cancelled, and with it at least one child. Told as it begins; what is the actor's own scope is told as
     /// [`Cancelling`](Self::Cancelling).
     Cascading(ScopeId, Cause),

@@ -38,6 +38,11 @@ pub enum Notice {
         /// The system's words.
         why: String,
     },
+    /// A look for what was left did not see all, and why; another one follows within 20 ms. Told anew once a look has seen all.
+    Unseen {
+        /// The system's words.
+        why: String,
+    },
     /// The tree's directory is left behind, and why. What is in it is on record there.
     Kept {
         /// The system's words, with the place.

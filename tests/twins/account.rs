@@ -193,7 +193,7 @@ fn said(output: Output) -> Option<(String, String)> {
             | Event::Gone(child)
             | Event::Escalated(child, _)
             | Event::Unkillable(child)
-            | Event::Purged(child)
+            | Event::Purged(child, _)
             | Event::Escaped(child, _)
             | Event::Leaked(child),
         ) => format!("process of {child}"),

@@ -202,11 +202,12 @@ impl Step<'_> {
     /// The last words: every error, the result, and what the subtree came to.
     fn enter_flushing(&mut self) {
         self.arm_life();
-        // Whoever could never look does not know that nobody is left.
+        // Whoever could never look does not know that nobody is left, and reckons with one.
+        let seen = self.state.strangers.unwrap_or(0);
         let left = *self.state.strangers.get_or_insert(1);
         if left > 0 {
             self.state.tally.left = self.state.tally.left.saturating_add(left);
-            self.report(Event::StrangersLeft(left));
+            self.report(Event::StrangersLeft(seen));
         }
         self.leave_peers();
         self.count_self();

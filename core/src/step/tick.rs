@@ -35,8 +35,8 @@ impl Step<'_> {
         if phase == Child::Asked && self.state.has(Defect::AckTimeoutSwallowed) {
             return;
         }
-        // Whoever could never look does not know that there are none.
-        let leavings = child.leavings.max(1);
+        // None are told of by whoever could never look: who has looked and found none is not waited for.
+        let leavings = child.leavings;
         let why = child.why_not_up(&self.state.limits);
         // Who looks late, or was told to hurry, finds two rungs due: too little time skips one, never SIGKILL.
         let asked = matches!(phase, Child::Asked | Child::Acked | Child::Parting);
@@ -69,10 +69,11 @@ impl Step<'_> {
     /// What a dead child left behind is killed now. That is told as an escalation of its own, if there was a grace that ran out:
     /// where SIGKILL was due when the child died, it is the end of the same one.
     fn purged(&mut self, id: ActorId) {
-        let rung = self.state.children.get(&id).map(|child| child.rung);
-        if rung.is_some_and(|rung| rung.until() > Some(rung.since())) {
+        let Some(child) = self.state.children.get(&id) else { return };
+        let (rung, leavings) = (child.rung, child.leavings);
+        if rung.until() > Some(rung.since()) {
             self.state.tally.escalations = self.state.tally.escalations.saturating_add(1);
-            self.report(Event::Purged(id));
+            self.report(Event::Purged(id, leavings));
         }
     }
 

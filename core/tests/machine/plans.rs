@@ -240,6 +240,6 @@ pub(crate) fn is_for_users(output: &Output) -> bool {
             | Output::Raise { .. }
             | Output::Closed { .. }
             | Output::CancelBody { .. }
-            | Output::Report(Event::Undelivered(_) | Event::Escalated(..) | Event::Purged(_))
+            | Output::Report(Event::Undelivered(_) | Event::Escalated(..) | Event::Purged(..))
     )
 }

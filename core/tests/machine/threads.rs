@@ -29,7 +29,7 @@ fn a_deaf_thread_is_given_up_by_name_and_never_killed() {
         matches!(
             output,
             Output::Signal { signal: Signal::Kill, .. }
-                | Output::Report(Event::Escalated(_, Signal::Kill) | Event::Purged(_))
+                | Output::Report(Event::Escalated(_, Signal::Kill) | Event::Purged(..))
         )
     }));
     // One that ends after all is collected, and is left no more.

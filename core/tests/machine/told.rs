@@ -72,8 +72,52 @@ fn a_command_that_is_killed_is_told_of_once() {
 fn what_outlives_its_grace_is_told_of_as_what_was_left() {
     let mut story = with_command();
     story.give(Input::Cancel { scope: NURSERY });
-    assert_eq!(die(&mut story), [Event::Exited(COMMAND, Exit::Signal(9)), Event::Purged(COMMAND)]);
+    assert_eq!(die(&mut story), [Event::Exited(COMMAND, Exit::Signal(9)), Event::Purged(COMMAND, 2)]);
     assert_eq!(escalations(story), 1);
+}
+
+/// A command dies, and whoever counts what it left answers `alive`, or never can; and so with the strangers at the end. Gives
+/// what was told of either, and how many the outcome says are left.
+fn left(alive: Option<u32>) -> (Vec<Event>, u32) {
+    let mut story = with_command();
+    let mut outputs = story.give(Input::Cancel { scope: ScopeId::ROOT });
+    for input in [
+        Input::Leave { scope: NURSERY },
+        Input::TaskEnded { task: TaskId::MAIN, payload: Payload(0) },
+        Input::Exited { child: COMMAND, exit: Exit::Signal(9) },
+    ] {
+        outputs.extend(story.give(input));
+    }
+    if let Some(alive) = alive {
+        outputs.extend(story.give(Input::Swept { child: COMMAND, alive, fresh: alive, reaped: 0 }));
+    }
+    while !outputs.contains(&Output::Reap { child: COMMAND }) {
+        outputs.extend(story.wait());
+    }
+    outputs.extend(story.give(Input::Reaped { child: COMMAND }));
+    assert!(outputs.contains(&Output::Clear), "{outputs:?}");
+    if let Some(alive) = alive {
+        outputs.extend(story.give(Input::Cleared { alive }));
+    }
+    while !outputs.contains(&Output::Release) {
+        outputs.extend(story.wait());
+    }
+    let counts =
+        |event: &Event| matches!(event, Event::Purged(..) | Event::Escaped(..) | Event::StrangersLeft(_));
+    let told = reports(&outputs).into_iter().filter(counts).collect();
+    match story.give(Input::Released).last() {
+        Some(Output::Done(outcome)) => (told, outcome.tally.left),
+        other => panic!("not at its end, but at {other:?}"),
+    }
+}
+
+/// Where nobody could look, one is reckoned with, so that it does not pass for clean; but no number is told.
+#[test]
+fn what_nobody_could_count_is_told_without_a_number() {
+    let told =
+        |count| [Event::Purged(COMMAND, count), Event::Escaped(COMMAND, count), Event::StrangersLeft(count)];
+    assert_eq!(left(Some(2)), (told(2).into(), 2));
+    assert_eq!(left(None), (told(0).into(), 1));
 }
 
 /// The actor's own teardown begins when its nursery is at its end already.

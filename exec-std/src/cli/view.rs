@@ -8,7 +8,6 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Notice;
-use crate::unix::procfs;
 use windrow_core::{ActorId, Cause, Event};
 
 /// What is shown.
@@ -67,6 +66,8 @@ struct Seen {
     names: BTreeMap<ActorId, String>,
     /// Why, the last time that something was cancelled.
     cause: Option<Cause>,
+    /// Why what is left could not be listed, the last time that it was so.
+    unseen: Option<String>,
 }
 
 impl Seen {
@@ -78,6 +79,10 @@ impl Seen {
                 self.names.entry(*parent).or_insert_with(|| String::from("the root"));
                 self.names.insert(*actor, name.clone());
                 Some(format!("{}+ {name}", indent(name)))
+            }
+            Notice::Unseen { why } => {
+                self.unseen = Some(why.clone());
+                None
             }
             Notice::Went { actor } => self.names.get(actor).map(|name| format!("{}- {name}", indent(name))),
             // A nursery falls, and then the root for the same cause: that is told once.
@@ -99,24 +104,24 @@ impl Seen {
             Notice::Event(Event::Escalated(child, signal)) => {
                 (child, format!("did not end in time: {signal:?}"))
             }
-            Notice::Event(Event::Purged(child)) => {
-                let told = String::from("is gone, and what it left did not end in time: Kill");
-                (child, if_listed(told, "is gone, and what it left"))
+            Notice::Event(Event::Purged(child, 0) | Event::Escaped(child, 0)) => {
+                (child, self.unlisted("is gone, and what it left"))
+            }
+            Notice::Event(Event::Purged(child, _)) => {
+                (child, String::from("is gone, and what it left did not end in time: Kill"))
             }
             Notice::Event(Event::Unkillable(child)) => (child, String::from("was killed and is still there")),
             Notice::Event(Event::Leaked(child)) => {
                 (child, String::from("is a thread that did not end in time, and is left behind"))
             }
-            Notice::Event(Event::Escaped(child, count)) => (
-                child,
-                if_listed(
-                    format!("left processes that outlived SIGKILL: {count}"),
-                    "is gone, and what it left",
-                ),
-            ),
+            Notice::Event(Event::Escaped(child, count)) => {
+                (child, format!("left processes that outlived SIGKILL: {count}"))
+            }
+            Notice::Event(Event::StrangersLeft(0)) => {
+                return Some(format!("! {}", self.unlisted("what is left")));
+            }
             Notice::Event(Event::StrangersLeft(count)) => {
-                let told = format!("processes are left that nobody could end: {count}");
-                return Some(format!("! {}", if_listed(told, "what is left")));
+                return Some(format!("! processes are left that nobody could end: {count}"));
             }
             Notice::Lost { count } => return Some(format!("! lines are left out, for nobody read: {count}")),
             Notice::Unguarded { actor, why } => {
@@ -128,13 +133,11 @@ impl Seen {
         let name = self.name(*actor);
         Some(format!("{}! {name} {what}", indent(&name)))
     }
-}
 
-/// Whoever can't look, for want of descriptors, knows of nobody: it reckons with one, and that is not told.
-fn if_listed(told: String, who: &str) -> String {
-    match procfs::children() {
-        Ok(_) => told,
-        Err(why) => format!("{who} can't be listed: {why}"),
+    /// Whoever could not look, as for want of descriptors, knows of nobody, and counts nobody.
+    fn unlisted(&self, who: &str) -> String {
+        let why = self.unseen.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+        format!("{who} can't be listed{why}")
     }
 }
 
@@ -209,6 +212,23 @@ mod tests {
             Notice::Event(Event::Cancelling(cause)),
         ]);
         assert_eq!(lines, ["  + 1", "    + 1.1", "    - 1.1", "cancelling: an error in 1.1", "  - 1"]);
+    }
+
+    /// The look that failed is told first; by the time that it is printed, another one may have seen all.
+    #[test]
+    fn what_can_not_be_listed_is_told_with_the_reason_and_without_a_number() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.note(&came(LEAF, ROOT, "sh")), Some(String::from("  + sh")));
+        let mut alarm = |event| {
+            let why = String::from("Too many open files");
+            assert_eq!(seen.note(&Notice::Unseen { why }), None);
+            seen.alarm(&Notice::Event(event)).expect("a line")
+        };
+        let told = "  ! sh is gone, and what it left can't be listed: Too many open files";
+        assert_eq!([Event::Purged(LEAF, 0), Event::Escaped(LEAF, 0)].map(&mut alarm), [told, told]);
+        assert_eq!(alarm(Event::StrangersLeft(0)), "! what is left can't be listed: Too many open files");
+        assert_eq!(alarm(Event::Escaped(LEAF, 2)), "  ! sh left processes that outlived SIGKILL: 2");
+        assert_eq!(alarm(Event::StrangersLeft(2)), "! processes are left that nobody could end: 2");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::pace::Pace;
 use super::reactor::{Reactor, Token};
 use super::watch::{Source, Watch};
 use crate::broken::{Defect, broken};
+use crate::notice::Notice;
 use crate::unix::process::Process;
 use crate::unix::procfs::{Scan, Stamp, Stat};
 
@@ -33,6 +34,8 @@ pub(crate) struct Domains {
     pace: Pace,
     /// The last look did not see all: descriptors are what it takes, and there were none.
     blind: bool,
+    /// It was told why, and no look since then has seen all.
+    told_blind: bool,
     scan: Scan,
 }
 
@@ -203,8 +206,13 @@ impl<R: Reactor> Shell<R> {
         }
         self.domains.due = false;
         self.domains.pace.begins(now);
-        let whole = !self.has_children_of_any_kind() || self.adopt_strangers();
+        let seen = if self.has_children_of_any_kind() { self.adopt_strangers() } else { Ok(()) };
+        let whole = seen.is_ok();
         self.domains.blind = !whole;
+        let is_known = std::mem::replace(&mut self.domains.told_blind, !whole);
+        if let (Err(error), false) = (seen, is_known) {
+            self.notices.send(Notice::Unseen { why: error.to_string() });
+        }
         let alive = self.domains.alive();
         let alive = |owner| alive.get(&owner).copied().unwrap_or(0);
         // That nobody is left is told only by who has seen all; until then the machine's deadlines go on.
@@ -259,30 +267,35 @@ impl<R: Reactor> Shell<R> {
         Dead { leaders: sweeping().filter_map(leader).collect(), told: sweeping().flat_map(told).collect() }
     }
 
-    /// Takes over all whose owner is known, and tells whether all could be seen.
-    pub(super) fn adopt_strangers(&mut self) -> bool {
+    /// Takes over all whose owner is known. An error says why not all could be seen.
+    pub(super) fn adopt_strangers(&mut self) -> io::Result<()> {
         let own = self.own_pids();
-        let Ok(found) = self.domains.scan.children() else { return false };
+        let found = self.domains.scan.children()?;
         self.domains.pace.lists(found.len());
         let strangers: Vec<i32> =
             found.iter().copied().filter(|pid| own.binary_search(pid).is_err()).collect();
         if strangers.is_empty() {
-            return true;
+            return Ok(());
         }
         let dead = self.dead();
         // While the template owes an answer, an unknown child may be the one that it is about to tell of.
         let owed = !self.maker.asked.is_empty();
-        let mut whole = true;
+        let mut whole = Ok(());
         for pid in strangers {
-            let stat = self.domains.scan.stat(pid);
-            whole &= stat.is_ok();
-            let Ok(Some(stat)) = stat else { continue };
+            let stat = match self.domains.scan.stat(pid) {
+                Ok(Some(stat)) => stat,
+                Ok(None) => continue,
+                Err(error) => {
+                    whole = Err(error);
+                    continue;
+                }
+            };
             let Some((owner, is_actor)) = self.domains.owner(pid, &stat, &dead) else { continue };
             if owed && owner.is_none() {
                 continue;
             }
             let stamp = Stamp { pid, start: stat.start_time };
-            whole &= self.domains.adopt(stamp, owner, is_actor, &mut self.watch).is_ok();
+            whole = whole.and(self.domains.adopt(stamp, owner, is_actor, &mut self.watch));
         }
         whole
     }

@@ -40,7 +40,7 @@ impl<R: Reactor> Shell<R> {
         // Whatever else is found is a stranger, and killed as such.
         self.domains.clear();
         loop {
-            let seen = self.adopt_strangers();
+            let seen = self.adopt_strangers().is_ok();
             let gone = self.collect_all();
             if (seen && gone) || now() >= until {
                 break;

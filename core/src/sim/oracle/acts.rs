@@ -134,7 +134,7 @@ pub(super) fn check_output(world: &mut World<'_>, node: usize, output: &Output) 
             let text = format_args!("{} loses patience with {child}, which is healthy", id(node));
             Err(Violation::told(Promise::Escalation, now, text))
         }
-        Output::Report(Event::Escalated(child, Signal::Kill) | Event::Purged(child))
+        Output::Report(Event::Escalated(child, Signal::Kill) | Event::Purged(child, _))
             if is_on_its_way_out(world, *child) =>
         {
             let text = format_args!("{} kills {child}, which is on its way out", id(node));
