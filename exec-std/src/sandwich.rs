@@ -188,13 +188,14 @@ impl Outer {
         while let Ok(Some(received)) = self.signals.read() {
             // The inner half's machine counts those that it knows.
             let known = if received.signal == Signal::QUIT { Signal::TERM } else { received.signal };
-            if self.relays || !received.is_from_terminal() {
-                let _ = self.inner.signal(known.as_raw());
-            }
             if known != Signal::USR1 {
                 self.asked.once_more(Instant::now());
-                // Whoever is to end can't while it is stopped.
+                // Whoever is to end can't while it is stopped. First, so that what the inner half does on the signal is the
+                // last that comes of it: whoever stops it then finds it stopped.
                 let _ = self.inner.signal(Signal::CONT.as_raw());
+            }
+            if self.relays || !received.is_from_terminal() {
+                let _ = self.inner.signal(known.as_raw());
             }
         }
     }
