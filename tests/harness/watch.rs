@@ -1,5 +1,6 @@
 //! Looking at processes from outside: their ends by pidfd, their states, and what nobody announces.
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -57,10 +58,17 @@ pub(crate) fn below(pid: i32) -> Vec<Stamp> {
     found
 }
 
-/// Gives the pids of those below that have this name (as their thread is called, 15 bytes at the most).
+/// Gives the pids of those below that have this name (as their thread is called, 15 bytes at the most), parents before
+/// their children. What one of them has forked is called like it until it takes a name of its own, and is left out.
 pub(crate) fn named(pid: i32, name: &str) -> Vec<i32> {
-    let found = below(pid).into_iter().map(|stamp| stamp.pid);
-    found.filter(|pid| procfs::name(*pid).as_deref() == Some(name)).collect()
+    let mut named = BTreeSet::new();
+    let is_first = |pid: &i32| {
+        let parent = procfs::stat(*pid).ok().flatten().map(|stat| stat.ppid);
+        procfs::name(*pid).as_deref() == Some(name)
+            && named.insert(*pid)
+            && parent.is_none_or(|parent| !named.contains(&parent))
+    };
+    below(pid).into_iter().map(|stamp| stamp.pid).filter(is_first).collect()
 }
 
 /// Sends a signal by number.
