@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit, setrlimit};
-use windrow_core::{End, Exit, Kind};
+use windrow_core::{ActorId, End, Exit, Kind};
 use windrow_std::order::Any;
 use windrow_std::unix::procfs;
 use windrow_std::{Actor, Drive, Endpoint, Notice, Nursery, Order, Raised, Scope, Service, Sink};
@@ -25,6 +25,8 @@ pub(crate) const MODULE: Module = Module {
         row_75_no_descriptor_at_each_step_of_a_spawn,
         a_blocked_channel_goes_on_without_descriptors,
         a_guardian_that_can_not_be_replaced_is_missed,
+        whom_a_guardian_can_not_take_is_missed,
+        nobody_is_missed_whom_the_next_guardian_takes,
         leavings_are_looked_for_until_they_are_seen,
         strangers_that_are_never_seen_are_counted,
     ],
@@ -149,38 +151,94 @@ fn a_blocked_channel_goes_on_without_descriptors<D: Drive>(bed: &Bed) {
     assert_eq!((ended.outcome.end, ended.outcome.tally.escalations), (End::Well, 0), "{ended:?}");
 }
 
-/// Whom the dead one guarded is told by name.
-fn a_guardian_that_can_not_be_replaced_is_missed<D: Drive>(bed: &Bed) {
+/// Runs a root that hears who is without a guardian, and gives what it hears of that when all have ended.
+fn missed<D: Drive>(
+    bed: &Bed,
+    body: fn(&Nursery<'_>, &Receiver<Notice>) -> Result<(), Raised>,
+) -> Vec<(ActorId, String)> {
     let (sender, watched) = channel();
+    let (back, at_end) = channel();
     let ended = bed.program().levels(1).run_watched::<D, _>(
         move |actor: &Actor| {
             let notices: Receiver<Notice> = watched.recv().expect("a watcher");
             actor.nursery(|nursery| {
-                let child = nursery.spawn(idle())?;
-                child.ready()?;
-                let template = watch::named(std::process::id().cast_signed(), TEMPLATE)[0];
-                let full = Full::but(0);
-                watch::signal(template, Signal::KILL);
-                let unguarded = |notice| match notice {
-                    Notice::Unguarded { actor, why } => Some((actor, why)),
-                    _ => None,
-                };
-                let mut told = std::iter::from_fn(|| notices.recv_timeout(soon()).ok()).filter_map(unguarded);
-                let (actor, why) = told.next().expect("a notice");
-                assert_eq!((actor, why.contains("Too many open files")), (child.id(), true), "{why}");
-                drop(full);
-                // It goes on, by exec.
-                let later = nursery.spawn(idle())?;
-                later.ready()?;
-                assert_eq!(told.next().map(|(actor, _)| actor), Some(later.id()));
+                body(nursery, &notices)?;
                 nursery.cancel();
                 Ok(())
-            })
+            })?;
+            back.send(notices).map_err(|_| "nobody looks".into())
         },
         move |notices| sender.send(notices).expect("a root"),
     );
-    let ended = ended.expect("a root");
+    let ended = ended.expect("a loop that goes on");
     assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
+    at_end.recv().expect("what was heard").into_iter().filter_map(unguarded).collect()
+}
+
+fn unguarded(notice: Notice) -> Option<(ActorId, String)> {
+    if let Notice::Unguarded { actor, why } = notice { Some((actor, why)) } else { None }
+}
+
+/// Waits until somebody is told of who is without a guardian.
+fn next_unguarded(notices: &Receiver<Notice>) -> (ActorId, String) {
+    let mut heard = std::iter::from_fn(|| notices.recv_timeout(soon()).ok());
+    heard.find_map(unguarded).expect("somebody without a guardian")
+}
+
+fn template() -> i32 {
+    watch::named(std::process::id().cast_signed(), TEMPLATE)[0]
+}
+
+/// Whom the dead one guarded is told by name.
+fn a_guardian_that_can_not_be_replaced_is_missed<D: Drive>(bed: &Bed) {
+    let later = missed::<D>(bed, |nursery, notices| {
+        let child = nursery.spawn(idle())?;
+        child.ready()?;
+        let template = template();
+        let full = Full::but(0);
+        watch::signal(template, Signal::KILL);
+        let (actor, why) = next_unguarded(notices);
+        assert_eq!((actor, why.contains("Too many open files")), (child.id(), true), "{why}");
+        drop(full);
+        // It goes on, by exec.
+        let later = nursery.spawn(idle())?;
+        later.ready()?;
+        assert_eq!(next_unguarded(notices).0, later.id());
+        Ok(())
+    });
+    assert_eq!(later, []);
+}
+
+/// The guardian is there, and has no room for one more.
+fn whom_a_guardian_can_not_take_is_missed<D: Drive>(bed: &Bed) {
+    let later = missed::<D>(bed, |nursery, notices| {
+        let child = nursery.spawn(idle())?;
+        child.ready()?;
+        let taken = Rlimit { current: Some(3), maximum: Some(3) };
+        prlimit(Pid::from_raw(template()), Resource::Nofile, taken).expect("a limit for the guardian");
+        let command = nursery.spawn(still())?;
+        let (actor, why) = next_unguarded(notices);
+        assert_eq!((actor, why.contains("Too many open files")), (command.id(), true), "{why}");
+        Ok(())
+    });
+    assert_eq!(later, []);
+}
+
+/// Between two guardians nobody is without one, as far as anybody has to know.
+fn nobody_is_missed_whom_the_next_guardian_takes<D: Drive>(bed: &Bed) {
+    let later = missed::<D>(bed, |nursery, _| {
+        nursery.spawn(idle())?.ready()?;
+        nursery.spawn(still())?.ready()?;
+        let first = template();
+        watch::signal(first, Signal::KILL);
+        watch::observe("another template", || {
+            let own = std::process::id().cast_signed();
+            watch::named(own, TEMPLATE).iter().any(|pid| *pid != first)
+        });
+        nursery.spawn(idle())?.ready()?;
+        Ok(())
+    });
+    assert_eq!(later, []);
 }
 
 /// Spawns a command that will leave another process, and gives its pid and that one's pidfd.

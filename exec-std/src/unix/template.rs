@@ -73,10 +73,10 @@ pub enum Answer {
         /// Why.
         errno: i32,
     },
-    /// A process could not be handed to the guardian.
+    /// A process could not be handed to the guardian, or not be taken by it.
     Unguarded {
         /// Which one.
-        id: u64,
+        pid: i32,
         /// Why.
         errno: i32,
     },
@@ -194,14 +194,17 @@ impl Template {
     }
 
     /// Puts a process that was made otherwise under the guardian, or one whose guardian has died.
-    pub fn guard(&mut self, id: u64, process: &Process, kill_after: Duration) {
+    ///
+    /// What can't be guarded is answered by [`Answer::Unguarded`].
+    pub fn guard(&mut self, process: &Process, kill_after: Duration) {
+        let pid = process.pid();
         match process.as_fd().try_clone_to_owned() {
             Ok(pidfd) => {
-                let packet = Packet::Guard { pid: process.pid(), kill_after };
-                self.enqueue(Queued { id, packet, fds: [Some(pidfd), None, None, None] });
+                let packet = Packet::Guard { pid, kill_after };
+                self.enqueue(Queued { id: 0, packet, fds: [Some(pidfd), None, None, None] });
             }
             Err(error) => {
-                self.answers.push_back(Answer::Unguarded { id, errno: error.raw_os_error().unwrap_or(0) })
+                self.answers.push_back(Answer::Unguarded { pid, errno: error.raw_os_error().unwrap_or(0) })
             }
         }
     }
@@ -246,7 +249,7 @@ impl Template {
                     let errno = error.raw_os_error();
                     self.answers.extend(match next.packet {
                         Packet::Spawn { .. } => Some(Answer::Failed { id, errno }),
-                        Packet::Guard { .. } => Some(Answer::Unguarded { id, errno }),
+                        Packet::Guard { pid, .. } => Some(Answer::Unguarded { pid, errno }),
                         // Whoever is not recalled comes and is ended; a directory that is not cleared away stays on record.
                         _ => None,
                     });
@@ -282,6 +285,9 @@ impl Template {
                 Received::Stripped(Packet::Started { id, pid }) => self.on_started(id, pid, None),
                 Received::Packet(Packet::Failed { id, errno }, _) => {
                     self.on_answer(Answer::Failed { id, errno })
+                }
+                Received::Packet(Packet::Unguarded { pid, errno }, _) => {
+                    self.answers.push_back(Answer::Unguarded { pid, errno });
                 }
                 Received::Packet(..) | Received::Stripped(_) => {}
                 Received::Nothing => return Ok(None),

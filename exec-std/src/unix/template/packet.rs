@@ -31,6 +31,8 @@ pub(super) enum Packet {
     Started { id: u64, pid: i32 },
     /// A child could not be made.
     Failed { id: u64, errno: i32 },
+    /// A process could not be taken under guard.
+    Unguarded { pid: i32, errno: i32 },
 }
 
 impl Packet {
@@ -45,6 +47,9 @@ impl Packet {
             Self::House => (b'H', 0, 0, 0, no_title),
             Self::Started { id, pid } => (b'U', 0, id, u64::from(pid.cast_unsigned()), no_title),
             Self::Failed { id, errno } => (b'F', 0, id, u64::from(errno.cast_unsigned()), no_title),
+            Self::Unguarded { pid, errno } => {
+                (b'N', 0, u64::from(pid.cast_unsigned()), u64::from(errno.cast_unsigned()), no_title)
+            }
         };
         let mut bytes = [0; SIZE];
         bytes[0] = kind;
@@ -70,6 +75,7 @@ impl Packet {
             b'H' => Self::House,
             b'U' => Self::Started { id, pid: small(number)? },
             b'F' => Self::Failed { id, errno: small(number)? },
+            b'N' => Self::Unguarded { pid: small(id)?, errno: small(number)? },
             _ => return None,
         })
     }
@@ -149,6 +155,7 @@ mod tests {
             Packet::House,
             Packet::Started { id: 7, pid: 1 },
             Packet::Failed { id: 0, errno: 11 },
+            Packet::Unguarded { pid: 9, errno: 24 },
         ] {
             assert_eq!(Packet::decode(&packet.encode()), Some(packet));
         }
