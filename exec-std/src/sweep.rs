@@ -82,7 +82,7 @@ pub(crate) fn sweep(earlier: &Earlier, patiently: bool) -> Result<(), Left> {
             children.iter().for_each(|pid| kill(*pid));
         }
         // Where none could be listed they are not alone: guardians and parent losses end them.
-        while let Ok(Some(_)) = waitid(WaitId::All, COLLECT) {}
+        collect_dead();
         if earlier.are_alone() {
             return Ok(());
         }
@@ -98,6 +98,11 @@ pub(crate) fn sweep(earlier: &Earlier, patiently: bool) -> Result<(), Left> {
         }
         let _ = poll(&mut [], Some(&LOOK));
     }
+}
+
+/// Collects all children that are dead, but who is traced.
+pub(crate) fn collect_dead() {
+    while let Ok(Some(_)) = waitid(WaitId::All, COLLECT) {}
 }
 
 fn kill(pid: i32) {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::shell::Ended;
-use crate::sweep::{Left, counted};
+use crate::sweep::{Left, collect_dead, counted};
 use crate::unix::procfs;
 use crate::unix::stdio::Source;
 use crate::{Actor, Backend, Drive, Order, Sandwich};
@@ -62,6 +62,8 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
 
 /// Tells what is left, and whether anything is, by a look: whoever could not look before counts those that it could not see.
 fn tells_of_left() -> bool {
+    // Who was given up may have died since.
+    collect_dead();
     let mut found = Vec::new();
     match procfs::descendants(getpid().as_raw_pid(), usize::MAX, &mut found) {
         Err(why) => Left::Unseen(why.to_string()).tell(),
