@@ -254,11 +254,11 @@ impl<R: Reactor> Shell<R> {
             match answer {
                 Answer::Started { id, process } => self.made(ActorId(id), Ok(process)),
                 Answer::Failed { id, errno } => self.made(ActorId(id), Err(errno)),
-                Answer::Unguarded { pid, errno } => {
+                Answer::Unguarded { id, errno } => {
+                    let id = ActorId(id);
                     // One that is collected by now needs no guard.
-                    let unguarded = self.guarded().find(|(_, process, _)| process.pid() == pid);
-                    if let Some((actor, ..)) = unguarded {
-                        self.tell_unguarded(actor, &io::Error::from_raw_os_error(errno).to_string());
+                    if self.children.contains_key(&id) || self.company.wards.contains_key(&id) {
+                        self.tell_unguarded(id, &io::Error::from_raw_os_error(errno).to_string());
                     }
                 }
                 Answer::Gone => return self.replace_template(),
@@ -276,8 +276,8 @@ impl<R: Reactor> Shell<R> {
             // Without a new one children are made by exec, and nobody guards them: a worse tree, but a tree.
             Err(error) => return self.tell_all_unguarded(&error.to_string()),
         };
-        for (_, process, kill_after) in self.guarded() {
-            template.guard(process, kill_after);
+        for (id, process, kill_after) in self.guarded() {
+            template.guard(id.0, process, kill_after);
         }
         if let Err(error) = self.maker.set(template, &mut self.watch) {
             return self.tell_all_unguarded(&error.to_string());

@@ -154,7 +154,7 @@ impl<R: Reactor> Shell<R> {
         // What a template made it guards, and if it died over it, the next one does.
         if !by_template && let Ok(process) = &made {
             match self.maker.template() {
-                Some(template) => template.guard(process, kill_after),
+                Some(template) => template.guard(id.0, process, kill_after),
                 None => self.tell_unguarded(id, "there is no guardian"),
             }
         }

@@ -76,7 +76,7 @@ pub enum Answer {
     /// A process could not be handed to the guardian, or not be taken by it.
     Unguarded {
         /// Which one.
-        pid: i32,
+        id: u64,
         /// Why.
         errno: i32,
     },
@@ -195,16 +195,15 @@ impl Template {
 
     /// Puts a process that was made otherwise under the guardian, or one whose guardian has died.
     ///
-    /// What can't be guarded is answered by [`Answer::Unguarded`].
-    pub fn guard(&mut self, process: &Process, kill_after: Duration) {
-        let pid = process.pid();
+    /// What can't be guarded is answered by [`Answer::Unguarded`]; where the template dies first, by [`Answer::Gone`].
+    pub fn guard(&mut self, id: u64, process: &Process, kill_after: Duration) {
         match process.as_fd().try_clone_to_owned() {
             Ok(pidfd) => {
-                let packet = Packet::Guard { pid, kill_after };
-                self.enqueue(Queued { id: 0, packet, fds: [Some(pidfd), None, None, None] });
+                let packet = Packet::Guard { id, pid: process.pid(), kill_after };
+                self.enqueue(Queued { id, packet, fds: [Some(pidfd), None, None, None] });
             }
             Err(error) => {
-                self.answers.push_back(Answer::Unguarded { pid, errno: error.raw_os_error().unwrap_or(0) })
+                self.answers.push_back(Answer::Unguarded { id, errno: error.raw_os_error().unwrap_or(0) })
             }
         }
     }
@@ -249,7 +248,7 @@ impl Template {
                     let errno = error.raw_os_error();
                     self.answers.extend(match next.packet {
                         Packet::Spawn { .. } => Some(Answer::Failed { id, errno }),
-                        Packet::Guard { pid, .. } => Some(Answer::Unguarded { pid, errno }),
+                        Packet::Guard { .. } => Some(Answer::Unguarded { id, errno }),
                         // Whoever is not recalled comes and is ended; a directory that is not cleared away stays on record.
                         _ => None,
                     });
@@ -286,8 +285,8 @@ impl Template {
                 Received::Packet(Packet::Failed { id, errno }, _) => {
                     self.on_answer(Answer::Failed { id, errno })
                 }
-                Received::Packet(Packet::Unguarded { pid, errno }, _) => {
-                    self.answers.push_back(Answer::Unguarded { pid, errno });
+                Received::Packet(Packet::Unguarded { id, errno }, _) => {
+                    self.answers.push_back(Answer::Unguarded { id, errno });
                 }
                 Received::Packet(..) | Received::Stripped(_) => {}
                 Received::Nothing => return Ok(None),

@@ -156,7 +156,7 @@ fn a_killed_template_is_seen_and_replaced() {
     assert_eq!(channel.call("status Name"), "a child", "it lives on");
 
     let mut template = Template::reexec().unwrap();
-    template.guard(&first, KILL_AFTER);
+    template.guard(1, &first, KILL_AFTER);
     let (mut second, other) = child(&mut template, 3);
     drop(other);
     assert_eq!(collect(&mut second), Exit::Code(0));

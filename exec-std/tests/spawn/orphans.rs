@@ -114,8 +114,8 @@ fn family(mut template: Template) {
     stop(&stopped);
     // Its two sleeping members are deaf too, and are killed with the group.
     let deaf_command = announced("trap '' TERM; sleep 1000 & sleep 1000 & echo; wait; wait");
-    for process in [&command, &stopped, &deaf_command] {
-        template.guard(process, KILL_AFTER);
+    for (id, process) in (4..).zip([&command, &stopped, &deaf_command]) {
+        template.guard(id, process, KILL_AFTER);
     }
     // What is sent after the guards is answered after them.
     let (last, mut four) = child(&mut template, 9);

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use crate::unix::rights::{self, Fds};
 
-/// Kind, which of stdio is attached, id, a span or number, title.
+/// Kind, which of stdio is attached, id, a span or number, title; where there is none, a pid.
 const SIZE: usize = 34;
 /// The kernel's length of a title, with the zero at its end.
 const TITLE: usize = 16;
@@ -24,7 +24,7 @@ pub(super) enum Packet {
     /// Make a child no more that was asked for.
     Recall { id: u64 },
     /// Guard a process, whose pidfd is attached.
-    Guard { pid: i32, kill_after: Duration },
+    Guard { id: u64, pid: i32, kill_after: Duration },
     /// Clear away the tree's directory, which is attached, when all that is guarded is dead.
     House,
     /// A child was made; its pidfd is attached.
@@ -32,7 +32,7 @@ pub(super) enum Packet {
     /// A child could not be made.
     Failed { id: u64, errno: i32 },
     /// A process could not be taken under guard.
-    Unguarded { pid: i32, errno: i32 },
+    Unguarded { id: u64, errno: i32 },
 }
 
 impl Packet {
@@ -41,15 +41,11 @@ impl Packet {
         let (kind, stdio, id, number, title) = match self {
             Self::Spawn { id, kill_after, stdio, title } => (b'S', stdio, id, nanos(kill_after), title),
             Self::Recall { id } => (b'R', 0, id, 0, no_title),
-            Self::Guard { pid, kill_after } => {
-                (b'G', 0, u64::from(pid.cast_unsigned()), nanos(kill_after), no_title)
-            }
+            Self::Guard { id, pid, kill_after } => (b'G', 0, id, nanos(kill_after), Title::pid(pid)),
             Self::House => (b'H', 0, 0, 0, no_title),
             Self::Started { id, pid } => (b'U', 0, id, u64::from(pid.cast_unsigned()), no_title),
             Self::Failed { id, errno } => (b'F', 0, id, u64::from(errno.cast_unsigned()), no_title),
-            Self::Unguarded { pid, errno } => {
-                (b'N', 0, u64::from(pid.cast_unsigned()), u64::from(errno.cast_unsigned()), no_title)
-            }
+            Self::Unguarded { id, errno } => (b'N', 0, id, u64::from(errno.cast_unsigned()), no_title),
         };
         let mut bytes = [0; SIZE];
         bytes[0] = kind;
@@ -71,11 +67,14 @@ impl Packet {
                 Self::Spawn { id, kill_after: Duration::from_nanos(number), stdio: bytes[1], title }
             }
             b'R' => Self::Recall { id },
-            b'G' => Self::Guard { pid: small(id)?, kill_after: Duration::from_nanos(number) },
+            b'G' => {
+                let pid = i32::from_le_bytes(bytes[18..22].try_into().ok()?);
+                Self::Guard { id, pid, kill_after: Duration::from_nanos(number) }
+            }
             b'H' => Self::House,
             b'U' => Self::Started { id, pid: small(number)? },
             b'F' => Self::Failed { id, errno: small(number)? },
-            b'N' => Self::Unguarded { pid: small(id)?, errno: small(number)? },
+            b'N' => Self::Unguarded { id, errno: small(number)? },
             _ => return None,
         })
     }
@@ -90,6 +89,13 @@ impl Title {
         let text = &text[..text.floor_char_boundary(TITLE - 1)];
         let mut title = [0; TITLE];
         title[..text.len()].copy_from_slice(text.as_bytes());
+        Self(title)
+    }
+
+    /// A number where a title would stand.
+    fn pid(pid: i32) -> Self {
+        let mut title = [0; TITLE];
+        title[..4].copy_from_slice(&pid.to_le_bytes());
         Self(title)
     }
 
@@ -151,11 +157,11 @@ mod tests {
         for packet in [
             Packet::Spawn { id: u64::MAX, kill_after: span, stdio: 5, title },
             Packet::Recall { id: 3 },
-            Packet::Guard { pid: i32::MAX, kill_after: Duration::ZERO },
+            Packet::Guard { id: 4, pid: i32::MAX, kill_after: Duration::ZERO },
             Packet::House,
             Packet::Started { id: 7, pid: 1 },
             Packet::Failed { id: 0, errno: 11 },
-            Packet::Unguarded { pid: 9, errno: 24 },
+            Packet::Unguarded { id: u64::MAX, errno: 24 },
         ] {
             assert_eq!(Packet::decode(&packet.encode()), Some(packet));
         }

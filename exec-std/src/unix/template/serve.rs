@@ -152,12 +152,12 @@ impl Server {
                     }
                 }
                 Received::Packet(Packet::Recall { id }, _) => self.take_back(id)?,
-                Received::Packet(Packet::Guard { pid, kill_after }, [Some(pidfd), ..]) => {
-                    self.guard(pid, pidfd, kill_after)?;
+                Received::Packet(Packet::Guard { id, pid, kill_after }, [Some(pidfd), ..]) => {
+                    self.guard(id, pid, pidfd, kill_after)?;
                 }
                 Received::Packet(Packet::House, [house, ..]) => self.house = house,
                 Received::Stripped(Packet::Spawn { id, .. }) => self.refuse(id, Errno::MFILE)?,
-                Received::Stripped(Packet::Guard { pid, .. }) => self.let_pass(pid, Errno::MFILE)?,
+                Received::Stripped(Packet::Guard { id, .. }) => self.let_pass(id, Errno::MFILE)?,
                 Received::Packet(..) | Received::Stripped(_) => {}
                 Received::Nothing if orphaned => self.end(),
                 Received::Nothing => break,
@@ -212,21 +212,21 @@ impl Server {
             }
             Ok(Side::Parent { pid, pidfd }) => {
                 self.answer(Packet::Started { id, pid }, Some(&pidfd))?;
-                self.guard(pid, pidfd, kill_after)?;
+                self.guard(id, pid, pidfd, kill_after)?;
             }
             Err(error) => self.refuse(id, Errno::from_io_error(&error).unwrap_or(Errno::NOTSUP))?,
         }
         Ok(None)
     }
 
-    fn guard(&mut self, pid: i32, pidfd: OwnedFd, kill_after: Duration) -> io::Result<()> {
+    fn guard(&mut self, id: u64, pid: i32, pidfd: OwnedFd, kill_after: Duration) -> io::Result<()> {
         let guarded = self.guardian.guard(pid, pidfd, kill_after);
-        guarded.or_else(|errno| self.let_pass(pid, errno))
+        guarded.or_else(|errno| self.let_pass(id, errno))
     }
 
     /// Says that a process goes unguarded: its channel still ends with the actor.
-    fn let_pass(&mut self, pid: i32, errno: Errno) -> io::Result<()> {
-        self.answer(Packet::Unguarded { pid, errno: errno.raw_os_error() }, None)
+    fn let_pass(&mut self, id: u64, errno: Errno) -> io::Result<()> {
+        self.answer(Packet::Unguarded { id, errno: errno.raw_os_error() }, None)
     }
 
     fn refuse(&mut self, id: u64, errno: Errno) -> io::Result<()> {
