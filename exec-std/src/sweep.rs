@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, waitid};
 
 use crate::unix::procfs::{self, Stamp};
@@ -59,11 +60,9 @@ impl Earlier {
         self.0.binary_search(&stamp).is_ok()
     }
 
-    /// Tells whether nobody else is left. If there were none, the kernel is asked, which needs no descriptor to tell.
+    /// Tells whether nobody else is left.
     fn are_alone(&self) -> bool {
-        let looked = waitid(WaitId::All, COLLECT | WaitIdOptions::NOWAIT);
-        matches!(looked, Err(rustix::io::Errno::CHILD))
-            || !self.0.is_empty() && self.others().is_ok_and(|others| others.is_empty())
+        !self.0.is_empty() && self.others().is_ok_and(|others| others.is_empty())
     }
 }
 
@@ -82,8 +81,7 @@ pub(crate) fn sweep(earlier: &Earlier, patiently: bool) -> Result<(), Left> {
             children.iter().for_each(|pid| kill(*pid));
         }
         // Where none could be listed they are not alone: guardians and parent losses end them.
-        collect_dead();
-        if earlier.are_alone() {
+        if collect_dead() || earlier.are_alone() {
             return Ok(());
         }
         let unseen = found.as_ref().err().map(io::Error::to_string);
@@ -100,9 +98,14 @@ pub(crate) fn sweep(earlier: &Earlier, patiently: bool) -> Result<(), Left> {
     }
 }
 
-/// Collects all children that are dead, but who is traced.
-pub(crate) fn collect_dead() {
-    while let Ok(Some(_)) = waitid(WaitId::All, COLLECT) {}
+/// Collects all dead children but those that are traced, and tells whether no child is left, which takes no descriptor.
+pub(crate) fn collect_dead() -> bool {
+    loop {
+        match waitid(WaitId::All, COLLECT) {
+            Ok(Some(_)) => {}
+            ended => return matches!(ended, Err(Errno::CHILD)),
+        }
+    }
 }
 
 fn kill(pid: i32) {

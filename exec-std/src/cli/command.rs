@@ -63,7 +63,9 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
 /// Tells what is left, and whether anything is, by a look: whoever could not look before counts those that it could not see.
 fn tells_of_left() -> bool {
     // Who was given up may have died since.
-    collect_dead();
+    if collect_dead() {
+        return false;
+    }
     let mut found = Vec::new();
     match procfs::descendants(getpid().as_raw_pid(), usize::MAX, &mut found) {
         Err(why) => Left::Unseen(why.to_string()).tell(),
