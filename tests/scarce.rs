@@ -231,6 +231,8 @@ fn nobody_is_missed_whom_the_next_guardian_takes<D: Drive>(bed: &Bed) {
         nursery.spawn(still())?.ready()?;
         let first = template();
         watch::signal(first, Signal::KILL);
+        // The dead one may be handed this one yet.
+        nursery.spawn(still())?;
         watch::observe("another template", || {
             let own = std::process::id().cast_signed();
             watch::named(own, TEMPLATE).iter().any(|pid| *pid != first)
@@ -348,7 +350,8 @@ fn what_can_not_be_listed_is_not_counted(bed: &Bed) {
     prlimit(Pid::from_raw(inner_half(running.pid())), Resource::Nofile, taken).expect("a limit");
     go.open(1);
     let ended = running.finish();
-    ended.expect(1);
+    // What is released at its end may suffice for one look more: then it is ended and nothing is left.
+    ended.expect(if ended.err.contains("error: ") { 1 } else { 5 });
     assert!(ended.err.contains("! sh is gone, and what it left can't be listed: Too many open"), "{ended}");
     assert!(ended.err.contains("! what is left can't be listed: Too many open"), "{ended}");
     assert!(!ended.err.contains("SIGKILL") && !ended.err.contains("nobody could end"), "{ended}");

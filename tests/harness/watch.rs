@@ -59,7 +59,8 @@ pub(crate) fn below(pid: i32) -> Vec<Stamp> {
 }
 
 /// Gives the pids of those below that have this name (as their thread is called, 15 bytes at the most), parents before
-/// their children. What one of them has forked is called like it until it takes a name of its own, and is left out.
+/// their children. What one of them has forked is called like it until it takes a name of its own, and is left out while its
+/// parent lives.
 pub(crate) fn named(pid: i32, name: &str) -> Vec<i32> {
     let mut named = BTreeSet::new();
     let is_first = |pid: &i32| {
