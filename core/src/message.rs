@@ -230,8 +230,8 @@ pub struct Tally {
     pub actors: u32,
     /// Those that were collected.
     pub reaped: u32,
-    /// Processes that are known to be left over, and threads that were given up and have not ended since. Such a thread ends
-    /// with its process at the latest.
+    /// Processes that are known to be left over, one where nobody could look for them, and threads that were given up and have
+    /// not ended since. Such a thread ends with its process at the latest.
     pub left: u32,
     /// Errors that began in it or below.
     pub errors: u32,

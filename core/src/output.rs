@@ -318,10 +318,11 @@ pub enum Event {
     Escalated(ActorId, Signal),
     /// A child could not be killed, found or collected in time.
     Unkillable(ActorId),
-    /// A dead child's leavings outlived SIGKILL; the number counts them, and is 0 where nobody could look for them.
+    /// A dead child's leavings outlived SIGKILL; the number counts those that the last look saw, and is 0 where nobody could
+    /// look for them.
     Escaped(ActorId, u32),
-    /// Processes that are nobody's outlived SIGKILL; the number counts them, and is 0 where nobody could look for them. The
-    /// outcome reckons with one then.
+    /// Processes that are nobody's outlived SIGKILL; the number counts those that the last look saw, and is 0 where nobody
+    /// could look for them. The outcome reckons with one then.
     StrangersLeft(u32),
     /// A task outlived the actor's deadline.
     Abandoned(TaskId),

@@ -38,7 +38,8 @@ pub enum Notice {
         /// The system's words.
         why: String,
     },
-    /// A look for what was left did not see all, and why; another one follows within 20 ms. Told anew once a look has seen all.
+    /// A look for what was left did not see all, and why; as long as somebody waits for that, another one follows within
+    /// 20 ms. Not told again until a look has seen all.
     Unseen {
         /// The system's words.
         why: String,

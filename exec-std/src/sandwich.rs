@@ -190,8 +190,8 @@ impl Outer {
             let known = if received.signal == Signal::QUIT { Signal::TERM } else { received.signal };
             if known != Signal::USR1 {
                 self.asked.once_more(Instant::now());
-                // Whoever is to end can't while it is stopped. First, so that what the inner half does on the signal is the
-                // last that comes of it: whoever stops it then finds it stopped.
+                // Whoever is to end can't while it is stopped. Before the signal: behind it, this would undo a stop that the
+                // signal leads to.
                 let _ = self.inner.signal(Signal::CONT.as_raw());
             }
             if self.relays || !received.is_from_terminal() {

@@ -131,7 +131,8 @@ impl Step<'_> {
         }
     }
 
-    /// Who surfaces after the last words, as what a child left that was given up and died then, is told of in the outcome.
+    /// Who surfaces after the last words, as what a child left that was given up and died then, is told of in the outcome. Where
+    /// nobody could look until then, that was told, and one was reckoned with.
     pub(super) fn cleared(&mut self, alive: u32) {
         let counted = self.state.strangers.replace(alive).unwrap_or(0);
         if matches!(self.state.life, Life::Flushing | Life::Exiting) {

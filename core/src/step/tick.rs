@@ -35,7 +35,7 @@ impl Step<'_> {
         if phase == Child::Asked && self.state.has(Defect::AckTimeoutSwallowed) {
             return;
         }
-        // None are told of by whoever could never look: who has looked and found none is not waited for.
+        // 0 is that nobody could look: who looked and found none would not be waited for.
         let leavings = child.leavings;
         let why = child.why_not_up(&self.state.limits);
         // Who looks late, or was told to hurry, finds two rungs due: too little time skips one, never SIGKILL.

@@ -200,7 +200,9 @@ struct Dead {
 impl<R: Reactor> Shell<R> {
     /// Looks once for all domains that want it, unless the last look rests, and tells each what is new.
     pub(super) fn answer_sweeps(&mut self, now: Instant) {
-        self.domains.due &= !self.domains.sweeping.is_empty() || self.domains.clearing.is_some();
+        let wanted = !self.domains.sweeping.is_empty() || self.domains.clearing.is_some();
+        self.domains.due &= wanted;
+        self.domains.told_blind &= wanted;
         if self.domains.next_look().is_none_or(|look| now < look) {
             return;
         }
