@@ -12,7 +12,7 @@ use windrow_std::unix::procfs;
 use windrow_std::{Actor, Drive, Endpoint, Notice, Nursery, Order, Raised, Scope, Service, Sink};
 
 use crate::harness::{Bed, Module, by_each, driven, soon, watch};
-use crate::templates::TEMPLATE;
+use crate::templates::{TEMPLATE, only_template};
 use crate::traced::inner_half;
 
 pub(crate) const MODULE: Module = Module {
@@ -186,7 +186,7 @@ fn next_unguarded(notices: &Receiver<Notice>) -> (ActorId, String) {
 }
 
 fn template() -> i32 {
-    watch::named(std::process::id().cast_signed(), TEMPLATE)[0]
+    only_template(std::process::id().cast_signed())
 }
 
 /// Whom the dead one guarded is told by name.

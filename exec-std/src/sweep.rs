@@ -60,7 +60,7 @@ impl Earlier {
         self.0.binary_search(&stamp).is_ok()
     }
 
-    /// Tells whether nobody else is left.
+    /// Tells whether these are there and nobody else is. That no child is left at all is the kernel's to tell.
     fn are_alone(&self) -> bool {
         !self.0.is_empty() && self.others().is_ok_and(|others| others.is_empty())
     }

@@ -64,10 +64,9 @@ pub(crate) fn below(pid: i32) -> Vec<Stamp> {
 pub(crate) fn named(pid: i32, name: &str) -> Vec<i32> {
     let mut named = BTreeSet::new();
     let is_first = |pid: &i32| {
-        let parent = procfs::stat(*pid).ok().flatten().map(|stat| stat.ppid);
         procfs::name(*pid).as_deref() == Some(name)
             && named.insert(*pid)
-            && parent.is_none_or(|parent| !named.contains(&parent))
+            && procfs::stat(*pid).ok().flatten().is_none_or(|stat| !named.contains(&stat.ppid))
     };
     below(pid).into_iter().map(|stamp| stamp.pid).filter(is_first).collect()
 }

@@ -284,22 +284,21 @@ impl<R: Reactor> Shell<R> {
         let owed = !self.maker.asked.is_empty();
         let mut whole = Ok(());
         for pid in strangers {
-            let stat = match self.domains.scan.stat(pid) {
-                Ok(Some(stat)) => stat,
-                Ok(None) => continue,
-                Err(error) => {
-                    whole = Err(error);
-                    continue;
-                }
-            };
-            let Some((owner, is_actor)) = self.domains.owner(pid, &stat, &dead) else { continue };
-            if owed && owner.is_none() {
-                continue;
-            }
-            let stamp = Stamp { pid, start: stat.start_time };
-            whole = whole.and(self.domains.adopt(stamp, owner, is_actor, &mut self.watch));
+            whole = whole.and(self.adopt_stranger(pid, &dead, owed));
         }
         whole
+    }
+
+    /// Takes one over if its owner is known; nobody's is left alone while a child is `owed`.
+    fn adopt_stranger(&mut self, pid: i32, dead: &Dead, owed: bool) -> io::Result<()> {
+        let Some(stat) = self.domains.scan.stat(pid)? else { return Ok(()) };
+        match self.domains.owner(pid, &stat, dead) {
+            Some((owner, is_actor)) if owner.is_some() || !owed => {
+                let stamp = Stamp { pid, start: stat.start_time };
+                self.domains.adopt(stamp, owner, is_actor, &mut self.watch)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
