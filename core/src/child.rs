@@ -8,10 +8,9 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::{Ladder, Rung};
 use crate::table::table;
-use crate::{
-    ActorId, Cause, Channel, Deadline, Instant, Limits, NameId, ScopeId, SpecId, Stamp, Times, Until,
-};
+use crate::{ActorId, Channel, Limits, NameId, ScopeId, SpecId, Stamp, Times};
 
 table! {
     /// Where a child is in its life.
@@ -289,52 +288,6 @@ impl ChildRecord {
         let kills = self.phase.next(change) == Some(Child::Killing);
         if kills && self.role == Role::Thread { ChildChange::Outlasted } else { change }
     }
-}
-
-/// How long the present state may last. A state of teardown has a deadline; there is no other way to enter it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) enum Rung {
-    /// A running child is waited for as long as it runs; a booting one until its boot deadline; one that waits its turn as
-    /// long as those before it take, each of which has a boot deadline.
-    Free { since: Instant, until: Option<Instant> },
-    /// A child that is to end.
-    Teardown { since: Instant, until: Deadline },
-}
-
-impl Rung {
-    pub(crate) fn since(self) -> Instant {
-        match self {
-            Self::Free { since, .. } | Self::Teardown { since, .. } => since,
-        }
-    }
-
-    pub(crate) fn wait(self) -> Until {
-        match self {
-            Self::Free { until, .. } => Until::Running(until),
-            Self::Teardown { until, .. } => Until::Teardown(until),
-        }
-    }
-
-    pub(crate) fn until(self) -> Option<Instant> {
-        match self {
-            Self::Free { until, .. } => until,
-            Self::Teardown { until, .. } => Some(until.at()),
-        }
-    }
-}
-
-/// The plan by which a child ends: fixed when its cancellation begins, only ever shortened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct Ladder {
-    pub(crate) began: Instant,
-    /// Who cancelled it; `None` if it is stopped for a fault of its own.
-    pub(crate) cause: Option<Cause>,
-    /// The latest SIGTERM.
-    pub(crate) stop_at: Instant,
-    /// The latest SIGKILL.
-    pub(crate) kill_at: Instant,
-    /// When to give up.
-    pub(crate) end_at: Instant,
 }
 
 /// The key under which a child stands: the id that its parent gave it.

@@ -71,6 +71,13 @@ impl Deadlines {
         self.sink(place);
     }
 
+    /// Gives a timer its place before it is set, so that setting it allocates nothing.
+    pub(crate) fn keep(&mut self, timer: Timer) {
+        if self.place_of(timer).is_none() {
+            self.insert(timer);
+        }
+    }
+
     /// Takes a timer out that will never be set again.
     pub(crate) fn forget(&mut self, timer: Timer) {
         let (Some(place), Some(slot)) = (self.place_of(timer), self.slots.remove(&timer)) else {

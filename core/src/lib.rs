@@ -88,10 +88,12 @@ mod machine;
 mod message;
 mod output;
 mod peer;
+mod plan;
 mod rank;
 mod record;
 mod refused;
 mod registry;
+mod room;
 mod scope;
 #[cfg(feature = "sim")]
 pub mod sim;

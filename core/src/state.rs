@@ -63,8 +63,6 @@ pub(crate) struct State {
     pub(crate) parent_id: ActorId,
     /// What stands in which scope.
     pub(crate) members: BTreeSet<(ScopeId, Member)>,
-    /// Scopes that lost a member, or their body, in this step.
-    pub(crate) loosened: BTreeSet<ScopeId>,
     pub(crate) deadlines: Deadlines,
     pub(crate) last_scope: ScopeId,
     pub(crate) last_task: TaskId,
@@ -138,7 +136,6 @@ impl State {
             told_to_end: BTreeSet::new(),
             parent_id: ActorId::default(),
             members: BTreeSet::new(),
-            loosened: BTreeSet::new(),
             deadlines: Deadlines::default(),
             last_scope: ScopeId::ROOT,
             last_task: TaskId::MAIN,
@@ -248,9 +245,6 @@ impl State {
     pub(crate) fn broken_invariant(&self) -> Option<(u8, &'static str)> {
         if self.life == Life::Ended && !self.deadlines.is_empty() {
             return Some((43, "deadlines after the end"));
-        }
-        if !self.loosened.is_empty() {
-            return Some((43, "settle stopped before its fixed point"));
         }
         let stale = |id: &ActorId| !self.children.contains_key(id);
         if self.members.iter().any(|(_, member)| matches!(member, Member::Child(id) if stale(id))) {

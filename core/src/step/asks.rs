@@ -223,7 +223,7 @@ impl Step<'_> {
         let Some(record) = self.state.scopes.get_mut(&scope) else { return };
         if let Some(next) = record.phase.next(ScopeChange::Left) {
             record.phase = next;
-            self.state.loosened.insert(scope);
+            self.room.loosen(scope);
             self.let_go_of_all(scope);
         }
     }

@@ -6,8 +6,9 @@
 use core::time::Duration;
 
 use super::Step;
-use crate::child::{ChildRecord, Rung};
+use crate::child::ChildRecord;
 use crate::deadlines::Timer;
+use crate::plan::Rung;
 use crate::{
     ActorId, Child, ChildChange, Defect, Error, Instant, Kind, Life, Limits, Link, Message, Payload, ScopeId,
     Stray,

@@ -1,7 +1,7 @@
 //! What a cancellation reaches: a scope, what stands in it, and so on down to the shields.
 
-use alloc::vec;
 use alloc::vec::Vec;
+use core::mem;
 use core::time::Duration;
 
 use super::Step;
@@ -52,14 +52,6 @@ impl Step<'_> {
         self.replan_all();
     }
 
-    /// Shortens every plan, also of children that were cancelled before the actor was.
-    fn replan_all(&mut self) {
-        let children: Vec<_> = self.state.children.keys().copied().collect();
-        for child in children {
-            self.replan(child);
-        }
-    }
-
     /// Sets the deadlines of tasks, shields and the present state of life by the actor's own deadline.
     fn arm_own(&mut self) {
         let times = self.state.limits.times;
@@ -88,7 +80,8 @@ impl Step<'_> {
     /// Cancels a scope and what stands in it, in id order, with an explicit stack. A shield stops it.
     pub(super) fn spread(&mut self, scope: ScopeId, cause: Cause) {
         let mut told = scope == ScopeId::ROOT;
-        let mut stack = vec![scope];
+        let mut stack = mem::take(&mut self.room.scopes);
+        stack.push(scope);
         while let Some(scope) = stack.pop() {
             let Some(record) = self.state.scopes.get_mut(&scope) else {
                 continue;
@@ -101,11 +94,11 @@ impl Step<'_> {
             record.cause = Some(cause);
             record.deadline = None;
             self.state.deadlines.set(Timer::Scope(scope), None);
-            self.state.loosened.insert(scope);
+            self.room.loosen(scope);
             if has_body {
                 self.emit(Output::CancelBody { scope, cause });
             }
-            let mut members = Vec::with_capacity(self.state.members_of(scope).count());
+            let mut members = mem::take(&mut self.room.members);
             members.extend(self.state.members_of(scope));
             if !told && members.iter().any(|member| matches!(member, Member::Child(_))) {
                 told = true;
@@ -118,7 +111,7 @@ impl Step<'_> {
                     stack.push(*inner);
                 }
             }
-            for member in members {
+            for member in members.drain(..) {
                 match member {
                     Member::Scope(_) => {}
                     Member::Task(task) => self.cancel_task(task, cause),
@@ -126,7 +119,9 @@ impl Step<'_> {
                     Member::Context(context) => self.cancel_context(context, cause),
                 }
             }
+            self.room.members = members;
         }
+        self.room.scopes = stack;
     }
 
     /// Cancels every scope that a shield has kept from the actor's cancellation: there is no more time for it.

@@ -216,7 +216,7 @@ impl Step<'_> {
         self.state.callers.remove(&context);
         self.state.deadlines.forget(Timer::Call(context));
         self.state.members.remove(&(scope, Member::Context(context)));
-        self.state.loosened.insert(scope);
+        self.room.loosen(scope);
         let raised = self.raised_by(context.link, late || cancelled, &ending).filter(|_| linked);
         let Some(error) = raised else {
             self.emit(Output::Ended { context, ending });
@@ -290,7 +290,7 @@ impl Step<'_> {
         match call.scopes {
             Some((parent, _)) => {
                 self.state.members.remove(&(parent, Member::Context(context)));
-                self.state.loosened.insert(parent);
+                self.room.loosen(parent);
             }
             None => self.emit(Output::Withdrawn { context }),
         }

@@ -19,7 +19,7 @@ impl Step<'_> {
         let scope = record.scope;
         self.state.tasks.remove(&task);
         self.state.members.remove(&(scope, Member::Task(task)));
-        self.state.loosened.insert(scope);
+        self.room.loosen(scope);
         if task == TaskId::MAIN {
             self.state.result = payload;
             self.check_ready();

@@ -5,9 +5,10 @@
 use core::time::Duration;
 
 use super::Step;
-use crate::child::{ChildRecord, Ladder, Rung};
+use crate::child::ChildRecord;
 use crate::deadlines::Timer;
-use crate::state::Member;
+use crate::plan::{Ladder, Rung};
+use crate::state::{Member, State};
 use crate::{
     ActorId, Cause, Census, Channel, ChannelChange, Child, ChildChange, Deadline, Defect, Error, Event,
     Instant, Kind, Link, Message, Output, Payload, Role, Signal, Times,
@@ -46,7 +47,8 @@ impl Step<'_> {
         if child.ladder.is_some() {
             return;
         }
-        let (stop_at, kill_at, end_at) = self.latest(child);
+        let end_at = self.last_end();
+        let (stop_at, kill_at) = child.latest(end_at, &self.state.limits);
         let times = child.times(&self.state.limits);
         let patience = self.bound_of(times, child.levels).saturating_add(times.hop);
         let ladder = Ladder { began: now, cause, stop_at: stop_at.min(now.after(patience)), kill_at, end_at };
@@ -55,17 +57,13 @@ impl Step<'_> {
         }
     }
 
-    /// Gives the latest SIGTERM, SIGKILL and giving up that the deadline of actor or scope allows.
-    fn latest(&self, child: &ChildRecord) -> (Instant, Instant, Instant) {
-        let (own, times) = (self.state.limits.times, child.times(&self.state.limits));
-        let from_now = self.state.now.after(own.bound(self.state.levels));
+    /// Gives when the last child is to be given up: what the actor does then takes time, too.
+    fn last_end(&self) -> Instant {
+        let times = self.state.limits.times;
+        let from_now = self.state.now.after(times.bound(self.state.levels));
         let alone = self.state.has(Defect::SerialLadder);
         let deadline = if alone { from_now } else { self.state.deadline.min(from_now) };
-        let end_at = deadline.before(own.flush);
-        // A thread has no time set aside for SIGKILL, because there is none for it.
-        let kill = if child.role == Role::Thread { Duration::ZERO } else { times.kill };
-        let kill_at = end_at.before(kill);
-        (kill_at.before(times.stop), kill_at, end_at)
+        deadline.before(times.flush)
     }
 
     /// Too little time skips rungs, never SIGKILL; who can't hear a message is stopped. One that has not greeted yet hears
@@ -84,23 +82,21 @@ impl Step<'_> {
 
     /// Shortens a child's plan and the time of its present rung, if the actor's deadline has come nearer.
     pub(super) fn replan(&mut self, id: ActorId) {
-        let Some(child) = self.state.children.get(&id).filter(|child| !child.phase.is_settled()) else {
-            return;
-        };
-        let (stop_at, kill_at, end_at) = self.latest(child);
-        let Some(child) = self.state.children.get_mut(&id) else {
-            return;
-        };
-        let Some(ladder) = child.ladder.as_mut() else {
-            return;
-        };
-        ladder.stop_at = ladder.stop_at.min(stop_at);
-        ladder.kill_at = ladder.kill_at.min(kill_at);
-        ladder.end_at = ladder.end_at.min(end_at);
-        let latest = ladder.latest(child.phase);
-        if let Rung::Teardown { since, until } = &mut child.rung {
-            *until = until.or_at(latest.max(*since));
-            self.state.deadlines.set(Timer::Child(id), Some(until.at()));
+        let end_at = self.last_end();
+        let State { children, deadlines, limits, .. } = &mut *self.state;
+        if let Some(until) = children.get_mut(&id).and_then(|child| child.shorten(end_at, limits)) {
+            deadlines.set(Timer::Child(id), Some(until));
+        }
+    }
+
+    /// Shortens every plan, also of children that were cancelled before the actor was.
+    pub(super) fn replan_all(&mut self) {
+        let end_at = self.last_end();
+        let State { children, deadlines, limits, .. } = &mut *self.state;
+        for (id, child) in children {
+            if let Some(until) = child.shorten(end_at, limits) {
+                deadlines.set(Timer::Child(*id), Some(until));
+            }
         }
     }
 
@@ -272,11 +268,10 @@ impl Step<'_> {
             self.end_link(Link::Child(id), None);
         }
         self.report(if thread { Event::Leaked(id) } else { Event::Unkillable(id) });
-        let scope = self.leave_scope(id);
+        self.leave_scope(id);
         self.blame(id, if thread { Kind::Leaked } else { Kind::Unkillable });
         // With the error known, it does not count as cancelled, too.
         self.count_silent(id);
-        self.state.loosened.extend(scope);
     }
 
     fn enter_gone(&mut self, id: ActorId, change: ChildChange) {
@@ -297,18 +292,21 @@ impl Step<'_> {
             self.state.tally.reaped = self.state.tally.reaped.saturating_add(1);
             self.census(Census { actor: id, parent: self.state.me, stamp, came: false, name });
         }
-        let scope = self.leave_scope(id);
+        self.leave_scope(id);
         self.state.children.remove(&id);
         self.report(Event::Gone(id));
-        self.state.loosened.extend(scope);
     }
 
-    fn leave_scope(&mut self, id: ActorId) -> Option<crate::ScopeId> {
-        let scope = self.state.children.get(&id)?.scope;
+    fn leave_scope(&mut self, id: ActorId) {
+        let Some(scope) = self.state.children.get(&id).map(|child| child.scope) else {
+            return;
+        };
         if self.state.has(Defect::SerialLadder) {
             self.begin_next(id);
         }
-        self.state.members.remove(&(scope, Member::Child(id))).then_some(scope)
+        if self.state.members.remove(&(scope, Member::Child(id))) {
+            self.room.loosen(scope);
+        }
     }
 
     /// Counts what a child that ends without a last word could not count itself.
@@ -369,25 +367,5 @@ impl Step<'_> {
         let until = if endless && child.phase == Child::Acked { Deadline::never() } else { until };
         child.rung = Rung::Teardown { since: now, until };
         self.state.deadlines.set(Timer::Child(id), Some(until.at()));
-    }
-}
-
-impl Ladder {
-    /// Gives the latest time at which a state is left.
-    fn latest(&self, phase: Child) -> Instant {
-        match phase {
-            Child::Asked | Child::Acked | Child::Parting => self.stop_at,
-            // So that whoever does not answer can be killed before it, and then what it has made.
-            Child::Withdrawn => self.kill_at.before(self.end_at.since(self.kill_at)),
-            Child::Stopping | Child::Sweeping => self.kill_at,
-            Child::Unanswered | Child::Killing | Child::Purging | Child::Reaping => self.end_at,
-            Child::Queued
-            | Child::Starting
-            | Child::Early
-            | Child::Booting
-            | Child::Up
-            | Child::Unkillable
-            | Child::Gone => Instant::MAX,
-        }
     }
 }

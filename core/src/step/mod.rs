@@ -41,31 +41,34 @@ mod turns;
 mod words;
 
 use crate::deadlines::Timer;
+use crate::room::Room;
 use crate::state::State;
 use crate::{Event, Input, Instant, Life, Link, Message, Output, Payload, Reason, Refused, ScopeId, Stray};
 
 /// Takes one input to the state that follows and emits what is to be done.
 pub(crate) fn step(
-    state: &mut State,
+    (state, room): (&mut State, &mut Room),
     now: Instant,
     input: Input,
     emit: &mut dyn FnMut(Output),
 ) -> Result<(), Refused> {
     asks::refuse(state, &input)?;
-    let mut step = Step { state, emit };
+    let mut step = Step { state, room, emit };
     step.clock(now);
     if step.state.life != Life::Ended {
         step.begin();
         step.apply(input);
         step.settle();
     }
+    debug_assert!(step.room.is_settled());
     debug_assert_eq!(step.state.broken_invariant(), None);
     Ok(())
 }
 
-/// A state in the middle of a transition, and where its outputs go.
+/// A state in the middle of a transition, what is worked in, and where its outputs go.
 struct Step<'a> {
     state: &'a mut State,
+    room: &'a mut Room,
     emit: &'a mut dyn FnMut(Output),
 }
 

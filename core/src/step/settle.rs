@@ -13,9 +13,9 @@ use crate::{
 impl Step<'_> {
     /// Closes what can close, inner scopes first, then moves the actor's life on, until nothing moves.
     pub(super) fn settle(&mut self) {
-        let loosened = !self.state.loosened.is_empty();
+        let loosened = !self.room.is_settled();
         loop {
-            while let Some(scope) = self.state.loosened.pop_last() {
+            while let Some(scope) = self.room.next_loosened() {
                 self.close_scope(scope);
             }
             let Some(change) = self.due_change() else {
@@ -68,7 +68,7 @@ impl Step<'_> {
         self.state.scopes.remove(&scope);
         if let Some(parent) = parent {
             self.state.members.remove(&(parent, crate::state::Member::Scope(scope)));
-            self.state.loosened.insert(parent);
+            self.room.loosen(parent);
         }
     }
 

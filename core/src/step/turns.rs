@@ -10,8 +10,9 @@ use core::time::Duration;
 
 use super::Step;
 use super::asks::levels_of;
-use crate::child::{ChildRecord, Rung};
+use crate::child::ChildRecord;
 use crate::deadlines::Timer;
+use crate::plan::Rung;
 use crate::state::Member;
 use crate::{
     ActorId, Cause, Channel, ChannelChange, Child, ChildChange, Defect, Limits, Link, Message, Output,
@@ -45,11 +46,19 @@ impl Step<'_> {
         self.state.last_child = child;
         self.state.children.insert(child, Box::new(record));
         self.state.members.insert((scope, Member::Child(child)));
+        self.hold_room();
         if self.has_turn() {
             self.change(child, ChildChange::Ordered);
         } else {
             self.state.queued.insert(child);
         }
+    }
+
+    /// Has room for the end of all that is here, so that the end needs none.
+    fn hold_room(&mut self) {
+        self.room.hold(self.state.members.len(), self.state.scopes.len());
+        self.state.deadlines.keep(Timer::Tasks);
+        self.state.deadlines.keep(Timer::Shields);
     }
 
     /// Gives their turn to those that wait for it, in the order in which they were asked for.

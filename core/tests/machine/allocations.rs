@@ -1,8 +1,8 @@
 //! What a message costs in allocations, in a machine with 64 children.
 
 use windrow_core::{
-    ActorId, Answer, Census, Config, ContextId, Input, Limits, Link, Machine, Message, NameId, Payload, Role,
-    ScopeId, Side, Stamp, Word,
+    ActorId, Answer, Census, Config, ContextId, Exit, Input, Limits, Link, Machine, Message, NameId, Payload,
+    Role, ScopeId, Side, Stamp, Tally, TaskId, Word,
 };
 
 use super::phrases::{ENDPOINT, call, word};
@@ -56,16 +56,59 @@ fn a_message_that_makes_no_record_allocates_nothing() {
         name: NameId(1),
     };
     assert_eq!(count(&mut machine, "census", |child| said(child, Message::Census(census(child)))), 0);
+}
 
-    let counted = allocation_counter::measure(|| give(&mut machine, Input::Cancel { scope: ScopeId::ROOT }));
-    println!("the cancel of {CHILDREN} children: {} allocations", counted.count_total);
-    // The list of whom it reaches grows by doubling; nothing is allocated for each of them.
-    assert!(counted.count_total < CHILDREN / 4, "a cancel allocates {} times", counted.count_total);
-
-    assert_eq!(count(&mut machine, "ack", |child| said(child, Message::Ack)), 0);
-    assert_eq!(count(&mut machine, "a second ack", |child| said(child, Message::Ack)), 0);
-    let bye = |child| said(child, Message::Bye(windrow_core::Tally::default()));
-    assert_eq!(count(&mut machine, "bye", bye), 0);
+/// How it ends is what differs; that it needs no memory is the same.
+#[test]
+fn an_end_allocates_nothing() {
+    let up = |child| {
+        vec![
+            Input::Started { child, stamp: stamp(child) },
+            said(child, hello(child)),
+            said(child, Message::Ready),
+        ]
+    };
+    let bye = |child| said(child, Message::Bye(Tally::default()));
+    let gone = |child| {
+        let swept = Input::Swept { child, alive: 0, fresh: 0, reaped: 0 };
+        let link = Link::Child(child);
+        vec![
+            Input::Exited { child, exit: Exit::Code(0) },
+            Input::LinkLost { link },
+            swept,
+            Input::Reaped { child },
+        ]
+    };
+    let cancel = Input::Cancel { scope: ScopeId::ROOT };
+    let all = |inputs: &dyn Fn(ActorId) -> Vec<Input>| ids().flat_map(inputs).collect::<Vec<_>>();
+    let asked = all(&|child| {
+        [vec![said(child, Message::Ack), said(child, Message::Ack), bye(child)], gone(child)].concat()
+    });
+    let (deaf, dead) = (vec![Input::Tick; 2], all(&gone));
+    let returned = vec![
+        Input::TaskEnded { task: TaskId::MAIN, payload: Payload::default() },
+        Input::Cleared { alive: 0 },
+    ];
+    for (how, script, records) in [
+        ("asked, all end", [vec![cancel], asked, returned.clone()].concat(), 0),
+        ("deaf, all are killed", [vec![cancel], deaf, dead.clone(), returned.clone()].concat(), 0),
+        // Its error is one.
+        ("one dies, and with it all", [dead, returned].concat(), 1),
+    ] {
+        let mut machine = with_children(up);
+        let mut now = START;
+        let counted = allocation_counter::measure(|| {
+            for input in script {
+                if input == Input::Tick {
+                    now = machine.poll_timeout().unwrap_or(now);
+                }
+                machine.handle(now, input).unwrap();
+                while machine.poll_output().is_some() {}
+            }
+        });
+        println!("{how}: {} allocations for {CHILDREN} children, {:?}", counted.count_total, machine.life());
+        assert_eq!(counted.count_total, records, "{how}");
+    }
 }
 
 /// A machine with children that are up and an endpoint.

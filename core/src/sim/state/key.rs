@@ -12,7 +12,7 @@ use serde::ser::{self, Serialize};
 
 use super::hash::Words;
 use crate::Instant;
-use crate::child::Rung;
+use crate::plan::Rung;
 use crate::state::State;
 
 /// Tells which fields tell of the past alone, or are the same in every state of a scenario. Inlined: names are constants.
