@@ -232,6 +232,9 @@ fn kill_each(bed: &Bed, backend: &str) {
         let begin = Instant::now();
         let outer = running.pid();
         let inner = pids[0];
+        if is_template {
+            running.signal(Signal::INT);
+        }
         let ended = running.finish();
         let within = TREE.saturating_sub(begin.elapsed());
         all_exited(&all, within);

@@ -20,6 +20,7 @@ pub(crate) const MODULE: Module = Module {
         row_51_cascade_of_one,
         row_51_cascade_of_eight,
         row_51_cascade_of_sixty_four,
+        a_cascade_begins_with_its_signal,
         driver_stopped_beyond_every_deadline
     ],
     acts: &[("telling-root", telling_root)],
@@ -68,7 +69,7 @@ fn row_40_tree_on_a_starved_machine(bed: &Bed) {
     let spinners: Vec<_> = (0..4).map(|_| spin()).collect();
     for backend in ["fork", "exec"] {
         let words = ["--leaf", "sleep", "--breadth", "2", "--depth", "3", "--json", "--backend", backend];
-        let ended = bed.windrow_run(words).finish();
+        let ended = bed.windrow_run(words).start().interrupt();
         ended.expect(0);
         let summary = ended.json();
         assert_eq!((&summary["outcome"], &summary["left"]), (&"cancelled".into(), &0.into()), "{ended}");
@@ -117,6 +118,19 @@ fn cascade_once(bed: &Bed, breadth: u32, depth: u32) -> f64 {
     assert!(span("cascade_ms") <= span("bound_ms"), "{ended}");
     assert!(span("cascade_ms") >= span("expected_ms"), "{ended}");
     span("cascade_ms") - span("expected_ms")
+}
+
+/// However long the tree has stood.
+fn a_cascade_begins_with_its_signal(bed: &Bed) {
+    const STOOD: Duration = Duration::from_millis(400);
+    let mut running = bed.windrow_run(["--leaf", "sleep", "--depth", "2", "--json"]).start();
+    running.until_err("Ctrl-C");
+    let up = Instant::now();
+    watch::observe("a while", || up.elapsed() > STOOD);
+    let ended = running.interrupt();
+    let span = ended.json()["cascade_ms"].as_f64().expect("a span");
+    let rest = up.elapsed().saturating_sub(STOOD).as_secs_f64() * 1e3;
+    assert!(span > 0.0 && span <= rest, "{span} ms of {rest} ms: {ended}");
 }
 
 const CHILDREN: usize = 8;

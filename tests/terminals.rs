@@ -115,7 +115,7 @@ fn row_67_ctrl_c_at_a_tree(bed: &Bed) {
     let mut words = bed.windrow_run_words();
     words.extend(["--leaf", "sleep", "--breadth", "3", "--depth", "2"].map(Into::into));
     let mut running = pty.start(bed, words);
-    running.until("tree", |running| running.err_text().matches("+ ").count() == 12);
+    running.until_err("Ctrl-C");
     // Who leads the session is in the terminal's group, and nobody else is: not even one that is just being born.
     let group = running.pid();
     for stamp in watch::below(group) {
@@ -124,6 +124,7 @@ fn row_67_ctrl_c_at_a_tree(bed: &Bed) {
     }
     pty.type_in("\x03");
     let ended = running.finish();
+    assert!(ended.err.contains("\ncancelling: signal 2 at the root\n"), "{ended}");
     assert!(ended.err.contains("\ncancelled: 13 actors, 12 reaped, 0 left"), "{ended}");
     assert!(ended.err.contains(" 0 escalations"), "{ended}");
 }

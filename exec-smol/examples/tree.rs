@@ -1,7 +1,7 @@
 //! The tree of `windrow run`, on smol: the same arguments, the same summary.
 //!
 //! ```sh
-//! cargo run --release -p windrow-smol --example tree -- --leaf sleep --json
+//! cargo run --release -p windrow-smol --example tree -- --leaf chatter --json
 //! ```
 
 fn main() -> std::process::ExitCode {

@@ -153,6 +153,14 @@ impl Running {
         self.until(&format!("output `{text}`"), |running| running.err.text().contains(text));
     }
 
+    /// Ends a tree whose leaves sleep, once all are up.
+    #[track_caller]
+    pub(crate) fn interrupt(mut self) -> Finished {
+        self.until_err("Ctrl-C");
+        self.signal(Signal::INT);
+        self.finish()
+    }
+
     /// Reads until `there` is so of it.
     #[track_caller]
     pub(crate) fn until(&mut self, what: &str, mut there: impl FnMut(&Self) -> bool) {

@@ -19,7 +19,7 @@ pub(crate) enum Leaf {
     SigkillSelf,
     /// Return: the tree ends well.
     Exit,
-    /// Sleep until cancelled.
+    /// Sleep until a signal ends the tree.
     Sleep,
     /// Stop its driver, so that neither cancel nor SIGTERM is heard.
     IgnoreTerm,
@@ -30,9 +30,9 @@ pub(crate) enum Leaf {
 }
 
 impl Leaf {
-    /// Tells whether the root has to cancel the tree.
-    pub(crate) fn waits_for_cancel(self) -> bool {
-        !matches!(self, Self::Fail | Self::SigkillSelf | Self::Exit)
+    /// Tells whether the root cancels the tree after a while.
+    pub(crate) fn is_cancelled(self) -> bool {
+        matches!(self, Self::IgnoreTerm | Self::Spin | Self::Chatter)
     }
 
     /// Tells why it can't be a thread, if so.

@@ -4,12 +4,15 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::shell::Ended;
 use crate::unix::stdio::{Sink, Source};
 use crate::{Actor, Backend, Drive, Nursery, Order, Program, Raised, Sandwich};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use serde::{Deserialize, Serialize};
+use windrow_core::{End, Reason};
 
 use super::leaf::Leaf;
+use super::outputs::say;
 use super::summary::Summary;
 use super::view::{self, View};
 use super::{Refusal, Run, check};
@@ -71,8 +74,7 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     }
     let ended = ended.map_err(|error| Refusal::new("the root's loop can't go on", 1).because(error))?;
     let times = times.lock().unwrap_or_else(PoisonError::into_inner);
-    let took = times.fell.map_or(ended.took, |fell| fell.elapsed());
-    let summary = Summary::new(run.leaf, &ended, times.up, took, shape.leaves);
+    let summary = Summary::new(run.leaf, &ended, times.up, times.cascade(&ended), shape.leaves);
     let told = summary.tell(run.json, &ended.failures);
     told.map_err(|error| Refusal::new("the summary can't be written", 1).because(error))?;
     Ok(summary.code())
@@ -84,6 +86,18 @@ struct Times {
     up: Option<Duration>,
     /// When it was made to fall.
     fell: Option<Instant>,
+}
+
+impl Times {
+    /// Gives how long it took to fall: what falls by itself or by the root's own word, from there on; what others cancel, a signal
+    /// or a parent's death, from when that came.
+    fn cascade(&self, ended: &Ended) -> Duration {
+        let by_itself = match ended.outcome.end {
+            End::Cancelled(cause) => cause.reason == Reason::Asked,
+            _ => true,
+        };
+        self.fell.filter(|_| by_itself).map_or(ended.took, |fell| fell.elapsed())
+    }
 }
 
 /// A socket whose one end every actor of the tree has as its standard input: leaves say on it that they are up, and wait
@@ -109,7 +123,9 @@ fn root(
         let note = |cancelled| note(times, begin, cancelled);
         note(false);
         shutdown(ours, Shutdown::Write).map_err(std::io::Error::from)?;
-        if part.leaf.waits_for_cancel() {
+        if part.leaf == Leaf::Sleep {
+            say(format_args!("all are up, until a signal comes: Ctrl-C"));
+        } else if part.leaf.is_cancelled() {
             actor.sleep(STANDING)?;
             note(true);
             actor.cancel();
