@@ -6,6 +6,7 @@
 mod aboard;
 mod absorbed;
 mod adopted;
+mod arguments;
 mod boot;
 mod born;
 mod broadcasts;
@@ -72,6 +73,7 @@ const MODULES: &[harness::Module] = &[
     aboard::MODULE,
     absorbed::MODULE,
     adopted::MODULE,
+    arguments::MODULE,
     boot::MODULE,
     born::MODULE,
     broadcasts::MODULE,

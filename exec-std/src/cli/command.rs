@@ -38,13 +38,13 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         .map_err(|error| Refusal::new("no process to stand around the command", OURS).because(error))?;
     let (sender, end) = std::sync::mpsc::channel();
     let root = move |actor: &Actor| {
-        let mut exit = None;
+        let mut child = None;
         let ended = actor.nursery(|nursery| {
-            let child = nursery.spawn(order)?;
-            exit = Some(child.clone());
-            child.wait_gone().map(drop)
+            let command = nursery.spawn(order)?;
+            child = Some(command.clone());
+            command.wait_gone().map(drop)
         });
-        let exit = exit.and_then(|child| child.end()).and_then(|end| end.exit);
+        let exit = child.and_then(|child| child.end()).and_then(|end| end.exit);
         let _ = sender.send(exit);
         ended
     };
@@ -55,7 +55,10 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     if let Some(shown) = shown {
         shown.wait();
     }
-    let ended = ended.map_err(|error| Refusal::new("the loop can't go on", OURS).because(error))?;
+    let ended = ended.map_err(|error| Refusal {
+        hint: error.raw_os_error().and_then(|errno| hint(&name, errno)).map(String::from),
+        ..Refusal::new("the loop can't go on", OURS).because(error)
+    })?;
     let exit = end.try_recv().ok().flatten();
     if ended.outcome.tally.left > 0 && tells_of_left() { Ok(1) } else { code(&name, exit, &ended) }
 }

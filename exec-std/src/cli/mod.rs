@@ -42,7 +42,7 @@ Exit status:
   1        it was not, or something is left; `sim`, `hunt`: something was found
   2        bad arguments, or a tree that can't be; `sim`, `hunt`, `hangs`: the result can't be written
   3        `hunt --defect`: a hang whose rule was taken out was not found
-  125      `run -- CMD`: windrow itself failed, or was killed
+  125      `run -- CMD`: windrow itself failed or was killed, or its own arguments are bad
   126/127  `run -- CMD`: the command can't be executed / found
   128 + n  `run -- CMD`: the command was killed by signal n; otherwise its own status
   130      three signals: windrow left at once and swept behind itself; or a command that one Ctrl-C killed (128 + 2)
@@ -76,11 +76,12 @@ struct Run {
     /// How actors are made: `fork` (a warm template), `exec`, or `thread` (all in one process).
     #[arg(long, value_name = "fork|exec|thread", value_parser = Backend::parse, conflicts_with = "command")]
     backend: Option<Backend>,
-    /// What the leaves do once all are up. `fail` and `sigkill-self` end the tree by themselves, `exit` ends it well;
-    /// for the others the root cancels after 500 ms.
+    /// What the leaves do once all are up. `fail` and `sigkill-self` end the tree by themselves, `exit` ends it well, `sleep`
+    /// stands until a signal; for the others the root cancels after 500 ms.
     #[arg(long, value_enum, default_value_t = Leaf::Fail, conflicts_with = "command")]
     leaf: Leaf,
-    /// Print one JSON object on one line of standard output at the end, and on standard error no more than what went wrong.
+    /// Print one JSON object on one line of standard output at the end, and on standard error what went wrong and,
+    /// for `sleep`, that all are up.
     #[arg(long, conflicts_with = "command")]
     json: bool,
     /// Share the terminal with the command. Without it the command has none: what asks there for a password fails, and
@@ -164,30 +165,41 @@ fn parsed<P: Parser>(command: Option<&str>) -> P {
     P::try_parse().unwrap_or_else(|mut error| {
         let word = match error.get(ContextKind::InvalidArg) {
             Some(ContextValue::String(word)) if error.kind() == ErrorKind::UnknownArgument => word,
-            _ => error.exit(),
+            _ => leave(&error),
         };
         if let Some(before) = command.filter(|_| !word.starts_with('-')) {
             let tip = format!("a command comes after `--`: `{before}-- {word}`");
             let tip = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
             error.insert(ContextKind::Suggested, tip);
         }
-        error.exit()
+        leave(&error)
     })
+}
+
+/// Ends with what the arguments are answered by.
+fn leave(error: &clap::Error) -> ! {
+    let printed = error.print();
+    // Whoever ran a command tells its status from ours, also where none was run.
+    let code = match printed {
+        _ if error.use_stderr() && is_for_a_command() => i32::from(command::OURS),
+        Err(_) => 2,
+        Ok(()) => error.exit_code(),
+    };
+    std::process::exit(code)
+}
+
+/// Tells whether a command was to be run, whatever else is wrong: none stands there if a variable in a script was empty.
+fn is_for_a_command() -> bool {
+    std::env::args_os().any(|word| word == "--")
 }
 
 fn run_with<D: Drive>(run: &Run) -> ExitCode {
     exit(match run.command.as_slice() {
-        [] if ends_in_nothing() => Err(Refusal::new("no command follows `--`", 2)
+        [] if is_for_a_command() => Err(Refusal::new("no command follows `--`", command::OURS)
             .hint("name one, or leave `--` away for the demonstration tree")),
         [] => tree::run::<D>(run),
         _ => command::run::<D>(run),
     })
-}
-
-/// Tells whether the arguments end where a command should begin: a variable in a script was empty. What has been parsed does
-/// not tell that from none asked for.
-fn ends_in_nothing() -> bool {
-    std::env::args_os().next_back().is_some_and(|last| last == "--")
 }
 
 fn exit(ended: Result<u8, Refusal>) -> ExitCode {
