@@ -15,7 +15,7 @@ use windrow_std::{Actor, Backend, Drive, Order, Raised};
 use crate::boot::doomed;
 use crate::harness::acts::be_root;
 use crate::harness::gate::{knock, wait_at};
-use crate::harness::{Bed, Gate, Module, Running, by_each, driven, program, skipped, watch};
+use crate::harness::{Bed, Finished, Gate, Module, Running, by_each, driven, program, skipped, watch};
 use crate::signals::pids;
 use crate::templates::{TEMPLATE, all_exited, only_template, stop, tree};
 
@@ -247,12 +247,14 @@ fn kill_each(bed: &Bed, backend: &str) {
                 "{who}: {ended}"
             );
         } else if is_template {
+            goes_as_it_came(&ended);
             // It is nobody's child and nobody's parent.
             assert!(
                 ended.err.contains("cancelled: 15 actors, 14 reaped, 0 left; 0 errors"),
                 "{who}: {ended}"
             );
         } else {
+            goes_as_it_came(&ended);
             let summary = ended.err.lines().find(|line| line.starts_with("failed: ")).unwrap_or_default();
             let numbers: Vec<u32> = summary.split(' ').filter_map(|word| word.parse().ok()).collect();
             // What a dead actor had counted died with it; each one that is known is reaped, and the cause told once.
@@ -264,6 +266,17 @@ fn kill_each(bed: &Bed, backend: &str) {
         }
         assert!(victim == outer || procfs::children().is_ok_and(|left| left.is_empty()), "{who}: {ended}");
     }
+}
+
+/// Whoever was seen to come is seen to go, also if nobody is there any more to tell of it.
+fn goes_as_it_came(ended: &Finished) {
+    let lines = |sign| {
+        let mut names: Vec<_> =
+            ended.err.lines().filter_map(|line| line.trim_start().strip_prefix(sign)).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(lines("+ "), lines("- "), "{ended}");
 }
 
 /// SIGTERM waits until a stopped process goes on: somebody must see to that.

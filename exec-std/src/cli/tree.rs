@@ -9,7 +9,7 @@ use crate::unix::stdio::{Sink, Source};
 use crate::{Actor, Backend, Drive, Nursery, Order, Program, Raised, Sandwich};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use serde::{Deserialize, Serialize};
-use windrow_core::{End, Reason};
+use windrow_core::{Cause, End, Reason};
 
 use super::leaf::Leaf;
 use super::outputs::say;
@@ -89,14 +89,12 @@ struct Times {
 }
 
 impl Times {
-    /// Gives how long it took to fall: what falls by itself or by the root's own word, from there on; what others cancel, a signal
-    /// or a parent's death, from when that came.
+    /// Gives how long it took to fall: what was made to, from there on; what a signal cancels or anything else ends, from when
+    /// that came.
     fn cascade(&self, ended: &Ended) -> Duration {
-        let by_itself = match ended.outcome.end {
-            End::Cancelled(cause) => cause.reason == Reason::Asked,
-            _ => true,
-        };
-        self.fell.filter(|_| by_itself).map_or(ended.took, |fell| fell.elapsed())
+        let by_others =
+            matches!(ended.outcome.end, End::Cancelled(Cause { reason, .. }) if reason != Reason::Asked);
+        self.fell.filter(|_| !by_others).map_or(ended.took, |fell| fell.elapsed())
     }
 }
 
@@ -120,26 +118,21 @@ fn root(
         spawn(nursery, "", part, &stdin)?;
         drop(stdin);
         hear(actor, ours, leaves)?;
-        let note = |cancelled| note(times, begin, cancelled);
-        note(false);
+        let falls = || times.lock().unwrap_or_else(PoisonError::into_inner).fell = Some(Instant::now());
+        times.lock().unwrap_or_else(PoisonError::into_inner).up = Some(begin.elapsed());
+        if part.leaf != Leaf::Sleep {
+            falls();
+        }
         shutdown(ours, Shutdown::Write).map_err(std::io::Error::from)?;
         if part.leaf == Leaf::Sleep {
             say(format_args!("all are up, until a signal comes: Ctrl-C"));
         } else if part.leaf.is_cancelled() {
             actor.sleep(STANDING)?;
-            note(true);
+            falls();
             actor.cancel();
         }
         Ok(())
     })
-}
-
-fn note(times: &Mutex<Times>, begin: Instant, cancelled: bool) {
-    let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
-    if !cancelled {
-        times.up = Some(begin.elapsed());
-    }
-    times.fell = Some(Instant::now());
 }
 
 /// Waits until all leaves have said that they are up.

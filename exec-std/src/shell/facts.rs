@@ -209,14 +209,19 @@ impl<R: Reactor> Shell<R> {
     /// Remembers which process an actor below is, for the day on which its parent dies.
     pub(super) fn note(&mut self, child: ActorId, census: &Census) {
         self.domains.note(child, census);
-        let actor = census.actor;
-        self.notices.send(if census.came {
-            self.names.came(actor, census.name);
-            Notice::Came { actor, parent: census.parent, name: self.names.name(census.name).to_owned() }
-        } else {
-            self.names.went(actor);
-            Notice::Went { actor }
-        });
+        let Census { actor, parent, name, .. } = *census;
+        if !census.came {
+            return self.went(actor);
+        }
+        self.names.actors.came(actor, parent, name);
+        self.notices.send(Notice::Came { actor, parent, name: self.names.name(name).to_owned() });
+    }
+
+    /// Tells that an actor is gone, and those below it that nobody could tell of.
+    pub(super) fn went(&mut self, actor: ActorId) {
+        for actor in self.names.actors.went(actor) {
+            self.notices.send(Notice::Went { actor });
+        }
     }
 
     pub(super) fn flush(&mut self, link: Link) {

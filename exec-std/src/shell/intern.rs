@@ -1,9 +1,10 @@
 //! Numbers for names and texts, because the machine holds only numbers.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use windrow_core::{ActorId, NameId, Payload};
 
+use super::actors::Actors;
 use crate::slot::KEPT;
 
 /// The longest name, in bytes; a longer one is cut at a character.
@@ -15,9 +16,6 @@ const NAMES_MAX: usize = 1 << 16;
 /// How many it remembers before it looks for some to forget.
 const NAMES_FEW: usize = 1 << 10;
 
-/// How many actors that are gone keep their names.
-const GONE: usize = 4096;
-
 /// Names by number, and whose they are. A number is never given again, and the empty name is never forgotten.
 #[derive(Debug)]
 pub(crate) struct Names {
@@ -26,9 +24,7 @@ pub(crate) struct Names {
     last: u32,
     /// So many are to be looked through again.
     crowd: usize,
-    /// What actors are called: those that are there, and the last of those that were, for errors about them come later.
-    by_actor: BTreeMap<ActorId, NameId>,
-    gone: VecDeque<ActorId>,
+    pub(crate) actors: Actors,
 }
 
 impl Default for Names {
@@ -38,8 +34,7 @@ impl Default for Names {
             by_name: BTreeMap::new(),
             last: 0,
             crowd: NAMES_FEW,
-            by_actor: BTreeMap::new(),
-            gone: VecDeque::new(),
+            actors: Actors::default(),
         }
     }
 }
@@ -67,7 +62,7 @@ impl Names {
 
     /// Forgets all others than these, and those of actors.
     pub(crate) fn keep(&mut self, others: impl Iterator<Item = NameId>) {
-        let meant: BTreeSet<NameId> = others.chain(self.by_actor.values().copied()).collect();
+        let meant: BTreeSet<NameId> = others.chain(self.actors.names()).collect();
         self.by_id.retain(|id, _| meant.contains(id));
         self.by_name.retain(|_, id| meant.contains(id));
         // So that a look costs no more than what has come since the last.
@@ -84,20 +79,9 @@ impl Names {
         self.by_id.get(&id).map_or("", |name| name)
     }
 
-    pub(crate) fn came(&mut self, actor: ActorId, name: NameId) {
-        self.by_actor.insert(actor, name);
-    }
-
-    pub(crate) fn went(&mut self, actor: ActorId) {
-        self.gone.push_back(actor);
-        if self.gone.len() > GONE {
-            self.gone.pop_front().map(|actor| self.by_actor.remove(&actor));
-        }
-    }
-
     /// Gives the name of an actor that is remembered; any other's is the empty one.
     pub(crate) fn of(&self, actor: ActorId) -> &str {
-        self.by_actor.get(&actor).map_or("", |name| self.name(*name))
+        self.name(self.actors.name(actor))
     }
 }
 

@@ -3,6 +3,7 @@
 //! A turn takes all that is ready, turns it into facts, gives them to the machine, does what the machine says, and gives
 //! the tick last. Threads share it at a [desk](Shared). The loop around it belongs to whoever drives it: [`Blocking`](crate::Blocking) blocks; others await.
 
+mod actors;
 mod aloud;
 mod asks;
 mod body;

@@ -209,8 +209,7 @@ impl<R: Reactor> Shell<R> {
             }
             Event::Gone(id) => {
                 self.bury(id);
-                self.names.went(id);
-                return self.notices.send(Notice::Went { actor: id });
+                return self.went(id);
             }
             Event::Leaked(id) => {
                 if !broken(Defect::AbandonedThread) {

@@ -90,7 +90,7 @@ impl<R: Reactor> Shell<R> {
         self.board.look().children.insert(child, facts);
         match self.give(now, Input::Spawn { child, scope, spec }) {
             None => {
-                self.names.came(child, name);
+                self.names.actors.came(child, self.machine.actor(), name);
                 Ok(Ok(child))
             }
             Some(refused) => {
