@@ -14,9 +14,7 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::process::{
-    Pid, Signal, getpid, getppid, set_child_subreaper, set_parent_process_death_signal, setpgid,
-};
+use rustix::process::{Pid, Signal, getppid, set_child_subreaper, set_parent_process_death_signal, setpgid};
 
 use super::sys;
 
@@ -45,10 +43,12 @@ fn become_child(birth: Birth<'_>) -> io::Result<OwnedFd> {
     let channel = sys::keep_only(birth.channel, birth.stdio)?;
     setpgid(None, None)?;
     set_parent_process_death_signal(Some(Signal::TERM))?;
-    if getppid().map(Pid::as_raw_pid) != Some(birth.parent) {
+    let parent = getppid();
+    if parent.map(Pid::as_raw_pid) != Some(birth.parent) {
         return Err(io::ErrorKind::NotFound.into());
     }
-    set_child_subreaper(Some(getpid()))?;
+    // It is switched on by any id.
+    set_child_subreaper(parent)?;
     if !birth.title.is_empty() {
         rustix::thread::set_name(birth.title)?;
     }
