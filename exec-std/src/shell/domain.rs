@@ -273,9 +273,10 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn adopt_strangers(&mut self) -> io::Result<()> {
         let own = self.own_pids();
         let found = self.domains.scan.children()?;
-        self.domains.pace.lists(found.len());
+        let listed = found.len();
         let strangers: Vec<i32> =
             found.iter().copied().filter(|pid| own.binary_search(pid).is_err()).collect();
+        self.domains.pace.lists(listed, self.domains.scan.lists());
         if strangers.is_empty() {
             return Ok(());
         }

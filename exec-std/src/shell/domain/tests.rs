@@ -34,7 +34,7 @@ fn the_deaths_in_a_look_s_rest_are_served_by_the_next_one() {
     let (mut shell, now) = shell();
     shell.domains.sweep(ActorId(2));
     assert_eq!(answered(&mut shell, now), [2], "the first look waits for nothing");
-    shell.domains.pace.lists(MANY);
+    shell.domains.pace.lists(MANY, 0);
     let mut later = now;
     for child in 3..100 {
         shell.domains.sweep(ActorId(child));
@@ -52,7 +52,7 @@ fn no_timer_overtakes_a_look_that_rests() {
     let (mut shell, due) = shell();
     shell.domains.sweep(ActorId(2));
     assert_eq!(answered(&mut shell, due), [2]);
-    shell.domains.pace.lists(MANY);
+    shell.domains.pace.lists(MANY, 0);
     assert!(shell.is_due(due), "there is no look to wait for");
     shell.domains.sweep(ActorId(3));
     let look = shell.domains.next_look().unwrap();

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
+use super::text::pids;
 use super::*;
 
 /// A shell that ends when its stdin is closed, and is killed and reaped at the end of the test.
@@ -87,6 +88,8 @@ fn children_of_other_threads_are_listed_too_and_once() {
         let found = scan.children().unwrap();
         assert!(found.is_sorted_by(|a, b| a < b), "{found:?}");
         assert!(found.contains(&mine.pid()) && found.contains(&theirs.pid()));
+        // Each thread has a list of its own, and there are more than one.
+        assert!(scan.lists() >= 2 * 2, "{} were read", scan.lists());
     }
 }
 
