@@ -6,6 +6,7 @@
 mod aboard;
 mod absorbed;
 mod adopted;
+mod afterwards;
 mod arguments;
 mod boot;
 mod born;
@@ -73,6 +74,7 @@ const MODULES: &[harness::Module] = &[
     aboard::MODULE,
     absorbed::MODULE,
     adopted::MODULE,
+    afterwards::MODULE,
     arguments::MODULE,
     boot::MODULE,
     born::MODULE,

@@ -31,6 +31,7 @@ use crate::rehearsal::rehearse;
 use crate::shell::{Alive, Asks, Meets, Recorder, Shared, Shell, Tree, Wreck};
 use crate::unix::exec::{ACTOR_VARIABLE, take_channel};
 use crate::unix::procfs;
+use crate::unix::signals::FormerMask;
 use crate::unix::template::{self, Newborn, Role};
 
 /// A program of actors.
@@ -184,10 +185,12 @@ impl Program {
 
     /// Runs the tree whose root is `root`, on a thread of its own, and returns when nothing of the tree is left.
     ///
-    /// In a process that was made as one of its actors it does not return.
+    /// In a process that was made as one of its actors it does not return. SIGINT, SIGTERM, SIGHUP and SIGUSR1 are the tree's
+    /// while that stands, and do afterwards what they did before; one that came so late that the tree has not read it does so too.
     ///
     /// # Errors
-    /// What keeps the root's loop from going on: descriptors, limits that break a rule.
+    /// A `WINDROW_SPAWN` that names no backend; limits that break a rule; a `/proc` that is missing, or another pid namespace's; a
+    /// run directory that is refused; no template; no descriptors; and whatever else keeps the root's loop from going on.
     pub fn run<T: Send + 'static>(
         &self,
         root: impl FnOnce(&Actor) -> Result<T, Raised> + Send + 'static,
@@ -220,6 +223,8 @@ impl Program {
         let config = Config::root(fresh_id(), self.levels, self.limits);
         let from_env = || Backend::from_env().map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad));
         let backend = self.backend.map_or_else(from_env, Ok)?;
+        // Until nothing is left that a signal could be for.
+        let mask = FormerMask::note()?;
         let mut drive = D::new()?;
         let mut shell = Shell::new(config, drive.reactor()?, None)?;
         shell.set_backend(backend);
@@ -236,7 +241,7 @@ impl Program {
             Role::Newborn(newborn) => {
                 // What the root had open is closed here already; its numbers mean other things now.
                 std::mem::forget(wreck);
-                std::mem::forget((drive, shared, root, watch));
+                std::mem::forget((mask, drive, shared, root, watch));
                 self.sit::<D>(Seat::born(newborn));
             }
         };

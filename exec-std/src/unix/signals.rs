@@ -21,6 +21,9 @@
 //! thread's mask, and so has these signals blocked for all its life unless it unblocks them; who starts
 //! commands should give them an empty mask.
 //!
+//! **Afterwards** a root's process reacts to signals as it did before: see `FormerMask` and `handled.rs`. One that the
+//! driver has not read by then is not lost: it does what it would have done without a tree.
+//!
 //! Nothing here knows what a signal leads to.
 
 use std::io;
@@ -33,6 +36,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::process::Signal;
 
 use super::procfs::{self, Ignored};
+use super::sys;
 use handled::Handled;
 
 mod handled;
@@ -41,12 +45,34 @@ mod handled;
 pub const TAKEN: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::USR1];
 
 /// Lets the signals that cancel do again what they do to any process, because no driver reads them any more. One that waits
-/// does it at once.
+/// does it at once. The inner half of a program has them blocked from the outer one, also before and after its tree.
 #[cfg(feature = "cli")]
 pub(crate) fn release() {
     let cancelling = [Signal::INT, Signal::TERM, Signal::HUP];
     let set: SigSet = cancelling.into_iter().filter_map(|signal| named(signal).ok()).collect();
     let _ = set.thread_unblock();
+}
+
+/// What this thread blocked before it took signals, and blocks again when this goes. The processes that it has made
+/// meanwhile have no part in that: they exit with what they were given.
+#[derive(Debug)]
+#[must_use = "the mask is as it was when this goes"]
+pub(crate) struct FormerMask(SigSet);
+
+impl FormerMask {
+    pub(crate) fn note() -> io::Result<Self> {
+        Ok(Self(SigSet::thread_get_mask()?))
+    }
+}
+
+impl Drop for FormerMask {
+    fn drop(&mut self) {
+        if !self.0.contains(nix::sys::signal::SIGPIPE) {
+            // The writes that met a broken pipe have failed, which is all that it means here.
+            sys::discard(Signal::PIPE);
+        }
+        let _ = self.0.thread_set_mask();
+    }
 }
 
 /// The signals of this process, readable.
@@ -56,19 +82,20 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes [`TAKEN`] on the main thread: blocked while that is the only one, or else by handlers.
+    /// Takes [`TAKEN`] on the main thread: blocked while that is the only one, or else by handlers. What is ignored is left so
+    /// as [`install_for`](Self::install_for) says, in either way.
     ///
     /// # Errors
     ///
     /// Fails without descriptors.
     pub fn install() -> io::Result<Self> {
-        match Self::install_for(&TAKEN) {
-            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
-                let handled = Handled::install(&TAKEN)?;
-                Ok(Self { source: Source::Handled(handled) })
-            }
-            installed => installed,
+        let sets = Sets::of_this_process(&TAKEN)?;
+        if procfs::is_single_threaded()? {
+            return Self::take(sets);
         }
+        let taken =
+            TAKEN.into_iter().filter(|signal| named(*signal).is_ok_and(|signal| sets.taken.contains(signal)));
+        Ok(Self { source: Source::Handled(Handled::install(taken)?) })
     }
 
     /// Takes the given signals and unblocks all others; call it on the main thread before any other thread
@@ -88,7 +115,7 @@ impl Signals {
                 "signals must be taken before the first thread starts",
             ));
         }
-        Self::take(Sets::of(signals, procfs::signals_ignored(rustix::process::getpid().as_raw_pid()))?)
+        Self::take(Sets::of_this_process(signals)?)
     }
 
     /// Takes [`TAKEN`] in a child that a template has just forked.
@@ -150,6 +177,10 @@ pub(crate) struct Sets {
 }
 
 impl Sets {
+    fn of_this_process(signals: &[Signal]) -> io::Result<Self> {
+        Self::of(signals, procfs::signals_ignored(rustix::process::getpid().as_raw_pid()))
+    }
+
     fn of(signals: &[Signal], ignored: Option<Ignored>) -> io::Result<Self> {
         let ignores = |signal: Signal| ignored.and_then(|ignored| ignored.contains(signal.as_raw()));
         let mut taken = SigSet::empty();

@@ -1,4 +1,4 @@
-//! The system calls that no safe wrapper offers, and the only file of this crate with `unsafe` in it.
+//! The system calls that no safe wrapper offers; no other file of this crate has `unsafe` in it but `sys/signals.rs`, its other half.
 //!
 //! The rule: what leaves this file is safe to call. A fork is refused while there is a second thread, a descriptor is
 //! owned by one object only, and a child that shares our memory calls nothing but the kernel.
@@ -10,25 +10,25 @@ use std::io;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::ptr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use polling::{Event, PollMode, Poller};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::Signal;
-use signal_hook_registry::SigId;
 
 use super::exec::{AT_DESCRIPTORS, AT_DIRECTORY, AT_EXEC, AT_PARENT, Leads, Plan};
 use super::procfs;
 use crate::broken::{Defect, broken};
 
+pub use signals::Mask;
+use signals::SIGNALS;
+pub(crate) use signals::{Disposition, discard, ignore, reset_dispositions, set_default, tell_signal};
+
+mod signals;
+
 /// The descriptor at which a process that we make finds its one channel.
 pub const CHANNEL_FD: RawFd = 3;
 
-/// All signals as the kernel counts them; libc's own sets leave out two that it uses itself.
-const SIGNALS: c_int = 64;
-/// The size of the kernel's signal set.
-const SET_SIZE: usize = size_of::<u64>();
 /// Enough for what the child calls, in a debug build too.
 const STACK: usize = 64 * 1024;
 
@@ -152,74 +152,6 @@ pub(crate) fn signal_group(pidfd: BorrowedFd<'_>, signal: Option<Signal>) -> io:
     let info = ptr::null::<libc::siginfo_t>();
     // SAFETY: a null siginfo is allowed.
     check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, info, GROUP) })
-}
-
-/// Has each arrival of a signal, in whichever thread, written to a pipe: its number, who sent it, and how.
-pub(crate) fn tell_signal(signal: Signal, pipe: Arc<OwnedFd>) -> io::Result<SigId> {
-    let tell = move |info: &libc::siginfo_t| {
-        // SAFETY: the kernel fills in the sender of what a process sends, and zeroes it in what is its own.
-        let sender = unsafe { info.si_pid() };
-        let words = [info.si_signo, sender, info.si_code].map(i32::to_ne_bytes);
-        let _ = rustix::io::write(&pipe, words.as_flattened());
-    };
-    // SAFETY: it only writes to a pipe, by the kernel's own call, which leaves libc's errno alone.
-    unsafe { signal_hook_registry::register_sigaction(signal.as_raw(), tell) }
-}
-
-/// A set of blocked signals, all 64 of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mask(u64);
-
-impl Mask {
-    /// Nothing blocked.
-    pub const EMPTY: Self = Self(0);
-    /// Everything blocked; the kernel leaves out SIGKILL and SIGSTOP.
-    pub const FULL: Self = Self(u64::MAX);
-
-    /// Makes this the calling thread's mask, and returns the former one.
-    #[must_use = "the former mask is needed to put it back"]
-    pub fn replace(self) -> Self {
-        let mut before = 0_u64;
-        // SAFETY: both sets have the size that is told, and the call cannot fail with these arguments.
-        unsafe {
-            libc::syscall(
-                libc::SYS_rt_sigprocmask,
-                libc::SIG_SETMASK,
-                &raw const self.0,
-                &raw mut before,
-                SET_SIZE,
-            );
-        }
-        Self(before)
-    }
-}
-
-/// Sets every disposition to its default, with the exceptions that a Rust program starts with: SIGPIPE is
-/// ignored, and the handlers for SIGSEGV and SIGBUS that report a stack overflow stay.
-pub(crate) fn reset_dispositions() {
-    // Between the standard and the real-time signals stand two of libc's own, whose handlers it sets once.
-    let libc_own = 32..=33;
-    for signal in 1..=SIGNALS {
-        if signal != libc::SIGSEGV && signal != libc::SIGBUS && !libc_own.contains(&signal) {
-            set_default(signal);
-        }
-    }
-    ignore(libc::SIGPIPE);
-}
-
-/// Ignores a signal.
-pub(crate) fn ignore(signal: c_int) {
-    // SAFETY: ignoring a signal runs no code of ours.
-    unsafe { libc::signal(signal, libc::SIG_IGN) };
-}
-
-/// Sets one disposition to its default. All-zero is that in the kernel's layout on every architecture.
-pub(crate) fn set_default(signal: c_int) {
-    let default = [0_u64; 4];
-    // SAFETY: the action is at least as long as the kernel's, and a default action runs no code of ours.
-    unsafe {
-        libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), ptr::null::<c_void>(), SET_SIZE);
-    }
 }
 
 /// Where libc keeps the calling thread's id: with glibc the very place that the kernel clears at the thread's end.

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::raise;
@@ -121,6 +122,30 @@ fn a_hangup_ignored_by_nohup_stays_ignored_and_the_interrupt_of_a_background_job
     other.expect(&format!("INT from {} code 0", getpid().as_raw_pid()));
 }
 
+#[test]
+fn what_was_blocked_before_is_blocked_afterwards() {
+    let before: SigSet =
+        [Signal::INT, Signal::USR2].into_iter().map(|signal| named(signal).unwrap()).collect();
+    before.thread_set_mask().unwrap();
+    let mask = FormerMask::note().unwrap();
+    drop(take(&TAKEN).unwrap());
+    assert_ne!(SigSet::thread_get_mask().unwrap(), before);
+    drop(mask);
+    assert_eq!(SigSet::thread_get_mask().unwrap(), before);
+}
+
+#[test]
+fn a_broken_pipe_is_no_signal_afterwards_either() {
+    Other::start("break", &[]).expect("whole");
+}
+
+#[test]
+fn who_is_the_last_to_take_a_signal_gives_it_back_with_all_that_is_unread() {
+    let mut other = Other::start("leave", &[]);
+    other.expect("one takes it");
+    assert_eq!(other.0.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
+}
+
 /// Does nothing in an ordinary run; in another process it plays the role that the environment says.
 #[test]
 fn as_another_process() {
@@ -132,6 +157,8 @@ fn as_another_process() {
         }
         Ok("die") => drop(Other::inheriting("orphan").wait()),
         Ok("sweep") => sweep(),
+        Ok("break") => break_pipe(),
+        Ok("leave") => leave(),
         _ => {}
     }
 }
@@ -157,6 +184,33 @@ fn sweep() {
     parent.wait().unwrap();
     while waitid(WaitId::All, WaitIdOptions::EXITED).is_ok() {}
     say("swept");
+}
+
+/// Writes to a broken pipe while signals are taken, in a process that SIGPIPE ends.
+fn break_pipe() {
+    sys::set_default(Signal::PIPE.as_raw());
+    let mask = FormerMask::note().unwrap();
+    let _signals = take(&TAKEN).unwrap();
+    let (read, write) = rustix::pipe::pipe().unwrap();
+    drop(read);
+    assert_eq!(rustix::io::write(&write, b"x"), Err(rustix::io::Errno::PIPE));
+    drop(mask);
+    say("whole");
+}
+
+/// Takes signals twice, beside another thread, and leaves what has come unread.
+fn leave() {
+    std::thread::spawn(|| {
+        loop {
+            std::thread::park();
+        }
+    });
+    let [first, second] = [(); 2].map(|()| Signals::install().unwrap());
+    kill_process(getpid(), Signal::TERM).unwrap();
+    assert!(readable(&first, 20) && readable(&second, 20));
+    drop(first);
+    say("one takes it");
+    drop(second);
 }
 
 /// Writes a line whole, so that those of several processes do not mix.
