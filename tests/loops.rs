@@ -9,14 +9,18 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use rustix::pipe::pipe;
+use windrow_smol::Smol;
 use windrow_std::shell::{Reactor, Ready};
 use windrow_std::unix::procfs;
-use windrow_std::{Actor, Drive, Order, Raised};
+use windrow_std::{Actor, Backend, Blocking, Drive, Order, Raised};
 
 use crate::harness::bed::has_thread;
-use crate::harness::{Bed, Module, driven, program, soon, watch};
+use crate::harness::gate::wait_at;
+use crate::harness::{Bed, Module, Shell, by_each, driven, program, soon, watch};
 
 pub(crate) const MODULE: Module = Module {
+    by_each: by_each![a_thread_whose_loop_can_not_begin_says_why],
+    acts: &[("crewless-root", crewless_root)],
     driven: driven![
         row_1_a_loop_that_fails_leaves_nothing,
         row_1_a_loop_that_panics_leaves_nothing,
@@ -30,6 +34,7 @@ static HOW: AtomicU8 = AtomicU8::new(GOES_ON);
 const GOES_ON: u8 = 0;
 const FAILS: u8 = 1;
 const PANICS: u8 = 2;
+const IS_REFUSED: u8 = 3;
 
 /// A loop, until it is told otherwise.
 struct Failing<D>(D);
@@ -38,6 +43,9 @@ impl<D: Drive> Drive for Failing<D> {
     type Reactor = D::Reactor;
 
     fn new() -> io::Result<Self> {
+        if HOW.load(Ordering::Relaxed) == IS_REFUSED {
+            return Err(io::Error::other("as it was told to"));
+        }
         D::new().map(Self)
     }
 
@@ -91,6 +99,34 @@ fn ends_with_nothing<D: Drive>(bed: &Bed, how: u8) {
     let slept = user.recv_timeout(soon()).expect("user code that hears of it");
     assert!(matches!(slept, Err(Raised::Cancelled(_))), "{slept:?}");
     watch::observe("the end of the root's thread", || !has_thread("root"));
+}
+
+fn a_thread_whose_loop_can_not_begin_says_why(bed: &Bed) {
+    let go = bed.gate("go");
+    let mut running = bed.start(bed.act("crewless-root", &[go.path()]));
+    running.until_err("error: an actor's loop can't go on\ncaused by: as it was told to\n");
+    go.open(1);
+    running.finish().expect(0);
+}
+
+/// `crewless-root GO`: a root whose child is a thread without a loop, and that returns when the gate opens.
+fn crewless_root(words: &[String]) -> u8 {
+    let [go] = words else { return 125 };
+    let go = go.clone();
+    let root = move |actor: &Actor| {
+        HOW.store(IS_REFUSED, Ordering::Relaxed);
+        let child = actor.nursery(|nursery| {
+            nursery.spawn(Order::entry("idle", []).backend(Backend::Thread))?.ready()?;
+            Ok(())
+        });
+        wait_at(go);
+        Ok(child.is_err())
+    };
+    let ended = match Shell::of_case() {
+        Shell::Std => program().levels(1).run_on::<Failing<Blocking>, _>(root),
+        Shell::Smol => program().levels(1).run_on::<Failing<Smol>, _>(root),
+    };
+    u8::from(ended.expect("a loop that can go on").value != Some(true))
 }
 
 /// A shell that is about to let a deadline pass asks once more, and what has come by then must not be missed.

@@ -47,10 +47,9 @@ impl<D: Drive> ThreadCrew<D> {
 impl<D: Drive> Crew for ThreadCrew<D> {
     fn start(self: Arc<Self>, berth: Berth) -> io::Result<JoinHandle<()>> {
         let alive = Arc::clone(&berth.alive);
-        std::thread::Builder::new().name(berth.name.replace('\0', " ")).spawn(move || {
-            // A loop that can't go on ends its actor like a process that exits with 1.
-            let code = self.sit(berth).unwrap_or(1);
-            alive.ends(code.into());
+        std::thread::Builder::new().name(berth.name.replace('\0', " ")).spawn(move || match self.sit(berth) {
+            Ok(code) => alive.ends(code.into()),
+            Err(error) => alive.fails(&error),
         })
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use windrow_core::{ActorId, Exit, Signal};
 
+use super::aloud::say;
 use super::wards::Making;
 use crate::unix::process::Process;
 use crate::unix::waker::Waker;
@@ -114,6 +115,12 @@ impl Alive {
     /// Says how the driver ended, like an exit status.
     pub(crate) fn ends(&self, code: i32) {
         self.code.store(code, Ordering::Relaxed);
+    }
+
+    /// Says that the driver can't go on: the actor ends like a process that exits with 1.
+    pub(crate) fn fails(&self, error: &io::Error) {
+        say(format!("error: an actor's loop can't go on\ncaused by: {error}\n"));
+        self.ends(1);
     }
 }
 
