@@ -168,7 +168,7 @@ fn an_order_shares_what_can_be_shared<D: Drive>(bed: &Bed) {
         let attempt = actor.attempt(mirror(64))?;
         assert_eq!(attempt.end.and_then(|end| end.value), Some(vec![64]));
         let refused = actor.attempt(mirror(65))?;
-        let why = "65 segments do not go with one order";
+        let why = "an order carries at most 64 segments, not 65";
         assert!(refused.failures.iter().all(|failure| failure.text.contains(why)), "{refused:?}");
         assert_eq!((refused.failures.len(), refused.end), (1, None));
         Ok(Vec::new())

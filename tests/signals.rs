@@ -225,7 +225,7 @@ fn row_52_status_of_one_that_is_silent(bed: &Bed) {
     running.signal(Signal::USR1);
     running.until("name", |running| {
         let told = running.err_text();
-        told.lines().any(|line| line.starts_with("  the slow one a") && line.contains(": no answer since "))
+        told.lines().any(|line| line.starts_with("  the slow one a") && line.contains(": no answer for "))
     });
     watch::signal(silent, Signal::CONT);
     running.signal(Signal::INT);

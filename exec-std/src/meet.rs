@@ -25,7 +25,8 @@ impl Actor {
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
     /// - [`Raised::Refused`]: another actor has the name: it is [`Taken`](windrow_core::Refused::Taken); or as many questions are
     ///   open as may be.
-    /// - [`Raised::Error`]: it is none, or too long; the root keeps no further one, or can't be reached; the tree has no directory.
+    /// - [`Raised::Error`]: it is none, or too long; the root has no room for it, by [`Limits::names`](windrow_core::Limits::names), or
+    ///   can't be reached; the tree has no directory.
     pub fn register(&self, name: &str) -> Result<(), Raised> {
         check(name)?;
         self.checkpoint()?;
@@ -39,7 +40,10 @@ impl Actor {
         match self.answer(number, |facts| &mut facts.claims)? {
             Claim::Granted => Ok(()),
             Claim::Taken(holder) => Err(Raised::Refused(Refused::Taken(holder))),
-            Claim::Refused => Err(format!("the root keeps no further name, nor `{name}`").into()),
+            Claim::Refused => {
+                let why = "it keeps as many names as `Limits::names` allows, or is ending";
+                Err(format!("the root has no room for the name `{name}`: {why}").into())
+            }
             _ => Err(self.unheard(&self.board().look())),
         }
     }
@@ -74,7 +78,7 @@ impl Actor {
     pub fn wait_for(&self, name: &str) -> Result<Portal, Raised> {
         self.look_up(name, true)?.ok_or_else(|| {
             let why = "the root is ending, or as many wait for names as may";
-            Raised::from(format!("nobody is waited for who is called `{name}`: {why}"))
+            Raised::from(format!("can't wait for `{name}`: {why}"))
         })
     }
 

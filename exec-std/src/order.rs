@@ -324,7 +324,7 @@ impl Order<Any> {
             return Err(Raised::from(why));
         }
         if shared > MANY {
-            return Err(Raised::from(format!("{shared} segments do not go with one order: {MANY} do")));
+            return Err(Raised::from(format!("an order carries at most {MANY} segments, not {shared}")));
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ impl Actor {
         let dir = self.directory()?;
         Segment::named(&dir, name, length).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => format!("the name `{name}` is taken, by another segment").into(),
-            _ => nameless(name, &error),
+            _ => unusable("made", name, &error),
         })
     }
 
@@ -44,7 +44,7 @@ impl Actor {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::WouldBlock) => {
                 Ok(None)
             }
-            Err(error) => Err(nameless(name, &error)),
+            Err(error) => Err(unusable("opened", name, &error)),
         }
     }
 
@@ -56,6 +56,6 @@ impl Actor {
     }
 }
 
-fn nameless(name: &str, error: &io::Error) -> Raised {
-    Raised::from(format!("there is no segment of the name `{name}`: {error}"))
+fn unusable(done: &str, name: &str, error: &io::Error) -> Raised {
+    Raised::from(format!("the segment `{name}` can't be {done}: {error}"))
 }

@@ -109,7 +109,7 @@ impl Collected {
             } else {
                 silent = silent.saturating_sub(1);
                 let age = Span(now.since(self.asked_at));
-                indent(&mut text, depth, &format!("{name} {actor}: no answer since {age} ago"));
+                indent(&mut text, depth, &format!("{name} {actor}: no answer for {age}"));
             }
         }
         if silent > 0 {
@@ -160,8 +160,8 @@ mod tests {
         ]);
         let collected = Collected { asked_at: Instant(0), told };
         let text = collected.tell(ActorId(1), 2, Instant(1_250_000_000));
-        let expected = "root waits\n  one waits\n    deaf a4: no answer since 1.2 s ago\n  \
-                        two a3: no answer since 1.2 s ago\n  three waits\n";
+        let expected = "root waits\n  one waits\n    deaf a4: no answer for 1.2 s\n  \
+                        two a3: no answer for 1.2 s\n  three waits\n";
         assert_eq!(text, expected);
     }
 
