@@ -161,8 +161,8 @@ impl<R: Reactor> Shared<R> {
         let mut guard = self.lock();
         self.wanted.store(false, Ordering::Relaxed);
         let turned = guard.as_mut().map(|shell| {
-            // A thread that panicked while it had it has not said that it has it no more.
-            shell.orders.lent = false;
+            // A user's thread that panicked while it had it has not said that it has it no more.
+            shell.on_user_thread = false;
             let turned = turn(shell);
             shell.slots.hand_over(awaited);
             turned
@@ -215,11 +215,11 @@ impl<R: Reactor> Desk for Shared<R> {
         }
         let mut guard = self.lock();
         let Some(shell) = guard.as_mut() else { return };
-        shell.orders.lent = true;
+        shell.on_user_thread = true;
         shell.settle(now());
         ask(&mut **shell);
         shell.end_ask(now());
-        shell.orders.lent = false;
+        shell.on_user_thread = false;
         let mut awaited = AWAITED.take();
         shell.slots.hand_over(&mut awaited);
         drop(guard);
@@ -259,6 +259,6 @@ mod tests {
         let shared = Shared::new(shell);
         let panics = || shared.at(&mut |_| panic!("a recorder's"));
         assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
-        assert_eq!(shared.drive(|shell| shell.orders.lent), Some(false));
+        assert_eq!(shared.drive(|shell| shell.on_user_thread), Some(false));
     }
 }

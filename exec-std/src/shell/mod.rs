@@ -114,6 +114,8 @@ pub struct Shell<R> {
     looks: Looks,
     /// Until when the driver means to wait, while it does; `None` in it is until something is ready.
     asleep: Option<Option<Instant>>,
+    /// A user's thread has the shell: what only the main thread may do is left to the driver.
+    on_user_thread: bool,
 
     // Its children, and who makes them.
     orders: Orders,
@@ -217,6 +219,7 @@ impl<R: Reactor> Shell<R> {
             signals,
             looks: Looks::default(),
             asleep: None,
+            on_user_thread: false,
             orders: Orders::default(),
             children: BTreeMap::new(),
             domains: Domains::default(),

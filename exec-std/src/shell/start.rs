@@ -45,8 +45,6 @@ pub(super) struct Orders {
     pub(super) unmade: Vec<Making>,
     /// Those that are to be tried again.
     pub(super) busy: Busy,
-    /// A thread has it.
-    pub(super) lent: bool,
     last: u32,
 }
 

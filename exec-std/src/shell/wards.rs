@@ -82,7 +82,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     fn make_here(&mut self, making: Making) -> io::Result<Option<Process>> {
-        if self.orders.lent && !self.is_for_template(&making) {
+        if self.on_user_thread && !self.is_for_template(&making) {
             self.orders.unmade.push(making);
             return Ok(None);
         }
