@@ -32,6 +32,11 @@ impl Channels {
         self.open.contains_key(&link)
     }
 
+    /// Gives those that threads read in the loop's place.
+    pub(crate) fn lent(&self) -> Vec<Link> {
+        self.open.iter().filter(|(_, channel)| channel.is_lent()).map(|(link, _)| *link).collect()
+    }
+
     /// Queues a message and its bytes, as long as no more than `bound` bytes wait; one that may wait leaves with the next that
     /// may not. An error means that the channel can't be kept up.
     pub(crate) fn queue(

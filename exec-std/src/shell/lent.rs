@@ -1,12 +1,12 @@
 //! Channels that are read by a thread which waits for what comes on them.
 //!
-//! The rule: a channel is read by one, such a thread or the driver; what is read is the machine's, whoever read it. A loop
-//! that can't be told cheaply which channels to leave alone lends none.
+//! The rule: a channel is awaited by one, such a thread or the driver; what is read is the machine's, whoever read it. Before
+//! a timer the driver reads all. A loop that can't be told cheaply which channels to leave alone lends none.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use windrow_core::Link;
+use windrow_core::{Instant, Link};
 
 use super::reactor::Reactor;
 use super::{Shell, now};
@@ -40,5 +40,53 @@ impl<R: Reactor> Lends for Shell<R> {
         if let Some(channel) = self.channels.get(link) {
             channel.take_back(&mut self.watch);
         }
+    }
+}
+
+impl<R: Reactor> Shell<R> {
+    /// Takes what has come on lent channels. The loop is not told of it, and the threads that are may have their turn later.
+    pub(super) fn take_lent(&mut self, now: Instant) {
+        for link in self.channels.lent() {
+            self.take_link(link, false);
+            self.settle(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use windrow_core::wire::{HEAD_MAX, encode};
+    use windrow_core::{ActorId, Config, Input, Message, Versions};
+
+    use super::super::{Company, PollingReactor};
+    use super::*;
+
+    thread_local!(static INPUTS: RefCell<Vec<Input>> = const { RefCell::new(Vec::new()) });
+
+    /// The loop is not told of it, and the thread that is may have its turn later.
+    #[test]
+    fn no_timer_overtakes_what_has_come_on_a_lent_channel() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let (config, company) = (Config::child(ActorId(2)), Company::new().unwrap());
+        let reactor = PollingReactor::default();
+        let mut shell = Shell::with(config, reactor, Some(ours.into()), None, company).unwrap();
+        shell.turn(Instant(1), &[]).unwrap();
+        shell.set_recorder(Some(|record| INPUTS.with_borrow_mut(|inputs| inputs.push(record.input))));
+        assert!(shell.lend(Link::Parent).is_some());
+
+        let message = Message::Hello { versions: Versions { first: 1, last: 1 }, actor: ActorId(1) };
+        let mut buffer = [0; HEAD_MAX];
+        let frame = encode(message, &mut buffer).unwrap();
+        let length = u32::try_from(frame.len()).unwrap().to_le_bytes();
+        theirs.write_all(&[&length, frame].concat()).unwrap();
+        let due = shell.next_tick().unwrap();
+        shell.turn(due, &[]).unwrap();
+        let (inputs, received) = (INPUTS.take(), Input::Received { link: Link::Parent, message });
+        assert!(inputs.starts_with(&[received, Input::Tick]), "{inputs:?}");
     }
 }

@@ -278,6 +278,9 @@ impl<R: Reactor> Shell<R> {
         self.look_at_leaks(now);
         self.look_at_peers(now);
         self.settle(now);
+        if self.is_due(now) {
+            self.take_lent(now);
+        }
         if self.is_unbegun() || self.is_due(now) {
             self.give(now, Input::Tick);
             self.settle(now);
