@@ -1,15 +1,17 @@
 //! Threads around a fork: those of the root, those of a template, and those that a forked child starts itself.
 
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 
 use rustix::process::Signal;
-use windrow_core::{End, Exit, Kind};
+use windrow_core::{End, Exit, Input, Kind, Limits, Record};
 use windrow_std::shell::Ended;
 use windrow_std::unix::stdio::Sink;
 use windrow_std::{Actor, Backend, Drive, Order, Raised};
 
 use crate::harness::acts::be_root;
-use crate::harness::{Bed, Module, by_each, driven, program, soon};
+use crate::harness::{Bed, Module, by_each, driven, program, soon, watch};
+use crate::templates::{TEMPLATE, only_template, stop};
 
 pub(crate) const MODULE: Module = Module {
     by_each: by_each![
@@ -22,6 +24,7 @@ pub(crate) const MODULE: Module = Module {
         row_76_forked_child_uses_threads,
         row_76_forked_child_panics,
         row_76_forked_child_aborts_in_a_thread,
+        a_template_is_replaced_by_the_main_thread_alone,
     ],
     entries: &[("hello", hello), ("unruly", unruly)],
     acts: &[("refused-root", refused_root), ("locked-root", locked_root), ("threaded-root", threaded_root)],
@@ -202,4 +205,51 @@ fn assert_failure(ended: &Ended<Vec<u8>>, kind: Kind, words: &str) {
     assert_eq!((kinds, ended.outcome.end), (vec![kind], End::Failed), "{ended:?}");
     assert!(ended.failures.iter().all(|failure| failure.text.contains(words)), "{ended:?}");
     assert_eq!((ended.outcome.tally.reaped, ended.outcome.tally.left), (1, 0), "{ended:?}");
+}
+
+/// More than a template is asked for before it has answered: what it is not asked for is taken back on the spot.
+const MANY: u32 = 100;
+
+/// The template that dies while its root's thread has the shell.
+static VICTIM: AtomicI32 = AtomicI32::new(0);
+
+/// Kills it where a cancellation is said, so that what follows from that finds it dead.
+fn kill_on_cancel(record: &Record) {
+    if let (Input::Cancel { .. }, pid @ 1..) = (record.input, VICTIM.load(Ordering::Relaxed)) {
+        VICTIM.store(0, Ordering::Relaxed);
+        let exit = watch::open(pid);
+        watch::signal(pid, Signal::KILL);
+        watch::exited(&exit, soon());
+    }
+}
+
+/// The children of one that another thread has made hear SIGTERM when that thread ends.
+fn a_template_is_replaced_by_the_main_thread_alone<D: Drive>(bed: &Bed) {
+    let limits = Limits { starts: MANY, ..Limits::default() };
+    let program = bed.program().limits(limits).recorder(kill_on_cancel);
+    let ended = bed.run::<D>(&program, |actor: &Actor| {
+        let own = std::process::id().cast_signed();
+        let first = only_template(own);
+        let cancelled = actor.nursery(|nursery| {
+            stop(first);
+            for _ in 0..MANY {
+                nursery.spawn(Order::entry("hello", ""))?;
+            }
+            VICTIM.store(first, Ordering::Relaxed);
+            nursery.cancel();
+            Ok(())
+        });
+        assert_eq!((VICTIM.load(Ordering::Relaxed), cancelled), (0, Ok(())));
+        let mut next = Vec::new();
+        watch::observe("another template", || {
+            next = watch::named(own, TEMPLATE);
+            next.retain(|pid| *pid != first);
+            !next.is_empty()
+        });
+        let of_main = std::fs::read_to_string(format!("/proc/self/task/{own}/children")).expect("a list");
+        let is_of_main = |pid: &i32| of_main.split(' ').any(|known| known == pid.to_string());
+        assert!(next.iter().all(is_of_main), "{next:?} are not among {of_main:?}");
+        Ok(Vec::new())
+    });
+    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
 }

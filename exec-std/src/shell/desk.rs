@@ -234,7 +234,8 @@ impl<R: Reactor> Shell<R> {
         self.settle(now);
         self.send_all(now);
         let Some(asleep) = self.asleep else { return };
-        let busy = self.orders.want_driver() || self.said.outcome.is_some() || self.watch.is_behind();
+        let unmade = self.orders.want_driver() || self.maker.wants_receive();
+        let busy = unmade || self.said.outcome.is_some() || self.watch.is_behind();
         let sooner = self.timeout(now).is_some_and(|left| asleep.is_none_or(|until| now.after(left) < until));
         if busy || sooner {
             self.asleep = None;

@@ -260,7 +260,8 @@ impl<R: Reactor> Shell<R> {
             self.flush(link);
         }
         self.maker.flush(&mut self.watch);
-        if self.maker.wants_receive() {
+        // With the last answer of a dead template another one is made.
+        if self.maker.wants_receive() && !self.on_user_thread {
             self.take_answers();
         }
     }
