@@ -9,7 +9,9 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit, setrlim
 use windrow_core::{ActorId, End, Exit, Kind};
 use windrow_std::order::Any;
 use windrow_std::unix::procfs;
-use windrow_std::{Actor, Drive, Endpoint, Notice, Nursery, Order, Raised, Scope, Service, Sink};
+use windrow_std::{
+    Actor, Backend, Drive, Endpoint, Failure, Notice, Nursery, Order, Raised, Scope, Service, Sink,
+};
 
 use crate::harness::{Bed, Module, by_each, driven, soon, watch};
 use crate::templates::{TEMPLATE, only_template};
@@ -29,8 +31,9 @@ pub(crate) const MODULE: Module = Module {
         nobody_is_missed_whom_the_next_guardian_takes,
         leavings_are_looked_for_until_they_are_seen,
         strangers_that_are_never_seen_are_counted,
+        what_can_not_be_made_for_a_thread_keeps_nothing_open,
     ],
-    entries: &[("idle", |actor, _| actor.sleep_forever().map(|()| Vec::new()))],
+    entries: &[("idle", |actor, _| actor.sleep_forever().map(|()| Vec::new())), ("commandless", commandless)],
     services: &[scale],
     ..Module::EMPTY
 };
@@ -355,4 +358,30 @@ fn what_can_not_be_listed_is_not_counted(bed: &Bed) {
     assert!(ended.err.contains("! sh is gone, and what it left can't be listed: Too many open"), "{ended}");
     assert!(ended.err.contains("! what is left can't be listed: Too many open"), "{ended}");
     assert!(!ended.err.contains("SIGKILL") && !ended.err.contains("nobody could end"), "{ended}");
+}
+
+/// Orders a command that there is none of.
+fn commandless(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    let attempt = actor.attempt(Order::command("there-is-no-such-command", [""; 0]))?;
+    assert!(matches!(attempt.failures[..], [Failure { kind: Kind::NotStarted(_), .. }]), "{attempt:?}");
+    Ok(Vec::new())
+}
+
+/// It is the main actor who makes it, and who would know it for ever.
+fn what_can_not_be_made_for_a_thread_keeps_nothing_open<D: Drive>(bed: &Bed) {
+    let ended = bed.run::<D>(&bed.program(), |actor: &Actor| {
+        let open = || std::fs::read_dir("/proc/self/fd").expect("the list of descriptors").count();
+        let try_once = || {
+            let attempt = actor.attempt(Order::entry("commandless", "").backend(Backend::Thread))?;
+            assert!(attempt.failures.is_empty(), "{attempt:?}");
+            Ok::<_, Raised>(())
+        };
+        // What the first one opens for all may stay.
+        try_once()?;
+        let before = open();
+        (0..10).try_for_each(|_| try_once())?;
+        watch::observe("as many descriptors as before", || open() <= before);
+        Ok(Vec::new())
+    });
+    assert_eq!(ended.outcome.end, End::Well, "{ended:?}");
 }

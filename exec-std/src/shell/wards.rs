@@ -159,8 +159,13 @@ impl<R: Reactor> Shell<R> {
             }
         }
         let Some(ward) = self.company.wards.get_mut(&id) else { return self.take_made(id, made) };
+        let is_made = made.is_ok();
         ward.process = made.as_ref().ok().and_then(|process| process.again().ok());
         ward.mail.post(Letter::Made(id, made));
+        if !is_made {
+            // Nobody will collect it.
+            self.company.wards.remove(&id);
+        }
     }
 
     /// Has a process made no more, if it is not made yet.
