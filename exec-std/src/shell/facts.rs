@@ -113,7 +113,7 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    fn exited(&mut self, child: ActorId, exit: Exit) {
+    pub(super) fn exited(&mut self, child: ActorId, exit: Exit) {
         let exit = if self.was_for_memory(child, exit) { Exit::Oom } else { exit };
         if let Some(record) = self.children.get_mut(&child) {
             record.seen = true;
@@ -132,30 +132,6 @@ impl<R: Reactor> Shell<R> {
         let process = unasked.and_then(|child| child.body.as_ref()?.process());
         let toll = self.toll.get_mut().and_then(Option::as_mut);
         process.zip(toll).is_some_and(|(process, toll)| toll.takes(process.pid()))
-    }
-
-    pub(super) fn look_at_unwatched(&mut self) {
-        for id in std::mem::take(&mut self.looks.unwatched) {
-            let Some(child) = self.children.get_mut(&id) else { continue };
-            let Some(body) = &child.body else { continue };
-            match body.peek() {
-                Ok(Some(_)) if child.seen => self.reap(id),
-                Ok(Some(exit)) => self.exited(id, exit),
-                Ok(None) | Err(_) => self.looks.unwatched.push(id),
-            }
-        }
-    }
-
-    /// Tells of those whose output something else has held open for too long.
-    pub(super) fn look_at_leaks(&mut self, now: Instant) {
-        while let Some((_, id)) = self.looks.leaks.pop_front_if(|(at, _)| *at <= now) {
-            // One that was buried since then is told of already.
-            let Some(child) = self.children.get_mut(&id) else { continue };
-            child.may_leak = false;
-            if child.drain(&mut self.watch) {
-                self.notices.send(Notice::Leaks { actor: id });
-            }
-        }
     }
 
     fn take_output(&mut self, id: ActorId, which: fn(&mut Child) -> &mut Option<Captured>) {

@@ -21,6 +21,7 @@ mod found;
 mod give;
 mod intern;
 mod lent;
+mod looks;
 mod mail;
 mod maker;
 mod meets;
@@ -74,6 +75,7 @@ pub(crate) use desk::{Asks, Desk, Held};
 pub(crate) use directory::Tree;
 use domain::Domains;
 use intern::{Names, Payloads};
+use looks::Looks;
 use maker::Maker;
 pub(crate) use meets::Meets;
 use peers::Peers;
@@ -85,9 +87,6 @@ pub(crate) use wreck::Wreck;
 
 /// How many rounds of facts that outputs answer at once one turn takes, before the tick has its turn.
 const ROUNDS: usize = 64;
-
-/// How often that is looked at again of which no descriptor tells, let in who could not be, and dialled where too many wait.
-const RETRY: Duration = Duration::from_millis(20);
 
 /// One actor's shell.
 #[derive(Debug)]
@@ -143,15 +142,6 @@ pub struct Shell<R> {
     last: Last,
     notices: Notices,
     status: status::Collected,
-}
-
-/// What is looked at again, since no descriptor tells of it.
-#[derive(Debug, Default)]
-struct Looks {
-    /// Children of whose exit, or whose collection, nothing tells: there was none to be had, or somebody traces them.
-    unwatched: Vec<ActorId>,
-    /// Children that have exited while their output is open, and when that is a leak.
-    leaks: VecDeque<(Instant, ActorId)>,
 }
 
 /// What the machine has said of the actor itself, until its loop or its user is told.
@@ -273,10 +263,7 @@ impl<R: Reactor> Shell<R> {
         }
         self.take_letters();
         self.take_orders(now);
-        self.look_at_unwatched();
-        self.domains.look_again();
-        self.look_at_leaks(now);
-        self.look_at_peers(now);
+        self.look_again(now);
         self.settle(now);
         if self.is_due(now) {
             self.take_lent(now);
@@ -286,6 +273,7 @@ impl<R: Reactor> Shell<R> {
             self.settle(now);
         }
         self.send_all(now);
+        self.rest(now);
         self.watch.end_batch();
         if let Some(outcome) = self.said.outcome.take() {
             return Ok(Turn::Done(self.end(outcome)));
@@ -298,8 +286,7 @@ impl<R: Reactor> Shell<R> {
     pub fn timeout(&self, now: Instant) -> Option<Duration> {
         let due = self.next_tick().map(|due| due.since(now));
         let look = self.domains.next_look().map(|look| look.since(now));
-        let looks = !self.looks.unwatched.is_empty() || self.domains.is_blind() || self.maker.wants_receive();
-        let retry = (looks || self.peers.wants_retry()).then_some(RETRY);
+        let retry = self.next_retry(now).map(|at| at.since(now));
         let leak = self.looks.leaks.front().map(|(at, _)| at.since(now));
         let again = self.orders.busy.next_try().map(|at| at.since(now));
         let unsaid = !self.facts.is_empty() || self.channels.has_unflushed();

@@ -89,9 +89,8 @@ impl<R: Reactor> Shell<R> {
         self.facts.push_back(fact);
     }
 
-    /// Looks at the door again, and dials those again at whose doors too many waited.
-    pub(super) fn look_at_peers(&mut self, now: Instant) {
-        self.look_at_door(now);
+    /// Dials those again at whose doors too many waited.
+    pub(super) fn dial_again(&mut self) {
         for (peer, address) in std::mem::take(&mut self.peers.busy) {
             self.dial_at(peer, address);
         }
@@ -149,7 +148,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Looks at the door again, once somebody has left it, or there may be room in the system.
-    fn look_at_door(&mut self, now: Instant) {
+    pub(super) fn look_at_door(&mut self, now: Instant) {
         let Some(entrance) = self.peers.entrance.as_mut().filter(|entrance| entrance.token.is_none()) else {
             return;
         };
