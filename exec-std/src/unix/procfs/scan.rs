@@ -37,11 +37,11 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// The same as [`children`], into a buffer that is reused.
+    /// The same as [`children`](super::children), into a buffer that is reused.
     ///
     /// # Errors
     ///
-    /// The same as [`children`].
+    /// The same as [`children`](super::children).
     pub fn children(&mut self) -> io::Result<&[i32]> {
         self.read = 0;
         let mut tasks = self.pass(Of::Myself)?;
@@ -73,7 +73,7 @@ impl Scan {
     ///
     /// # Errors
     ///
-    /// The same as [`children`].
+    /// The same as [`children`](super::children).
     pub fn descendants(&mut self, pid: i32, limit: usize, out: &mut Vec<Stamp>) -> io::Result<Walk> {
         let first = out.len();
         let mut seen = vec![pid];
@@ -91,11 +91,11 @@ impl Scan {
         }
     }
 
-    /// The same as the free function [`stat`], with a buffer that is reused.
+    /// The same as the free function [`stat`](super::stat), with a buffer that is reused.
     ///
     /// # Errors
     ///
-    /// The same as [`stat`].
+    /// The same as [`stat`](super::stat).
     pub fn stat(&mut self, pid: i32) -> io::Result<Option<Stat>> {
         match read_whole(Path::of(format_args!("/proc/{pid}/stat")), &mut self.text)? {
             None => Ok(None),

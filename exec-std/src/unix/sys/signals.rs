@@ -17,6 +17,7 @@ use super::check;
 pub(super) const SIGNALS: c_int = 64;
 /// The size of the kernel's signal set.
 const SET_SIZE: usize = size_of::<u64>();
+
 /// Has each arrival of a signal, in whichever thread, written to a pipe: its number, who sent it, and how.
 pub(crate) fn tell_signal(signal: Signal, pipe: Arc<OwnedFd>) -> io::Result<SigId> {
     let tell = move |info: &libc::siginfo_t| {
