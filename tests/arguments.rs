@@ -65,8 +65,10 @@ fn a_newcomers_arguments_are_answered(bed: &Bed) {
         let refused = bed.windrow(["run"]).args(args).finish();
         assert!(refused.expect(125).out.is_empty() && refused.err.contains(told), "{told}: {refused}");
     }
-    let refused = bed.windrow(["sim", "sh"]).finish();
-    assert!(!refused.expect(2).err.contains("a command"), "{refused}");
+    for args in [&["sim", "sh"][..], &["sim", "--", "sh"]] {
+        let refused = bed.windrow(args).finish();
+        assert!(!refused.expect(2).err.contains("a command"), "{refused}");
+    }
 }
 
 /// A program of one's own is refused as `windrow` is.

@@ -165,23 +165,21 @@ fn parsed<P: Parser>(command: Option<&str>) -> P {
     P::try_parse().unwrap_or_else(|mut error| {
         let word = match error.get(ContextKind::InvalidArg) {
             Some(ContextValue::String(word)) if error.kind() == ErrorKind::UnknownArgument => word,
-            _ => leave(&error),
+            _ => leave(&error, command),
         };
         if let Some(before) = command.filter(|_| !word.starts_with('-')) {
             let tip = format!("a command comes after `--`: `{before}-- {word}`");
             let tip = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
             error.insert(ContextKind::Suggested, tip);
         }
-        leave(&error)
+        leave(&error, command)
     })
 }
 
-/// Ends with what the arguments are answered by.
-fn leave(error: &clap::Error) -> ! {
-    let printed = error.print();
-    // Whoever ran a command tells its status from ours, also where none was run.
-    let code = match printed {
-        _ if error.use_stderr() && is_for_a_command() => i32::from(command::OURS),
+/// Ends with what the arguments are answered by. Where a command can stand and was to be run, its status is told from ours.
+fn leave(error: &clap::Error, command: Option<&str>) -> ! {
+    let code = match error.print() {
+        _ if error.use_stderr() && command.is_some() && is_for_a_command() => i32::from(command::OURS),
         Err(_) => 2,
         Ok(()) => error.exit_code(),
     };
