@@ -146,10 +146,7 @@ fn check_leaf(
 ) {
     let (width, height) = (breadth.to_string(), depth.to_string());
     let args = ["--leaf", leaf, "--breadth", &width, "--depth", &height, "--json"];
-    let run = || {
-        let running = bed.windrow_run(args.iter().chain(more)).start();
-        if *leaf == "sleep" { running.interrupt() } else { running.finish() }
-    };
+    let run = || bed.windrow_run(args.iter().chain(more)).start().finish_tree(&args);
     let mut ended = run();
     // Who computes keeps the drivers from the processor: on a machine that is busy as well a driver may be late, and is
     // then rightly hurried. In one of three runs it is not.

@@ -244,8 +244,7 @@ fn row_75_a_tree_has_the_descriptors_that_are_counted(bed: &Bed) {
     ] {
         let need = needed(within(20, args));
         assert_eq!(needed(within(need - 1, args)), need);
-        let running = within(need, args);
-        let ended = if args.contains(&"sleep") { running.interrupt() } else { running.finish() };
+        let ended = within(need, args).finish_tree(args);
         ended.expect(0);
         assert!(!ended.err.contains("Too many open files"), "{ended}");
     }

@@ -87,8 +87,7 @@ fn row_3_a_tree_comes_up_and_ends(bed: &Bed) {
     for (leaf, outcome) in [("exit", "well"), ("sigkill-self", "failed"), ("sleep", "cancelled")] {
         let mut words = bed.windrow_run_words();
         words.extend(["--leaf", leaf, "--depth", "2", "--json"].map(Into::into));
-        let running = bed.start(unhearing(words));
-        let ended = if leaf == "sleep" { running.interrupt() } else { running.finish() };
+        let ended = bed.start(unhearing(words)).finish_tree(&[leaf]);
         ended.expect(0);
         let summary = ended.json();
         assert_eq!(summary["outcome"], outcome, "{ended}");

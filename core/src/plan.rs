@@ -77,7 +77,7 @@ impl Ladder {
 
 impl ChildRecord {
     /// Gives the latest SIGTERM and SIGKILL of one that is to be given up at `end_at`.
-    pub(crate) fn latest(&self, end_at: Instant, parents: &Limits) -> (Instant, Instant) {
+    pub(crate) fn latest_signals(&self, end_at: Instant, parents: &Limits) -> (Instant, Instant) {
         let times = self.times(parents);
         // A thread has no time set aside for SIGKILL, because there is none for it.
         let kill = if self.role == Role::Thread { Duration::ZERO } else { times.kill };
@@ -90,7 +90,7 @@ impl ChildRecord {
         if self.phase.is_settled() {
             return None;
         }
-        let (stop_at, kill_at) = self.latest(end_at, parents);
+        let (stop_at, kill_at) = self.latest_signals(end_at, parents);
         let ladder = self.ladder.as_mut()?;
         ladder.stop_at = ladder.stop_at.min(stop_at);
         ladder.kill_at = ladder.kill_at.min(kill_at);

@@ -153,6 +153,12 @@ impl Running {
         self.until(&format!("output `{text}`"), |running| running.err.text().contains(text));
     }
 
+    /// Waits for the end of a tree that `windrow run` was told of in these words, of which `sleep` has to be interrupted.
+    #[track_caller]
+    pub(crate) fn finish_tree(self, words: &[&str]) -> Finished {
+        if words.contains(&"sleep") { self.interrupt() } else { self.finish() }
+    }
+
     /// Ends a tree whose leaves sleep, once all are up.
     #[track_caller]
     pub(crate) fn interrupt(mut self) -> Finished {

@@ -48,7 +48,7 @@ impl Step<'_> {
             return;
         }
         let end_at = self.last_end();
-        let (stop_at, kill_at) = child.latest(end_at, &self.state.limits);
+        let (stop_at, kill_at) = child.latest_signals(end_at, &self.state.limits);
         let times = child.times(&self.state.limits);
         let patience = self.bound_of(times, child.levels).saturating_add(times.hop);
         let ladder = Ladder { began: now, cause, stop_at: stop_at.min(now.after(patience)), kill_at, end_at };

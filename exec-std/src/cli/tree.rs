@@ -1,7 +1,7 @@
 //! `windrow run`: a real tree of processes that comes up, falls, and is cleared away.
 
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::shell::Ended;
@@ -73,7 +73,7 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         shown.wait();
     }
     let ended = ended.map_err(|error| Refusal::new("the root's loop can't go on", 1).because(error))?;
-    let times = times.lock().unwrap_or_else(PoisonError::into_inner);
+    let times = locked(&times);
     let summary = Summary::new(run.leaf, &ended, times.up, times.cascade(&ended), shape.leaves);
     let told = summary.tell(run.json, &ended.failures);
     told.map_err(|error| Refusal::new("the summary can't be written", 1).because(error))?;
@@ -98,6 +98,10 @@ impl Times {
     }
 }
 
+fn locked(times: &Mutex<Times>) -> MutexGuard<'_, Times> {
+    times.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A socket whose one end every actor of the tree has as its standard input: leaves say on it that they are up, and wait
 /// for its end.
 fn rendezvous() -> Result<(OwnedFd, OwnedFd), rustix::io::Errno> {
@@ -118,17 +122,14 @@ fn root(
         spawn(nursery, "", part, &stdin)?;
         drop(stdin);
         hear(actor, ours, leaves)?;
-        let falls = || times.lock().unwrap_or_else(PoisonError::into_inner).fell = Some(Instant::now());
-        times.lock().unwrap_or_else(PoisonError::into_inner).up = Some(begin.elapsed());
-        if part.leaf != Leaf::Sleep {
-            falls();
-        }
+        *locked(times) =
+            Times { up: Some(begin.elapsed()), fell: (part.leaf != Leaf::Sleep).then(Instant::now) };
         shutdown(ours, Shutdown::Write).map_err(std::io::Error::from)?;
         if part.leaf == Leaf::Sleep {
             say(format_args!("all are up, until a signal comes: Ctrl-C"));
         } else if part.leaf.is_cancelled() {
             actor.sleep(STANDING)?;
-            falls();
+            locked(times).fell = Some(Instant::now());
             actor.cancel();
         }
         Ok(())

@@ -33,7 +33,7 @@ pub struct Scan {
     pub(super) text: Vec<u8>,
     pub(super) found: Vec<i32>,
     pub(super) before: Vec<i32>,
-    read: usize,
+    lists: usize,
 }
 
 impl Scan {
@@ -43,14 +43,15 @@ impl Scan {
     ///
     /// The same as [`children`](super::children).
     pub fn children(&mut self) -> io::Result<&[i32]> {
-        self.read = 0;
         let mut tasks = self.pass(Of::Myself)?;
+        self.lists = tasks;
         for _ in 1..MAX_PASSES {
             if tasks <= 1 {
                 break;
             }
             std::mem::swap(&mut self.before, &mut self.found);
             tasks = self.pass(Of::Myself)?;
+            self.lists += tasks;
             if self.found == self.before {
                 break;
             }
@@ -63,7 +64,7 @@ impl Scan {
     /// Tells how many lists the last look at the own children has read: one a thread, and again while they change.
     #[must_use]
     pub fn lists(&self) -> usize {
-        self.read
+        self.lists
     }
 
     /// Walks everything below `pid`, parents before their children, and appends at most `limit` to `out`.
@@ -139,7 +140,6 @@ impl Scan {
             Ok(())
         })?;
         tidy(found);
-        self.read += tasks;
         if read == 0 && of == Of::Myself {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "this kernel lists no children in /proc"));
         }
