@@ -9,7 +9,7 @@ use windrow_std::{Actor, Child, Order};
 use crate::boot::doomed;
 use crate::harness::acts::be_root;
 use crate::harness::gate::knock;
-use crate::harness::{Bed, Module, by_each, program, watch};
+use crate::harness::{Bed, Finished, Module, by_each, program, watch};
 use crate::templates::{all_exited, stop};
 
 pub(crate) const MODULE: Module = Module {
@@ -21,7 +21,8 @@ pub(crate) const MODULE: Module = Module {
         row_51_cascade_of_eight,
         row_51_cascade_of_sixty_four,
         a_cascade_begins_with_its_signal,
-        driver_stopped_beyond_every_deadline
+        driver_stopped_beyond_every_deadline,
+        whom_a_stopped_driver_kills_it_does_not_give_up
     ],
     acts: &[("telling-root", telling_root)],
     ..Module::EMPTY
@@ -156,6 +157,19 @@ fn telling_root(words: &[String]) -> u8 {
 /// All children answer their cancel and exit while the driver stands still, for longer than any of its timers. When it goes
 /// on, what has happened comes before what is due.
 fn driver_stopped_beyond_every_deadline(bed: &Bed) {
+    let ended = stopped_while_it_cancels(bed, true);
+    assert!(ended.out.contains("left: 0, escalations: 0"), "{ended}");
+}
+
+/// None of them answers. When the driver goes on, each is killed; its end is awaited, and told to the code that waits for it.
+fn whom_a_stopped_driver_kills_it_does_not_give_up(bed: &Bed) {
+    let ended = stopped_while_it_cancels(bed, false);
+    assert!(ended.out.contains(&format!("left: 0, escalations: {CHILDREN}")), "{ended}");
+}
+
+/// Stops a root when it has sent the cancel, for longer than any of its timers; its children, which are stopped before, go on
+/// meanwhile and end, or do not.
+fn stopped_while_it_cancels(bed: &Bed, answered: bool) -> Finished {
     let (up, told) = (bed.gate("up"), bed.gate("told"));
     let running = bed.start(bed.act("telling-root", &[up.path(), told.path()]));
     up.hear(CHILDREN + 1);
@@ -167,14 +181,15 @@ fn driver_stopped_beyond_every_deadline(bed: &Bed) {
     told.hear(1);
     stop(running.pid());
     let begin = Instant::now();
-    children.iter().for_each(|pid| watch::signal(*pid, Signal::CONT));
-    let is_zombie = |pid: &i32| procfs::stat(*pid).ok().flatten().is_some_and(|stat| stat.is_zombie());
-    watch::observe("the ends of all children", || children.iter().all(is_zombie));
-    // The ack's 500 ms, and 400 ms for SIGTERM and for SIGKILL each.
-    watch::observe("the end of every span", || begin.elapsed() > Duration::from_millis(1500));
+    if answered {
+        children.iter().for_each(|pid| watch::signal(*pid, Signal::CONT));
+        let is_zombie = |pid: &i32| procfs::stat(*pid).ok().flatten().is_some_and(|stat| stat.is_zombie());
+        watch::observe("the ends of all children", || children.iter().all(is_zombie));
+    }
+    let bound = windrow_core::Times::default().bound(1);
+    watch::observe("the end of every span", || begin.elapsed() > bound);
     running.signal(Signal::CONT);
     let ended = running.finish();
-    assert!(ended.out.contains("end: Cancelled"), "{ended}");
-    assert!(ended.out.contains("left: 0, escalations: 0"), "{ended}");
-    assert!(!ended.out.contains("failure:"), "{ended}");
+    assert!(ended.out.contains("end: Cancelled") && !ended.out.contains("failure:"), "{ended}");
+    ended
 }

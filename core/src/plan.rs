@@ -91,7 +91,8 @@ impl ChildRecord {
             return None;
         }
         let (stop_at, kill_at) = self.latest_signals(end_at, parents);
-        let ladder = self.ladder.as_mut()?;
+        // Time that a late look has given is not taken back for the plan that it came late for.
+        let ladder = self.ladder.as_mut().filter(|ladder| end_at < ladder.end_at)?;
         ladder.stop_at = ladder.stop_at.min(stop_at);
         ladder.kill_at = ladder.kill_at.min(kill_at);
         ladder.end_at = ladder.end_at.min(end_at);

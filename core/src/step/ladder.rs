@@ -354,18 +354,25 @@ impl Step<'_> {
     }
 
     /// Gives the state just entered its deadline: a span from now, but not later than the plan allows.
+    ///
+    /// Who looks late, because it was stopped, gives nobody up at once, and the tasks that wait for it no sooner.
     pub(super) fn hold(&mut self, id: ActorId, span: impl Fn(&Times) -> Duration) {
-        let now = self.state.now;
+        let (now, given) = (self.state.now, self.given());
         #[cfg(feature = "defects")]
         let endless = self.state.has(Defect::NoDeadlineAfterAck);
         let Some(child) = self.state.children.get_mut(&id) else {
             return;
         };
-        let latest = child.ladder.map_or(Instant::MAX, |ladder| ladder.latest(child.phase));
+        let plan = child.ladder.map(|ladder| (ladder.latest(child.phase), ladder.end_at));
+        let (latest, end_at) = plan.unwrap_or((Instant::MAX, Instant::MAX));
+        let latest = if latest == end_at { latest.max(given) } else { latest };
         let until = Deadline::within(now, span(child.times(&self.state.limits)), latest);
         #[cfg(feature = "defects")]
         let until = if endless && child.phase == Child::Acked { Deadline::never() } else { until };
         child.rung = Rung::Teardown { since: now, until };
         self.state.deadlines.set(Timer::Child(id), Some(until.at()));
+        if let Some(tasks) = self.state.deadlines.at(Timer::Tasks).filter(|_| until.at() > end_at) {
+            self.state.deadlines.set(Timer::Tasks, Some(tasks.max(given)));
+        }
     }
 }

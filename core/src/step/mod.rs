@@ -40,6 +40,8 @@ mod tick;
 mod turns;
 mod words;
 
+use core::time::Duration;
+
 use crate::deadlines::Timer;
 use crate::room::Room;
 use crate::state::State;
@@ -53,7 +55,7 @@ pub(crate) fn step(
     emit: &mut dyn FnMut(Output),
 ) -> Result<(), Refused> {
     asks::refuse(state, &input)?;
-    let mut step = Step { state, room, emit };
+    let mut step = Step { state, room, emit, late: Duration::ZERO };
     step.clock(now);
     if step.state.life != Life::Ended {
         step.begin();
@@ -70,9 +72,16 @@ struct Step<'a> {
     state: &'a mut State,
     room: &'a mut Room,
     emit: &'a mut dyn FnMut(Output),
+    /// How late it is looked at deadlines: how long ago the first of those was that fire now.
+    late: Duration,
 }
 
 impl Step<'_> {
+    /// Until when whoever is to be given up has time all the same: as long as that was looked at late, up to a message's time.
+    fn given(&self) -> Instant {
+        self.state.now.after(self.late.min(self.state.limits.times.hop))
+    }
+
     fn clock(&mut self, now: Instant) {
         if now < self.state.now && self.state.life != Life::Ended {
             self.report(Event::ClockWentBack);

@@ -6,17 +6,19 @@ use core::time::Duration;
 use super::Step;
 use crate::deadlines::Timer;
 use crate::{
-    ActorId, Child, ChildChange, Defect, Event, Kind, Life, LifeChange, Payload, Reason, Signal, TaskChange,
+    ActorId, Child, ChildChange, Defect, Event, Instant, Kind, Life, LifeChange, Payload, Reason, Role,
+    Signal, TaskChange,
 };
 
 impl Step<'_> {
     /// Fires every deadline that is due, the earliest first.
     pub(super) fn tick(&mut self) {
         while let Some((at, timer)) = self.state.deadlines.take_due(self.state.now) {
+            self.late = self.late.max(self.state.now.since(at));
             match timer {
                 Timer::Child(id) => self.rung_over(id),
                 Timer::Scope(scope) => self.cancel_scope(scope, self.cause(Reason::Deadline)),
-                Timer::Tasks => self.abandon_tasks(),
+                Timer::Tasks => self.tasks_over(at),
                 Timer::Shields => self.break_shields(),
                 Timer::Life => self.life_over(),
                 Timer::Status => self.describe_no_more(),
@@ -25,6 +27,7 @@ impl Step<'_> {
                 Timer::Question(question) => self.question_over(question),
             }
         }
+        self.late = Duration::ZERO;
     }
 
     fn rung_over(&mut self, id: ActorId) {
@@ -40,7 +43,8 @@ impl Step<'_> {
         let why = child.why_not_up(&self.state.limits);
         // Who looks late, or was told to hurry, finds two rungs due: too little time skips one, never SIGKILL.
         let asked = matches!(phase, Child::Asked | Child::Acked | Child::Parting);
-        let late = child.ladder.is_some_and(|ladder| ladder.kill_at <= self.state.now);
+        let late =
+            child.role != Role::Thread && child.ladder.is_some_and(|ladder| ladder.kill_at <= self.state.now);
         let change = if asked && late { ChildChange::Condemned } else { ChildChange::Expired };
         let next = phase.next(child.spare(change));
         self.spend(id);
@@ -83,6 +87,16 @@ impl Step<'_> {
             && let (Some(ladder), Some(until)) = (child.ladder, child.rung.until())
         {
             child.spent = child.spent.max(until.since(ladder.began));
+        }
+    }
+
+    /// Whoever looks late lets them have as much time, once: they may have been stopped with it.
+    fn tasks_over(&mut self, at: Instant) {
+        let planned = self.state.deadline.before(self.state.limits.times.flush);
+        if at <= planned && !self.late.is_zero() {
+            self.state.deadlines.set(Timer::Tasks, Some(self.given()));
+        } else {
+            self.abandon_tasks();
         }
     }
 

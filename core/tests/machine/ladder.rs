@@ -32,6 +32,8 @@ pub(crate) struct Kid {
     kills: u8,
     purged: bool,
     dead: bool,
+    /// When it would be given up but for the time that a late look has given, and that time.
+    late: (Instant, Duration),
     reaps: u8,
     /// Gone or given up: nothing is awaited of it.
     pub(crate) settled: bool,
@@ -56,6 +58,7 @@ impl Kid {
             kills: 0,
             purged: false,
             dead: false,
+            late: (Instant::MAX, Duration::ZERO),
             reaps: 0,
             settled: false,
             gone: false,
@@ -291,7 +294,7 @@ impl Kid {
     }
 
     /// The deadline of a child's state is a span from its beginning, cut by the plan; neither sooner nor later.
-    fn see_time(&self, id: ActorId, seen: &Seen<'_>, deadline: Option<Instant>) -> Result<(), String> {
+    fn see_time(&mut self, id: ActorId, seen: &Seen<'_>, deadline: Option<Instant>) -> Result<(), String> {
         let waits = seen.machine.waits().find(|wait| wait.on == windrow_core::On::Child(id));
         let Some(wait) = waits else {
             ensure!(self.settled, "{id} is not waited for");
@@ -331,13 +334,30 @@ impl Kid {
                 return Err(format!("{id}: {phase:?} is no state of teardown"));
             }
         };
-        let expected = wait.since.after(span).min(latest).max(wait.since);
+        let least = self.least(id, phase, (latest, end), seen);
+        let expected = wait.since.after(span).min(latest.max(wait.since.after(least))).max(wait.since);
         ensure!(
             until.at().max(wait.since) == expected,
             "27: {id}: {phase:?} until {}, not {expected}",
             until.at()
         );
+        self.late = (end, least);
         Ok(())
+    }
+
+    /// Who looks late gives nobody up at once: the last state before that has as much time as the look was late, up to that of
+    /// a message. It is not taken back, unless for a plan with less time.
+    fn least(&self, id: ActorId, phase: Child, ends: (Instant, Instant), seen: &Seen<'_>) -> Duration {
+        let (latest, end) = ends;
+        let entered = seen.before.child(id).is_none_or(|(before, _)| before != phase);
+        match seen.before.due {
+            _ if latest < end => Duration::ZERO,
+            Some(due) if entered && seen.input == Input::Tick => {
+                seen.now.since(due).min(seen.machine.limits().times.hop)
+            }
+            _ if entered || end < self.late.0 => Duration::ZERO,
+            _ => self.late.1,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod environment;
 mod explore;
 mod handshake;
 mod ladder;
+mod late;
 mod limits;
 mod line;
 mod lives;

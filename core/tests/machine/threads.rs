@@ -5,17 +5,23 @@ use windrow_core::{ActorId, Event, Exit, Input, Link, Message, Output, Role, Sig
 use super::setups::{NURSERY, START, hello, limits, said, spec, stamp};
 use super::stories::Story;
 
-const THREAD: ActorId = ActorId(3);
+pub(crate) const THREAD: ActorId = ActorId(3);
 
-/// Nobody can kill a thread, so its ladder ends with SIGTERM: then it is given up by name, its channel is closed from this
-/// side, and the rest of the teardown goes on within its bound.
-#[test]
-fn a_deaf_thread_is_given_up_by_name_and_never_killed() {
+/// A root with a thread beside an actor; both are on their way, and the thread is up.
+pub(crate) fn with_thread() -> Story {
     let mut story = Story::begin();
     story.give(Input::Spawn { child: THREAD, scope: NURSERY, spec: spec(Role::Thread) });
     story.give(Input::Started { child: THREAD, stamp: stamp(THREAD) });
     story.give(said(THREAD, hello(THREAD)));
     story.give(said(THREAD, Message::Ready));
+    story
+}
+
+/// Nobody can kill a thread, so its ladder ends with SIGTERM: then it is given up by name, its channel is closed from this
+/// side, and the rest of the teardown goes on within its bound.
+#[test]
+fn a_deaf_thread_is_given_up_by_name_and_never_killed() {
+    let mut story = with_thread();
     let mut outputs = story.give(Input::CancelChild { child: THREAD });
     outputs.extend(story.wait());
     assert!(outputs.contains(&Output::Signal { child: THREAD, signal: Signal::Term }), "{outputs:?}");
