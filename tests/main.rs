@@ -25,6 +25,7 @@ mod deadlines;
 mod deaths;
 mod denied;
 mod doors;
+mod embedded;
 mod ends;
 mod examples;
 mod frames;
@@ -93,6 +94,7 @@ const MODULES: &[harness::Module] = &[
     deaths::MODULE,
     denied::MODULE,
     doors::MODULE,
+    embedded::MODULE,
     ends::MODULE,
     examples::MODULE,
     frames::MODULE,

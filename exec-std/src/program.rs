@@ -29,6 +29,7 @@ use crate::notice::Notice;
 use crate::order::Backend;
 use crate::rehearsal::rehearse;
 use crate::shell::{Alive, Asks, Meets, Recorder, Shared, Shell, Tree, Wreck};
+use crate::unix::earlier::Earlier;
 use crate::unix::exec::{ACTOR_VARIABLE, take_channel};
 use crate::unix::procfs;
 use crate::unix::signals::FormerMask;
@@ -122,8 +123,8 @@ impl Program {
     }
 
     /// Has the root's process adopt whatever its dead children leave behind, as a subreaper, while the tree stands: so a daemon
-    /// that has left its session is cleared away too. Whatever else that process starts is treated alike, and what the
-    /// `std::process::Command`s of the embedding program leave is killed with the tree's.
+    /// that has left its session is cleared away too. What the embedding program starts meanwhile can't be told from that, its
+    /// own `std::process::Command`s and other trees included, and is killed at the tree's end. What it started before is not.
     #[must_use]
     pub fn adopt(mut self) -> Self {
         self.adopts = true;
@@ -183,7 +184,8 @@ impl Program {
         }
     }
 
-    /// Runs the tree whose root is `root`, on a thread of its own, and returns when nothing of the tree is left.
+    /// Runs the tree whose root is `root`, on a thread of its own, and returns when nothing of the tree is left. What else the
+    /// process starts, before the tree or beside it, is left alone; so are other trees, which may stand at the same time.
     ///
     /// In a process that was made as one of its actors it does not return. SIGINT, SIGTERM, SIGHUP and SIGUSR1 are the tree's
     /// while that stands, and do afterwards what they did before; one that came so late that the tree has not read it does so too.
@@ -223,11 +225,13 @@ impl Program {
         let config = Config::root(fresh_id(), self.levels, self.limits);
         let from_env = || Backend::from_env().map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad));
         let backend = self.backend.map_or_else(from_env, Ok)?;
+        let earlier = self.adopts.then(Earlier::look).transpose()?;
         // Until nothing is left that a signal could be for.
         let mask = FormerMask::note()?;
         let mut drive = D::new()?;
         let mut shell = Shell::new(config, drive.reactor()?, None)?;
         shell.set_backend(backend);
+        shell.share_process(earlier);
         shell.set_recorder(self.recorder);
         let shared = Arc::new(Shared::new(shell));
         // Until the wreck, if there is one, is cleared away.

@@ -15,7 +15,8 @@ use rustix::process::{
     Pid, Signal, getpid, getppid, set_child_subreaper, set_parent_process_death_signal, setpgid,
 };
 
-use crate::sweep::{Earlier, HELD, LOOK, reap, say, sweep};
+use crate::sweep::{HELD, LOOK, reap, say, sweep};
+use crate::unix::earlier::Earlier;
 use crate::unix::process::{Exit, Process};
 use crate::unix::procfs;
 use crate::unix::signals::{Received, Signals, TAKEN};

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
+use crate::unix::earlier::Earlier;
 use crate::unix::procfs::{self, Stamp};
 
 /// How long what the inner process left behind may take to end by itself: its guardians and parent losses are at work.
@@ -30,40 +31,19 @@ const LOOKS: u32 = 500;
 
 const COLLECT: WaitIdOptions = WaitIdOptions::EXITED.union(WaitIdOptions::NOHANG);
 
-/// Those who were below this process before there was a tree: whoever became it by an exec had started them.
-///
-/// What they start later is below them, and so nobody looks for it; but when they have died it is adopted, and then it
-/// can't be told from what the tree left.
-#[derive(Debug)]
-pub(crate) struct Earlier(Vec<Stamp>);
-
-impl Earlier {
-    /// Notes who is there now.
-    pub(crate) fn look() -> io::Result<Self> {
-        let mut found = Vec::new();
-        let _ = procfs::descendants(getpid().as_raw_pid(), usize::MAX, &mut found)?;
-        found.sort_unstable();
-        Ok(Self(found))
+/// Lists all children but those from before.
+fn others(earlier: &Earlier) -> io::Result<Vec<i32>> {
+    let children = procfs::children()?;
+    if earlier.is_empty() {
+        return Ok(children);
     }
+    let other = |pid| Ok(Stamp::of(pid)?.is_none_or(|stamp| !earlier.has(stamp)).then_some(pid));
+    children.into_iter().map(other).filter_map(Result::transpose).collect()
+}
 
-    /// Lists all children but these.
-    fn others(&self) -> io::Result<Vec<i32>> {
-        let children = procfs::children()?;
-        if self.0.is_empty() {
-            return Ok(children);
-        }
-        let other = |pid| Ok(Stamp::of(pid)?.is_none_or(|stamp| !self.has(stamp)).then_some(pid));
-        children.into_iter().map(other).filter_map(Result::transpose).collect()
-    }
-
-    fn has(&self, stamp: Stamp) -> bool {
-        self.0.binary_search(&stamp).is_ok()
-    }
-
-    /// Tells whether these are there and nobody else is. That no child is left at all is the kernel's to tell.
-    fn are_alone(&self) -> bool {
-        !self.0.is_empty() && self.others().is_ok_and(|others| others.is_empty())
-    }
+/// Tells whether those from before are there and nobody else is. That no child is left at all is the kernel's to tell.
+fn are_alone(earlier: &Earlier) -> bool {
+    !earlier.is_empty() && others(earlier).is_ok_and(|others| others.is_empty())
 }
 
 /// Stays until there is no child, but for those from before: what does not end by itself is killed, and so is what comes up
@@ -76,12 +56,12 @@ pub(crate) fn sweep(earlier: &Earlier, patiently: bool) -> Result<(), Left> {
     let (mut before, mut since, mut looks) = (Vec::new(), begin, 0);
     loop {
         let patient = patiently && begin.elapsed() < GRACE;
-        let found = earlier.others();
+        let found = others(earlier);
         if let (Ok(children), false) = (&found, patient) {
             children.iter().for_each(|pid| kill(*pid));
         }
         // Where none could be listed they are not alone: guardians and parent losses end them.
-        if collect_dead() || earlier.are_alone() {
+        if collect_dead() || are_alone(earlier) {
             return Ok(());
         }
         let unseen = found.as_ref().err().map(io::Error::to_string);

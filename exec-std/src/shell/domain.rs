@@ -1,7 +1,8 @@
 //! Kill domains: who is to be signalled, and waited for, once a child is dead.
 //!
 //! A process that turns up as ours is attributed to a dead child if it is in that child's group or session, or if the
-//! child's subtree had told of it. Others may be the user's own, and are left alone until the actor's last sweep.
+//! child's subtree had told of it. Others may be the user's own, and are left alone until the actor's last sweep; where the
+//! actor's process is the embedding program's, they are its own.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,6 +17,7 @@ use super::reactor::{Reactor, Token};
 use super::watch::{Source, Watch};
 use crate::broken::{Defect, broken};
 use crate::notice::Notice;
+use crate::unix::earlier::Earlier;
 use crate::unix::process::Process;
 use crate::unix::procfs::{Scan, Stamp, Stat};
 
@@ -26,6 +28,7 @@ pub(crate) struct Domains {
     census: BTreeMap<ActorId, BTreeMap<(i32, u64), bool>>,
     /// Dead children whose leavings are looked for, and what the last look found.
     sweeping: BTreeMap<ActorId, Found>,
+    others: Others,
     /// The actor's last sweep has begun.
     clearing: Option<Found>,
     orphans: BTreeMap<i32, Orphan>,
@@ -37,6 +40,18 @@ pub(crate) struct Domains {
     /// It was told why, and no look since then has seen all.
     told_blind: bool,
     scan: Scan,
+}
+
+/// Whose those are whom nobody has told of.
+#[derive(Debug, Default)]
+enum Others {
+    /// The actor's: its process was made for it.
+    #[default]
+    Ours,
+    /// The actor's, whose process adopts; but for those from before.
+    OursBut(Earlier),
+    /// The embedding program's.
+    TheirOwn,
 }
 
 /// What a look found, and what has changed since the last one was told.
@@ -62,6 +77,12 @@ struct Orphan {
 }
 
 impl Domains {
+    /// The actor's process is the embedding program's, with children of its own. While it adopts, those from before alone can be
+    /// told from what the tree leaves.
+    pub(crate) fn share(&mut self, adopts: Option<Earlier>) {
+        self.others = adopts.map_or(Others::TheirOwn, Others::OursBut);
+    }
+
     pub(crate) fn note(&mut self, child: ActorId, census: &Census) {
         let stamp = (i32::try_from(census.stamp.pid).unwrap_or(0), census.stamp.start);
         let known = self.census.entry(child).or_default();
@@ -139,7 +160,12 @@ impl Domains {
         if let Some(child) = dead.leaders.get(&stat.pgrp).or_else(|| dead.leaders.get(&stat.session)) {
             return Some((Some(*child), false));
         }
-        self.clearing.map(|_| (None, false))
+        let ours = match &self.others {
+            Others::Ours => true,
+            Others::OursBut(earlier) => !earlier.has(Stamp { pid, start: stat.start_time }),
+            Others::TheirOwn => false,
+        };
+        self.clearing.filter(|_| ours).map(|_| (None, false))
     }
 
     /// Takes over one stranger. What it has below it will be ours when it dies, so that is remembered as its owner's. An

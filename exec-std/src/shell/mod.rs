@@ -62,6 +62,7 @@ use crate::failure::Failure;
 use crate::notice::Notices;
 use crate::order::Backend;
 use crate::servers::Servers;
+use crate::unix::earlier::Earlier;
 use crate::unix::memory::Toll;
 use crate::unix::signals::Signals;
 use crate::unix::stdio::Null;
@@ -337,6 +338,11 @@ impl<R: Reactor> Shell<R> {
 
     pub(crate) fn set_name(&mut self, name: &str) {
         self.name = clip(name).to_owned();
+    }
+
+    /// See [`Domains::share`].
+    pub(crate) fn share_process(&mut self, adopts: Option<Earlier>) {
+        self.domains.share(adopts);
     }
 
     pub(crate) fn set_backend(&mut self, backend: Backend) {
