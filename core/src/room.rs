@@ -5,8 +5,8 @@
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 
-use crate::ScopeId;
 use crate::state::Member;
+use crate::{ActorId, Cause, ScopeId};
 
 /// Lists that a step fills and empties again.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub(crate) struct Room {
     pub(crate) scopes: Vec<ScopeId>,
     /// What stands in the scope that it goes through.
     pub(crate) members: Vec<Member>,
+    /// Children without time that it has reached: all else that it reaches comes before they are killed.
+    pub(crate) condemned: Vec<(ActorId, Cause)>,
 }
 
 impl Room {
@@ -24,6 +26,7 @@ impl Room {
     pub(crate) fn hold(&mut self, members: usize, scopes: usize) {
         // They are empty, so that this is how long they can become.
         self.members.reserve(members);
+        self.condemned.reserve(members);
         self.scopes.reserve(scopes);
         self.loosened.reserve(scopes);
     }

@@ -6,10 +6,11 @@ use core::time::Duration;
 
 use super::Step;
 use crate::deadlines::Timer;
+use crate::scope::ScopeRecord;
 use crate::state::Member;
 use crate::{
-    Cause, Error, Event, Instant, LifeChange, Output, Reason, Scope, ScopeChange, ScopeId, Stray, TaskChange,
-    TaskId,
+    Cause, Error, Event, Instant, Life, LifeChange, Output, Reason, Scope, ScopeChange, ScopeId, Stray,
+    TaskChange, TaskId,
 };
 
 impl Step<'_> {
@@ -77,26 +78,45 @@ impl Step<'_> {
             || !self.state.callees.is_empty()
     }
 
-    /// Cancels a scope and what stands in it, in id order, with an explicit stack. A shield stops it.
+    /// Cancels a scope and what stands in it, in id order, with an explicit stack. A shield stops it. Children that have no time
+    /// are killed when all is cancelled: what their end is for others that are cancelled is no error of theirs.
     pub(super) fn spread(&mut self, scope: ScopeId, cause: Cause) {
+        self.spread_all([scope], cause);
+    }
+
+    /// Cancels every scope that a shield has kept from the actor's cancellation: there is no more time for it.
+    pub(super) fn break_shields(&mut self) {
+        let cause = self.state.cause.unwrap_or_else(|| self.cause(Reason::Asked));
+        let open = |(_, scope): &(&ScopeId, &ScopeRecord)| !scope.phase.is_cancelled();
+        let shielded: Vec<_> = self.state.scopes.iter().filter(open).map(|(id, _)| *id).collect();
+        self.spread_all(shielded, cause);
+    }
+
+    fn spread_all(&mut self, scopes: impl IntoIterator<Item = ScopeId>, cause: Cause) {
+        let inner = mem::replace(&mut self.reaches, true);
+        for scope in scopes {
+            self.cancel_all_in(scope, cause);
+        }
+        // Whom a kill makes fail is cancelled here, and killed by the outermost: the stack stays as deep.
+        if inner {
+            return;
+        }
+        let mut killed = 0;
+        while let Some((child, cause)) = self.room.condemned.get(killed).copied() {
+            self.begin_ladder(child, Some(cause));
+            killed = killed.saturating_add(1);
+        }
+        self.room.condemned.clear();
+        self.reaches = false;
+    }
+
+    fn cancel_all_in(&mut self, scope: ScopeId, cause: Cause) {
         let mut told = scope == ScopeId::ROOT;
         let mut stack = mem::take(&mut self.room.scopes);
         stack.push(scope);
         while let Some(scope) = stack.pop() {
-            let Some(record) = self.state.scopes.get_mut(&scope) else {
+            if !self.cancel_one(scope, cause) {
                 continue;
-            };
-            let Some(next) = record.phase.next(ScopeChange::Cancelled) else {
-                continue;
-            };
-            let has_body = record.phase == Scope::Open;
-            record.phase = next;
-            record.cause = Some(cause);
-            record.deadline = None;
-            self.state.deadlines.set(Timer::Scope(scope), None);
-            self.room.loosen(scope);
-            if has_body {
-                self.emit(Output::CancelBody { scope, cause });
             }
             let mut members = mem::take(&mut self.room.members);
             members.extend(self.state.members_of(scope));
@@ -115,6 +135,9 @@ impl Step<'_> {
                 match member {
                     Member::Scope(_) => {}
                     Member::Task(task) => self.cancel_task(task, cause),
+                    Member::Child(child) if self.has_no_time(child) => {
+                        self.room.condemned.push((child, cause))
+                    }
                     Member::Child(child) => self.begin_ladder(child, Some(cause)),
                     Member::Context(context) => self.cancel_context(context, cause),
                 }
@@ -124,19 +147,24 @@ impl Step<'_> {
         self.room.scopes = stack;
     }
 
-    /// Cancels every scope that a shield has kept from the actor's cancellation: there is no more time for it.
-    pub(super) fn break_shields(&mut self) {
-        let cause = self.state.cause.unwrap_or_else(|| self.cause(Reason::Asked));
-        let shielded: Vec<_> = self
-            .state
-            .scopes
-            .iter()
-            .filter(|(_, scope)| !scope.phase.is_cancelled())
-            .map(|(id, _)| *id)
-            .collect();
-        for scope in shielded {
-            self.spread(scope, cause);
+    /// Cancels a scope, and not what stands in it. Tells whether it was not cancelled yet.
+    fn cancel_one(&mut self, scope: ScopeId, cause: Cause) -> bool {
+        let Some(record) = self.state.scopes.get_mut(&scope) else {
+            return false;
+        };
+        let Some(next) = record.phase.next(ScopeChange::Cancelled) else {
+            return false;
+        };
+        let has_body = record.phase == Scope::Open;
+        record.phase = next;
+        record.cause = Some(cause);
+        record.deadline = None;
+        self.state.deadlines.set(Timer::Scope(scope), None);
+        self.room.loosen(scope);
+        if has_body {
+            self.emit(Output::CancelBody { scope, cause });
         }
+        true
     }
 
     fn cancel_task(&mut self, task: TaskId, cause: Cause) {
@@ -161,6 +189,12 @@ impl Step<'_> {
 
     /// Keeps an error in a scope, or counts it, and cancels the scope.
     pub(super) fn record(&mut self, scope: ScopeId, error: Error) {
+        if matches!(self.state.life, Life::Flushing | Life::Exiting) {
+            // All is said by now.
+            self.state.tally.lost = self.state.tally.lost.saturating_add(1);
+            self.discard(error.payload);
+            return self.report(Event::Undelivered(1));
+        }
         let room = usize::from(self.state.limits.errors);
         let Some(record) = self.state.scopes.get_mut(&scope) else {
             self.state.tally.lost = self.state.tally.lost.saturating_add(1);

@@ -80,6 +80,12 @@ impl Step<'_> {
         if hears && !left.is_zero() { ChildChange::Cancelled } else { ChildChange::Hurried }
     }
 
+    /// Tells whether a child that is cancelled now is killed at once.
+    pub(super) fn has_no_time(&self, id: ActorId) -> bool {
+        let kill_at = |child: &ChildRecord| child.latest_signals(self.last_end(), &self.state.limits).1;
+        self.state.children.get(&id).is_some_and(|child| kill_at(child) <= self.state.now)
+    }
+
     /// Shortens a child's plan and the time of its present rung, if the actor's deadline has come nearer.
     pub(super) fn replan(&mut self, id: ActorId) {
         let end_at = self.last_end();

@@ -210,6 +210,9 @@ impl Step<'_> {
         }
         self.emit(Output::Close { link: Link::Parent });
         self.end_names(Link::Parent);
+        if self.state.life == crate::Life::Flushing {
+            self.count_undelivered();
+        }
         if self.state.life == crate::Life::Flushing && self.state.has(Defect::TeardownStepSkipsRest) {
             self.state.deadlines.set(Timer::Life, None);
         }

@@ -55,7 +55,7 @@ pub(crate) fn step(
     emit: &mut dyn FnMut(Output),
 ) -> Result<(), Refused> {
     asks::refuse(state, &input)?;
-    let mut step = Step { state, room, emit, late: Duration::ZERO };
+    let mut step = Step { state, room, emit, late: Duration::ZERO, reaches: false };
     step.clock(now);
     if step.state.life != Life::Ended {
         step.begin();
@@ -74,6 +74,8 @@ struct Step<'a> {
     emit: &'a mut dyn FnMut(Output),
     /// How late it is looked at deadlines: how long ago the first of those was that fire now.
     late: Duration,
+    /// A cancellation is on its way.
+    reaches: bool,
 }
 
 impl Step<'_> {

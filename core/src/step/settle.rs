@@ -186,7 +186,8 @@ impl Step<'_> {
     fn enter_shield_broken(&mut self) {
         let (now, times) = (self.state.now, self.state.limits.times);
         self.state.began.get_or_insert(now);
-        self.state.deadline = self.state.deadline.min(now.after(times.kill).after(times.flush));
+        let rest = times.kill.saturating_add(times.flush).min(times.bound(self.state.levels));
+        self.state.deadline = self.state.deadline.min(now.after(rest));
         self.arm_life();
         if self.state.has(Defect::CancelInline) && self.state.cause.is_some() && self.state.parent_is_open() {
             self.send(Link::Parent, Message::Ack);
@@ -234,17 +235,26 @@ impl Step<'_> {
 
     /// Nobody is left to tell: what can't be delivered is counted aloud.
     fn bury_errors(&mut self) {
-        let Some(root) = self.state.scopes.get_mut(&ScopeId::ROOT) else {
+        let Some(root) = self.state.scopes.get(&ScopeId::ROOT) else {
             return;
         };
-        let count = u32::try_from(root.errors.len()).unwrap_or(u32::MAX).saturating_add(root.lost);
         let payloads: Vec<_> = root.errors.iter().map(|error| error.payload).collect();
         for payload in payloads {
             self.discard(payload);
         }
-        self.state.tally.lost = self.state.tally.lost.saturating_add(count);
-        if count > 0 {
-            self.report(Event::Undelivered(count));
+        self.count_undelivered();
+    }
+
+    /// What was to be the last words reaches nobody, or not all of it: it is counted, those that no scope had room for beside it.
+    pub(super) fn count_undelivered(&mut self) {
+        let Some(root) = self.state.scopes.get(&ScopeId::ROOT) else {
+            return;
+        };
+        let kept = u32::try_from(root.errors.len()).unwrap_or(u32::MAX);
+        let all = kept.saturating_add(root.lost);
+        self.state.tally.lost = self.state.tally.lost.saturating_add(kept);
+        if all > 0 {
+            self.report(Event::Undelivered(all));
         }
     }
 

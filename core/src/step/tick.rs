@@ -132,7 +132,10 @@ impl Step<'_> {
         let change = match self.state.life {
             Life::Booting => return self.boot_over(),
             Life::ShieldBroken => LifeChange::Cleared,
-            Life::Flushing => LifeChange::Flushed,
+            Life::Flushing => {
+                self.count_undelivered();
+                LifeChange::Flushed
+            }
             Life::Exiting => LifeChange::Released,
             Life::Running | Life::Cancelling | Life::Ended => return,
         };

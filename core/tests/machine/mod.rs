@@ -11,6 +11,7 @@ mod crossings;
 mod environment;
 mod explore;
 mod handshake;
+mod hurried;
 mod ladder;
 mod late;
 mod limits;

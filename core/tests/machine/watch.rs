@@ -170,7 +170,7 @@ impl Watch {
         }
         let broke = |life| matches!(life, Life::ShieldBroken | Life::Flushing | Life::Exiting | Life::Ended);
         if broke(seen.machine.life()) && !broke(seen.before.life) {
-            near(&mut self.deadline, seen.now.after(hurry));
+            near(&mut self.deadline, seen.now.after(hurry.min(times.bound(seen.machine.levels()))));
         }
         if seen.machine.life().is_teardown() && self.began.is_none() {
             self.began = Some(seen.now);
