@@ -21,6 +21,7 @@ pub(crate) const MODULE: Module = Module {
         row_51_cascade_of_eight,
         row_51_cascade_of_sixty_four,
         a_cascade_begins_with_its_signal,
+        a_hurried_cascade_counts_nobody_twice,
         driver_stopped_beyond_every_deadline,
         whom_a_stopped_driver_kills_it_does_not_give_up
     ],
@@ -132,6 +133,24 @@ fn a_cascade_begins_with_its_signal(bed: &Bed) {
     let span = ended.json()["cascade_ms"].as_f64().expect("a span");
     let rest = up.elapsed().saturating_sub(STOOD).as_secs_f64() * 1e3;
     assert!(span > 0.0 && span <= rest, "{span} ms of {rest} ms: {ended}");
+}
+
+/// The second signal has those killed that are between the root and what is deaf: it adopts actors, and their templates.
+fn a_hurried_cascade_counts_nobody_twice(bed: &Bed) {
+    let mut running = bed.windrow_run(["--leaf", "ignore-term"]).start();
+    running.until("fourteen have come", |running| {
+        running.err_text().lines().filter(|line| line.trim_start().starts_with("+ ")).count() == 14
+    });
+    running.signal(Signal::TERM);
+    let begin = Instant::now();
+    let hop = windrow_core::Times::default().hop;
+    watch::observe("the first signal is over", || begin.elapsed() > hop * 3 / 2);
+    running.signal(Signal::TERM);
+    let ended = running.finish();
+    // What was counted by one that is killed before its last word is counted by nobody.
+    let counted =
+        (7..=15).find(|all| ended.err.contains(&format!("{all} actors, {} reaped, 0 left", all - 1)));
+    assert!(counted.is_some(), "{ended}");
 }
 
 const CHILDREN: usize = 8;

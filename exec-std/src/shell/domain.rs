@@ -181,7 +181,7 @@ impl Domains {
         let process = Process::new(pid, pidfd_open(number, PidfdFlags::empty())?);
         watch.add(&process, Source::Orphan(pid))?;
         if let Some(owner) = owner {
-            self.note_below(owner, pid, true);
+            self.note_below(owner, pid);
         } else {
             signal_process(&process, Signal::Kill);
         }
@@ -195,12 +195,13 @@ impl Domains {
     }
 
     /// Remembers as a child's what is below a process of its own now, wherever that goes when the process dies.
-    pub(crate) fn note_below(&mut self, owner: ActorId, pid: i32, are_actors: bool) {
+    /// Those that are actors were told of, or are not counted: templates are there, too.
+    pub(crate) fn note_below(&mut self, owner: ActorId, pid: i32) {
         let mut below = Vec::new();
         let _ = self.scan.descendants(pid, 4096, &mut below);
         let census = self.census.entry(owner).or_default();
         for stamp in below {
-            census.entry((stamp.pid, stamp.start)).or_insert(are_actors);
+            census.entry((stamp.pid, stamp.start)).or_insert(false);
         }
     }
 

@@ -159,7 +159,7 @@ impl<R: Reactor> Shell<R> {
         }
         if let Some(process) = body.process().filter(|_| !self.channels.has(Link::Child(id))) {
             // A command tells of nobody. Who has left its group and its session is known by this alone.
-            self.domains.note_below(id, process.pid(), false);
+            self.domains.note_below(id, process.pid());
         }
         if !already {
             body.signal(signal);
