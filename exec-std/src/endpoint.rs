@@ -12,6 +12,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use windrow_core::{ActorId, Kind};
@@ -20,7 +21,7 @@ use crate::context::ContextEnd;
 use crate::dialogue::Dialogue;
 use crate::failure::{Failure, Raised};
 use crate::serve::Serving;
-use crate::shell::NAME_MAX;
+use crate::shell::{BYTES_MAX, NAME_MAX};
 use crate::slot::KEPT;
 
 /// The name of something callable, with the types of all that travels: its arguments, its result, and the [`Dialogue`] between
@@ -254,9 +255,41 @@ pub(crate) fn keep_buffer(mut buffer: Vec<u8>) {
     }
 }
 
-/// Encodes a value behind what `bytes` hold.
+/// Encodes a value behind what `bytes` hold. One that no message holds is refused as soon as that is seen.
 pub(crate) fn encode<T: Serialize>(value: &T, bytes: Vec<u8>) -> Result<Vec<u8>, Raised> {
-    postcard::to_extend(value, bytes).map_err(|error| Raised::from(format!("a value can't be sent: {error}")))
+    let room = Room { end: bytes.len().saturating_add(BYTES_MAX), bytes };
+    postcard::serialize_with_flavor(value, room).map_err(|error| match error {
+        postcard::Error::SerializeBufferFull => Raised::from(format!(
+            "a value can't be sent: it takes more than {BYTES_MAX} bytes, which is more than one message holds: send it as a stream"
+        )),
+        error => Raised::from(format!("a value can't be sent: {error}")),
+    })
+}
+
+/// The room for a value in a message.
+struct Room {
+    bytes: Vec<u8>,
+    end: usize,
+}
+
+impl Flavor for Room {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    fn try_extend(&mut self, more: &[u8]) -> postcard::Result<()> {
+        if more.len() > self.end.saturating_sub(self.bytes.len()) {
+            return Err(postcard::Error::SerializeBufferFull);
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Self::Output> {
+        Ok(self.bytes)
+    }
 }
 
 /// Decodes a value that takes all of `bytes`.
@@ -275,4 +308,31 @@ pub(crate) fn bad(kind: Kind, actor: ActorId, error: &postcard::Error) -> Raised
 /// Says that so many bytes are no message.
 pub(crate) fn too_long(length: usize) -> Raised {
     Raised::from(format!("{length} bytes are more than one message holds: send them as a stream"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::ser::{Serialize, SerializeSeq, Serializer};
+
+    use super::*;
+
+    /// A list that never ends.
+    struct Endless;
+
+    impl Serialize for Endless {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut list = serializer.serialize_seq(Some(usize::MAX))?;
+            loop {
+                list.serialize_element(&7_u64)?;
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_message_holds_is_refused_before_it_is_encoded_whole() {
+        let refused = encode(&Endless, vec![0; 3]).unwrap_err();
+        assert!(refused.to_string().contains("more than one message holds"), "{refused}");
+        let bytes = encode(&vec![1_u8; 1000], vec![0; 3]).unwrap();
+        assert_eq!(decode::<Vec<u8>>(&bytes[3..]).unwrap(), [1; 1000]);
+    }
 }

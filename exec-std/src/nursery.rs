@@ -22,11 +22,28 @@ use crate::shown::shown;
 /// ```no_run
 /// # use std::time::Duration;
 /// # use windrow_std::{Actor, Order, Raised, Scope};
-/// /// Mows until it is cancelled, and puts the tools away then all the same; but that takes no longer than a second.
+/// /// Mows for an hour, and puts the tools away then all the same; but that takes no longer than a second.
 /// fn mow(actor: &Actor) -> Result<(), Raised> {
+///     actor.nursery_with(Scope::default().timeout(Duration::from_secs(3600)), |_| {
+///         let mown = actor.sleep_forever();
+///         let scope = Scope::default().shield().timeout(Duration::from_secs(1));
+///         actor.nursery_with(scope, |nursery| nursery.spawn(Order::entry("tidy", "")).map(drop))?;
+///         mown
+///     })
+/// }
+/// ```
+///
+/// Where the actor itself is cancelled, by its parent, a signal or [`Actor::cancel`], no scope is opened any more and nobody is
+/// spawned. What is left to do then is plain code behind the call that said so, for which there is
+/// [`Times::own`](windrow_core::Times::own):
+///
+/// ```no_run
+/// # use windrow_std::{Actor, Raised};
+/// /// Mows until it is cancelled, by Ctrl-C say, and takes the mark off the field.
+/// fn mow(actor: &Actor) -> Result<(), Raised> {
+///     std::fs::write("field.lock", "")?;
 ///     let mown = actor.sleep_forever();
-///     let scope = Scope::default().shield().timeout(Duration::from_secs(1));
-///     actor.nursery_with(scope, |nursery| nursery.spawn(Order::entry("tidy", "")).map(drop))?;
+///     std::fs::remove_file("field.lock")?;
 ///     mown
 /// }
 /// ```
@@ -39,8 +56,8 @@ pub struct Scope {
 
 impl Scope {
     /// Shields what is in it from cancellations from outside, also from one that is there already when it is opened: so what is
-    /// left to do after a cancellation is done in one. It holds until the actor's own deadline; and once the whole actor is
-    /// being cancelled, none is opened any more.
+    /// left to do after a cancellation is done in one. It holds until shortly before the actor's own deadline; and once the whole
+    /// actor is being cancelled, none is opened any more, and nobody is spawned in one that is.
     #[must_use]
     pub fn shield(mut self) -> Self {
         self.shield = true;

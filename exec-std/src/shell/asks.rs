@@ -17,7 +17,7 @@ use crate::failure::{Failure, Raised, counted};
 use crate::slot::Slot;
 
 /// How many bytes may travel behind a word.
-pub(super) const BYTES_MAX: usize = FRAME_MAX - HEAD_MAX;
+pub(crate) const BYTES_MAX: usize = FRAME_MAX - HEAD_MAX;
 
 /// The last number that was given to one of each kind of what users open.
 #[derive(Debug)]

@@ -66,6 +66,7 @@ use crate::unix::earlier::Earlier;
 use crate::unix::memory::Toll;
 use crate::unix::signals::Signals;
 use crate::unix::stdio::Null;
+pub(crate) use asks::BYTES_MAX;
 use asks::Last;
 use channel::Channel;
 use channels::Channels;
