@@ -1,10 +1,11 @@
 //! What an order of a command says of it, and what then is so.
 
+use rustix::process::Signal;
 use windrow_std::order::Command;
 use windrow_std::{Actor, Backend, Drive, Order, Raised, Sink};
 
 use crate::calls::well;
-use crate::harness::{Bed, Module, driven};
+use crate::harness::{Bed, Module, by_each, driven};
 
 pub(crate) const MODULE: Module = Module {
     driven: driven![
@@ -12,6 +13,7 @@ pub(crate) const MODULE: Module = Module {
         a_command_starts_where_it_is_told,
         a_command_does_not_start_where_nothing_is,
     ],
+    by_each: by_each![a_command_hears_the_signal_that_was_meant],
     ..Module::EMPTY
 };
 
@@ -59,4 +61,17 @@ fn a_command_does_not_start_where_nothing_is<D: Drive>(bed: &Bed) {
     });
     well(&ended);
     assert_eq!(ended.outcome.tally.reaped, 0, "{ended:?}");
+}
+
+/// SIGTERM is not said as SIGINT, of which a command may make something else; and a hangup ends a tree as SIGTERM does.
+fn a_command_hears_the_signal_that_was_meant(bed: &Bed) {
+    for (signal, told) in [(Signal::INT, "i"), (Signal::TERM, "t"), (Signal::HUP, "t")] {
+        let gate = bed.gate(&format!("up-{}", signal.as_raw()));
+        let running =
+            bed.windrow_run(["--"]).args(bed.act("count-signals", &[gate.path(), "2", "15"])).start();
+        assert_eq!(gate.hear(1), b"u");
+        running.signal(signal);
+        running.finish().expect(7);
+        assert_eq!(gate.hear(1), told.as_bytes(), "{signal:?}");
+    }
 }

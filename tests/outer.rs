@@ -32,7 +32,7 @@ fn row_56_a_stopped_inner_half_hears_the_first_signal(bed: &Bed) {
     let inner = inner_half(running.pid());
     watch::observe("an inner half that stands still", || procfs::is_stopped(inner) == Some(true));
     running.signal(Signal::TERM);
-    running.finish().expect(128 + 2);
+    running.finish().expect(128 + 15);
 }
 
 fn row_56_a_deaf_inner_half_is_killed_after_the_third(bed: &Bed) {

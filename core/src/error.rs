@@ -7,7 +7,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ActorId, LEVELS_MAX, Payload};
+use crate::{ActorId, LEVELS_MAX, Payload, Signal};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -187,6 +187,13 @@ pub enum Reason {
     Signal(i32),
     /// The caller that it was done for is gone.
     PeerLost,
+}
+
+impl Reason {
+    /// Tells whether it is a signal other than SIGINT: what a command is told then is SIGTERM.
+    pub(crate) fn is_stop(self) -> bool {
+        matches!(self, Self::Signal(signal) if signal != Signal::Int.number())
+    }
 }
 
 impl fmt::Display for Reason {

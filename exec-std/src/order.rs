@@ -177,7 +177,7 @@ impl Order {
 
 impl Order<Command> {
     /// Orders any command, looked for in `PATH` as a shell does; its name is the program's, unless [told](Self::name). It is
-    /// asked to end by SIGINT, then by SIGTERM, and then killed.
+    /// asked to end by SIGINT, then by SIGTERM, and then killed; where SIGTERM or a hangup ends the tree, by SIGTERM alone.
     ///
     /// It leads a session of its own and has no terminal to ask at, unless it gets [ours](Self::own_terminal): what asks for a
     /// password there fails at once, as it does under `setsid`.

@@ -75,9 +75,18 @@ impl Step<'_> {
         if ladder.kill_at <= self.state.now {
             return ChildChange::Condemned;
         }
-        let hears = !child.role.speaks() || child.channel != Channel::Closed;
+        let hears = if self.is_command(id) {
+            // It hears what was meant: SIGTERM is not said as SIGINT, which may be the end of it.
+            !ladder.cause.is_some_and(|cause| cause.reason.is_stop())
+        } else {
+            child.channel != Channel::Closed
+        };
         let left = ladder.stop_at.before(child.times(&self.state.limits).hop).since(self.state.now);
         if hears && !left.is_zero() { ChildChange::Cancelled } else { ChildChange::Hurried }
+    }
+
+    fn is_command(&self, id: ActorId) -> bool {
+        self.state.children.get(&id).is_some_and(|child| child.role == Role::Command)
     }
 
     /// Tells whether a child that is cancelled now is killed at once.
@@ -138,7 +147,12 @@ impl Step<'_> {
             }
             Child::Stopping => {
                 self.plan(id, None);
-                self.hold(id, |times| times.stop);
+                // A command that was not asked before has the time of that, too.
+                let whole = !matches!(from, Child::Asked | Child::Acked) && self.is_command(id);
+                let asked = |times: &Times| {
+                    if whole { times.bound(0).saturating_add(times.hop) } else { Duration::ZERO }
+                };
+                self.hold(id, |times| times.stop.saturating_add(asked(times)));
                 self.signal(id, Signal::Term);
                 if from == Child::Booting {
                     self.send_cancel(id);

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use windrow_core::{
-    ActorId, Child, Event, Input, Instant, Life, Limits, Link, Message, Output, Role, Signal, Spec, Times,
-    Until, VERSIONS, Wait,
+    ActorId, Cause, Child, Event, Input, Instant, Life, Limits, Link, Message, Output, Reason, Role, Signal,
+    Spec, Times, Until, VERSIONS, Wait,
 };
 
 use super::watch::{Seen, ensure};
@@ -70,14 +70,14 @@ impl Kid {
         &mut self,
         id: ActorId,
         seen: &Seen<'_>,
-        deadline: Option<Instant>,
+        (deadline, cause): (Option<Instant>, Option<Cause>),
     ) -> Result<(), String> {
         let was = seen.before.child(id);
         self.plan(id, seen, deadline);
         if self.began == Some(seen.now)
             && was.is_some_and(|(phase, _)| matches!(phase, Child::Booting | Child::Up))
         {
-            self.see_first_rung(id, seen, deadline)?;
+            self.see_first_rung(id, seen, deadline, cause)?;
         }
         self.listen(id, seen)?;
         self.see_start(id, seen);
@@ -140,7 +140,13 @@ impl Kid {
     }
 
     /// Who is up and cancelled is asked if it hears and there is time, stopped if not, killed if there is none at all.
-    fn see_first_rung(&self, id: ActorId, seen: &Seen<'_>, deadline: Option<Instant>) -> Result<(), String> {
+    fn see_first_rung(
+        &self,
+        id: ActorId,
+        seen: &Seen<'_>,
+        deadline: Option<Instant>,
+        cause: Option<Cause>,
+    ) -> Result<(), String> {
         let booting = seen.before.child(id).is_some_and(|(phase, _)| phase == Child::Booting);
         let own = match seen.input {
             Input::Tick => booting,
@@ -167,8 +173,16 @@ impl Kid {
         let expected = (kill_at > seen.now && hears && time, kill_at > seen.now && !(hears && time));
         // One that is stopped before it could greet may find the cancel when it does.
         let asked_first = asked && !(booting && stopped);
+        // A command that a signal ends is told by SIGTERM, unless that was SIGINT. Its own scope may have ended before by another cause.
+        let meant = match seen.input {
+            Input::Signalled(signal) => Some(Reason::Signal(signal.number())),
+            Input::Received { message: Message::Cancel { cause, .. }, .. } => Some(cause.reason),
+            _ => cause.map(|cause| cause.reason),
+        };
+        let told = matches!(meant, Some(Reason::Signal(signal)) if signal != Signal::Int.number());
+        let told = told && self.role == Role::Command && (asked_first, stopped) == (false, expected.0);
         ensure!(
-            (asked_first, stopped) == expected,
+            told || (asked_first, stopped) == expected,
             "{id}: the wrong first rung: asked {asked}, stopped {stopped}"
         );
         ensure!(killed == (kill_at <= seen.now), "{id}: killed {killed} at once, latest {kill_at}");
@@ -319,6 +333,9 @@ impl Kid {
             Child::Asked => (times.ack, stop),
             Child::Acked => (Duration::MAX, stop),
             Child::Parting => (times.flush + times.kill + times.hop, stop),
+            Child::Stopping if self.role == Role::Command && self.asks == 0 => {
+                (times.bound(0) + times.hop + times.stop, kill)
+            }
             Child::Stopping => (times.stop, kill),
             Child::Sweeping => (sweep, kill),
             // It is given up when whoever was asked for it can still be killed, and then what that made.

@@ -325,6 +325,27 @@ fn a_command_that_ignores_sigint_is_stopped_at_once() {
     assert_eq!(outputs, [Output::Signal { child: COMMAND, signal: Signal::Term }]);
 }
 
+/// A tree that ends by SIGTERM tells its commands just that, and by what signals they have it; they have the time of both.
+#[test]
+fn a_command_hears_the_signal_that_was_meant() {
+    for (signal, told) in
+        [(Signal::Int, Signal::Int), (Signal::Term, Signal::Term), (Signal::Hup, Signal::Term)]
+    {
+        let mut story = Story::begin();
+        story.give(Input::Spawn { child: COMMAND, scope: NURSERY, spec: spec(Role::Command) });
+        story.give(Input::Started { child: COMMAND, stamp: stamp(COMMAND) });
+        let outputs = story.give(Input::Signalled(signal));
+        let sent =
+            |o: &Output| if let Output::Signal { child: COMMAND, signal } = o { Some(*signal) } else { None };
+        assert_eq!(outputs.iter().find_map(sent), Some(told), "{signal:?}");
+        while story.give(Input::Tick).iter().find_map(sent) != Some(Signal::Kill) {
+            story.now = story.machine.poll_timeout().unwrap();
+        }
+        let times = limits().times;
+        assert_eq!(story.now.since(START), times.bound(0) + times.hop + times.stop, "{signal:?}");
+    }
+}
+
 /// What caused a teardown is its end; that it was told to the parent takes nothing of it away.
 #[test]
 fn a_child_that_told_of_an_error_has_failed() {

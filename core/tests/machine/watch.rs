@@ -104,7 +104,7 @@ impl Watch {
             }
         }
         for (id, kid) in &mut self.kids {
-            kid.see(*id, seen, self.deadline)?;
+            kid.see(*id, seen, (self.deadline, self.cause))?;
         }
         self.see_cause(seen)?;
         self.see_words(seen)?;
