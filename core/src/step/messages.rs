@@ -3,8 +3,8 @@
 use super::Step;
 use crate::deadlines::Timer;
 use crate::{
-    ActorId, Cause, Census, Channel, ChannelChange, ChildChange, Defect, Error, Event, Kind, LifeChange,
-    Link, Message, Obstacle, Output, Reason, Stray, Tally, VERSIONS, Versions,
+    ActorId, Cause, Census, Channel, ChannelChange, ChildChange, Defect, Error, Event, Kind, Life,
+    LifeChange, Link, Message, Obstacle, Output, Reason, Stray, Tally, VERSIONS, Versions,
 };
 use core::time::Duration;
 
@@ -32,8 +32,7 @@ impl Step<'_> {
             if self.state.is_open(link) {
                 return self.heard(link, number, side, word);
             }
-            self.discard_word(word);
-            return self.stray(Stray::Link(link));
+            return self.stray_message(Stray::Link(link), message);
         }
         match link {
             Link::Parent => self.parent_said(message),
@@ -51,23 +50,25 @@ impl Step<'_> {
                 self.state.parent_id = actor;
                 self.greeted_by_parent(versions);
             }
-            (Message::Spec { levels, limits, payload }, Some(Channel::Open))
-                if self.state.life == crate::Life::Booting =>
+            (Message::Spec { levels, limits, .. }, Some(Channel::Open))
+                if self.state.life == Life::Booting =>
             {
                 if limits.check_at(levels).is_err() {
+                    self.discard_message(message);
                     return self.garbled(Link::Parent);
                 }
                 self.state.levels = levels;
                 self.state.limits = limits;
-                self.state.result = payload;
                 self.specified();
             }
             (Message::Cancel { left, cause }, Some(Channel::Open)) => self.cancelled_by_parent(left, cause),
+            // It crossed the last word, behind which nothing is described.
+            (Message::Ask(_), Some(Channel::Open)) if self.state.life >= Life::Flushing => {}
             (Message::Ask(round), Some(Channel::Open)) => {
                 self.describe(Some(Link::Parent), round);
             }
             (message, Some(Channel::Open)) if self.name_said(Link::Parent, message) => {}
-            _ => self.stray(Stray::Link(Link::Parent)),
+            (message, _) => self.stray_message(Stray::Link(Link::Parent), message),
         }
     }
 
@@ -75,7 +76,7 @@ impl Step<'_> {
     fn cancelled_by_parent(&mut self, left: Duration, cause: Cause) {
         let again = self.state.life.is_teardown();
         self.cancel_actor(cause, left);
-        let later = self.state.has(Defect::CancelInline) && self.state.life == crate::Life::Cancelling;
+        let later = self.state.has(Defect::CancelInline) && self.state.life == Life::Cancelling;
         let never = self.state.has(Defect::DuplicateCancel) && again;
         if !later && !never {
             self.send(Link::Parent, Message::Ack);
@@ -94,7 +95,7 @@ impl Step<'_> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "every other message is out of place here")]
     fn child_said(&mut self, id: ActorId, message: Message) {
         let Some(child) = self.state.children.get(&id) else {
-            return self.stray(Stray::Child(id));
+            return self.stray_message(Stray::Child(id), message);
         };
         let open = child.channel == Channel::Open;
         match message {
@@ -120,8 +121,14 @@ impl Step<'_> {
             // Anybody who can reach an actor may ask it to end.
             Message::Cancel { left, cause } if open => self.cancel_actor(cause, left),
             message if open && self.name_said(Link::Child(id), message) => {}
-            _ => self.stray(Stray::Link(Link::Child(id))),
+            message => self.stray_message(Stray::Link(Link::Child(id)), message),
         }
+    }
+
+    /// A message out of place. What it carries nobody else will ask for.
+    pub(super) fn stray_message(&mut self, stray: Stray, message: Message) {
+        self.discard_message(message);
+        self.stray(stray);
     }
 
     fn greeted_by_child(&mut self, id: ActorId, versions: Versions) {
@@ -159,7 +166,7 @@ impl Step<'_> {
 
     /// Passes on what came or went below, so that every ancestor can attribute an orphan.
     pub(super) fn census(&mut self, census: Census) {
-        if self.state.parent == Some(Channel::Open) && self.state.life < crate::Life::Flushing {
+        if self.state.parent == Some(Channel::Open) && self.state.life < Life::Flushing {
             self.send(Link::Parent, Message::Census(census));
         }
     }
@@ -210,10 +217,10 @@ impl Step<'_> {
         }
         self.emit(Output::Close { link: Link::Parent });
         self.end_names(Link::Parent);
-        if self.state.life == crate::Life::Flushing {
+        if self.state.life == Life::Flushing {
             self.count_undelivered();
         }
-        if self.state.life == crate::Life::Flushing && self.state.has(Defect::TeardownStepSkipsRest) {
+        if self.state.life == Life::Flushing && self.state.has(Defect::TeardownStepSkipsRest) {
             self.state.deadlines.set(Timer::Life, None);
         }
         if !self.state.life.is_teardown() && !self.state.has(Defect::OrphanIgnored) {

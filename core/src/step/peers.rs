@@ -145,7 +145,7 @@ impl Step<'_> {
     pub(super) fn peer_said(&mut self, id: PeerId, message: Message) {
         let link = Link::Peer(id);
         let Some(peer) = self.state.peers.get(&id).copied() else {
-            return self.stray(Stray::Link(link));
+            return self.stray_message(Stray::Link(link), message);
         };
         match (peer.channel, message) {
             (Channel::Opening, Message::Hello { versions, actor }) => {
@@ -161,7 +161,7 @@ impl Step<'_> {
                 self.discard_message(message);
                 self.garbled(link);
             }
-            _ => self.stray(Stray::Link(link)),
+            (_, message) => self.stray_message(Stray::Link(link), message),
         }
     }
 

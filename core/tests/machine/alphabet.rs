@@ -7,9 +7,9 @@ use windrow_core::{
     PeerId, Reason, Role, Round, ScopeId, Signal, Status, Tally, TaskId, Times, Versions,
 };
 
-use super::phrases::{phrases, wrong_phrases};
+use super::phrases::{FOLLOWED, phrases, wrong_phrases};
 use super::setups::{
-    ACTOR, COMMAND, DIALLED, FAR, JOINED, ME, NURSERY, Setup, hello, ms, said, spec, stamp, told,
+    ACTOR, COMMAND, DIALLED, FAR, JOINED, ME, NURSERY, Setup, hello, limits, ms, said, spec, stamp, told,
 };
 
 /// How much more time a child asks for: twice of it is more than there is.
@@ -78,7 +78,7 @@ fn asks() -> Vec<Input> {
         Input::Cancel { scope: ScopeId::ROOT },
         Input::Cancel { scope: NURSERY },
         Input::CancelChild { child: ACTOR },
-        Input::Dial { peer: DIALLED, actor: FAR, payload: Payload(9) },
+        Input::Dial { peer: DIALLED, actor: FAR, payload: Payload(FOLLOWED) },
         Input::Register { link: Link::Parent, name: NameId(5), payload: Payload(9) },
         Input::Find { link: Link::Parent, request: 1, name: NameId(5), wait: true },
     ]
@@ -102,7 +102,7 @@ fn peer_facts() -> Vec<Input> {
 }
 
 fn own_facts() -> Vec<Input> {
-    let error = Error::new(Kind::Failed, ME, Payload(1));
+    let error = Error::new(Kind::Failed, ME, Payload(FOLLOWED + 1));
     vec![
         Input::Failed { scope: NURSERY, error },
         Input::TaskEnded { task: TaskId::MAIN, payload: Payload(2) },
@@ -138,7 +138,7 @@ fn messages() -> Vec<Input> {
     let census =
         Census { actor: ActorId(77), parent: ACTOR, stamp: stamp(ACTOR), came: true, name: NameId(4) };
     let round = Round { by: ME, number: 1 };
-    let status = Status { round, actor: ACTOR, parent: ME, asked: 0, payload: Payload(8) };
+    let status = Status { round, actor: ACTOR, parent: ME, asked: 0, payload: Payload(FOLLOWED + 2) };
     vec![
         said(ACTOR, hello(ACTOR)),
         said(ACTOR, Message::Hello { versions: afar, actor: ACTOR }),
@@ -147,25 +147,29 @@ fn messages() -> Vec<Input> {
         said(ACTOR, Message::Ack),
         said(ACTOR, Message::Status(status)),
         said(ACTOR, Message::Census(census)),
-        said(ACTOR, Message::Result(Payload(5))),
-        said(ACTOR, Message::Error(Error::new(Kind::Panicked, ACTOR, Payload(3)))),
-        said(ACTOR, Message::Register { name: NameId(5), actor: ACTOR, payload: Payload(11) }),
+        said(ACTOR, Message::Result(Payload(FOLLOWED + 3))),
+        said(ACTOR, Message::Error(Error::new(Kind::Panicked, ACTOR, Payload(FOLLOWED + 4)))),
+        said(ACTOR, Message::Register { name: NameId(5), actor: ACTOR, payload: Payload(FOLLOWED + 5) }),
         said(ACTOR, Message::Bye(Tally { errors: 1, ..Tally::default() })),
+        // Of nobody, and what only a parent says.
+        said(ActorId(8), Message::Error(Error::new(Kind::Failed, ActorId(8), Payload(FOLLOWED + 7)))),
+        said(ACTOR, Message::Spec { levels: 0, limits: limits(), payload: Payload(FOLLOWED + 8) }),
     ]
 }
 
 fn parent_facts() -> Vec<Input> {
     let cause = Cause { canceller: ActorId(9), reason: Reason::Asked };
-    let limits = super::setups::limits();
+    let limits = limits();
     let slow = windrow_core::Limits { times: Times { own: ms(400), ..limits.times }, ..limits };
     vec![
         Input::Deferred,
         Input::Ready,
         Input::Extend { by: EXTENSION },
         told(hello(ActorId(9))),
-        told(Message::Spec { levels: 1, limits: slow, payload: Payload(4) }),
+        told(Message::Spec { levels: 1, limits: slow, payload: Payload(FOLLOWED + 6) }),
         told(Message::Ask(Round { by: ActorId(9), number: 1 })),
         told(Message::NotFound { request: 1 }),
+        told(Message::Result(Payload(FOLLOWED + 9))),
         told(Message::Cancel { left: ms(800), cause }),
         told(Message::Cancel { left: ms(0), cause }),
         Input::LinkLost { link: Link::Parent },
@@ -179,7 +183,7 @@ pub(crate) fn wrong_asks() -> Vec<Input> {
     let open = |scope, parent| Input::OpenScope { scope, parent, shield: false, deadline: None };
     let spawn = |child, scope, spec| Input::Spawn { child, scope, spec };
     let deep = windrow_core::Spec { levels: Some(9), ..spec(Role::Actor) };
-    let long = Times { own: ms(80_000), ..super::setups::limits().times };
+    let long = Times { own: ms(80_000), ..limits().times };
     let slow = windrow_core::Spec { times: Some(long), ..spec(Role::Actor) };
     let mut wrong = vec![
         open(ScopeId::ROOT, ScopeId::ROOT),

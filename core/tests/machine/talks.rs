@@ -1,15 +1,15 @@
 //! What is promised of calls and streams after every step, told from outside: inputs, outputs, waits.
 //!
-//! It keeps its own account of each end of a context and of each payload, and knows nothing of the machine's inside.
+//! It keeps its own account of each end of a context, and knows nothing of the machine's inside.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use windrow_core::{
-    Answer, Callee, Child, ContextId, End, Ending, Input, Life, Link, Message, On, Output, Payload, ScopeId,
-    Side, Signal, Until, Why, Word,
+    Answer, Callee, Child, ContextId, End, Input, Life, Link, Message, On, Output, ScopeId, Side, Signal,
+    Until, Why, Word,
 };
 
-use super::phrases::FOLLOWED;
+use super::payloads::Payloads;
 use super::watch::{Seen, ensure};
 
 /// The account of all contexts of one machine.
@@ -23,8 +23,7 @@ pub(crate) struct Talks {
     told: BTreeSet<ScopeId>,
     /// Channels on which nothing more can be said.
     mute: BTreeSet<Link>,
-    /// For each payload how often it came, less how often it went.
-    payloads: BTreeMap<u32, i32>,
+    payloads: Payloads,
 }
 
 /// The account of one end.
@@ -67,7 +66,7 @@ impl Talks {
             self.see_output(output, seen)?;
         }
         self.see_waits(seen)?;
-        self.see_payloads(seen)
+        self.payloads.see(seen)
     }
 
     fn hear(&mut self, seen: &Seen<'_>) {
@@ -313,71 +312,9 @@ impl Talks {
             _ => self.mute.contains(&link),
         }
     }
-
-    /// Each payload is handed on, or given back, once; only an error may be kept for a while.
-    fn see_payloads(&mut self, seen: &Seen<'_>) -> Result<(), String> {
-        let came = incoming(&seen.input).filter(|(payload, _)| payload.0 >= FOLLOWED);
-        if let Some((payload, _)) = came {
-            *self.payloads.entry(payload.0).or_default() += 1;
-        }
-        for payload in seen.outputs.iter().filter_map(outgoing).filter(|payload| payload.0 >= FOLLOWED) {
-            *self.payloads.entry(payload.0).or_default() -= 1;
-        }
-        if let Some((payload, false)) = came {
-            let left = self.payloads.get(&payload.0);
-            ensure!(left == Some(&0), "{payload} came, and went nowhere or twice: {left:?}");
-        }
-        self.payloads.retain(|_, left| *left != 0);
-        let gone = self.payloads.iter().find(|(_, left)| **left < 0);
-        ensure!(gone.is_none(), "a payload was handed on twice: {gone:?}");
-        let ended = seen.machine.life() == Life::Ended && !is_forced(seen);
-        ensure!(!ended || self.payloads.is_empty(), "payloads are left at the end: {:?}", self.payloads);
-        Ok(())
-    }
 }
 
 /// Tells whether the user would wait no longer: then nothing is told to anybody.
-fn is_forced(seen: &Seen<'_>) -> bool {
+pub(crate) fn is_forced(seen: &Seen<'_>) -> bool {
     seen.outputs.iter().any(|output| matches!(output, Output::Done(outcome) if outcome.end == End::Forced))
-}
-
-/// Gives the payload that an input brings, and whether the machine may keep it.
-fn incoming(input: &Input) -> Option<(Payload, bool)> {
-    match *input {
-        Input::Call { payload, .. } | Input::Begin { payload, .. } | Input::Push { payload, .. } => {
-            Some((payload, false))
-        }
-        Input::ContextFailed { error, .. } | Input::Failed { error, .. } => Some((error.payload, true)),
-        Input::Finished { answer, .. } => in_answer(answer),
-        Input::Received { message: Message::Error(error), .. } => Some((error.payload, true)),
-        Input::Received { message: Message::Context { mut word, .. }, .. } => {
-            let kept = matches!(word, Word::Error(_) | Word::Answer(Answer::Failed(_)));
-            word.payload_mut().map(|payload| (*payload, kept))
-        }
-        _ => None,
-    }
-}
-
-fn in_answer(answer: Answer) -> Option<(Payload, bool)> {
-    match answer {
-        Answer::Returned(payload) => Some((payload, false)),
-        Answer::Failed(error) => Some((error.payload, true)),
-        Answer::Cancelled(_) => None,
-    }
-}
-
-/// Gives the payload that an output hands on.
-fn outgoing(output: &Output) -> Option<Payload> {
-    match *output {
-        Output::Send { mut message, .. } => message.payload_mut().map(|payload| *payload),
-        Output::Offer { payload, .. }
-        | Output::Begun { payload, .. }
-        | Output::Item { payload, .. }
-        | Output::Discard(payload) => Some(payload),
-        Output::ContextError { error, .. } | Output::Raise { error, .. } => Some(error.payload),
-        Output::Ended { ending: Ending::Answered(answer), .. } => {
-            in_answer(answer).map(|(payload, _)| payload)
-        }
-        _ => None,
-    }
 }

@@ -1,0 +1,88 @@
+//! What fits nothing known: it is told as a stray, changes nothing, and what it carries is let go of.
+
+use windrow_core::{
+    ActorId, Config, Error, Event, Input, Kind, Life, Limits, Link, Machine, Message, Output, Payload, Round,
+    Status, Stray, Tally, TaskId,
+};
+
+use super::setups::{ACTOR, ME, START, hello, limits, said, told};
+use super::stories::Story;
+
+const NOBODY: ActorId = ActorId(8);
+const BYTES: Payload = Payload(7);
+
+fn stray(of: Stray) -> Output {
+    Output::Report(Event::Stray(of))
+}
+
+/// A child that runs.
+fn child() -> Story {
+    let mut story = Story { machine: Machine::new(Config::child(ME)).unwrap(), now: START };
+    story.give(Input::Tick);
+    story.give(told(hello(ActorId(9))));
+    story.give(told(Message::Spec { levels: 0, limits: limits(), payload: Payload(0) }));
+    story
+}
+
+/// A child that has said its last word.
+fn parted() -> Story {
+    let mut story = child();
+    story.give(Input::TaskEnded { task: TaskId::MAIN, payload: Payload(0) });
+    let outputs = story.give(Input::Cleared { alive: 0 });
+    let last = |output: &Output| matches!(output, Output::Send { message: Message::Bye(_), .. });
+    assert!(outputs.iter().any(last), "{outputs:?}");
+    story
+}
+
+fn spec(limits: Limits) -> Message {
+    Message::Spec { levels: 0, limits, payload: BYTES }
+}
+
+fn error(by: ActorId) -> Message {
+    Message::Error(Error::new(Kind::Failed, by, BYTES))
+}
+
+#[test]
+fn what_a_message_out_of_place_carries_is_let_go_of() {
+    let round = Round { by: ME, number: 1 };
+    let status = Status { round, actor: ACTOR, parent: ActorId(0), asked: 0, payload: BYTES };
+    let bye = Message::Bye(Tally::default());
+    let of_child = [
+        (vec![], NOBODY, error(NOBODY)),
+        (vec![], ACTOR, spec(limits())),
+        (vec![bye], ACTOR, Message::Status(status)),
+        (vec![bye], ACTOR, Message::Result(BYTES)),
+        (vec![bye], ACTOR, error(ACTOR)),
+    ];
+    for (before, by, message) in of_child {
+        let mut story = Story::up();
+        for message in before {
+            story.give(said(ACTOR, message));
+        }
+        let told = if by == ACTOR { Stray::Link(Link::Child(ACTOR)) } else { Stray::Child(by) };
+        assert_eq!(story.give(said(by, message)), [Output::Discard(BYTES), stray(told)], "{message:?}");
+        assert_eq!(story.machine.life(), Life::Running);
+    }
+    for message in [spec(limits()), Message::Result(BYTES)] {
+        let expected = [Output::Discard(BYTES), stray(Stray::Link(Link::Parent))];
+        assert_eq!(child().give(told(message)), expected, "{message:?}");
+    }
+}
+
+#[test]
+fn a_spec_that_breaks_a_rule_is_let_go_of_with_its_channel() {
+    let mut story = Story { machine: Machine::new(Config::child(ME)).unwrap(), now: START };
+    story.give(Input::Tick);
+    story.give(told(hello(ActorId(9))));
+    let outputs = story.give(told(spec(Limits { errors: 0, ..limits() })));
+    assert_eq!(outputs[..2], [Output::Discard(BYTES), Output::Close { link: Link::Parent }]);
+}
+
+/// The question crossed the last word: nobody waits for an answer, and none goes out behind it.
+#[test]
+fn who_has_said_its_last_word_describes_itself_to_nobody() {
+    let mut story = parted();
+    let ask = Message::Ask(Round { by: ActorId(9), number: 1 });
+    assert_eq!(story.give(told(ask)), []);
+    assert_eq!(story.machine.life(), Life::Flushing);
+}
