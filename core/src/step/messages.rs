@@ -171,17 +171,36 @@ impl Step<'_> {
         }
     }
 
+    /// Tells whether there is a channel. A command has none, nor has who waits its turn, and what was closed is none any more.
+    fn has_channel(&self, link: Link) -> bool {
+        let channel = match link {
+            Link::Parent => self.state.parent,
+            Link::Child(id) => self.state.children.get(&id).map(|child| child.channel),
+            Link::Peer(id) => self.state.peers.get(&id).map(|peer| peer.channel),
+        };
+        matches!(channel, Some(Channel::Opening | Channel::Open | Channel::Drained))
+    }
+
+    /// Tells of a fact of a channel that is not there.
+    fn stray_channel(&mut self, link: Link) {
+        match link {
+            Link::Child(id) if !self.state.children.contains_key(&id) => self.stray(Stray::Child(id)),
+            Link::Parent | Link::Child(_) | Link::Peer(_) => self.stray(Stray::Link(link)),
+        }
+    }
+
     pub(super) fn garbled(&mut self, link: Link) {
         match link {
+            Link::Peer(id) => match self.state.peers.get(&id) {
+                Some(peer) if peer.channel != Channel::Closed => self.drop_peer(id, Obstacle::Garbled),
+                _ => self.stray_channel(link),
+            },
+            _ if !self.has_channel(link) => self.stray_channel(link),
             Link::Child(id) => self.mute(id, Kind::Protocol),
             Link::Parent => {
                 self.emit(Output::Close { link });
                 self.link_lost(link);
             }
-            Link::Peer(id) => match self.state.peers.get(&id) {
-                Some(peer) if peer.channel != Channel::Closed => self.drop_peer(id, Obstacle::Garbled),
-                _ => self.stray(Stray::Link(link)),
-            },
         }
     }
 
@@ -195,26 +214,22 @@ impl Step<'_> {
 
     pub(super) fn link_lost(&mut self, link: Link) {
         match link {
+            Link::Peer(id) => self.peer_lost(id),
+            _ if !self.has_channel(link) => self.stray_channel(link),
             Link::Parent => self.parent_lost(),
             Link::Child(id) => {
-                let Some(child) = self.state.children.get(&id) else {
-                    return self.stray(Stray::Child(id));
-                };
-                let parted = child.parted;
+                let parted = self.state.children.get(&id).is_some_and(|child| child.parted);
                 self.close(id);
                 if !parted && !self.state.has(Defect::DisconnectedSkipped) {
                     self.change(id, ChildChange::Muted);
                 }
             }
-            Link::Peer(id) => self.peer_lost(id),
         }
     }
 
     /// Losing the parent cancels, shield or not.
     fn parent_lost(&mut self) {
-        if !self.change_channel(Link::Parent, ChannelChange::Lost) {
-            return self.stray(Stray::Link(Link::Parent));
-        }
+        self.change_channel(Link::Parent, ChannelChange::Lost);
         self.emit(Output::Close { link: Link::Parent });
         self.end_names(Link::Parent);
         if self.state.life == Life::Flushing {

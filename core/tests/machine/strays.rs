@@ -1,11 +1,11 @@
 //! What fits nothing known: it is told as a stray, changes nothing, and what it carries is let go of.
 
 use windrow_core::{
-    ActorId, Config, Error, Event, Input, Kind, Life, Limits, Link, Machine, Message, Output, Payload, Round,
-    Status, Stray, Tally, TaskId,
+    ActorId, Config, Error, Event, Input, Kind, Life, Limits, Link, Machine, Message, Output, Payload, Role,
+    Round, ScopeId, Status, Stray, Tally, TaskId,
 };
 
-use super::setups::{ACTOR, ME, START, hello, limits, said, told};
+use super::setups::{ACTOR, COMMAND, LEVELS, ME, START, hello, limits, said, spec as order, stamp, told};
 use super::stories::Story;
 
 const NOBODY: ActorId = ActorId(8);
@@ -85,4 +85,45 @@ fn who_has_said_its_last_word_describes_itself_to_nobody() {
     let ask = Message::Ask(Round { by: ActorId(9), number: 1 });
     assert_eq!(story.give(told(ask)), []);
     assert_eq!(story.machine.life(), Life::Flushing);
+}
+
+/// A command never had a channel, who waits its turn has none yet, a root has no parent, and what was closed is gone.
+#[test]
+fn what_is_told_of_a_channel_that_is_not_there_changes_nothing() {
+    let mut command = Story::up();
+    command.give(Input::Spawn { child: COMMAND, scope: ScopeId::ROOT, spec: order(Role::Command) });
+    command.give(Input::Started { child: COMMAND, stamp: stamp(COMMAND) });
+    let mut queued = Story::up();
+    let limits = Limits { starts: 1, ..limits() };
+    queued.machine = Machine::new(Config::root(ME, LEVELS, limits)).unwrap();
+    queued.give(Input::Tick);
+    for child in [ACTOR, COMMAND] {
+        queued.give(Input::Spawn { child, scope: ScopeId::ROOT, spec: order(Role::Actor) });
+    }
+    // It was asked to end, has said its last word and closed its channel: only its exit is awaited.
+    let mut closed = Story::up();
+    let link = Link::Child(ACTOR);
+    closed.give(Input::CancelChild { child: ACTOR });
+    for message in [Message::Ack, Message::Bye(Tally::default())] {
+        closed.give(said(ACTOR, message));
+    }
+    closed.give(Input::LinkLost { link });
+    let root = Story::up();
+    for (story, link) in [
+        (command, Link::Child(COMMAND)),
+        (queued, Link::Child(COMMAND)),
+        (closed, link),
+        (root, Link::Parent),
+    ] {
+        for fact in [Input::Garbled { link }, Input::LinkLost { link }] {
+            let mut story = Story { machine: story.machine.clone(), now: story.now };
+            let before = story.machine.encode();
+            assert_eq!(story.give(fact), [stray(Stray::Link(link))], "{fact:?}");
+            assert_eq!(story.machine.encode(), before, "{fact:?}");
+        }
+    }
+    let link = Link::Child(NOBODY);
+    for fact in [Input::Garbled { link }, Input::LinkLost { link }] {
+        assert_eq!(Story::up().give(fact), [stray(Stray::Child(NOBODY))], "{fact:?}");
+    }
 }
