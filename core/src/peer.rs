@@ -3,8 +3,10 @@
 //! Its phases are the channel's. The rule: no wait for a peer is without a deadline, and of two connections between the
 //! same two actors one stays, on which both agree without a word.
 
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::cmp::Reverse;
 use core::fmt;
+use core::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +51,76 @@ impl PeerRecord {
     /// Tells whether somebody of this actor's awaits the outcome of a dial.
     pub(crate) fn is_awaited(&self) -> bool {
         self.way == Way::Dialled && self.channel != Channel::Open
+    }
+}
+
+/// The connections, and once more what is asked of all of them: whose they are, and who stands at the door. Only
+/// [`keep`](Self::keep) changes the one and the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Peers {
+    records: BTreeMap<PeerId, PeerRecord>,
+    /// The one to each actor: there is one at the most.
+    to: BTreeMap<ActorId, PeerId>,
+    /// Those that have shown nothing.
+    knocked: BTreeSet<PeerId>,
+}
+
+impl Deref for Peers {
+    type Target = BTreeMap<PeerId, PeerRecord>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.records
+    }
+}
+
+impl Peers {
+    /// Keeps a connection as it is now, or lets it go.
+    pub(crate) fn keep(&mut self, id: PeerId, peer: Option<PeerRecord>) {
+        let before = match peer {
+            Some(peer) => self.records.insert(id, peer),
+            None => self.records.remove(&id),
+        };
+        if let Some(actor) = before.and_then(|before| before.actor) {
+            self.to.remove(&actor);
+        }
+        self.knocked.remove(&id);
+        if let Some(actor) = peer.and_then(|peer| peer.actor) {
+            self.to.insert(actor, id);
+        }
+        if peer.is_some_and(|peer| peer.way == Way::Knocked) {
+            self.knocked.insert(id);
+        }
+    }
+
+    /// Tells whether what is noted twice is the same.
+    pub(crate) fn is_sound(&self) -> bool {
+        let known = self.records.iter().filter_map(|(id, peer)| Some((peer.actor?, *id)));
+        let knocked = self.records.iter().filter(|(_, peer)| peer.way == Way::Knocked).map(|(id, _)| id);
+        let noted = known.clone().all(|(actor, id)| self.to(actor) == Some(id));
+        noted && known.count() == self.to.len() && knocked.eq(&self.knocked)
+    }
+
+    pub(crate) fn channel_mut(&mut self, id: PeerId) -> Option<&mut Channel> {
+        self.records.get_mut(&id).map(|peer| &mut peer.channel)
+    }
+
+    pub(crate) fn to(&self, actor: ActorId) -> Option<PeerId> {
+        self.to.get(&actor).copied()
+    }
+
+    /// Counts those of whom it is known who they are.
+    pub(crate) fn known(&self) -> usize {
+        self.to.len()
+    }
+
+    /// Counts the others.
+    pub(crate) fn unknown(&self) -> usize {
+        self.records.len().saturating_sub(self.to.len())
+    }
+
+    /// Gives who has stood at the door longest without having shown anything.
+    pub(crate) fn first_knocked(&self) -> Option<PeerId> {
+        self.knocked.first().copied()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::context::{CalleeRecord, CallerRecord};
 use crate::deadlines::Deadlines;
 use crate::flow::Flow;
 use crate::limits::is_reached;
-use crate::peer::PeerRecord;
+use crate::peer::Peers;
 use crate::registry::Registry;
 use crate::scope::ScopeRecord;
 use crate::task::TaskRecord;
@@ -47,7 +47,7 @@ pub(crate) struct State {
     pub(crate) queued: BTreeSet<ChildKey>,
     /// How many spawns are under way.
     pub(crate) under_way: u32,
-    pub(crate) peers: BTreeMap<PeerId, PeerRecord>,
+    pub(crate) peers: Peers,
     pub(crate) registry: Registry,
     /// What others may call.
     pub(crate) endpoints: BTreeSet<NameId>,
@@ -127,7 +127,7 @@ impl State {
             children: BTreeMap::new(),
             queued: BTreeSet::new(),
             under_way: 0,
-            peers: BTreeMap::new(),
+            peers: Peers::default(),
             registry: Registry::default(),
             endpoints: BTreeSet::new(),
             callers: BTreeMap::new(),
@@ -257,8 +257,10 @@ impl State {
         if !self.queued.is_empty() && self.under_way < self.limits.starts {
             return Some((45, "a spawn waits though it is its turn"));
         }
-        let questions = self.registry.asked.len().saturating_add(self.registry.waiting.len());
-        if self.life.is_teardown() && self.life != Life::Ended && questions > 0 {
+        if !self.peers.is_sound() || !self.registry.is_sound() {
+            return Some((43, "what is noted twice is not the same"));
+        }
+        if self.life.is_teardown() && self.life != Life::Ended && !self.registry.is_quiet() {
             return Some((29, "a question about names in teardown"));
         }
         if self.life.is_teardown() {

@@ -76,8 +76,8 @@ impl State {
     /// Lists the waits for the registrar; none is left when a teardown has begun.
     fn name_waits(&self) -> impl Iterator<Item = Wait> + '_ {
         let asked = self.registry.open().map(|(question, asked)| (question, asked.since));
-        let own = self.registry.waiting.iter().filter(|waiting| waiting.by.is_none());
-        let own = own.map(|waiting| (Question::Find(waiting.request), waiting.since));
+        let own = self.registry.waits_of(None);
+        let own = own.map(|(request, waiting)| (Question::Find(request), waiting.since));
         asked.chain(own).map(|(question, since)| Wait {
             who: self.me,
             on: On::Question(question),

@@ -18,7 +18,7 @@ impl Step<'_> {
         let channel = match link {
             Link::Parent => self.state.parent.as_mut(),
             Link::Child(id) => self.state.children.get_mut(&id).map(|child| &mut child.channel),
-            Link::Peer(id) => self.state.peers.get_mut(&id).map(|peer| &mut peer.channel),
+            Link::Peer(id) => self.state.peers.channel_mut(id),
         };
         let next = channel.as_ref().and_then(|channel| channel.next(change));
         if let (Some(channel), Some(next)) = (channel, next) {

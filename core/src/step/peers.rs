@@ -42,18 +42,17 @@ impl State {
 
     /// Finds the connection to an actor, or the one that is to become it. There is one at the most.
     pub(crate) fn peer_of(&self, actor: ActorId) -> Option<(PeerId, &PeerRecord)> {
-        self.peers.iter().find(|(_, peer)| peer.actor == Some(actor)).map(|(id, peer)| (*id, peer))
+        let id = self.peers.to(actor)?;
+        self.peers.get(&id).map(|peer| (id, peer))
     }
 
     /// Tells whether there is no room for another peer. Those that have not greeted have a room of their own.
     pub(crate) fn is_full_of_peers(&self) -> bool {
-        let greeted = self.peers.values().filter(|peer| peer.actor.is_some()).count();
-        is_reached(self.limits.peers, greeted)
+        is_reached(self.limits.peers, self.peers.known())
     }
 
     fn is_door_full(&self) -> bool {
-        let ungreeted = self.peers.values().filter(|peer| peer.actor.is_none()).count();
-        is_reached(self.limits.half_open, ungreeted)
+        is_reached(self.limits.half_open, self.peers.unknown())
     }
 }
 
@@ -105,24 +104,22 @@ impl Step<'_> {
     /// Makes room at the door for one more, and tells whether there is any.
     fn makes_room(&mut self) -> bool {
         if self.state.is_door_full() {
-            let mut peers = self.state.peers.iter();
-            let knocked = peers.find(|(_, peer)| peer.way == Way::Knocked).map(|(id, _)| *id);
-            let Some(longest) = knocked else { return false };
+            let Some(longest) = self.state.peers.first_knocked() else { return false };
             self.drop_peer(longest, Obstacle::Full);
         }
         true
     }
 
     pub(super) fn peer_shown(&mut self, id: PeerId) {
-        match self.state.peers.get_mut(&id).filter(|peer| peer.way == Way::Knocked) {
-            Some(peer) => peer.way = Way::Joined,
+        match self.state.peers.get(&id).copied().filter(|peer| peer.way == Way::Knocked) {
+            Some(peer) => self.state.peers.keep(id, Some(PeerRecord { way: Way::Joined, ..peer })),
             None => self.stray(Stray::Link(Link::Peer(id))),
         }
     }
 
     fn keep_peer(&mut self, id: PeerId, channel: Channel, way: Way, actor: Option<ActorId>) {
         let now = self.state.now;
-        self.state.peers.insert(id, PeerRecord { channel, way, actor, since: now });
+        self.state.peers.keep(id, Some(PeerRecord { channel, way, actor, since: now }));
         self.state.deadlines.set(Timer::Peer(id), Some(now.after(self.state.limits.times.ack)));
     }
 
@@ -201,9 +198,7 @@ impl Step<'_> {
             self.send(Link::Peer(id), Message::Error(busy));
             return self.drop_peer(id, Obstacle::Full);
         }
-        if let Some(peer) = self.state.peers.get_mut(&id) {
-            (peer.way, peer.actor) = (Way::Joined, Some(actor));
-        }
+        self.state.peers.keep(id, Some(PeerRecord { way: Way::Joined, actor: Some(actor), ..*peer }));
         self.greet(Link::Peer(id));
         self.open_peer(id);
         if other.is_some_and(|(_, other)| other.is_awaited()) {
@@ -264,7 +259,7 @@ impl Step<'_> {
         }
         self.end_link(link, None);
         self.end_names(link);
-        self.state.peers.remove(&id);
+        self.state.peers.keep(id, None);
         self.state.deadlines.forget(Timer::Peer(id));
     }
 
@@ -299,8 +294,8 @@ impl Step<'_> {
     /// Applies a row of the channel's table, if there is one, and notes when.
     fn change_peer(&mut self, id: PeerId, change: ChannelChange) -> bool {
         let changed = self.change_channel(Link::Peer(id), change);
-        if let Some(peer) = self.state.peers.get_mut(&id).filter(|_| changed) {
-            peer.since = self.state.now;
+        if let Some(peer) = self.state.peers.get(&id).copied().filter(|_| changed) {
+            self.state.peers.keep(id, Some(PeerRecord { since: self.state.now, ..peer }));
         }
         changed
     }

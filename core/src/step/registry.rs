@@ -4,10 +4,11 @@
 //! so that an answer that never comes is an answer too. In a teardown no question is open, on either side. What asks who has
 //! a name is answered once also if it was given up: until then it counts, and others are said when it is.
 
+use alloc::vec::Vec;
+
 use super::Step;
-use super::asks::{check, check_room, check_running};
+use super::asks::{check, check_running};
 use crate::deadlines::Timer;
-use crate::limits::is_reached;
 use crate::registry::{Asked, Entry, Progress, Waiting};
 use crate::state::State;
 use crate::{ActorId, Claim, Input, Limit, Link, Message, NameId, Output, Payload, Question, Refused, Stray};
@@ -35,12 +36,13 @@ fn refuse_question(state: &State, link: Link, question: Question) -> Result<(), 
     check_registrar(state, link)?;
     check(!state.life.is_teardown(), Refused::Cancelled(state.cause))?;
     match question {
-        Question::Claim(_) => check(!state.registry.asked.contains_key(&question), Refused::Pending)?,
+        Question::Claim(_) => check(state.registry.asked(question).is_none(), Refused::Pending)?,
         Question::Find(request) | Question::List(request) => {
             check(request > state.registry.last_request, Refused::StaleId)?;
         }
     }
-    check_room(state.registry.open().count(), Limit::Finds, state.limits.finds)
+    let (limit, most) = (Limit::Finds, state.limits.finds);
+    check(!state.registry.is_full_of_questions(most), Refused::Full { limit, most })
 }
 
 impl State {
@@ -96,7 +98,7 @@ impl Step<'_> {
 
     /// Gives a question up, and says so if it was said and is not answered by then.
     fn unask(&mut self, question: Question) {
-        let asked = self.state.registry.asked.get(&question).copied();
+        let asked = self.state.registry.asked(question);
         self.give_up(question);
         if let (
             Some(Asked { link, progress: Progress::Said, .. }),
@@ -126,32 +128,30 @@ impl Step<'_> {
         } else {
             Progress::Held(message)
         };
-        self.state.registry.asked.insert(question, Asked { link, since: now, progress });
+        self.state.registry.keep(question, Some(Asked { link, since: now, progress }));
         let waits = matches!(message, Message::Find { wait: true, .. });
         self.state.deadlines.set(Timer::Question(question), (!waits).then(|| now.after(times.ack)));
     }
 
     /// Says what waited for room on a channel, as far as there is some now.
     fn say_held(&mut self, link: Link) {
-        let held = self.state.registry.asked.iter().filter(|(_, asked)| asked.link == link);
-        let held = held.filter_map(|(question, asked)| match asked.progress {
-            Progress::Held(message) => Some((*question, message)),
-            Progress::Said | Progress::GivenUp => None,
-        });
-        for (question, message) in held.collect::<alloc::vec::Vec<_>>() {
-            if self.state.registry.may_say(question, link, self.state.limits.finds)
-                && let Some(asked) = self.state.registry.asked.get_mut(&question)
-            {
-                asked.progress = Progress::Said;
-                self.send(link, message);
-            }
+        let finds = self.state.limits.finds;
+        while let Some((question, message)) = self.state.registry.next_to_say(link, finds) {
+            self.progress(question, Progress::Said);
+            self.send(link, message);
+        }
+    }
+
+    fn progress(&mut self, question: Question, progress: Progress) {
+        if let Some(asked) = self.state.registry.asked(question) {
+            self.state.registry.keep(question, Some(Asked { progress, ..asked }));
         }
     }
 
     /// Takes a question that is answered, for whoever still asks it.
     fn resolve(&mut self, question: Question) -> Option<Asked> {
         self.state.deadlines.forget(Timer::Question(question));
-        let asked = self.state.registry.asked.remove(&question)?;
+        let asked = self.state.registry.keep(question, None)?;
         self.say_held(asked.link);
         Some(asked).filter(Asked::is_open)
     }
@@ -159,10 +159,12 @@ impl Step<'_> {
     /// Nobody asks a question any more. If an answer will come that nobody can mistake for another's, it counts until then.
     fn give_up(&mut self, question: Question) {
         self.state.deadlines.forget(Timer::Question(question));
-        let asked = self.state.registry.asked.get_mut(&question);
-        match asked.filter(|asked| !matches!(asked.progress, Progress::Held(_))) {
-            Some(asked) if !matches!(question, Question::Claim(_)) => asked.progress = Progress::GivenUp,
-            _ => drop(self.state.registry.asked.remove(&question)),
+        let asked = self.state.registry.asked(question);
+        let said = asked.is_some_and(|asked| !matches!(asked.progress, Progress::Held(_)));
+        if said && !matches!(question, Question::Claim(_)) {
+            self.progress(question, Progress::GivenUp);
+        } else {
+            self.state.registry.keep(question, None);
         }
     }
 
@@ -227,7 +229,7 @@ impl Step<'_> {
             return self.resolve(find).is_some();
         }
         if self.is_asked(list, link) {
-            let wanted = self.state.registry.asked.get(&list).is_some_and(Asked::is_open);
+            let wanted = self.state.registry.asked(list).is_some_and(|asked| asked.is_open());
             let until = self.state.now.after(self.state.limits.times.ack);
             self.state.deadlines.set(Timer::Question(list), wanted.then_some(until));
             return wanted;
@@ -248,40 +250,40 @@ impl Step<'_> {
     }
 
     fn is_asked(&self, question: Question, link: Link) -> bool {
-        let asked = self.state.registry.asked.get(&question).filter(|asked| asked.link == link);
+        let asked = self.state.registry.asked(question).filter(|asked| asked.link == link);
         asked.is_some_and(|asked| !matches!(asked.progress, Progress::Held(_)))
     }
 
     /// A channel is gone: the names that came by it go, and no question stays open on it.
     pub(super) fn end_names(&mut self, link: Link) {
-        let by = Some(link);
         let registry = &mut self.state.registry;
-        registry.waiting.retain(|waiting| waiting.by != by);
-        let gone: alloc::vec::Vec<_> =
-            registry.names.iter().filter(|(_, entry)| entry.by == by).map(|(name, _)| *name).collect();
-        let over: alloc::vec::Vec<_> =
-            registry.open().filter(|(_, asked)| asked.link == link).map(|(question, _)| question).collect();
-        registry.asked.retain(|_, asked| asked.link != link);
-        for name in gone {
+        let waits: Vec<_> = registry.waits_of(Some(link)).map(|(request, _)| request).collect();
+        for request in waits {
+            registry.unwait((Some(link), request));
+        }
+        for name in self.state.registry.came_by(link) {
             self.take_name(name);
         }
-        for question in over {
+        for question in self.state.registry.asked_over(link) {
             self.state.deadlines.forget(Timer::Question(question));
-            self.say_over(question);
+            let asked = self.state.registry.keep(question, None);
+            if asked.is_some_and(|asked| asked.is_open()) {
+                self.say_over(question);
+            }
         }
     }
 
     /// A teardown begins: nobody waits for a name any more, here or by this actor elsewhere.
     pub(super) fn end_questions(&mut self) {
-        for waiting in core::mem::take(&mut self.state.registry.waiting) {
-            self.say_not_found(waiting.by, waiting.request);
+        for (by, request) in self.state.registry.wake_all() {
+            self.say_not_found(by, request);
         }
-        let open: alloc::vec::Vec<_> = self.state.registry.open().map(|(question, _)| question).collect();
+        let open: Vec<_> = self.state.registry.open().map(|(question, _)| question).collect();
         for question in open {
             self.unask(question);
             self.say_over(question);
         }
-        self.state.registry.asked.clear();
+        self.state.registry.ask_no_more();
     }
 }
 
@@ -290,9 +292,9 @@ impl Step<'_> {
     /// A name has one holder; the same one may change its address.
     fn claimed(&mut self, by: Option<Link>, name: NameId, actor: ActorId, payload: Payload) {
         let registry = &self.state.registry;
-        let full = is_reached(self.state.limits.names, registry.names.len());
+        let full = registry.is_full(self.state.limits.names);
         let keeps = self.state.is_registrar() && !self.state.life.is_teardown() && name != NameId::default();
-        let claim = match registry.names.get(&name) {
+        let claim = match registry.entry(name) {
             Some(entry) if entry.actor != actor => Claim::Taken(entry.actor),
             None if full => Claim::Refused,
             _ if !keeps => Claim::Refused,
@@ -306,44 +308,41 @@ impl Step<'_> {
             return self.discard(payload);
         }
         self.take_name(name);
-        self.state.registry.names.insert(name, Entry { actor, by, payload });
-        let waiting = core::mem::take(&mut self.state.registry.waiting);
-        let (woken, still) = waiting.into_iter().partition::<alloc::vec::Vec<_>, _>(|find| find.name == name);
-        self.state.registry.waiting = still;
-        for find in woken {
-            self.say_found(find.by, find.request, name);
+        self.state.registry.hold(name, Some(Entry { actor, by, payload }));
+        for (by, request) in self.state.registry.wake(name) {
+            self.say_found(by, request, name);
         }
     }
 
     /// Takes a name from an actor, if it has it.
     fn given_back(&mut self, name: NameId, actor: ActorId) {
-        if self.state.registry.names.get(&name).is_some_and(|entry| entry.actor == actor) {
+        if self.state.registry.entry(name).is_some_and(|entry| entry.actor == actor) {
             self.take_name(name);
         }
     }
 
     fn take_name(&mut self, name: NameId) {
-        if let Some(entry) = self.state.registry.names.remove(&name) {
+        if let Some(entry) = self.state.registry.hold(name, None) {
             self.discard(entry.payload);
         }
     }
 
     fn sought(&mut self, by: Option<Link>, request: u32, name: NameId, wait: bool) {
         let registry = &mut self.state.registry;
-        if registry.names.contains_key(&name) {
+        if registry.entry(name).is_some() {
             return self.say_found(by, request, name);
         }
-        let full = is_reached(self.state.limits.finds, registry.waiting.len());
+        let full = registry.is_full_of_waits(self.state.limits.finds);
         let keeps = self.state.parent.is_none() && !self.state.life.is_teardown() && !full;
         if wait && keeps && name != NameId::default() {
-            registry.waiting.push(Waiting { by, request, name, since: self.state.now });
+            registry.wait((by, request), Waiting { name, since: self.state.now });
         } else {
             self.say_not_found(by, request);
         }
     }
 
     fn listed(&mut self, by: Option<Link>, request: u32) {
-        let names: alloc::vec::Vec<_> = self.state.registry.names.keys().copied().collect();
+        let names: Vec<_> = self.state.registry.held().collect();
         for name in names {
             self.say_found(by, request, name);
         }
@@ -352,15 +351,13 @@ impl Step<'_> {
 
     /// A find is given up. One that came by a channel is answered all the same, so that whoever asked can count.
     fn forgotten(&mut self, by: Option<Link>, request: u32) {
-        let before = self.state.registry.waiting.len();
-        self.state.registry.waiting.retain(|find| (find.by, find.request) != (by, request));
-        if by.is_some() && self.state.registry.waiting.len() < before {
+        if self.state.registry.unwait((by, request)) && by.is_some() {
             self.say_not_found(by, request);
         }
     }
 
     fn say_found(&mut self, by: Option<Link>, request: u32, name: NameId) {
-        let Some(Entry { actor, payload, .. }) = self.state.registry.names.get(&name).copied() else {
+        let Some(Entry { actor, payload, .. }) = self.state.registry.entry(name).copied() else {
             return;
         };
         match by {

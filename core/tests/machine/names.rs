@@ -177,6 +177,17 @@ fn who_is_gone_or_gave_up_is_told_nothing() {
     assert_eq!(story.give(said(ACTOR, register(ACTOR, NAME, ADDRESS))).len(), 1);
 }
 
+/// Who asks twice under one number has asked once, and for what it asked last.
+#[test]
+fn a_find_that_waits_is_answered_once() {
+    let mut story = joined();
+    for _ in 0..3 {
+        assert_eq!(story.give(peer(find(3, true))), [], "it waits, and takes one place");
+    }
+    let outputs = story.give(said(ACTOR, register(ACTOR, NAME, ADDRESS)));
+    assert_eq!(outputs, [registered(CHILD, Claim::Granted), found(PEER, 3, ACTOR, ADDRESS)]);
+}
+
 #[test]
 fn a_registrar_that_ends_answers_who_waits() {
     let mut story = joined();

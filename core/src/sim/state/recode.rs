@@ -55,11 +55,11 @@ impl Coder<'_> {
         check_each!(
             self, State, state, last,
             check_part: now, me, limits, levels, life, since, parent, deadline, cause, began, under_way;
-            check_records: scopes, tasks, peers, callers, callees, served;
+            check_records: scopes, tasks, callers, callees, served;
             check_children: children;
             check_set: queued, endpoints, told_to_end, members;
             check_deadlines: deadlines;
-            check_part: registry, parent_id, last_scope, last_task, last_child, last_call, last_peer;
+            check_part: peers, registry, parent_id, last_scope, last_task, last_child, last_call, last_peer;
             check_part: actions, strangers, abandoned, deferred, result, tally, status, defects;
         )
     }
