@@ -88,8 +88,9 @@ pub struct Limits {
     /// How many spawns may be under way at once; further ones wait their turn. So many keep whoever makes the processes at
     /// work, and so many are answered soon when they are taken back.
     pub starts: u32,
-    /// How many scopes may be open at once: each nursery is one, and each context where it was called. Those of served calls
-    /// are not counted, only the calls.
+    /// How many scopes may be open at once: the actor's own is one ([`ScopeId::ROOT`](crate::ScopeId::ROOT)), each nursery is
+    /// one, and each context where it was called. Those of served calls are not counted: they have as many places as
+    /// [`contexts`](Self::contexts) gives the calls, and one that is still open when its call is over keeps its place.
     pub scopes: u32,
     /// How many tasks may run at once.
     pub tasks: u32,

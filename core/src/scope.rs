@@ -55,6 +55,8 @@ impl Scope {
 pub(crate) struct ScopeRecord {
     pub(crate) phase: Scope,
     pub(crate) parent: Option<ScopeId>,
+    /// Whether it is the scope of a served call.
+    pub(crate) served: bool,
     pub(crate) shield: bool,
     pub(crate) since: Instant,
     pub(crate) deadline: Option<Instant>,

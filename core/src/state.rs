@@ -40,6 +40,8 @@ pub(crate) struct State {
     /// When the teardown began.
     pub(crate) began: Option<Instant>,
     pub(crate) scopes: BTreeMap<ScopeId, ScopeRecord>,
+    /// How many of them are those of served calls.
+    pub(crate) bodies: usize,
     pub(crate) tasks: BTreeMap<TaskId, TaskRecord>,
     /// In boxes: a record is large, and a node of a map has room for eleven.
     pub(crate) children: BTreeMap<ChildKey, Box<ChildRecord>>,
@@ -104,6 +106,7 @@ impl State {
         let root = ScopeRecord {
             phase: Scope::Joining,
             parent: None,
+            served: false,
             shield: false,
             since: Instant::default(),
             deadline: None,
@@ -123,6 +126,7 @@ impl State {
             cause: None,
             began: None,
             scopes: BTreeMap::from([(ScopeId::ROOT, root)]),
+            bodies: 0,
             tasks: BTreeMap::new(),
             children: BTreeMap::new(),
             queued: BTreeSet::new(),
@@ -253,6 +257,9 @@ impl State {
         let under_way = self.children.values().filter(|child| child.phase.is_under_way()).count();
         if u32::try_from(under_way) != Ok(self.under_way) {
             return Some((43, "the spawns under way are miscounted"));
+        }
+        if self.scopes.values().filter(|scope| scope.served).count() != self.bodies {
+            return Some((43, "the scopes of served calls are miscounted"));
         }
         if !self.queued.is_empty() && self.under_way < self.limits.starts {
             return Some((45, "a spawn waits though it is its turn"));

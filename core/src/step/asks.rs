@@ -25,8 +25,8 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
         Input::OpenScope { scope, parent, shield, .. } => {
             check_around(state, parent, shield)?;
             check(scope > state.last_scope, Refused::StaleId)?;
-            // The scope of a served call is counted with the calls.
-            let scopes = state.scopes.len().saturating_sub(state.callees.len());
+            // The scope of a served call has a room of its own.
+            let scopes = state.scopes.len().saturating_sub(state.bodies);
             check_room(scopes, Limit::Scopes, state.limits.scopes)
         }
         Input::Leave { scope } => {
@@ -81,7 +81,9 @@ fn refuse_talk(state: &State, input: &Input) -> Result<(), Refused> {
         Input::Accept { context, scope, parent } => {
             check_open(state, parent)?;
             check(scope > state.last_scope, Refused::StaleId)?;
-            check_callee(state, context, CalleeChange::Accepted)
+            check_callee(state, context, CalleeChange::Accepted)?;
+            // One whose call is over, and whose body has not left, keeps its place.
+            check_room(state.bodies, Limit::Contexts, state.limits.places())
         }
         Input::Begin { context, .. } => check_callee(state, context, CalleeChange::Begun),
         Input::OpenStream { context, .. } => {
@@ -206,6 +208,7 @@ impl Step<'_> {
         let record = ScopeRecord {
             phase: Scope::Open,
             parent: Some(parent),
+            served: false,
             shield,
             since: self.state.now,
             deadline,
@@ -217,6 +220,14 @@ impl Step<'_> {
         self.state.scopes.insert(scope, record);
         self.state.members.insert((parent, Member::Scope(scope)));
         self.state.deadlines.set(Timer::Scope(scope), deadline);
+    }
+
+    /// Notes that a scope is that of a served call.
+    pub(super) fn serve(&mut self, scope: ScopeId) {
+        if let Some(record) = self.state.scopes.get_mut(&scope) {
+            record.served = true;
+            self.state.bodies = self.state.bodies.saturating_add(1);
+        }
     }
 
     pub(super) fn leave(&mut self, scope: ScopeId) {

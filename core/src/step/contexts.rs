@@ -83,6 +83,7 @@ impl Step<'_> {
         let deadline = record.deadline;
         self.state.members.insert((parent, Member::Context(context)));
         self.open_scope(scope, parent, false, deadline);
+        self.serve(scope);
         // What the body calls in turn has no more time than this; what fires is the call's own timer.
         self.state.deadlines.set(Timer::Scope(scope), None);
     }

@@ -65,7 +65,8 @@ impl Step<'_> {
         } else {
             self.hand_over(scope);
         }
-        self.state.scopes.remove(&scope);
+        let served = self.state.scopes.remove(&scope).is_some_and(|scope| scope.served);
+        self.state.bodies = self.state.bodies.saturating_sub(usize::from(served));
         if let Some(parent) = parent {
             self.state.members.remove(&(parent, crate::state::Member::Scope(scope)));
             self.room.loosen(parent);

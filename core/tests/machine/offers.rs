@@ -28,6 +28,59 @@ fn every_offer_can_be_taken_up() {
     assert_eq!(refused.unwrap_err().to_string(), text);
 }
 
+/// The actor's own scope is one of those that are counted, and a call that nobody has taken up has none.
+#[test]
+fn an_offer_makes_no_room_for_a_scope() {
+    let limits = Limits { scopes: 5, contexts: 8, ..limits() };
+    let mut story = with(limits);
+    let open = |scope| Input::OpenScope { scope, parent: TALK, shield: false, deadline: None };
+    let full = |limit, most| Err(Refused::Full { limit, most });
+    for number in 1..=u64::from(limits.contexts) {
+        story.give(called(number, ENDPOINT));
+    }
+    // The actor's own, the nursery and that of the talk are there.
+    for scope in [4, 5] {
+        story.give(open(ScopeId(scope)));
+    }
+    assert_eq!(story.machine.handle(story.now, open(ScopeId(6))), full(Limit::Scopes, 5));
+    // A body takes none of their places, neither with its call nor when that is over.
+    let accept = |number| Input::Accept {
+        context: ContextId { number, ..THEIRS },
+        scope: ScopeId(10 + number),
+        parent: TALK,
+    };
+    story.give(accept(1));
+    let answer = Answer::Returned(Payload(0));
+    story.give(Input::Finished { context: THEIRS, answer });
+    assert_eq!(story.machine.handle(story.now, open(ScopeId(50))), full(Limit::Scopes, 5));
+    story.give(Input::Leave { scope: ScopeId(4) });
+    story.give(open(ScopeId(50)));
+    assert_eq!(story.machine.handle(story.now, open(ScopeId(51))), full(Limit::Scopes, 5));
+}
+
+/// A body that does not leave when its call is over keeps its place: there are never more scopes than places.
+#[test]
+fn a_body_that_stays_keeps_its_place() {
+    let limits = Limits { scopes: 5, contexts: 1, ..limits() };
+    let mut story = with(limits);
+    let accept = |number| Input::Accept {
+        context: ContextId { number, ..THEIRS },
+        scope: ScopeId(10 + number),
+        parent: TALK,
+    };
+    for number in [1, 2] {
+        story.give(called(number, ENDPOINT));
+        story.give(accept(number));
+        let context = ContextId { number, ..THEIRS };
+        story.give(Input::Finished { context, answer: Answer::Returned(Payload(0)) });
+    }
+    story.give(called(3, ENDPOINT));
+    let refused = Err(Refused::Full { limit: Limit::Contexts, most: 2 });
+    assert_eq!(story.machine.handle(story.now, accept(3)), refused);
+    story.give(Input::Leave { scope: ScopeId(11) });
+    story.give(accept(3));
+}
+
 /// Each row is what a channel has by then, and whether one more call from it is served: with places for four, two of which may
 /// be one caller's.
 #[test]

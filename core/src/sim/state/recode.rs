@@ -54,7 +54,7 @@ impl Coder<'_> {
     fn check_state(&mut self, state: &mut State, last: &mut State) -> bool {
         check_each!(
             self, State, state, last,
-            check_part: now, me, limits, levels, life, since, parent, deadline, cause, began, under_way;
+            check_part: now, me, limits, levels, life, since, parent, deadline, cause, began, under_way, bodies;
             check_records: scopes, tasks, callers, callees, served;
             check_children: children;
             check_set: queued, endpoints, told_to_end, members;
