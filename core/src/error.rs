@@ -60,7 +60,7 @@ pub enum Kind {
     NotStarted(i32),
     /// A child and this actor speak no common version: theirs, then ours, each as first and last.
     Mismatch([u16; 4]),
-    /// A child sent something that is no message.
+    /// A child sent something that is no message, or greeted as another.
     Protocol,
     /// A killed child did not become waitable in time, or cannot be collected.
     Unkillable,
@@ -99,7 +99,7 @@ impl fmt::Display for Kind {
             Self::Mismatch([a, b, c, d]) => {
                 write!(f, "speaks versions {a} to {b}, we speak {c} to {d}")
             }
-            Self::Protocol => f.write_str("sent something that is no message"),
+            Self::Protocol => f.write_str("sent something that is no message, or greeted as another"),
             Self::Unkillable => f.write_str("was killed and is still there"),
             Self::Escaped(0) => f.write_str("left what could not be listed"),
             Self::Escaped(1) => f.write_str("left a process that outlived SIGKILL"),

@@ -200,7 +200,7 @@ impl Limits {
     }
 }
 
-/// Why [`Limits`] were refused, or a child's own [`Times`].
+/// Why [`Limits`] were refused, or a child's own [`Times`], or what else a machine is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BadLimits {
@@ -216,6 +216,8 @@ pub enum BadLimits {
     TooDeep,
     /// A count is zero, so nothing could be held.
     ZeroCount,
+    /// The actor has the id zero, which is nobody's.
+    Nobody,
 }
 
 impl fmt::Display for BadLimits {
@@ -230,6 +232,7 @@ impl fmt::Display for BadLimits {
             }
             Self::TooManyChildren => "children × 50 µs is longer than hop: raise hop or lower children",
             Self::TooDeep => "more than 16 levels: an error's path holds 16 hops",
+            Self::Nobody => "an actor has the id 0, which is nobody's: give it another",
             Self::ZeroCount => "children, starts, scopes, tasks, window and errors must each be at least 1",
         })
     }

@@ -63,8 +63,11 @@ impl Machine {
     /// Makes the machine of an actor that has not begun: give it a first [`Input::Tick`] to begin.
     ///
     /// # Errors
-    /// Says which rule the limits break.
+    /// Says which rule the limits break, or that the id is nobody's.
     pub fn new(config: Config) -> Result<Self, BadLimits> {
+        if config.actor == ActorId::default() {
+            return Err(BadLimits::Nobody);
+        }
         config.limits.check_at(config.levels)?;
         Ok(State::new(&config).into())
     }

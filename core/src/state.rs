@@ -95,10 +95,12 @@ pub(crate) enum Member {
 }
 
 /// The last request for the status of the whole tree that began in this process; it is open while answers are outstanding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct StatusRound {
     pub(crate) number: u32,
     pub(crate) outstanding: u32,
+    /// Who has answered, while it is open.
+    pub(crate) heard: BTreeSet<ActorId>,
 }
 
 impl State {

@@ -44,7 +44,7 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
                 check_open(state, scope)?;
             }
             check_known(state, scope)?;
-            check(child > state.last_child, Refused::StaleId)?;
+            check(child > state.last_child && child != state.me, Refused::StaleId)?;
             check_room(state.children.len(), Limit::Children, state.limits.children)?;
             check_fits(state, spec)
         }

@@ -134,6 +134,10 @@ impl Step<'_> {
     /// Who surfaces after the last words, as what a child left that was given up and died then, is told of in the outcome. Where
     /// nobody could look until then, that was told, and one was reckoned with.
     pub(super) fn cleared(&mut self, alive: u32) {
+        if self.state.life < Life::ShieldBroken {
+            // Nobody has asked yet, and who comes until then was not seen.
+            return self.stray(Stray::Own);
+        }
         let counted = self.state.strangers.replace(alive).unwrap_or(0);
         if matches!(self.state.life, Life::Flushing | Life::Exiting) {
             self.state.tally.left = self.state.tally.left.saturating_sub(counted).saturating_add(alive);

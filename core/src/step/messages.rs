@@ -99,17 +99,16 @@ impl Step<'_> {
         };
         let open = child.channel == Channel::Open;
         match message {
-            Message::Hello { versions, actor }
-                if child.channel == Channel::Opening
-                    && (actor == id || self.state.has(Defect::DuplicateName)) =>
-            {
-                self.greeted_by_child(id, versions);
+            Message::Hello { versions, actor } if child.channel == Channel::Opening => {
+                self.greeted_by_child(id, versions, actor);
             }
             Message::Ready if open => self.readied(id),
             Message::Extend { by } if open => self.extended(id, by),
             Message::Ack if open => {
                 self.change(id, ChildChange::Acknowledged);
             }
+            // Its answer to a cancel that crossed its last word.
+            Message::Ack if child.channel == Channel::Drained => {}
             Message::Error(error) if open => self.relayed(id, error),
             Message::Result(payload) if open => self.emit(Output::Result { child: id, payload }),
             Message::Bye(tally) if open => self.parted(id, &tally),
@@ -131,7 +130,11 @@ impl Step<'_> {
         self.stray(stray);
     }
 
-    fn greeted_by_child(&mut self, id: ActorId, versions: Versions) {
+    /// Who greets as another is not whom this channel was made for.
+    fn greeted_by_child(&mut self, id: ActorId, versions: Versions, actor: ActorId) {
+        if actor != id && !self.state.has(Defect::DuplicateName) {
+            return self.mute(id, Kind::Protocol);
+        }
         let common = VERSIONS.common(versions);
         if common.is_none() {
             let ours = VERSIONS;

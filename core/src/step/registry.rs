@@ -20,7 +20,12 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
         Input::Dial { peer, actor, .. } => super::peers::refuse_dial(state, peer, actor),
         Input::CancelActor { .. } | Input::Forget { .. } => check_running(state),
         Input::Register { link, name, .. } => refuse_question(state, link, Question::Claim(name)),
-        Input::Find { link, request, .. } => refuse_question(state, link, Question::Find(request)),
+        Input::Find { link, request, name, wait } => {
+            refuse_question(state, link, Question::Find(request))?;
+            let (limit, most) = (Limit::Finds, state.limits.finds);
+            let waits = wait && state.is_registrar() && state.registry.entry(name).is_none();
+            check(!waits || !state.registry.is_full_of_waits(most), Refused::Full { limit, most })
+        }
         Input::List { link, request } => refuse_question(state, link, Question::List(request)),
         Input::Unregister { link, .. } | Input::Stale { link, .. } => check_registrar(state, link),
         _ => Ok(()),

@@ -47,14 +47,14 @@ impl Step<'_> {
         asked
     }
 
-    /// An answer from below: counted if this actor waits for it, else passed on.
+    /// An answer from below: counted if this actor waits for it, once for each who answers, else passed on.
     pub(super) fn described(&mut self, mut status: Status) {
         // A child does not say who made it; the first to pass it on did.
         if status.parent == ActorId::default() {
             status.parent = self.state.me;
         }
         let outstanding = self.state.status.outstanding;
-        if status.round == self.round() && outstanding > 0 {
+        if status.round == self.round() && outstanding > 0 && self.state.status.heard.insert(status.actor) {
             let outstanding = outstanding.saturating_sub(1).saturating_add(status.asked);
             self.state.status.outstanding = outstanding;
             self.emit(Output::Described(status));
@@ -71,6 +71,7 @@ impl Step<'_> {
     /// Says that no more descriptions are awaited.
     pub(super) fn describe_no_more(&mut self) {
         self.state.deadlines.set(Timer::Status, None);
+        self.state.status.heard.clear();
         let silent = core::mem::take(&mut self.state.status.outstanding);
         self.emit(Output::DescribedAll { silent });
     }

@@ -193,6 +193,7 @@ pub(crate) fn wrong_asks() -> Vec<Input> {
         Input::StartTask { task: TaskId::MAIN, scope: ScopeId::ROOT },
         Input::StartTask { task: TaskId(9), scope: ScopeId(8) },
         spawn(ActorId(0), ScopeId::ROOT, spec(Role::Actor)),
+        spawn(ME, ScopeId::ROOT, spec(Role::Actor)),
         spawn(ActorId(9), ScopeId(8), spec(Role::Actor)),
         spawn(ActorId(9), ScopeId::ROOT, deep),
         spawn(ActorId(9), ScopeId::ROOT, slow),

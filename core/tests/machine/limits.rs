@@ -50,6 +50,14 @@ fn every_bad_limit_is_refused_by_its_rule() {
 }
 
 #[test]
+fn nobody_has_the_id_zero() {
+    let limits = Limits::default();
+    for config in [Config::root(ActorId(0), 1, limits), Config::child(ActorId(0))] {
+        assert_eq!(Machine::new(config).err(), Some(BadLimits::Nobody));
+    }
+}
+
+#[test]
 fn the_last_good_limit_is_taken() {
     let base = Limits::default();
     let day = Duration::from_secs(86_400);

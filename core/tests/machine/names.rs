@@ -145,6 +145,9 @@ fn who_waits_is_told_in_order() {
     assert_eq!(story.give(own), []);
     assert_eq!(limits().finds, 2);
     assert_eq!(story.give(said(ACTOR, find(1, true))), [not_found(CHILD, 1)], "two are all");
+    let refused = Err(Refused::Full { limit: Limit::Finds, most: 2 });
+    let more = |wait| Input::Find { link: Link::Parent, request: 2, name: OTHER, wait };
+    assert_eq!(story.machine.handle(story.now, more(true)), refused, "nor is the registrar told a lie");
     let waits: Vec<_> = story.machine.waits().filter(|w| matches!(w.on, On::Question(_))).collect();
     assert_eq!(waits.len(), 1, "the peer's wait is the peer's");
     assert_eq!((waits[0].on, waits[0].until), (On::Question(Question::Find(1)), Until::Running(None)));

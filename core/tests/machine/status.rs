@@ -112,3 +112,14 @@ fn whoever_collects_answers_passes_on_those_of_another_round() {
     assert_eq!(answers(&mut story, ACTOR, first), [taken(first)]);
     assert_eq!(answers(&mut story, SECOND, second), [taken(second), ALL]);
 }
+
+/// One that answers twice does not answer for another.
+#[test]
+fn who_answers_again_is_not_heard_for_another() {
+    let mut story = family();
+    let round = ask(&mut story);
+    let (first, second) = (answer(round, ACTOR, 0), answer(round, SECOND, 0));
+    assert_eq!(answers(&mut story, ACTOR, first), [taken(first)]);
+    assert_eq!(answers(&mut story, ACTOR, first), [Output::Discard(Payload(60))]);
+    assert_eq!(answers(&mut story, SECOND, second), [taken(second), ALL]);
+}

@@ -1,11 +1,13 @@
 //! What fits nothing known: it is told as a stray, changes nothing, and what it carries is let go of.
 
 use windrow_core::{
-    ActorId, Config, Error, Event, Input, Kind, Life, Limits, Link, Machine, Message, Output, Payload, Role,
-    Round, ScopeId, Status, Stray, Tally, TaskId,
+    ActorId, Config, Error, Event, Exit, Input, Kind, Life, Limits, Link, Machine, Message, Output, Payload,
+    Role, Round, ScopeId, Signal, Status, Stray, Tally, TaskId,
 };
 
-use super::setups::{ACTOR, COMMAND, LEVELS, ME, START, hello, limits, said, spec as order, stamp, told};
+use super::setups::{
+    ACTOR, COMMAND, LEVELS, ME, NURSERY, START, hello, limits, said, spec as order, stamp, told,
+};
 use super::stories::Story;
 
 const NOBODY: ActorId = ActorId(8);
@@ -126,4 +128,42 @@ fn what_is_told_of_a_channel_that_is_not_there_changes_nothing() {
     for fact in [Input::Garbled { link }, Input::LinkLost { link }] {
         assert_eq!(Story::up().give(fact), [stray(Stray::Child(NOBODY))], "{fact:?}");
     }
+}
+
+/// The parent's cancel crossed the child's last word, and so did the answer to it.
+#[test]
+fn an_ack_behind_the_last_word_is_no_stray() {
+    let mut story = Story::up();
+    story.give(said(ACTOR, Message::Bye(Tally::default())));
+    assert_eq!(story.give(said(ACTOR, Message::Ack)), []);
+    let outputs = Story::begin().give(said(ACTOR, Message::Ack));
+    assert_eq!(outputs, [stray(Stray::Link(Link::Child(ACTOR)))], "nobody has greeted");
+}
+
+/// Who comes before the look is asked for was not seen by it.
+#[test]
+fn an_answer_to_a_look_that_nobody_asked_for_is_a_stray() {
+    let mut story = Story { machine: Machine::new(Config::root(ME, LEVELS, limits())).unwrap(), now: START };
+    story.give(Input::Tick);
+    assert_eq!(story.give(Input::Cleared { alive: 0 }), [stray(Stray::Own)]);
+    let outputs = story.give(Input::TaskEnded { task: TaskId::MAIN, payload: Payload(0) });
+    assert_eq!(outputs, [Output::Clear]);
+    assert_eq!(story.machine.life(), Life::ShieldBroken, "nobody has looked since");
+}
+
+/// It costs the child its channel at once, as it costs a peer.
+#[test]
+fn a_child_that_greets_as_another_is_stopped() {
+    let mut story = Story::begin();
+    story.give(Input::Started { child: ACTOR, stamp: stamp(ACTOR) });
+    let outputs = story.give(said(ACTOR, hello(NOBODY)));
+    assert_eq!(outputs[0], Output::Close { link: Link::Child(ACTOR) });
+    assert!(outputs.contains(&Output::Signal { child: ACTOR, signal: Signal::Term }), "{outputs:?}");
+    story.give(Input::Exited { child: ACTOR, exit: Exit::Signal(15) });
+    story.give(Input::Swept { child: ACTOR, alive: 0, fresh: 0, reaped: 0 });
+    story.give(Input::Reaped { child: ACTOR });
+    let outputs = story.give(Input::Leave { scope: NURSERY });
+    let blamed =
+        |output: &Output| matches!(output, Output::Raise { error, .. } if error.kind == Kind::Protocol);
+    assert!(outputs.iter().any(blamed), "{outputs:?}");
 }
