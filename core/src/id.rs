@@ -27,7 +27,8 @@ macro_rules! id {
 }
 
 id!(
-    /// One actor of a tree; the maker of the actor gives it, growing with each spawn.
+    /// One actor of a tree; the maker of the actor gives it, growing with each spawn. It is unique in the whole tree, and not
+    /// only among its maker's children: names, errors and peers know an actor by nothing else. Zero is nobody's.
     ActorId(u64), "a"
 );
 id!(
@@ -51,7 +52,8 @@ id!(
     NameId(u32), "n"
 );
 id!(
-    /// The shell's number for bytes that the machine passes on and never sees. Zero is "no bytes".
+    /// The shell's number for bytes that the machine passes on and never sees. Zero is "no bytes". Who frees them and when
+    /// stands in the [crate's page](crate#whose-bytes-they-are).
     Payload(u32), "#"
 );
 

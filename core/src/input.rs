@@ -68,7 +68,7 @@ pub enum Input {
         /// The scope it runs in.
         scope: ScopeId,
     },
-    /// Spawns a child in a scope. The id is the caller's and must grow.
+    /// Spawns a child in a scope. The id is the caller's and must grow; nobody else in the tree may have it.
     Spawn {
         /// The new child.
         child: ActorId,
@@ -160,7 +160,8 @@ pub enum Input {
         /// What.
         error: Error,
     },
-    /// The body of a call ended, or the call will have none.
+    /// The body of a call ended, or the call will have none. Its scope stays open all the same, for what is left in it: the body
+    /// leaves that with [`Leave`](Self::Leave), as any other.
     Finished {
         /// Which call.
         context: ContextId,

@@ -51,6 +51,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Whose bytes they are
+//!
+//! A [`Payload`] is the shell's number for bytes. Zero is none. Each comes in once and goes out once, or is let go of:
+//!
+//! | payload | who frees the bytes, and when |
+//! |---|---|
+//! | of an ask that is refused, or after [`Output::Done`] | whoever gave it: it was not taken |
+//! | of an input that is taken | nobody yet: errors wait in their scope, addresses with their names, all else comes out at once |
+//! | in [`Output::Discard`] | the shell, now |
+//! | in a message of [`Output::Send`] | the shell, once the message is written |
+//! | in [`Message::Found`] and [`Output::Found`] | nobody: they are lent, and a registrar keeps them until `Discard` |
+//! | in [`Message::Spec`] | see there: it is a number of another kind |
+//! | in every other output | whoever it is handed to: a user, or the dialler |
+//! | of the main task's end | as in any message, if it is told: by one that has a parent, and ends by itself and well |
+//! | that never came out | the shell, after [`Output::Done`] |
+//!
+//! # What one child's facts must look like
+//!
+//! [`Input::Started`] or [`Input::NotStarted`] answers a spawn, once. [`Input::Exited`] comes after `Started`, and after all that
+//! the child had said by then, or its last word is missed; [`Input::Reaped`] after [`Output::Reap`]. What comes over its channel
+//! may come before `Started`, in its own order.
+//!
 //! # Where the ideas come from
 //!
 //! - trio: nurseries, scopes, shields, absolute deadlines; tractor: one such tree over processes, and its hangs

@@ -201,7 +201,8 @@ impl Machine {
         bytes
     }
 
-    /// Makes a machine of an encoded state.
+    /// Makes a machine of an encoded state. It trusts that [`encode`](Self::encode) of this version made it: of bytes that decode
+    /// and are none, nothing is promised.
     ///
     /// # Errors
     /// The bytes are no encoded state.

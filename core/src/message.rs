@@ -48,7 +48,12 @@ pub enum Message {
         levels: u8,
         /// Its limits.
         limits: Limits,
-        /// Its entry point and arguments, as the shells agree.
+        /// Its entry point and arguments, as the shells agree. To the sender it is the number of its spec, [`Spec::id`], and
+        /// never one of its payloads: nothing is to be freed. To the receiver it is a payload of its own, which stays with the
+        /// shell that runs it from [`Output::Run`] on.
+        ///
+        /// [`Spec::id`]: crate::Spec::id
+        /// [`Output::Run`]: crate::Output::Run
         payload: Payload,
     },
     /// Child to parent: it is up. Unless its user's code is to say so, that is when the spec is taken.

@@ -92,7 +92,8 @@ pub enum Output {
         /// What.
         error: Error,
     },
-    /// Nothing in the scope is left.
+    /// Nothing in the scope is left. Of an actor's own scope, [`ScopeId::ROOT`], it is said only to a root, which has nobody
+    /// else to tell: who has a parent tells that.
     Closed {
         /// Which one.
         scope: ScopeId,
