@@ -21,6 +21,7 @@ pub(crate) const MODULE: Module = Module {
         all_that_goes_wrong_is_told_before_the_end,
         a_tree_of_threads,
         threads_that_stay_are_told_of,
+        code_that_goes_on_is_told_as_a_line_of_the_tree,
         a_command_learns_nothing_of_actors,
         summary_of_every_leaf_by_fork,
         summary_of_every_leaf_by_exec,
@@ -69,7 +70,7 @@ fn what_does_not_end_in_time_is_told_of(bed: &Bed) {
     running.signal(Signal::INT);
     let ended = running.finish();
     ended.expect(128 + 9);
-    assert!(ended.err.contains("! sh did not end in time: Kill"), "{ended}");
+    assert!(ended.err.contains("! sh did not end in time: sending SIGKILL\n"), "{ended}");
 }
 
 /// Nobody reads until the tree is gone: room for some four lines is left in the pipe.
@@ -110,6 +111,16 @@ fn threads_that_stay_are_told_of(bed: &Bed) {
     // Each of them is an error, and not cancelled beside that.
     let summary = "failed: 3 actors, 0 reaped, 2 left; 2 errors, 0 cancelled,";
     assert!(ended.err.contains(summary), "{ended}");
+}
+
+/// It is gone with its process, and nothing is left behind.
+fn code_that_goes_on_is_told_as_a_line_of_the_tree(bed: &Bed) {
+    let ended = bed.windrow_run(["--leaf", "spin", "--breadth", "1", "--depth", "2"]).finish();
+    let mut lines = ended.expect(0).err.lines().filter(|line| line.contains("its code"));
+    let told = lines.next().unwrap_or_default();
+    assert!(told.starts_with("    ! 1.1 (a"), "{ended}");
+    assert!(told.ends_with("): its code did not end in time, and ends with its process"), "{ended}");
+    assert!(lines.next().is_none() && !ended.err.contains("left behind"), "{ended}");
 }
 
 /// A leaf, the outcome that it makes, whether it fails by itself, and how many signals each leaf takes.

@@ -204,6 +204,7 @@ mod entry;
 mod failure;
 mod halves;
 mod ids;
+mod lines;
 mod listen;
 mod main_task;
 mod meet;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use windrow_core::{Role, Times};
 
 use crate::failure::Raised;
+use crate::lines::plain;
 pub use crate::unix::exec::{Command, Leads};
 use crate::unix::rights::MANY;
 use crate::unix::segment::Segment;
@@ -77,7 +78,7 @@ impl UnknownBackend {
     pub(crate) fn why(&self) -> String {
         match self.name.as_str() {
             name @ ("remote" | "cluster") => format!("the backend `{name}` is reserved and not built yet"),
-            name => format!("there is no backend `{name}`"),
+            name => format!("there is no backend `{}`", plain(name)),
         }
     }
 }

@@ -8,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Notice;
-use windrow_core::{ActorId, Cause, Event};
+use crate::lines::{indent, plain};
+use windrow_core::{ActorId, Cause, Event, Signal};
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ fn show_on(mut output: impl Write + Send + 'static, notices: Receiver<Notice>, v
             let told = seen.note(&notice).filter(|_| view == View::All);
             if let Some(line) = told.or_else(|| seen.alarm(&notice)) {
                 // Nobody reads: nothing is to be said any more.
-                if writeln!(output, "{line}").is_err() {
+                if writeln!(output, "{}", plain(&line)).is_err() {
                     return;
                 }
             }
@@ -102,13 +103,13 @@ impl Seen {
     fn alarm(&self, notice: &Notice) -> Option<String> {
         let (actor, what) = match notice {
             Notice::Event(Event::Escalated(child, signal)) => {
-                (child, format!("did not end in time: {signal:?}"))
+                (child, format!("did not end in time: sending {}", named(*signal)))
             }
             Notice::Event(Event::Purged(child, 0) | Event::Escaped(child, 0)) => {
                 (child, self.unlisted("is gone, and what it left"))
             }
             Notice::Event(Event::Purged(child, _)) => {
-                (child, String::from("is gone, and what it left did not end in time: Kill"))
+                (child, String::from("is gone, and what it left did not end in time: sending SIGKILL"))
             }
             Notice::Event(Event::Unkillable(child)) => (child, String::from("was killed and is still there")),
             Notice::Event(Event::Leaked(child)) => {
@@ -141,9 +142,9 @@ impl Seen {
     }
 }
 
-/// A name such as `1.2.1` says how deep it stands.
-fn indent(name: &str) -> String {
-    "  ".repeat(name.matches('.').count() + 1)
+/// Gives the name of a signal as `kill -l` has it.
+fn named(signal: Signal) -> String {
+    format!("SIG{signal:?}").to_uppercase()
 }
 
 #[cfg(test)]
@@ -229,6 +230,27 @@ mod tests {
         assert_eq!(alarm(Event::StrangersLeft(0)), "! what is left can't be listed: Too many open files");
         assert_eq!(alarm(Event::Escaped(LEAF, 2)), "  ! sh left processes that outlived SIGKILL: 2");
         assert_eq!(alarm(Event::StrangersLeft(2)), "! processes are left that nobody could end: 2");
+    }
+
+    #[test]
+    fn a_rung_is_told_by_what_is_sent() {
+        let seen = Seen::default();
+        let mut alarm = |signal| seen.alarm(&Notice::Event(Event::Escalated(ROOT, signal))).expect("a line");
+        let told = [Signal::Term, Signal::Kill].map(&mut alarm);
+        let expected = |signal| format!("  ! {ROOT} did not end in time: sending {signal}");
+        assert_eq!(told, ["SIGTERM", "SIGKILL"].map(expected));
+    }
+
+    #[test]
+    fn no_name_moves_the_terminal() {
+        let (notices, told) = channel();
+        let output = Slow::default();
+        let shown = show_on(output.clone(), told, View::All);
+        notices.send(came(LEAF, ROOT, "\u{1b}[31mred\na")).expect("a thread that prints");
+        drop(notices);
+        shown.wait();
+        let text = String::from_utf8(output.0.lock().expect("a lock").clone()).expect("text");
+        assert_eq!(text, "  + \\u{1b}[31mred\\na\n");
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::io::Write as _;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::lines::plain_lines;
+
 /// How many texts wait to be said.
 const WAITING: usize = 16;
 
@@ -55,7 +57,7 @@ pub(super) fn say(text: String) {
     }
     let speak = || {
         while let Some(text) = next() {
-            let _ = std::io::stderr().write_all(text.as_bytes());
+            let _ = std::io::stderr().write_all(plain_lines(&text).as_bytes());
         }
         SAID.notify_all();
     };

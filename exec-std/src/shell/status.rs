@@ -9,6 +9,7 @@ use windrow_core::{ActorId, Instant, Link, Message, On, Round, Span, Status, Tas
 use super::aloud::say;
 use super::reactor::Reactor;
 use super::{Shell, now};
+use crate::lines::{self, plain};
 
 /// How many waits one description tells.
 const WAITS: usize = 64;
@@ -48,7 +49,7 @@ impl<R: Reactor> Shell<R> {
     /// Describes this actor: who it is, what it waits for. However many its children are, they don't hide the rest.
     fn description(&self, now: Instant) -> Description {
         let (id, life) = (self.machine.actor(), self.machine.life());
-        let mut text = format!("{} {id} pid {} {life:?}", self.name, std::process::id());
+        let mut text = format!("{} {id} pid {} {life:?}", plain(&self.name), std::process::id());
         let is_of_child = |wait: &Wait| matches!(wait.on, On::Child(_));
         let own = self.machine.waits().filter(|wait| !is_of_child(wait));
         let mut waits = own.chain(self.machine.waits().filter(is_of_child));
@@ -56,7 +57,7 @@ impl<R: Reactor> Shell<R> {
             // Writing into a string can't fail.
             let _ = write!(text, "\n  {}", wait.seen_at(now));
             let child = if let On::Child(id) = wait.on { self.children.get(&id) } else { None };
-            let _ = child.map(|child| write!(text, " ({})", child.name));
+            let _ = child.map(|child| write!(text, " ({})", plain(&child.name)));
         }
         let more = waits.count();
         if more > 0 {
@@ -89,7 +90,8 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn say_abandoned(&self, task: TaskId) {
         let (name, id) = (&self.name, self.machine.actor());
         let what = if task == TaskId::MAIN { String::from("code") } else { format!("thread {task}") };
-        say(format!("{name} ({id}): its {what} did not end in time, and is left behind\n"));
+        let (indent, name) = (lines::indent(name), plain(name));
+        say(format!("{indent}! {name} ({id}): its {what} did not end in time, and ends with its process\n"));
     }
 }
 
@@ -109,7 +111,7 @@ impl Collected {
             } else {
                 silent = silent.saturating_sub(1);
                 let age = Span(now.since(self.asked_at));
-                indent(&mut text, depth, &format!("{name} {actor}: no answer for {age}"));
+                indent(&mut text, depth, &format!("{} {actor}: no answer for {age}", plain(&name)));
             }
         }
         if silent > 0 {

@@ -7,6 +7,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::fs::OFlags;
 
+use crate::lines::plain;
+
 /// Which descriptors nobody expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unexpected {
@@ -29,7 +31,8 @@ impl Unexpected {
             let (Some(number), Ok(file)) = (number, std::fs::read_link(entry.path())) else { continue };
             let ours = number <= 2 || number == socket.as_raw_fd() || file.ends_with("fd");
             if !ours && (self == Self::Opened || is_inherited(number)) {
-                let file = file.display();
+                let file = file.to_string_lossy();
+                let file = plain(&file);
                 let _ = writeln!(
                     std::io::stderr(),
                     "warning: descriptor {number} ({file}) is open, and no child by fork will have it"

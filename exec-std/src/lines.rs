@@ -1,0 +1,50 @@
+//! How a line of talk is written on a terminal: as deep as who is told of stands, and with nothing in it that the terminal
+//! would obey.
+//!
+//! The rule: what others chose (names, arguments, texts) goes through here on its way to whoever reads along. For programs it
+//! stays what it is.
+
+use std::borrow::Cow;
+
+/// Gives what others said as one line, with control characters as they are written in Rust.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    escaped(text, |_| false)
+}
+
+/// The same for what may have several lines.
+pub(crate) fn plain_lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |letter| matches!(letter, '\n' | '\t'))
+}
+
+fn escaped(text: &str, is_kept: fn(char) -> bool) -> Cow<'_, str> {
+    let is_obeyed = |letter: char| letter.is_control() && !is_kept(letter);
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let written = text.chars().fold(String::new(), |mut written, letter| {
+        if is_obeyed(letter) {
+            written.extend(letter.escape_default());
+        } else {
+            written.push(letter);
+        }
+        written
+    });
+    Cow::Owned(written)
+}
+
+/// Says by spaces how deep a name such as `1.2.1` stands.
+pub(crate) fn indent(name: &str) -> String {
+    "  ".repeat(name.matches('.').count() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_of_it() {
+        assert_eq!(plain("\u{1b}[31mred\n\u{9b}0m\t"), r"\u{1b}[31mred\n\u{9b}0m\t");
+        assert_eq!(plain_lines("one\n\ttwo\r\u{7}"), "one\n\ttwo\\r\\u{7}");
+        assert!(matches!(plain("hay, Heu, 干草"), Cow::Borrowed(_)));
+    }
+}
