@@ -22,6 +22,7 @@ pub(crate) const MODULE: Module = Module {
         a_tree_of_threads,
         threads_that_stay_are_told_of,
         code_that_goes_on_is_told_as_a_line_of_the_tree,
+        no_name_of_others_moves_the_terminal,
         a_command_learns_nothing_of_actors,
         summary_of_every_leaf_by_fork,
         summary_of_every_leaf_by_exec,
@@ -121,6 +122,26 @@ fn code_that_goes_on_is_told_as_a_line_of_the_tree(bed: &Bed) {
     assert!(told.starts_with("    ! 1.1 (a"), "{ended}");
     assert!(told.ends_with("): its code did not end in time, and ends with its process"), "{ended}");
     assert!(lines.next().is_none() && !ended.err.contains("left behind"), "{ended}");
+}
+
+/// What a terminal would obey is written out wherever it stands: in a command's name, in arguments, in the tree's account.
+fn no_name_of_others_moves_the_terminal(bed: &Bed) {
+    let (raw, told) = ("\u{1b}[31mred\u{7}", r"\u{1b}[31mred\u{7}");
+    let missing = bed.windrow_run(["--", raw]).finish();
+    let refused = bed.windrow(["run", raw]).finish();
+    let unknown = bed.windrow(["run"]).env("WINDROW_SPAWN", raw).finish();
+    let up = bed.gate("up");
+    let deaf = format!("#!/bin/sh\ntrap '' INT TERM\necho u >{}\nwhile :; do sleep 1000; done", up.path());
+    let mut running = bed.windrow_run(["--".into(), bed.script(raw, &deaf)]).start();
+    up.hear(1);
+    running.signal(Signal::USR1);
+    running.until_err("waits for");
+    running.signal(Signal::INT);
+    let killed = running.finish();
+    for (ended, status) in [(missing, 127), (refused, 2), (unknown, 2), (killed, 128 + 9)] {
+        assert!(!ended.expect(status).err.contains(['\u{1b}', '\u{7}']), "{ended:?}");
+        assert!(ended.err.contains(told), "{ended:?}");
+    }
 }
 
 /// A leaf, the outcome that it makes, whether it fails by itself, and how many signals each leaf takes.

@@ -113,12 +113,22 @@ fn a_result_that_can_not_be_written_is_told_of(bed: &Bed) {
         let shown = bed.windrow_run_words().into_iter().take(1);
         shown.chain(args.iter().map(OsString::from)).collect()
     };
-    for args in
-        [&["hangs"][..], &["sim", "--tree", "1x1"], &["hunt", "--actors", "1", "-k", "0", "--seeds", "1"]]
-    {
-        let told = bed.start(redirected(">/dev/full", windrow(args))).finish();
-        told.expect(2);
-        assert!(told.err.contains("error: the result can't be written\ncaused by: No space left"), "{told}");
+    for args in [
+        &["hangs"][..],
+        &["sim", "--tree", "1x1"],
+        &["hunt", "--actors", "1", "-k", "0", "--seeds", "1"],
+        &["--version"],
+        &["run", "--help"],
+    ] {
+        let full = redirected(">/dev/full", windrow(args));
+        let limited = redirected(&format!(">{}", bed.path("limited").display()), windrow(args));
+        let limited =
+            ["sh", "-c", "ulimit -f 0; exec \"$@\"", "sh"].map(OsString::from).into_iter().chain(limited);
+        for (words, why) in [(full, "No space left"), (limited.collect(), "File too large")] {
+            let told = bed.start(words).finish();
+            let error = format!("error: the result can't be written\ncaused by: {why}");
+            assert!(told.expect(2).err.contains(&error), "{told}");
+        }
         // A reader that has seen enough is no failure.
         let words = ["sh", "-c", "\"$@\" | :; exec \"$@\" >&-", "sh"].map(OsString::from);
         let heard = bed.start(words.into_iter().chain(windrow(args)).collect()).finish();

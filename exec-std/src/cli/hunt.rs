@@ -30,7 +30,7 @@ pub(crate) struct Hunt {
     /// --actors in every tree of at most so many. Needs a build with `--features defects`.
     #[arg(long, value_name = "NAME|all")]
     defect: Option<String>,
-    /// Search every tree of at most so many actors; 4 unless a rule is taken out.
+    /// Search every tree of at most so many actors, 0 to 9; 4 unless a rule is taken out.
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=9))]
     actors: Option<u8>,
     /// Search this tree too: children of each actor × generations below the root.
@@ -105,6 +105,11 @@ impl Hunt {
             if self.from > 0 && seeds == 0 {
                 return Err(Refusal::new("--from is the first seed of random runs, and there are none", 2)
                     .hint("give --seeds, and no --without"));
+            }
+            if self.from.checked_add(seeds.saturating_sub(1)).is_none() {
+                return Err(Refusal::new("--from and --seeds lead beyond the last seed", 2)
+                    .because(format!("that is {}", u64::MAX))
+                    .hint("give either less"));
             }
             let bag = self.whole(seeds);
             self.tell(&bag)?;
@@ -269,7 +274,7 @@ fn random(from: u64, count: u64, bag: &mut Bag) -> String {
     let block = |index: usize| {
         let first = index as u64 * BLOCK;
         let mut runs = (first..count.min(first + BLOCK)).map(|index| {
-            let seed = from.wrapping_add(index);
+            let seed = from.saturating_add(index);
             (index, seed, roam(seed))
         });
         runs.find_map(|(index, seed, (scenario, report))| {

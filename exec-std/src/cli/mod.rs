@@ -17,8 +17,10 @@ mod trials;
 mod view;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
+use crate::lines::plain;
 use crate::{Backend, Drive};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -65,11 +67,11 @@ enum Verb {
 
 #[derive(Args, Debug)]
 struct Run {
-    /// How many children each actor has.
+    /// How many children each actor has: 1 to 2000.
     #[arg(long, default_value_t = 2, conflicts_with = "command", allow_negative_numbers = true,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(check::BREADTH_MAX)))]
     breadth: u32,
-    /// How many generations stand below the root.
+    /// How many generations stand below the root: 1 to 16.
     #[arg(long, default_value_t = 3, conflicts_with = "command", allow_negative_numbers = true,
         value_parser = clap::value_parser!(u8).range(1..=i64::from(LEVELS_MAX)))]
     depth: u8,
@@ -86,7 +88,7 @@ struct Run {
     json: bool,
     /// Share the terminal with the command. Without it the command has none: what asks there for a password fails, and
     /// Ctrl-Z does not stop it.
-    #[arg(long, requires = "command")]
+    #[arg(long)]
     tty: bool,
     /// A command to supervise in place of the tree.
     #[arg(last = true)]
@@ -118,14 +120,19 @@ impl Refusal {
     }
 
     fn tell(&self) -> ExitCode {
-        say(format_args!("error: {}", self.error));
+        ExitCode::from(self.say())
+    }
+
+    /// Says it, and gives the exit status.
+    fn say(&self) -> u8 {
+        say(format_args!("error: {}", plain(&self.error)));
         if let Some(cause) = &self.cause {
-            say(format_args!("caused by: {cause}"));
+            say(format_args!("caused by: {}", plain(cause)));
         }
         if let Some(hint) = &self.hint {
-            say(format_args!("hint: {hint}"));
+            say(format_args!("hint: {}", plain(hint)));
         }
-        ExitCode::from(self.code)
+        self.code
     }
 }
 
@@ -133,6 +140,7 @@ impl Refusal {
 pub fn main<D: Drive>() -> ExitCode {
     // A process of a tree has no arguments of its own to read.
     tree::program(0).take_seat::<D>();
+    outputs::outlive_limits();
     let ended = match parsed::<Cli>(is_run().then_some("run ")).verb {
         Verb::Run(run) => return run_with::<D>(&run),
         Verb::Sim(sim) => sim.run(),
@@ -145,6 +153,7 @@ pub fn main<D: Drive>() -> ExitCode {
 /// Runs what `windrow run` runs, with a loop of one's choice and the arguments of `run` alone.
 pub fn tree<D: Drive>() -> ExitCode {
     tree::program(0).take_seat::<D>();
+    outputs::outlive_limits();
     run_with::<D>(&parsed::<Tree>(Some("")).run)
 }
 
@@ -163,25 +172,43 @@ fn is_run() -> bool {
 /// Reads the arguments. Where a command can stand, one without its `--` is told what it lacks after what stands before that.
 fn parsed<P: Parser>(command: Option<&str>) -> P {
     P::try_parse().unwrap_or_else(|mut error| {
+        write_plainly(&mut error);
         let word = match error.get(ContextKind::InvalidArg) {
             Some(ContextValue::String(word)) if error.kind() == ErrorKind::UnknownArgument => word,
             _ => leave(&error, command),
         };
-        if let Some(before) = command.filter(|_| !word.starts_with('-')) {
-            let tip = format!("a command comes after `--`: `{before}-- {word}`");
-            let tip = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
-            error.insert(ContextKind::Suggested, tip);
+        match command {
+            // What stands behind `--` is a command, and no value of ours.
+            Some(_) if word.starts_with('-') => drop(error.remove(ContextKind::Suggested)),
+            Some(before) => {
+                let tip = format!("a command comes after `--`: `{before}-- {word}`");
+                let tip = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
+                error.insert(ContextKind::Suggested, tip);
+            }
+            None => {}
         }
         leave(&error, command)
     })
 }
 
+/// Has what was given told without what a terminal would obey.
+fn write_plainly(error: &mut clap::Error) {
+    let given = error.context().filter_map(|(kind, value)| match value {
+        ContextValue::String(text) => Some((kind, ContextValue::String(plain(text).into_owned()))),
+        _ => None,
+    });
+    for (kind, written) in given.collect::<Vec<_>>() {
+        error.insert(kind, written);
+    }
+}
+
 /// Ends with what the arguments are answered by. Where a command can stand and was to be run, its status is told from ours.
 fn leave(error: &clap::Error, command: Option<&str>) -> ! {
-    let code = match error.print() {
+    let printed = error.print().and_then(|()| std::io::stdout().flush());
+    let code = match outputs::is_written(printed) {
         _ if error.use_stderr() && command.is_some() && is_for_a_command() => i32::from(command::OURS),
-        Err(_) => 2,
-        Ok(()) => error.exit_code(),
+        Err(refusal) if !error.use_stderr() => refusal.say().into(),
+        _ => error.exit_code(),
     };
     std::process::exit(code)
 }
@@ -192,9 +219,13 @@ fn is_for_a_command() -> bool {
 }
 
 fn run_with<D: Drive>(run: &Run) -> ExitCode {
+    let lacks = |word: &str| {
+        Err(Refusal::new(format!("no command follows `{word}`"), command::OURS)
+            .hint(format!("name one after `--`, or leave `{word}` away for the demonstration tree")))
+    };
     exit(match run.command.as_slice() {
-        [] if is_for_a_command() => Err(Refusal::new("no command follows `--`", command::OURS)
-            .hint("name one, or leave `--` away for the demonstration tree")),
+        [] if is_for_a_command() => lacks("--"),
+        [] if run.tty => lacks("--tty"),
         [] => tree::run::<D>(run),
         _ => command::run::<D>(run),
     })

@@ -10,14 +10,21 @@ use std::os::fd::AsFd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Refusal;
-use crate::unix::signals;
+use crate::lines::plain_lines;
+use crate::unix::{signals, sys};
 
 /// What an output that is ready has room for, whatever it is.
 const ROOM: usize = 512;
 
-/// Says a line on standard error. If nobody can hear it, that changes nothing.
+/// Has what a file has no room for, because of `ulimit -f`, be an error and no signal. Whom this process starts begins with
+/// the defaults.
+pub(crate) fn outlive_limits() {
+    sys::ignore(libc::SIGXFSZ);
+}
+
+/// Says a line, or some, on standard error. If nobody can hear it, that changes nothing.
 pub(crate) fn say(line: fmt::Arguments<'_>) {
-    let _ = write_out(stderr(), &format!("{line}\n"));
+    let _ = write_out(stderr(), &plain_lines(&format!("{line}\n")));
 }
 
 /// Prints data on standard output.
@@ -26,9 +33,14 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     stdout().flush()
 }
 
-/// Prints the result of a search. That nobody reads on is no failure.
+/// Prints the result of a search.
 pub(crate) fn print_result(text: &str) -> Result<(), Refusal> {
-    match print(text) {
+    is_written(print(text))
+}
+
+/// Tells whether a result was written. That nobody reads on is no failure.
+pub(crate) fn is_written(printed: io::Result<()>) -> Result<(), Refusal> {
+    match printed {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Refusal::new("the result can't be written", 2).because(error))
         }

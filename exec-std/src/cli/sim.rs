@@ -75,6 +75,9 @@ pub(crate) fn tree(text: &str) -> Result<(usize, usize), String> {
         .split_once(['x', '×'])
         .and_then(|(breadth, depth)| Some((breadth.parse::<u32>().ok()?, depth.parse::<u32>().ok()?)));
     let Some((breadth, depth)) = parts else { return Err(String::from("write it as 2x3")) };
+    if breadth == 0 || depth == 0 {
+        return Err(String::from("at least 1 child and 1 generation"));
+    }
     let actors = |depth| {
         (0..=depth).fold(0_u64, |sum, level| sum.saturating_add(u64::from(breadth).saturating_pow(level)))
     };
@@ -127,6 +130,9 @@ mod tests {
         assert_eq!(tree("2x3"), Ok((2, 3)));
         for text in ["1x4294967295", "4294967295x4294967295", "1000x3"] {
             assert!(tree(text).is_err_and(|told| told.starts_with("at most ")), "{text}");
+        }
+        for text in ["0x1", "1x0"] {
+            assert_eq!(tree(text), Err(String::from("at least 1 child and 1 generation")), "{text}");
         }
         assert_eq!(tree("-1x2"), Err(String::from("write it as 2x3")));
     }
