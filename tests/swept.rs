@@ -1,6 +1,8 @@
 //! What the outer half of a program does about processes that outlive SIGKILL: a tracer holds them on their way out.
 
+use std::fs::Permissions;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -9,15 +11,18 @@ use nix::sys::resource::UsageWho;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use rustix::process::Signal;
+use windrow_std::unix::process::Exit;
 use windrow_std::unix::procfs;
 
 use crate::harness::{Bed, Gate, Module, Running, cases, skipped, watch};
+use crate::spawn::copy_of;
 
 pub(crate) const MODULE: Module = Module {
     cases: cases![
         leavings_that_nobody_can_end_are_named_and_left,
         leavings_that_die_slowly_are_all_waited_for,
         leavings_that_never_cease_are_left_in_the_end,
+        whom_nobody_here_may_signal_is_told_of_once,
     ],
     ..Module::EMPTY
 };
@@ -82,6 +87,46 @@ fn leavings_that_nobody_can_end_are_named_and_left(bed: &Bed) {
     assert!(used < CPU, "the two halves computed for {used:?}");
     let_go(left);
     watch::collect_all(Duration::from_secs(5));
+}
+
+/// What a command leaves, or is itself, has become another user's: no signal reaches it, and it has not outlived any.
+fn whom_nobody_here_may_signal_is_told_of_once(bed: &Bed) {
+    let raised = copy_of(bed, "/usr/bin/setpriv", "raised");
+    let as_user = |words: &[&str]| {
+        let user = ["--reuid=65533", "--clear-groups", "--"].iter().chain(words);
+        bed.launch("setpriv", user)
+    };
+    let raised = raised.to_str().expect("a path");
+    let may = std::fs::set_permissions(raised, Permissions::from_mode(0o4755)).is_ok();
+    if !may || as_user(&[raised, "--reuid=0", "true"]).finish().exit != Exit::Code(0) {
+        return skipped("this process is not root, or no program here runs as its owner");
+    }
+    let windrow = copy_of(bed, &bed.windrow_run_words()[0], "windrow");
+    let windrow = windrow.to_str().expect("a path");
+    let up = bed.gate("up");
+    let sleep =
+        format!("exec {raised} --reuid=0 sh -c 'echo u >{}; exec sleep 1000 >/dev/null 2>&1'", up.path());
+    let leave = format!("({sleep}) >/dev/null 2>&1 & read x <{}; exit 5", up.path());
+    for (script, rung) in [(leave, ""), (sleep, "! sh did not end in time: sending SIGKILL\n")] {
+        let running = as_user(&[windrow, "run", "--", "sh", "-c", &script]).start();
+        if !rung.is_empty() {
+            up.hear(1);
+            running.signal(Signal::INT);
+        }
+        let ended = running.finish();
+        let left = procfs::children().expect("the list of children");
+        left.iter().for_each(|pid| watch::signal(*pid, Signal::KILL));
+        watch::collect_all(Duration::from_secs(5));
+        let [left] = left[..] else { panic!("{left:?} are left, and not one: {ended}") };
+        let named = format!("  ! sleep (pid {left}) is another user's: not permitted to signal it (uid 0)\n");
+        let hint = format!("hint: root may end it, as by `sudo kill -KILL {left}`\n");
+        assert!(ended.expect(1).err.contains(rung), "{ended}");
+        for told in ["error: 1 process is left\n", &named, &hint] {
+            assert_eq!(ended.err.matches(told).count(), 1, "{told}: {ended}");
+        }
+        assert_eq!(ended.err.matches("error: ").count(), 1, "{ended}");
+        assert!(!ended.err.contains("after SIGKILL") && !ended.err.contains("killed"), "{ended}");
+    }
 }
 
 /// Several stand still, one after the other goes on, and they take longer together than one may.

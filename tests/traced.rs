@@ -131,7 +131,7 @@ fn leavings_that_outlive_sigkill_are_told_of(bed: &Bed) {
     if held == Err(Errno::EPERM) {
         skipped("this process may not trace");
     } else {
-        running.until_err("  ! sh left processes that outlived SIGKILL: 1\n");
+        running.until_err("  ! sh left processes that nobody could end: 1\n");
         waitid(Id::Pid(left), WaitPidFlag::WSTOPPED).expect("where it stands");
         ptrace::detach(left, None).expect("one that goes on to its end");
     }

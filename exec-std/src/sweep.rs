@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, test_kill_process, waitid};
 
 use crate::unix::earlier::Earlier;
 use crate::unix::procfs::{self, Stamp};
@@ -79,7 +79,7 @@ pub(crate) fn sweep(earlier: &Earlier, patiently: bool) -> Result<(), Left> {
 }
 
 /// Collects all dead children but those that are traced, and tells whether no child is left, which takes no descriptor.
-pub(crate) fn collect_dead() -> bool {
+fn collect_dead() -> bool {
     loop {
         match waitid(WaitId::All, COLLECT) {
             Ok(Some(_)) => {}
@@ -121,22 +121,56 @@ impl Left {
             }
         };
         say(format_args!("error: {}", counted(pids.iter().map(|pid| 1 + below(*pid)).sum())));
-        for pid in pids {
-            tell_of(*pid);
+        let fates: Vec<_> = pids.iter().map(|pid| (*pid, Fate::of(*pid))).collect();
+        for (pid, fate) in &fates {
+            tell_of(*pid, *fate);
         }
-        if let Some(pid) = pids.first() {
+        let first = |is_meant: fn(Fate) -> bool| fates.iter().find(|(_, fate)| is_meant(*fate));
+        if let Some((pid, _)) = first(|fate| !fate.is_forbidden()) {
             say(format_args!(
                 "hint: `grep -E 'State|TracerPid' /proc/{pid}/status` tells who holds it: a tracer, or the kernel (state D)"
             ));
         }
+        if let Some((pid, _)) = first(Fate::is_forbidden) {
+            say(format_args!("hint: root may end it, as by `sudo kill -KILL {pid}`"));
+        }
     }
 }
 
-fn tell_of(pid: i32) {
+/// Why somebody is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is dead, and its status is its tracer's.
+    Traced,
+    /// It is another user's, and hears no signal of ours.
+    Forbidden(Option<u32>),
+    /// It was killed, and is on its way out.
+    Held,
+}
+
+impl Fate {
+    fn of(pid: i32) -> Self {
+        let dead = procfs::stat(pid).ok().flatten().is_none_or(|stat| stat.is_zombie());
+        match Pid::from_raw(pid).map(test_kill_process) {
+            _ if dead => Self::Traced,
+            Some(Err(Errno::PERM)) => Self::Forbidden(procfs::user(pid)),
+            _ => Self::Held,
+        }
+    }
+
+    fn is_forbidden(self) -> bool {
+        matches!(self, Self::Forbidden(_))
+    }
+}
+
+fn tell_of(pid: i32, fate: Fate) {
     let name = procfs::name(pid).unwrap_or_else(|| String::from("?"));
-    let dead = procfs::stat(pid).ok().flatten().is_none_or(|stat| stat.is_zombie());
-    let how =
-        if dead { "is dead and can't be collected, for it is traced" } else { "is there after SIGKILL" };
+    let how = match fate {
+        Fate::Traced => String::from("is dead and can't be collected, for it is traced"),
+        Fate::Forbidden(Some(user)) => format!("is another user's: not permitted to signal it (uid {user})"),
+        Fate::Forbidden(None) => String::from("is another user's: not permitted to signal it"),
+        Fate::Held => String::from("is there after SIGKILL"),
+    };
     match below(pid) {
         0 => say(format_args!("  ! {name} (pid {pid}) {how}")),
         count => say(format_args!("  ! {name} (pid {pid}) {how}, and {count} below it")),
@@ -144,7 +178,7 @@ fn tell_of(pid: i32) {
 }
 
 /// Says that so many are left, of whom there is at least one.
-pub(crate) fn counted(left: usize) -> String {
+fn counted(left: usize) -> String {
     if left > 1 { format!("{left} processes are left") } else { String::from("1 process is left") }
 }
 

@@ -5,11 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::shell::Ended;
-use crate::sweep::{Left, collect_dead, counted};
-use crate::unix::procfs;
 use crate::unix::stdio::Source;
 use crate::{Actor, Backend, Drive, Order, Sandwich};
-use rustix::process::getpid;
 use windrow_core::{Cause, End, Exit, Kind, Reason};
 
 use super::view::{self, View};
@@ -60,24 +57,10 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         ..Refusal::new("the loop can't go on", OURS).because(error)
     })?;
     let exit = end.try_recv().ok().flatten();
-    if ended.outcome.tally.left > 0 && tells_of_left() { Ok(1) } else { code(&name, exit, &ended) }
+    code(&name, exit, &ended)
 }
 
-/// Tells what is left, and whether anything is, by a look: whoever could not look before counts those that it could not see.
-fn tells_of_left() -> bool {
-    // Who was given up may have died since.
-    if collect_dead() {
-        return false;
-    }
-    let mut found = Vec::new();
-    match procfs::descendants(getpid().as_raw_pid(), usize::MAX, &mut found) {
-        Err(why) => Left::Unseen(why.to_string()).tell(),
-        Ok(_) if found.is_empty() => return false,
-        Ok(_) => say(format_args!("error: {}", counted(found.len()))),
-    }
-    true
-}
-
+/// Gives the status of the command. What is left is the outer half's to tell, which looks last and has another status for it.
 fn code(name: &str, exit: Option<Exit>, ended: &Ended) -> Result<u8, Refusal> {
     if ended.outcome.end == End::Forced {
         return Ok(130);
@@ -90,16 +73,22 @@ fn code(name: &str, exit: Option<Exit>, ended: &Ended) -> Result<u8, Refusal> {
         }
         Some(Exit::Signal(signal)) => Ok(u8::try_from(128 + signal).unwrap_or(OURS)),
         Some(_) => Err(Refusal::new(format!("the status of `{name}` was collected by somebody else"), OURS)),
+        // It ran, and runs.
+        None if ended.outcome.tally.left > 0 && errno(ended).is_none() => Ok(1),
         None => Err(not_started(name, ended)),
     }
 }
 
-fn not_started(name: &str, ended: &Ended) -> Refusal {
-    let errno = ended.failures.iter().find_map(|failure| match failure.kind {
+/// Gives why the command could not be started, if so.
+fn errno(ended: &Ended) -> Option<i32> {
+    ended.failures.iter().find_map(|failure| match failure.kind {
         Kind::NotStarted(errno) => Some(errno),
         _ => None,
-    });
-    match (errno, ended.outcome.end) {
+    })
+}
+
+fn not_started(name: &str, ended: &Ended) -> Refusal {
+    match (errno(ended), ended.outcome.end) {
         (Some(errno), _) => not_executed(name, errno),
         (None, End::Cancelled(Cause { reason: Reason::Signal(signal), .. })) => {
             let told = format!("signal {signal} came before `{name}` was started");

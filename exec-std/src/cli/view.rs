@@ -111,12 +111,14 @@ impl Seen {
             Notice::Event(Event::Purged(child, _)) => {
                 (child, String::from("is gone, and what it left did not end in time: sending SIGKILL"))
             }
-            Notice::Event(Event::Unkillable(child)) => (child, String::from("was killed and is still there")),
+            Notice::Event(Event::Unkillable(child)) => {
+                (child, String::from("could not be ended in time, and is still there"))
+            }
             Notice::Event(Event::Leaked(child)) => {
                 (child, String::from("is a thread that did not end in time, and is left behind"))
             }
             Notice::Event(Event::Escaped(child, count)) => {
-                (child, format!("left processes that outlived SIGKILL: {count}"))
+                (child, format!("left processes that nobody could end: {count}"))
             }
             Notice::Event(Event::StrangersLeft(0)) => {
                 return Some(format!("! {}", self.unlisted("what is left")));
@@ -228,7 +230,7 @@ mod tests {
         let told = "  ! sh is gone, and what it left can't be listed: Too many open files";
         assert_eq!([Event::Purged(LEAF, 0), Event::Escaped(LEAF, 0)].map(&mut alarm), [told, told]);
         assert_eq!(alarm(Event::StrangersLeft(0)), "! what is left can't be listed: Too many open files");
-        assert_eq!(alarm(Event::Escaped(LEAF, 2)), "  ! sh left processes that outlived SIGKILL: 2");
+        assert_eq!(alarm(Event::Escaped(LEAF, 2)), "  ! sh left processes that nobody could end: 2");
         assert_eq!(alarm(Event::StrangersLeft(2)), "! processes are left that nobody could end: 2");
     }
 

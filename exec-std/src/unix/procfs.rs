@@ -123,6 +123,14 @@ impl Ignored {
     }
 }
 
+/// Returns the real user of the process, or `None` if it is gone or cannot be read.
+#[must_use]
+pub fn user(pid: i32) -> Option<u32> {
+    let mut status = Vec::new();
+    read_whole(Path::of(format_args!("/proc/{pid}/status")), &mut status).ok()??;
+    field(&status, b"\nUid:")?.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// Says whether the process is stopped by a signal, or `None` if it is gone or cannot be read.
 #[must_use]
 pub fn is_stopped(pid: i32) -> Option<bool> {
