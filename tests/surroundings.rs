@@ -17,6 +17,7 @@ pub(crate) const MODULE: Module = Module {
         a_full_output_holds_nobody_whom_a_signal_ends,
         what_goes_wrong_is_in_the_status,
         the_proc_of_others_is_refused,
+        a_file_that_is_missing_is_named,
         what_can_not_be_executed_says_what_to_do
     ],
     ..Module::EMPTY
@@ -78,17 +79,34 @@ fn the_proc_of_others_is_refused(bed: &Bed) {
     if probe.exit != Exit::Code(0) {
         return skipped("this process may not make namespaces");
     }
-    for place in [&in_namespace[..], &unmounted] {
+    for (place, cause, hint) in [
+        (&in_namespace[..], "/proc is that of another pid namespace", "`unshare` mounts "),
+        (&unmounted, "/proc is not mounted", "`mount -t proc proc /proc`"),
+    ] {
         for (args, status) in [(&["--", "true"][..], 125), (&["--json"], 1)] {
             let refused = unshare(place, args);
-            refused.expect(status);
-            assert!(refused.err.contains("caused by: /proc is not mounted, or "), "{refused}");
+            let told = format!(
+                "error: windrow can't see its own processes in /proc\ncaused by: {cause}\nhint: {hint}"
+            );
+            assert!(refused.expect(status).err.contains(&told), "{refused}");
         }
     }
     // As the first process of a namespace that has its own.
     let own = [&in_namespace[..], &["--mount-proc"]].concat();
     unshare(&own, &["--", "sh", "-c", "setsid sleep 1000 & exit 3"]).expect(3);
     unshare(&own, &["--json"]).expect(0);
+}
+
+/// Where there is no `/dev`, as in a bare chroot.
+fn a_file_that_is_missing_is_named(bed: &Bed) {
+    let bare = ["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /dev && exec \"$@\"", "sh"];
+    let words = bare.iter().map(OsString::from);
+    if bed.start(words.clone().chain(["true".into()]).collect()).finish().exit != Exit::Code(0) {
+        return skipped("this process may not make namespaces");
+    }
+    let ended = bed.start(words.chain(run_words(bed, &["--depth", "1"])).collect()).finish();
+    let told = " could not be started: os error 2: /dev/null: No such file or directory\n";
+    assert!(ended.expect(1).err.contains(told), "{ended}");
 }
 
 fn what_can_not_be_executed_says_what_to_do(bed: &Bed) {

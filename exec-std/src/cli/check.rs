@@ -1,7 +1,9 @@
 //! Whether a tree or a command can be at all, before anything of it is: levels, process slots, descriptors.
 
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 
+use crate::unix::procfs;
 use crate::unix::slots::Slots;
 use crate::{Backend, Drive};
 use rustix::process::{Resource, getrlimit};
@@ -66,6 +68,17 @@ pub(crate) fn shape<D: Drive>(run: &Run, backend: Backend) -> Result<Shape, Refu
         _ => {}
     }
     Ok(Shape { levels: run.depth, leaves, limits })
+}
+
+/// Checks that `/proc` tells of what is to be looked after.
+pub(crate) fn proc(code: u8) -> Result<(), Refusal> {
+    procfs::check().map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::NotFound => "`mount -t proc proc /proc`, as root",
+            _ => "`unshare` mounts that of its namespace with `--mount-proc`",
+        };
+        Refusal::new("windrow can't see its own processes in /proc", code).because(error).hint(hint)
+    })
 }
 
 /// Checks that there are as many descriptors left as a command takes: whatever is open, they are there if they can be had.

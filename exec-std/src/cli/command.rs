@@ -24,6 +24,7 @@ const WANTS: [i32; 4] = [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE]
 pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let mut words = run.command.iter().cloned();
     let Some(program) = words.next() else { return Err(Refusal::new("no command", OURS)) };
+    check::proc(OURS)?;
     check::room::<D>()?;
     let name = program.to_string_lossy().into_owned();
     let stdin = if std::io::stdin().is_terminal() && !run.tty { Source::Null } else { Source::Inherit };
@@ -74,28 +75,36 @@ fn code(name: &str, exit: Option<Exit>, ended: &Ended) -> Result<u8, Refusal> {
         Some(Exit::Signal(signal)) => Ok(u8::try_from(128 + signal).unwrap_or(OURS)),
         Some(_) => Err(Refusal::new(format!("the status of `{name}` was collected by somebody else"), OURS)),
         // It ran, and runs.
-        None if ended.outcome.tally.left > 0 && errno(ended).is_none() => Ok(1),
+        None if ended.outcome.tally.left > 0 && unmade(ended).is_none() => Ok(1),
         None => Err(not_started(name, ended)),
     }
 }
 
-/// Gives why the command could not be started, if so.
-fn errno(ended: &Ended) -> Option<i32> {
+/// Gives why the command could not be started, if so: the system's number and words.
+fn unmade(ended: &Ended) -> Option<(i32, &str)> {
     ended.failures.iter().find_map(|failure| match failure.kind {
-        Kind::NotStarted(errno) => Some(errno),
+        Kind::NotStarted(errno) => Some((errno, failure.text.as_str())),
         _ => None,
     })
 }
 
 fn not_started(name: &str, ended: &Ended) -> Refusal {
-    match (errno(ended), ended.outcome.end) {
-        (Some(errno), _) => not_executed(name, errno),
+    match (unmade(ended), ended.outcome.end) {
+        (Some((errno, words)), _) if !is_said_of(errno, words) => {
+            Refusal::new(format!("no process can be made for `{name}`"), OURS).because(words)
+        }
+        (Some((errno, _)), _) => not_executed(name, errno),
         (None, End::Cancelled(Cause { reason: Reason::Signal(signal), .. })) => {
             let told = format!("signal {signal} came before `{name}` was started");
             Refusal::new(told, u8::try_from(128 + signal).unwrap_or(OURS))
         }
         (None, _) => Refusal::new(format!("`{name}` never ran"), OURS),
     }
+}
+
+/// Tells whether these are the words for that number. Others name what windrow lacks, and not the command.
+fn is_said_of(errno: i32, words: &str) -> bool {
+    std::io::Error::from_raw_os_error(errno).to_string().starts_with(words)
 }
 
 fn not_executed(name: &str, errno: i32) -> Refusal {
@@ -138,9 +147,13 @@ mod tests {
     use windrow_core::{ActorId, Instant, Outcome, Tally};
 
     fn told_of(end: End, errno: Option<i32>) -> Refusal {
+        told_with(end, errno, "")
+    }
+
+    fn told_with(end: End, errno: Option<i32>, words: &str) -> Refusal {
         let outcome =
             Outcome { end, tally: Tally::default(), began: Instant::default(), bound: Duration::ZERO };
-        let failures = errno.map(|errno| Failure::of(Kind::NotStarted(errno), ActorId(1), ""));
+        let failures = errno.map(|errno| Failure::of(Kind::NotStarted(errno), ActorId(1), words));
         let failures = failures.into_iter().collect();
         not_started("make", &Ended { outcome, value: None, failures, took: Duration::ZERO })
     }
@@ -154,6 +167,15 @@ mod tests {
         let hints = [libc::EAGAIN, libc::EMFILE].map(|errno| told_of(End::Failed, Some(errno)).hint);
         assert!(hints[0].as_ref().is_some_and(|hint| hint.contains("ulimit -u")), "{hints:?}");
         assert!(hints[1].as_ref().is_some_and(|hint| hint.contains("ulimit -n")), "{hints:?}");
+    }
+
+    #[test]
+    fn a_file_that_windrow_lacks_is_none_of_the_command() {
+        let told = |words| told_with(End::Failed, Some(libc::ENOENT), words);
+        assert_eq!(told("No such file or directory").code, NOT_FOUND);
+        let lacks = told("/dev/null: No such file or directory");
+        assert_eq!((lacks.code, lacks.hint), (OURS, None));
+        assert_eq!(lacks.cause.as_deref(), Some("/dev/null: No such file or directory"));
     }
 
     #[test]

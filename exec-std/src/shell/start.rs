@@ -61,8 +61,9 @@ type Briefed = (Box<Order<Any>>, Zeroizing<Vec<u8>>);
 /// The error of a spawn that nobody can do: `EAGAIN`, because it may be tried again.
 pub(super) const AGAIN: i32 = 11;
 
-/// The error of a spawn that failed for what has no number, only words: `EIO`.
+/// The error of a spawn that failed for what has no number, only words: `EIO`; and `ENOENT` where these name what is missing.
 pub(super) const NAMELESS: i32 = 5;
+const MISSING: i32 = 2;
 
 impl<R: Reactor> Shell<R> {
     /// Puts a user's order to the machine. What is refused has no trace.
@@ -108,7 +109,7 @@ impl<R: Reactor> Shell<R> {
         if let Err(error) = self.try_start(id, *order, brief, kill_after) {
             let errno = error.raw_os_error().unwrap_or_else(|| {
                 self.board.write_child(id, |child| child.unmade = Some(error.to_string()));
-                NAMELESS
+                if error.kind() == io::ErrorKind::NotFound { MISSING } else { NAMELESS }
             });
             self.not_started(id, errno);
         }

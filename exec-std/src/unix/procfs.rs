@@ -55,7 +55,12 @@ pub fn check() -> io::Result<()> {
     if own.is_some_and(|own| own.as_os_str() == &*rustix::process::getpid().to_string()) {
         return Ok(());
     }
-    Err(io::Error::other("/proc is not mounted, or it is that of another pid namespace"))
+    let is_there = std::fs::exists("/proc/version").unwrap_or(false);
+    Err(if is_there {
+        io::Error::other("/proc is that of another pid namespace")
+    } else {
+        io::Error::new(io::ErrorKind::NotFound, "/proc is not mounted")
+    })
 }
 
 /// Says whether this process has one thread. One that was joined a moment ago may still be counted.

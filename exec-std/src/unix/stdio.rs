@@ -112,10 +112,15 @@ impl Sink {
 ///
 /// # Errors
 ///
-/// Fails without descriptors or without `/dev`.
+/// Fails without descriptors; and without `/dev`, with words that name what is missing.
 pub fn null() -> io::Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY;
-    above_stdio(openat(CWD, c"/dev/null", flags, Mode::empty())?)
+    match openat(CWD, c"/dev/null", flags, Mode::empty()) {
+        Err(Errno::NOENT) => {
+            Err(io::Error::new(io::ErrorKind::NotFound, "/dev/null: No such file or directory"))
+        }
+        opened => above_stdio(opened?),
+    }
 }
 
 /// Opens what is at its end when it is read: `/dev/null`, or where there is none a pipe that nobody writes.
