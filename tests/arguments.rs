@@ -11,6 +11,7 @@ pub(crate) const MODULE: Module = Module {
     cases: cases![
         bad_arguments_are_refused,
         a_newcomers_arguments_are_answered,
+        the_help_says_what_a_run_does,
         the_environment_names_no_backend,
         what_can_not_be_simulated_is_refused,
     ],
@@ -71,6 +72,21 @@ fn a_newcomers_arguments_are_answered(bed: &Bed) {
         let refused = bed.windrow(args).finish();
         assert!(!refused.expect(2).err.contains("a command"), "{refused}");
     }
+}
+
+fn the_help_says_what_a_run_does(bed: &Bed) {
+    let help = |verb| bed.windrow([verb, "--help"]).finish();
+    let (run, hunt) = (help("run"), help("hunt"));
+    for told in [
+        "1 to 2000",
+        "1 to 16",
+        "SIGINT, SIGTERM, SIGHUP  the first",
+        "SIGUSR1  ",
+        "the command has /dev/null",
+    ] {
+        assert!(run.expect(0).out.contains(told), "{told}: {run}");
+    }
+    assert!(hunt.expect(0).out.contains("0 to 9"), "{hunt}");
 }
 
 /// A program of one's own is refused as `windrow` is.

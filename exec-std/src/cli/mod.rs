@@ -52,10 +52,21 @@ Exit status:
 Environment:
   WINDROW_SPAWN=fork|exec|thread   the backend, unless --backend says otherwise";
 
+const SIGNALS: &str = "\
+Signals:
+  SIGINT, SIGTERM, SIGHUP  the first ends all: a command is asked with SIGINT; if it does not end in time it gets SIGTERM, and
+                           at last SIGKILL, with all that it started
+                           the second: SIGKILL at once; the third: windrow leaves, and sweeps behind itself
+  SIGQUIT (Ctrl-\\)         as SIGTERM; with --tty it is the command's alone
+  SIGUSR1                  prints who is there, and what each waits for";
+
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Run a tree of actors, or any command, supervised.
-    #[command(override_usage = "windrow run [OPTIONS]\n       windrow run [--tty] -- COMMAND [ARGUMENT]...")]
+    #[command(
+        override_usage = "windrow run [OPTIONS]\n       windrow run [--tty] -- COMMAND [ARGUMENT]...",
+        after_help = SIGNALS
+    )]
     Run(Run),
     /// Simulate one run of a tree, and print its timeline.
     Sim(sim::Sim),
@@ -86,8 +97,9 @@ struct Run {
     /// for `sleep`, that all are up.
     #[arg(long, conflicts_with = "command")]
     json: bool,
-    /// Share the terminal with the command. Without it the command has none: what asks there for a password fails, and
-    /// Ctrl-Z does not stop it.
+    /// Share the terminal with the command. Without it a terminal on standard input is not read: the command has /dev/null
+    /// there. It prints on the terminal, but has none: what asks there for a password fails, a change of its size is not told,
+    /// and Ctrl-Z does not stop it.
     #[arg(long)]
     tty: bool,
     /// A command to supervise in place of the tree.
@@ -158,7 +170,7 @@ pub fn tree<D: Drive>() -> ExitCode {
 }
 
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = EXITS)]
+#[command(version, about, after_help = format!("{SIGNALS}\n\n{EXITS}"))]
 struct Tree {
     #[command(flatten)]
     run: Run,
