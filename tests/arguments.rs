@@ -135,11 +135,13 @@ fn what_can_not_be_simulated_is_refused(bed: &Bed) {
         refused.expect(2);
         assert!(refused.out.is_empty() && refused.err.contains(hint), "{args:?}: {refused}");
     }
-    let refused = bed.windrow(["hunt", "--defect", "parent-shield-kept"]).finish();
-    refused.expect(2);
-    let hint = "hint: cargo run --release -p windrow-std --features defects --bin windrow -- hunt --defect parent-shield-kept";
-    assert!(
-        refused.out.is_empty() && refused.err.contains("error: ") && refused.err.contains(hint),
-        "{refused}"
-    );
+    for asked in
+        ["hunt --defect parent-shield-kept -k 1", "sim --roam 7 --defect orphan-ignored", "hunt --defect all"]
+    {
+        let refused = bed.windrow(asked.split(' ')).finish();
+        let hint =
+            format!("hint: cargo run --release -p windrow-std --features defects --bin windrow -- {asked}\n");
+        assert!(refused.expect(2).out.is_empty() && refused.err.starts_with("error: "), "{refused}");
+        assert!(refused.err.ends_with(&hint), "{refused}");
+    }
 }

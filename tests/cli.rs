@@ -10,6 +10,7 @@ use crate::harness::{Bed, Module, by_each, cases, watch};
 pub(crate) const MODULE: Module = Module {
     cases: cases![
         the_simulator_answers,
+        a_seed_tells_which_faults_it_drew,
         a_hang_that_is_sought_is_found_or_missed,
         what_a_net_hides_is_no_failure_of_the_search,
         every_hang_that_is_sought_is_found,
@@ -249,6 +250,26 @@ fn the_simulator_answers(bed: &Bed) {
     assert!(help.out.contains("--features defects --bin windrow -- hunt --defect all"), "{help}");
 }
 
+/// Also that it drew none, and where a run is to be sought that a rule is missed in.
+fn a_seed_tells_which_faults_it_drew(bed: &Bed) {
+    let run = |seed: &str, more: &[&str]| {
+        let args = ["sim", "--tree", "1x2", "--seed", seed].into_iter().chain(more.iter().copied());
+        bed.breakable(args).finish()
+    };
+    let told: Vec<_> =
+        (1..=17).map(|seed| run(&seed.to_string(), &["--faults", "wedge,exit-hard"]).err).collect();
+    let some = |err: &String| err.ends_with("; who can't behave so serves\n") && err.contains(" draws a");
+    let none = |err: &String| err.ends_with(" draws none: try another --seed\n");
+    assert!(told.iter().all(|err| some(err) || none(err)), "{told:?}");
+    assert!(told.iter().any(some) && told.iter().any(none), "{told:?}");
+    for faults in [&["--faults", "none"][..], &[]] {
+        assert_eq!(run("1", faults).expect(0).err, "");
+    }
+    let clean = run("1", &["--defect", "orphan-ignored", "--faults", "none"]);
+    let hint = "hint: this run does not need that rule: `windrow hunt --defect orphan-ignored` finds one\n";
+    assert!(clean.expect(0).err.ends_with(hint), "{clean}");
+}
+
 /// The exit status tells whether the hang was found: in its own world, in every small tree, or by nothing that was let
 /// search.
 fn a_hang_that_is_sought_is_found_or_missed(bed: &Bed) {
@@ -289,6 +310,9 @@ fn the_find_of_a_hunt_is_told(bed: &Bed) {
     assert_eq!(find["deviations"][0], "a2 is WedgeOnCancel", "{find}");
     let find = hunt(&["1", "--seeds", "2000", "--json"]).expect(1).json()["defects"][0]["find"].clone();
     let seed = find["seed"].as_u64().expect("a seed shows it").to_string();
+    let told = format!("`windrow sim --roam {seed} --defect no-deadline-after-ack` is a run that shows it\n");
+    let ended = hunt(&["1", "--seeds", "2000"]);
+    assert!(ended.expect(1).err.contains(&told), "{ended}");
     let again = bed.breakable(["sim", "--defect", "no-deadline-after-ack", "--roam", &seed]).finish();
     let what = find["what"].as_str().expect("what happened");
     assert!(again.expect(1).out.contains(&format!("hang: {what} (breaks T")), "{find}{again}");

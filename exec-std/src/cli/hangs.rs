@@ -9,8 +9,7 @@ use super::Refusal;
 use super::outputs::print_result;
 
 /// What takes a rule out is compiled in on demand alone.
-pub(crate) const BUILD: &str =
-    "cargo run --release -p windrow-std --features defects --bin windrow -- hunt --defect";
+pub(crate) const BUILD: &str = "cargo run --release -p windrow-std --features defects --bin windrow --";
 
 /// Prints the catalog: name, where the rule stands, which search over all trees finds the hang, what the searches say of it,
 /// and the rule that keeps it away.
@@ -60,7 +59,8 @@ pub(crate) fn demand(name: &str) -> Result<(), Refusal> {
     if cfg!(feature = "defects") {
         return Ok(());
     }
+    let asked: Vec<_> = std::env::args().skip(1).collect();
     Err(Refusal::new(format!("the rule against `{name}` can't be taken out"), 2)
         .because("this program was built without the feature `defects`")
-        .hint(format!("{BUILD} {name}")))
+        .hint(format!("{BUILD} {}", asked.join(" "))))
 }

@@ -24,7 +24,7 @@ const ACTORS: u8 = 4;
 const SEEDS: u64 = 20_000;
 
 #[derive(Args, Debug)]
-#[command(after_help = format!("{EXITS}\n\nEvery rule taken out in turn:\n  {} all", hangs::BUILD))]
+#[command(after_help = format!("{EXITS}\n\nEvery rule taken out in turn:\n  {} hunt --defect all", hangs::BUILD))]
 pub(crate) struct Hunt {
     /// Take out the rule against this hang, or against each in turn (`all`), and find it: in its own world, or with
     /// --actors in every tree of at most so many. Needs a build with `--features defects`.
@@ -203,6 +203,9 @@ impl Hunt {
         }
         if let Some(find) = bag.only_find() {
             print_result(&format!("{find}\n\n"))?;
+        }
+        if let [Catch { defect, seed: Some(seed), .. }] = bag.defects.as_slice() {
+            say(format_args!("`windrow sim --roam {seed} --defect {defect}` is a run that shows it"));
         }
         if bag.table.is_empty() {
             return print_result(&format!("{}\n", bag.guarantee));

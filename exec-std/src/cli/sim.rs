@@ -2,9 +2,9 @@
 
 use clap::Args;
 use windrow_core::LEVELS_MAX;
-use windrow_core::sim::{Choices, Conduct, Scenario, diagnose, mixed, record};
+use windrow_core::sim::{Choices, Conduct, Report, Scenario, Source, diagnose, mixed, record};
 
-use super::outputs::print_result;
+use super::outputs::{print_result, say};
 use super::{Refusal, hangs};
 
 /// Actors in a tree that is simulated, at the most.
@@ -42,7 +42,30 @@ impl Sim {
             text += &format!("{}\n", diagnose(&scenario, &report));
         }
         print_result(&text)?;
+        if self.faults.is_some() && scenario.menu.len() > 1 {
+            say(format_args!("{}", self.drawn(&scenario, &report)));
+        }
+        if let (Some(name), true) = (&self.defect, report.is_clean()) {
+            say(format_args!(
+                "hint: this run does not need that rule: `windrow hunt --defect {name}` finds one"
+            ));
+        }
         Ok(u8::from(!report.is_clean()))
+    }
+
+    /// Says who was drawn to behave otherwise than the fair default, and how.
+    fn drawn(&self, scenario: &Scenario, report: &Report) -> String {
+        let is_free = |node: &usize| scenario.fixed.iter().all(|(fixed, _)| fixed != node);
+        let drawn = report.made.iter().filter(|choice| choice.source == Source::Conduct);
+        let drawn = (0..scenario.nodes()).filter(is_free).zip(drawn).filter(|(_, choice)| choice.taken > 0);
+        let faults: Vec<_> = drawn
+            .filter_map(|(node, choice)| Some((node, scenario.menu.get(choice.taken as usize)?)))
+            .map(|(node, conduct)| format!("a{} {}", node + 1, kebab(*conduct)))
+            .collect();
+        if faults.is_empty() {
+            return format!("faults: seed {} draws none: try another --seed", self.seed);
+        }
+        format!("faults: seed {} draws {}; who can't behave so serves", self.seed, faults.join(", "))
     }
 
     fn scenario(&self) -> Result<Scenario, Refusal> {

@@ -30,6 +30,9 @@ pub(super) struct Catch {
     runs_max: Option<u64>,
     /// What is told of it.
     pub(super) find: Option<Told>,
+    /// The first seed of a random run that shows it, for `windrow sim --roam`.
+    #[serde(skip)]
+    pub(super) seed: Option<u64>,
 }
 
 impl Catch {
@@ -51,6 +54,7 @@ impl Catch {
             runs_median: Some(runs_median),
             runs_max: Some(runs_max),
             find: trial.finds().next().map(|story| Told::of_story(&world(hang), story.clone())),
+            seed: trial.claim.roam.as_ref().map(|(seed, _)| *seed),
         }
     }
 
@@ -68,6 +72,7 @@ impl Catch {
             runs_median: None,
             runs_max: None,
             find: None,
+            seed: None,
         }
     }
 
@@ -89,6 +94,7 @@ impl Catch {
                 (None, Some((seed, find))) => Some(Told::of_find(find, Some(*seed))),
                 (None, None) => None,
             },
+            seed,
         }
     }
 
@@ -106,6 +112,7 @@ impl Catch {
             runs_median: None,
             runs_max: None,
             find,
+            seed: None,
         }
     }
 }
