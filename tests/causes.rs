@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use windrow_core::{End, Kind};
+use windrow_std::order::Any;
 use windrow_std::{Actor, Backend, Drive, Endpoint, Failure, Order, Raised, Service};
 
 use crate::harness::{Bed, Module, driven};
@@ -14,11 +15,37 @@ pub(crate) const MODULE: Module = Module {
         every_cause_of_a_calls_failure_reaches_its_caller,
         a_long_chain_is_cut_at_its_end,
         a_cancellation_that_was_wrapped_is_still_one,
+        who_never_was_is_named_far_above,
     ],
-    entries: &[("spoil", spoil), ("spoil-below", spoil_below)],
+    entries: &[("spoil", spoil), ("spoil-below", spoil_below), ("order-nobody", order_nobody)],
     services: &[barn],
     ..Module::EMPTY
 };
+
+/// Nobody has told the root of it, for it never came.
+fn who_never_was_is_named_far_above<D: Drive>(bed: &Bed) {
+    for backend in [Backend::Fork, Backend::Thread] {
+        let ended = bed.run::<D>(&bed.program().levels(4).backend(backend), |actor: &Actor| {
+            let attempt = actor.attempt(Order::entry("order-nobody", "2"))?;
+            let [failure] = &attempt.failures[..] else { panic!("{attempt:?}") };
+            assert_eq!((failure.name.as_str(), failure.kind), ("nobody", Kind::NotStarted(2)), "{failure:?}");
+            assert_eq!(failure.text, "No such file or directory");
+            Ok(Vec::new())
+        });
+        assert_eq!(ended.outcome.end, End::Well, "{ended:?}");
+    }
+}
+
+/// Orders a command that there is none of, so many levels below.
+fn order_nobody(actor: &Actor, below: &[u8]) -> Result<Vec<u8>, Raised> {
+    let order: Order<Any> = match below {
+        b"0" => Order::command("there-is-no-such-command", [""; 0]).name("nobody").into(),
+        b"1" => Order::entry("order-nobody", "0").into(),
+        _ => Order::entry("order-nobody", "1").into(),
+    };
+    actor.nursery(|nursery| nursery.spawn(order).map(drop))?;
+    Ok(Vec::new())
+}
 
 /// An error as a user's crate has them, with a source.
 #[derive(Debug)]

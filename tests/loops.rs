@@ -104,7 +104,8 @@ fn ends_with_nothing<D: Drive>(bed: &Bed, how: u8) {
 fn a_thread_whose_loop_can_not_begin_says_why(bed: &Bed) {
     let go = bed.gate("go");
     let mut running = bed.start(bed.act("crewless-root", &[go.path()]));
-    running.until_err("error: an actor's loop can't go on\ncaused by: as it was told to\n");
+    running.until_err("error: the loop of idle (a");
+    running.until_err(") can't go on\ncaused by: as it was told to\n");
     go.open(1);
     running.finish().expect(0);
 }

@@ -4,21 +4,23 @@
 //! Root's are not limited, so each case is another user's.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 use windrow_std::unix::procfs;
 use windrow_std::{Actor, Order};
 
 use crate::harness::acts::be_root;
-use crate::harness::{Bed, Finished, Module, Running, by_each, program, soon, watch};
+use crate::harness::{Bed, Finished, Module, Running, by_each, program, skipped, soon, watch};
 use crate::spawn::copy_of;
 
 pub(crate) const MODULE: Module = Module {
     by_each: by_each![
         row_75_no_more_processes,
         row_75_a_tree_takes_the_slots_that_are_counted,
-        row_75_slots_that_others_take_are_counted
+        row_75_slots_that_others_take_are_counted,
+        row_75_a_group_of_processes_has_slots_too,
     ],
     acts: &[("crowded-root", crowded_root)],
     ..Module::EMPTY
@@ -124,6 +126,67 @@ fn row_75_slots_that_others_take_are_counted(bed: &Bed) {
     assert_eq!(needed(&user.tree_within(need + taken - 1, &args).finish()), need);
     user.tree_within(need + taken, &args).finish().expect(0);
     end(others);
+}
+
+/// A group of processes for a case, and one in it that has no limit of its own.
+struct Group(PathBuf);
+
+impl Group {
+    /// Makes them where this process may.
+    fn new() -> Option<Self> {
+        let places = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"].map(Path::new);
+        let base = places.into_iter().find(|place| place.join("cgroup.procs").exists())?;
+        let outer = base.join(format!("windrow-tests-{}", std::process::id()));
+        fs::create_dir(&outer).ok()?;
+        let group = Self(outer);
+        // Of the second version a group counts where the one around it says so.
+        let counts = group.0.join("pids.max").exists() && fs::create_dir(group.inner()).is_ok();
+        counts.then_some(group)
+    }
+
+    fn inner(&self) -> PathBuf {
+        self.0.join("inner")
+    }
+
+    /// Runs a command line within a limit.
+    fn run(&self, bed: &Bed, slots: u64, args: &[&str]) -> Finished {
+        fs::write(self.0.join("pids.max"), slots.to_string()).expect("a limit");
+        let script = format!("echo $$ >{}; exec \"$@\"", self.inner().join("cgroup.procs").display());
+        let words = ["sh", "-c", &script, "sh"].map(OsString::from).into_iter();
+        let words = words.chain(bed.windrow_run_words()).chain(args.iter().map(OsString::from));
+        bed.start(words.collect()).finish()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for group in [self.inner(), self.0.clone()] {
+            watch::observe("an empty group", || !group.exists() || fs::remove_dir(&group).is_ok());
+        }
+    }
+}
+
+/// It counts whose limits `ulimit -u` is not, as root's.
+fn row_75_a_group_of_processes_has_slots_too(bed: &Bed) {
+    let Some(group) = Group::new() else { return skipped("this process may not make groups of processes") };
+    let limit = group.0.join("pids.max");
+    let args = ["--breadth", "3", "--depth", "1", "--leaf", "exit"];
+    let need = |slots: u64| {
+        let refused = group.run(bed, slots, &args);
+        let hint = format!("raise `{}`\n", limit.display());
+        assert!(refused.expect(2).err.ends_with(&hint), "{refused}");
+        let number =
+            refused.err.strip_prefix("error: this tree needs ").and_then(|rest| rest.split(' ').next());
+        number
+            .and_then(|number| number.parse().ok())
+            .unwrap_or_else(|| panic!("it needs no number: {refused}"))
+    };
+    let needed: u64 = need(5);
+    assert_eq!(need(needed - 1), needed);
+    group.run(bed, needed, &args).expect(0);
+    let refused = group.run(bed, 2, &["--", "true"]);
+    let hint = format!("\nhint: is `{}` reached? it allows 2 processes and threads", limit.display());
+    assert!(refused.expect(125).err.contains(&hint), "{refused}");
 }
 
 fn end(others: Running) {

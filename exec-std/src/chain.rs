@@ -11,7 +11,7 @@ use std::ops::Deref;
 const LINKS: usize = 32;
 
 /// What stands between two links. In one of them it means nothing to anybody.
-const BREAK: char = '\0';
+pub(crate) const BREAK: char = '\0';
 
 /// The words of an error and of all that caused it. It reads as the text of the error itself; its
 /// [`source`](Error::source) is the next link.

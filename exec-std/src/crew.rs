@@ -46,10 +46,10 @@ impl<D: Drive> ThreadCrew<D> {
 
 impl<D: Drive> Crew for ThreadCrew<D> {
     fn start(self: Arc<Self>, berth: Berth) -> io::Result<JoinHandle<()>> {
-        let alive = Arc::clone(&berth.alive);
-        std::thread::Builder::new().name(berth.name.replace('\0', " ")).spawn(move || match self.sit(berth) {
+        let (alive, name) = (Arc::clone(&berth.alive), berth.name.clone());
+        std::thread::Builder::new().name(name.replace('\0', " ")).spawn(move || match self.sit(berth) {
             Ok(code) => alive.ends(code.into()),
-            Err(error) => alive.fails(&error),
+            Err(error) => alive.fails(&name, &error),
         })
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use windrow_core::{ActorId, Cause, Error, Kind, Payload, Refused};
 
-use crate::chain::{Chain, links};
+use crate::chain::{BREAK, Chain, links};
 
 /// One failure and the way it took.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,6 +30,12 @@ pub struct Failure {
 impl Failure {
     pub(crate) fn new(error: Error, name: &str, text: Vec<u8>) -> Self {
         let text = String::from_utf8_lossy(&text);
+        let (name, text) = match text.rsplit_once(BREAK).filter(|_| matches!(error.kind, Kind::NotStarted(_)))
+        {
+            Some(("", words)) => (name, words.into()),
+            Some((own, words)) => (own, words.into()),
+            None => (name, text.clone()),
+        };
         let chain = if error.kind == Kind::Failed { Chain::decode(&text) } else { text.into_owned().into() };
         let (text, cause) = chain.into_parts();
         Self {
@@ -48,7 +54,18 @@ impl Failure {
 impl Failure {
     /// Gives what it says as it travels, with all that it was caused by.
     pub(crate) fn into_words(self) -> String {
-        if self.cause.is_none() { self.text } else { Chain::new(self.text, self.cause).encode() }
+        match self.kind {
+            Kind::NotStarted(_) => format!("{}{BREAK}{}", self.name, self.text),
+            _ if self.cause.is_none() => self.text,
+            _ => Chain::new(self.text, self.cause).encode(),
+        }
+    }
+
+    /// Puts the name of one that was never made before the words about it, unless it stands there: nobody above has heard of
+    /// it.
+    pub(crate) fn unmade(name: &str, words: Vec<u8>) -> Vec<u8> {
+        let has_name = words.contains(&(BREAK as u8));
+        if has_name { words } else { [name.as_bytes(), &[BREAK as u8], &words].concat() }
     }
 
     /// Makes the failure of an actor as it is seen from here.

@@ -28,7 +28,7 @@ use crate::main_task::start_main;
 use crate::notice::Notice;
 use crate::order::Backend;
 use crate::rehearsal::rehearse;
-use crate::shell::{Alive, Asks, Meets, Recorder, Shared, Shell, Tree, Wreck};
+use crate::shell::{Alive, Asks, Meets, Recorder, Shared, Shell, Tree, Wreck, stuck};
 use crate::unix::earlier::Earlier;
 use crate::unix::exec::{ACTOR_VARIABLE, take_channel};
 use crate::unix::procfs;
@@ -271,19 +271,21 @@ impl Program {
     /// Takes one seat after the other: a child's, and in each process that its template forks the next child's.
     fn sit<D: Drive>(&self, mut seat: Seat) -> ! {
         loop {
-            seat = match self.be_child::<D>(seat) {
+            let (id, mut name) = (seat.id, String::from("an actor"));
+            seat = match self.be_child::<D>(seat, &mut name) {
                 Ok(Next::Seat(newborn)) => Seat::born(newborn),
                 Ok(Next::Exit(code)) => std::process::exit(code),
                 Err(error) => {
                     use std::io::Write;
-                    let _ = writeln!(io::stderr(), "error: an actor's loop can't go on\ncaused by: {error}");
+                    let _ = io::stderr().write_all(stuck(&name, id, &error).as_bytes());
                     std::process::exit(1);
                 }
             }
         }
     }
 
-    fn be_child<D: Drive>(&self, seat: Seat) -> io::Result<Next> {
+    /// Takes a child's seat, and gives its `name` as soon as it is known.
+    fn be_child<D: Drive>(&self, seat: Seat, name: &mut String) -> io::Result<Next> {
         let Seat { id, channel, forked } = seat;
         let mut drive = D::new()?;
         let (config, reactor) = (Config::child(id), drive.reactor()?);
@@ -302,6 +304,8 @@ impl Program {
         std::thread::yield_now();
         let told = shared.drive(|shell| (shell.machine().levels(), shell.take_brief()));
         let (levels, brief) = told.unwrap_or_default();
+        *name =
+            postcard::from_bytes(&brief).map_or_else(|_| String::new(), |brief: Brief<'_>| brief.name.into());
         if levels > 0 {
             // Whoever has asked meanwhile how it is may still be told, by a thread.
             match Role::take(self.preload.filter(|_| !forked))? {

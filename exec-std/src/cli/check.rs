@@ -56,7 +56,7 @@ pub(crate) fn shape<D: Drive>(run: &Run, backend: Backend) -> Result<Shape, Refu
     {
         let Slots { allowed, taken, limit } = slots;
         let taken = if taken > 0 { format!(", and {taken} of these are there") } else { String::new() };
-        return Err(refused(format!("{tasks} processes and threads"), limit)
+        return Err(refused(format!("{tasks} processes and threads"), &limit)
             .because(format!("{allowed} are allowed{taken}")));
     }
     let descriptors = tree.descriptors::<D>(leaf == Leaf::Chatter);
@@ -68,6 +68,12 @@ pub(crate) fn shape<D: Drive>(run: &Run, backend: Backend) -> Result<Shape, Refu
         _ => {}
     }
     Ok(Shape { levels: run.depth, leaves, limits })
+}
+
+/// Gives the hint for a process that can't be made for want of a slot: which limit leaves the fewest.
+pub(crate) fn full(errno: Option<i32>) -> Option<String> {
+    let slots = || Slots::look().map(|slots| slots.hint());
+    errno.filter(|errno| *errno == libc::EAGAIN).and_then(|_| slots())
 }
 
 /// Checks that `/proc` tells of what is to be looked after.

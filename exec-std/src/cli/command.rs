@@ -32,8 +32,10 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     if run.tty {
         order = order.own_terminal();
     }
-    Sandwich::divide(!run.tty, |_| OURS.into())
-        .map_err(|error| Refusal::new("no process to stand around the command", OURS).because(error))?;
+    Sandwich::divide(!run.tty, |_| OURS.into()).map_err(|error| Refusal {
+        hint: check::full(error.raw_os_error()),
+        ..Refusal::new("no process to stand around the command", OURS).because(error)
+    })?;
     let (sender, end) = std::sync::mpsc::channel();
     let root = move |actor: &Actor| {
         let mut child = None;
@@ -54,7 +56,7 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         shown.wait();
     }
     let ended = ended.map_err(|error| Refusal {
-        hint: error.raw_os_error().and_then(|errno| hint(&name, errno)).map(String::from),
+        hint: error.raw_os_error().and_then(|errno| hint(&name, errno)),
         ..Refusal::new("the loop can't go on", OURS).because(error)
     })?;
     let exit = end.try_recv().ok().flatten();
@@ -118,17 +120,20 @@ fn not_executed(name: &str, errno: i32) -> Refusal {
     } else {
         Refusal::new(format!("`{name}` can't be executed"), NOT_EXECUTABLE)
     };
-    Refusal { hint: hint(name, errno).map(String::from), ..refusal.because(cause) }
+    Refusal { hint: hint(name, errno), ..refusal.because(cause) }
 }
 
-fn hint(name: &str, errno: i32) -> Option<&'static str> {
+fn hint(name: &str, errno: i32) -> Option<String> {
+    check::full(Some(errno)).or_else(|| hint_of(name, errno).map(String::from))
+}
+
+fn hint_of(name: &str, errno: i32) -> Option<&'static str> {
     let path = Path::new(name);
     let is_looked_up = !name.contains('/') && ![".", ".."].contains(&name);
     let is_plain =
         || path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 == 0);
     Some(match errno {
         libc::ENOEXEC => "a script's first line names its interpreter, as in `#!/bin/sh`",
-        libc::EAGAIN => "is `ulimit -u` reached? it counts the threads of all that the user runs",
         libc::EMFILE => "raise `ulimit -n`",
         libc::ENOENT if name.is_empty() => "is it a variable that is not set?",
         libc::ENOENT if is_looked_up => "is it in PATH?",
@@ -165,7 +170,7 @@ mod tests {
         assert_eq!(errors.map(status), [NOT_FOUND, NOT_EXECUTABLE, NOT_EXECUTABLE, OURS, OURS]);
         assert_eq!(told_of(End::Failed, None).code, OURS);
         let hints = [libc::EAGAIN, libc::EMFILE].map(|errno| told_of(End::Failed, Some(errno)).hint);
-        assert!(hints[0].as_ref().is_some_and(|hint| hint.contains("ulimit -u")), "{hints:?}");
+        assert!(hints[0].as_ref().is_some_and(|hint| hint.contains("` reached? ")), "{hints:?}");
         assert!(hints[1].as_ref().is_some_and(|hint| hint.contains("ulimit -n")), "{hints:?}");
     }
 

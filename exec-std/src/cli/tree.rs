@@ -9,7 +9,7 @@ use crate::unix::stdio::{Sink, Source};
 use crate::{Actor, Backend, Drive, Nursery, Order, Program, Raised, Sandwich};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use serde::{Deserialize, Serialize};
-use windrow_core::{Cause, End, Reason};
+use windrow_core::{Cause, End, Kind, Reason};
 
 use super::leaf::Leaf;
 use super::outputs::say;
@@ -52,8 +52,10 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         return Err(Refusal::new(why, 2).hint("give --backend fork or exec"));
     }
     check::proc(1)?;
-    Sandwich::divide(true, |_| 1)
-        .map_err(|error| Refusal::new("no process to stand around the tree", 1).because(error))?;
+    Sandwich::divide(true, |_| 1).map_err(|error| Refusal {
+        hint: check::full(error.raw_os_error()),
+        ..Refusal::new("no process to stand around the tree", 1).because(error)
+    })?;
     let (ours, theirs) =
         rendezvous().map_err(|error| Refusal::new("no socket to meet at", 1).because(error))?;
     let threads = backend == Backend::Thread;
@@ -78,6 +80,13 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let summary = Summary::new(run.leaf, &ended, times.up, times.cascade(&ended), shape.leaves);
     let told = summary.tell(run.json, &ended.failures);
     told.map_err(|error| Refusal::new("the summary can't be written", 1).because(error))?;
+    let unmade = ended.failures.iter().find_map(|failure| match failure.kind {
+        Kind::NotStarted(errno) => check::full(Some(errno)),
+        _ => None,
+    });
+    if let Some(hint) = unmade {
+        say(format_args!("hint: {hint}"));
+    }
     Ok(summary.code())
 }
 

@@ -4,11 +4,13 @@
 //! process one thread and [`WAITING`] texts, however often it is asked to speak.
 
 use std::collections::VecDeque;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::lines::plain_lines;
+use windrow_core::ActorId;
+
+use crate::lines::{plain, plain_lines};
 
 /// How many texts wait to be said.
 const WAITING: usize = 16;
@@ -50,6 +52,11 @@ impl Speech {
     }
 }
 
+/// Says of an actor that its loop can't go on, and why.
+pub(crate) fn stuck(name: &str, actor: ActorId, error: &io::Error) -> String {
+    format!("error: the loop of {} ({actor}) can't go on\ncaused by: {error}\n", plain(name))
+}
+
 /// Says something. Without a thread it is not said.
 pub(super) fn say(text: String) {
     if !speech().add(text) {
@@ -57,7 +64,7 @@ pub(super) fn say(text: String) {
     }
     let speak = || {
         while let Some(text) = next() {
-            let _ = std::io::stderr().write_all(plain_lines(&text).as_bytes());
+            let _ = io::stderr().write_all(plain_lines(&text).as_bytes());
         }
         SAID.notify_all();
     };

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use windrow_core::{ActorId, Exit, Signal};
 
-use super::aloud::say;
+use super::aloud::{say, stuck};
 use super::wards::Making;
 use crate::unix::process::Process;
 use crate::unix::waker::Waker;
@@ -118,8 +118,8 @@ impl Alive {
     }
 
     /// Says that the driver can't go on: the actor ends like a process that exits with 1.
-    pub(crate) fn fails(&self, error: &io::Error) {
-        say(format!("error: an actor's loop can't go on\ncaused by: {error}\n"));
+    pub(crate) fn fails(&self, name: &str, error: &io::Error) {
+        say(stuck(name, self.actor, error));
         self.ends(1);
     }
 }

@@ -46,7 +46,7 @@ use std::time::Duration;
 use windrow_core::{ActorId, Config, Input, Instant, Life, Link, Machine, NameId, Outcome};
 use zeroize::Zeroizing;
 
-pub(crate) use aloud::hear_out;
+pub(crate) use aloud::{hear_out, stuck};
 pub use desk::Shared;
 pub use give::Recorder;
 pub use intern::NAME_MAX;

@@ -71,6 +71,11 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn send(&mut self, to: Link, mut message: Message, may_wait: bool) {
         let mut bytes = match message {
             Message::Spec { .. } => self.brief_of(to),
+            // Nobody above has heard of one that was never made.
+            Message::Error(error @ Error { kind: Kind::NotStarted(_), .. }) => {
+                let words = self.words_of(&error);
+                Failure::unmade(self.names.of(error.origin), words)
+            }
             Message::Error(error) => self.words_of(&error),
             _ => words::behind(&mut message, &self.names, &mut self.payloads),
         };

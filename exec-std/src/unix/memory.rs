@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// Where the groups are.
-const GROUPS: &str = "/sys/fs/cgroup";
+pub(super) const GROUPS: &str = "/sys/fs/cgroup";
 
 /// A process's own group, and the kills in it that are no longer news.
 #[derive(Debug)]
