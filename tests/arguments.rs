@@ -39,7 +39,8 @@ fn bad_arguments_are_refused(bed: &Bed) {
 
 /// What is refused says what is right, and nothing that is wrong too.
 fn a_newcomers_arguments_are_answered(bed: &Bed) {
-    let forms = "windrow run [OPTIONS]\n       windrow run [--tty] -- COMMAND [ARGUMENT]...\n";
+    let forms =
+        "windrow run [OPTIONS]\n       windrow run [--tty] [--grace SECONDS] -- COMMAND [ARGUMENT]...\n";
     for (args, told) in [
         (&["sh", "-c", "echo hi"][..], "tip: a command comes after `--`: `run -- sh`\n"),
         (&["--breadth", "-1"], "-1 is not in 1..=2000\n"),
@@ -64,6 +65,8 @@ fn a_newcomers_arguments_are_answered(bed: &Bed) {
         (&["--"], "no command follows `--`\nhint: "),
         (&["--json", "--"], "no command follows `--`\nhint: "),
         (&["--tty"], "no command follows `--tty`\nhint: "),
+        (&["--grace", "2"], "no command follows `--grace`\nhint: "),
+        (&["--grace", "-1", "--", "true"], "not a number of seconds from 0.1 to 3600\n"),
     ] {
         let refused = bed.windrow(["run"]).args(args).finish();
         assert!(refused.expect(125).out.is_empty() && refused.err.contains(told), "{told}: {refused}");

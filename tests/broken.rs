@@ -137,7 +137,7 @@ fn a_command_in_the_background_hears_sigint(bed: &Bed) {
     let act = bed.act("asking-root", &[up.path(), never.path()]);
     let running = bed.launch("sh", words.chain(act).collect::<Vec<OsString>>()).start();
     up.hear(1);
-    running.signal(Signal::TERM);
+    running.signal(Signal::INT);
     let ended = running.finish();
     assert!(ended.out.contains("end: Cancelled") && ended.out.contains("escalations: 0"), "{ended}");
 }

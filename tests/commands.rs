@@ -13,7 +13,7 @@ pub(crate) const MODULE: Module = Module {
         a_command_starts_where_it_is_told,
         a_command_does_not_start_where_nothing_is,
     ],
-    by_each: by_each![a_command_hears_the_signal_that_was_meant],
+    by_each: by_each![a_command_hears_the_signal_that_was_meant, a_command_has_the_grace_that_it_is_given],
     ..Module::EMPTY
 };
 
@@ -73,5 +73,22 @@ fn a_command_hears_the_signal_that_was_meant(bed: &Bed) {
         running.signal(signal);
         running.finish().expect(7);
         assert_eq!(gate.hear(1), told.as_bytes(), "{signal:?}");
+    }
+}
+
+/// A command that takes longer than a rung usually does, and says when it is done.
+fn a_command_has_the_grace_that_it_is_given(bed: &Bed) {
+    for (signal, trap) in [(Signal::INT, "INT"), (Signal::TERM, "TERM")] {
+        let (up, never) = (bed.gate(&format!("up-{trap}")), bed.gate(&format!("never-{trap}")));
+        let script = format!(
+            "trap 'sleep 1.2; exit 7' {trap}; echo u >{}; while :; do read x <{}; done",
+            up.path(),
+            never.path()
+        );
+        let running = bed.windrow_run(["--grace", "60", "--", "sh", "-c", &script]).start();
+        assert_eq!(up.hear(2), b"u\n");
+        running.signal(signal);
+        let ended = running.finish();
+        assert!(ended.expect(7).took > std::time::Duration::from_millis(1200), "{ended}");
     }
 }

@@ -46,8 +46,8 @@ impl Times {
     /// With the default times that is 0.5 s and 1 s for each level. The number of children is no part of it. A child that is a
     /// thread takes less: `kill` is no part of its ladder, since nobody can kill it.
     ///
-    /// An actor whose driver is held up takes longer by that. Where it looks late, it gives nobody up at once, who may have been
-    /// held up with it: each look gives as much time as it is late, `hop` at the most.
+    /// An actor whose driver is held up takes longer by that. Where it looks late by a `hop` or more, it gives nobody up at once,
+    /// who may have been held up with it: such a look gives a `hop`.
     #[must_use]
     pub fn bound(&self, levels: u8) -> Duration {
         let mut bound = self.own.saturating_add(self.flush);

@@ -6,6 +6,14 @@ use std::io;
 
 use rustix::process::{child_subreaper, getpid, set_child_subreaper};
 
+use crate::unix::earlier::Earlier;
+
+/// Gives who is below this process now, and is left alone later, if it adopts: because it is to, as an inner half does, or because
+/// its program has seen to it.
+pub(crate) fn spared(adopts: bool) -> io::Result<Option<Earlier>> {
+    (adopts || child_subreaper()?.is_some()).then(Earlier::look).transpose()
+}
+
 /// A process that adopts, until this goes.
 #[derive(Debug)]
 pub(crate) struct Adopter(());

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use windrow_core::{ActorId, Config, Kind, Limits};
 
 use crate::actor::Actor;
-use crate::adopter::Adopter;
+use crate::adopter::{self, Adopter};
 use crate::brief::Brief;
 use crate::crew::ThreadCrew;
 use crate::drive::{Blocking, Drive};
@@ -29,7 +29,6 @@ use crate::notice::Notice;
 use crate::order::Backend;
 use crate::rehearsal::rehearse;
 use crate::shell::{Alive, Asks, Meets, Recorder, Shared, Shell, Tree, Wreck, stuck};
-use crate::unix::earlier::Earlier;
 use crate::unix::exec::{ACTOR_VARIABLE, take_channel};
 use crate::unix::procfs;
 use crate::unix::signals::FormerMask;
@@ -225,7 +224,7 @@ impl Program {
         let config = Config::root(fresh_id(), self.levels, self.limits);
         let from_env = || Backend::from_env().map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad));
         let backend = self.backend.map_or_else(from_env, Ok)?;
-        let earlier = self.adopts.then(Earlier::look).transpose()?;
+        let earlier = adopter::spared(self.adopts)?;
         // Until nothing is left that a signal could be for.
         let mask = FormerMask::note()?;
         let mut drive = D::new()?;

@@ -79,9 +79,10 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Until when whoever is to be given up has time all the same: as long as that was looked at late, up to a message's time.
+    /// Until when whoever is to be given up has time all the same: a message's, where the look at it came later than by that.
     fn given(&self) -> Instant {
-        self.state.now.after(self.late.min(self.state.limits.times.hop))
+        let hop = self.state.limits.times.hop;
+        if self.late < hop { self.state.now } else { self.state.now.after(hop) }
     }
 
     fn clock(&mut self, now: Instant) {

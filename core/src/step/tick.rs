@@ -90,11 +90,12 @@ impl Step<'_> {
         }
     }
 
-    /// Whoever looks late lets them have as much time, once: they may have been stopped with it.
+    /// Whoever looks late lets them have some time, once: they may have been stopped with it.
     fn tasks_over(&mut self, at: Instant) {
         let planned = self.state.deadline.before(self.state.limits.times.flush);
-        if at <= planned && !self.late.is_zero() {
-            self.state.deadlines.set(Timer::Tasks, Some(self.given()));
+        let given = self.given();
+        if at <= planned && given > self.state.now {
+            self.state.deadlines.set(Timer::Tasks, Some(given));
         } else {
             self.abandon_tasks();
         }

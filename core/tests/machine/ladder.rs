@@ -362,15 +362,15 @@ impl Kid {
         Ok(())
     }
 
-    /// Who looks late gives nobody up at once: the last state before that has as much time as the look was late, up to that of
-    /// a message. It is not taken back, unless for a plan with less time.
+    /// Who looks late by a message's time gives nobody up at once: the last state before that has as much. It is not taken back, unless for a plan with less time.
     fn least(&self, id: ActorId, phase: Child, ends: (Instant, Instant), seen: &Seen<'_>) -> Duration {
         let (latest, end) = ends;
         let entered = seen.before.child(id).is_none_or(|(before, _)| before != phase);
         match seen.before.due {
             _ if latest < end => Duration::ZERO,
             Some(due) if entered && seen.input == Input::Tick => {
-                seen.now.since(due).min(seen.machine.limits().times.hop)
+                let hop = seen.machine.limits().times.hop;
+                if seen.now.since(due) < hop { Duration::ZERO } else { hop }
             }
             _ if entered || end < self.late.0 => Duration::ZERO,
             _ => self.late.1,

@@ -3,11 +3,12 @@
 use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::shell::Ended;
 use crate::unix::stdio::Source;
 use crate::{Actor, Backend, Drive, Order, Sandwich};
-use windrow_core::{Cause, End, Exit, Kind, Reason};
+use windrow_core::{Cause, End, Exit, Kind, Limits, Reason};
 
 use super::view::{self, View};
 use super::{Refusal, Run, check, say, tree};
@@ -49,7 +50,7 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         ended
     };
     // No actor is made, so no variable is asked how.
-    let program = tree::program(1).backend(Backend::Fork);
+    let program = tree::program(1).backend(Backend::Fork).limits(limits(run.grace));
     let mut shown = None;
     let ended = program.run_watched::<D, _>(root, |notices| shown = Some(view::show(notices, View::Alarms)));
     if let Some(shown) = shown {
@@ -64,6 +65,23 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
 }
 
 /// Gives the status of the command. What is left is the outer half's to tell, which looks last and has another status for it.
+/// Reads the grace of a rung.
+pub(super) fn grace(text: &str) -> Result<Duration, String> {
+    let seconds: Option<f64> = text.parse().ok().filter(|seconds| (0.1..=3600.0).contains(seconds));
+    seconds
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| String::from("not a number of seconds from 0.1 to 3600"))
+}
+
+/// What a command may take after SIGINT is what an actor may take for its own tasks.
+fn limits(grace: Option<Duration>) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(grace) = grace {
+        (limits.times.own, limits.times.stop) = (grace, grace);
+    }
+    limits
+}
+
 fn code(name: &str, exit: Option<Exit>, ended: &Ended) -> Result<u8, Refusal> {
     if ended.outcome.end == End::Forced {
         return Ok(130);
@@ -148,7 +166,6 @@ fn hint_of(name: &str, errno: i32) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::Failure;
-    use std::time::Duration;
     use windrow_core::{ActorId, Instant, Outcome, Tally};
 
     fn told_of(end: End, errno: Option<i32>) -> Refusal {

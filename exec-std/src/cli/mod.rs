@@ -19,6 +19,7 @@ mod view;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::lines::plain;
 use crate::{Backend, Drive};
@@ -54,8 +55,8 @@ Environment:
 
 const SIGNALS: &str = "\
 Signals:
-  SIGINT, SIGTERM, SIGHUP  the first ends all: a command is asked with SIGINT; if it does not end in time it gets SIGTERM, and
-                           at last SIGKILL, with all that it started
+  SIGINT, SIGTERM, SIGHUP  the first ends all. At SIGINT a command is asked with that; if it does not end in time (--grace) it
+                           gets SIGTERM, and at last SIGKILL, with all that it started. At the others it gets SIGTERM at once
                            the second: SIGKILL at once; the third: windrow leaves, and sweeps behind itself
   SIGQUIT (Ctrl-\\)         as SIGTERM; with --tty it is the command's alone
   SIGUSR1                  prints who is there, and what each waits for";
@@ -64,7 +65,7 @@ Signals:
 enum Verb {
     /// Run a tree of actors, or any command, supervised.
     #[command(
-        override_usage = "windrow run [OPTIONS]\n       windrow run [--tty] -- COMMAND [ARGUMENT]...",
+        override_usage = "windrow run [OPTIONS]\n       windrow run [--tty] [--grace SECONDS] -- COMMAND [ARGUMENT]...",
         after_help = SIGNALS
     )]
     Run(Run),
@@ -102,6 +103,10 @@ struct Run {
     /// and Ctrl-Z does not stop it.
     #[arg(long)]
     tty: bool,
+    /// How long a command has after SIGINT before SIGTERM, and after SIGTERM before SIGKILL: 0.1 to 3600 seconds. Without it
+    /// about half a second each.
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = command::grace)]
+    grace: Option<Duration>,
     /// A command to supervise in place of the tree.
     #[arg(last = true)]
     command: Vec<OsString>,
@@ -238,6 +243,7 @@ fn run_with<D: Drive>(run: &Run) -> ExitCode {
     exit(match run.command.as_slice() {
         [] if is_for_a_command() => lacks("--"),
         [] if run.tty => lacks("--tty"),
+        [] if run.grace.is_some() => lacks("--grace"),
         [] => tree::run::<D>(run),
         _ => command::run::<D>(run),
     })

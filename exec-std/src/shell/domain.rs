@@ -19,7 +19,7 @@ use crate::broken::{Defect, broken};
 use crate::notice::Notice;
 use crate::unix::earlier::Earlier;
 use crate::unix::process::Process;
-use crate::unix::procfs::{Scan, Stamp, Stat};
+use crate::unix::procfs::{self, Scan, Stamp, Stat};
 
 /// All domains of one actor.
 #[derive(Debug, Default)]
@@ -29,6 +29,7 @@ pub(crate) struct Domains {
     /// Dead children whose leavings are looked for, and what the last look found.
     sweeping: BTreeMap<ActorId, Found>,
     others: Others,
+    missed: Missed,
     /// The actor's last sweep has begun.
     clearing: Option<Found>,
     orphans: BTreeMap<i32, Orphan>,
@@ -52,6 +53,25 @@ enum Others {
     OursBut(Earlier),
     /// The embedding program's.
     TheirOwn,
+}
+
+/// By what a child is known that was asked for and never told of, where others are the embedding program's own.
+#[derive(Debug, Default)]
+struct Missed {
+    /// Of whom no process is known, and which of these leads a group of its own.
+    names: Vec<String>,
+    /// The templates that have died, in whose groups their children are at first.
+    templates: Vec<i32>,
+}
+
+impl Missed {
+    fn has(&self, pid: i32, stat: &Stat) -> bool {
+        let is_named = || {
+            let name = procfs::name(pid).unwrap_or_default();
+            !name.is_empty() && self.names.iter().any(|missed| missed.starts_with(&name))
+        };
+        self.templates.contains(&stat.pgrp) || stat.pgrp == pid && !self.names.is_empty() && is_named()
+    }
 }
 
 /// What a look found, and what has changed since the last one was told.
@@ -81,6 +101,15 @@ impl Domains {
     /// told from what the tree leaves.
     pub(crate) fn share(&mut self, adopts: Option<Earlier>) {
         self.others = adopts.map_or(Others::TheirOwn, Others::OursBut);
+    }
+
+    /// A child was asked for, and is not known to be.
+    pub(crate) fn miss(&mut self, name: &str) {
+        self.missed.names.push(String::from(name));
+    }
+
+    pub(crate) fn miss_those_of(&mut self, template: Option<i32>) {
+        self.missed.templates.extend(template);
     }
 
     pub(crate) fn note(&mut self, child: ActorId, census: &Census) {
@@ -163,7 +192,7 @@ impl Domains {
         let ours = match &self.others {
             Others::Ours => true,
             Others::OursBut(earlier) => !earlier.has(Stamp { pid, start: stat.start_time }),
-            Others::TheirOwn => false,
+            Others::TheirOwn => self.missed.has(pid, stat),
         };
         self.clearing.filter(|_| ours).map(|_| (None, false))
     }

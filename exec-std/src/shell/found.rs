@@ -15,6 +15,7 @@ use crate::unix::procfs;
 impl<R: Reactor> Shell<R> {
     /// Answers every spawn that the dead template owes: its child is there and taken over, or was never made.
     pub(super) fn find_unanswered(&mut self, template: Option<i32>) {
+        self.domains.miss_those_of(template);
         let asked = self.maker.asked.clone();
         if asked.is_empty() {
             return;

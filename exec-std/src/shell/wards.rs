@@ -61,6 +61,7 @@ pub(crate) struct Ward {
     mail: Arc<Mail>,
     process: Option<Process>,
     kill_after: Duration,
+    name: String,
 }
 
 impl<R: Reactor> Shell<R> {
@@ -124,7 +125,8 @@ impl<R: Reactor> Shell<R> {
     /// Makes a process for a thread.
     pub(super) fn make_ward(&mut self, making: Making, mail: Arc<Mail>) {
         let (id, kill_after) = (making.id, making.kill_after);
-        self.company.wards.insert(id, Ward { mail, process: None, kill_after });
+        let name = making.name.clone();
+        self.company.wards.insert(id, Ward { mail, process: None, kill_after, name });
         self.make_for(making);
     }
 
@@ -146,11 +148,14 @@ impl<R: Reactor> Shell<R> {
     /// Takes what became of a process to be made to whoever waits for it.
     pub(super) fn made(&mut self, id: ActorId, made: Result<Process, i32>) {
         let by_template = self.maker.asked.remove(&id).is_some();
-        let kill_after = match (self.company.wards.get(&id), self.children.get(&id)) {
-            (Some(ward), _) => ward.kill_after,
-            (None, Some(child)) => child.kill_after,
+        let (kill_after, name) = match (self.company.wards.get(&id), self.children.get(&id)) {
+            (Some(ward), _) => (ward.kill_after, &ward.name),
+            (None, Some(child)) => (child.kill_after, &child.name),
             (None, None) => return,
         };
+        if made.is_err() {
+            self.domains.miss(name);
+        }
         // What a template made it guards, and if it died over it, the next one does.
         if !by_template && let Ok(process) = &made {
             match self.maker.template() {
