@@ -4,7 +4,7 @@
 //! child's subtree had told of it. Others may be the user's own, and are left alone until the actor's last sweep; where the
 //! actor's process is the embedding program's, they are its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
@@ -58,10 +58,10 @@ enum Others {
 /// By what a child is known that was asked for and never told of, where others are the embedding program's own.
 #[derive(Debug, Default)]
 struct Missed {
-    /// Of whom no process is known, and which of these leads a group of its own.
-    names: Vec<String>,
+    /// Of whom no process is known. Each leads a group of its own.
+    names: BTreeSet<String>,
     /// The templates that have died, in whose groups their children are at first.
-    templates: Vec<i32>,
+    templates: BTreeSet<i32>,
 }
 
 impl Missed {
@@ -103,11 +103,12 @@ impl Domains {
         self.others = adopts.map_or(Others::TheirOwn, Others::OursBut);
     }
 
-    /// A child was asked for, and is not known to be.
+    /// A child was asked for whose template has died, and is not known to be.
     pub(crate) fn miss(&mut self, name: &str) {
-        self.missed.names.push(String::from(name));
+        self.missed.names.insert(String::from(name));
     }
 
+    /// A template has died.
     pub(crate) fn miss_those_of(&mut self, template: Option<i32>) {
         self.missed.templates.extend(template);
     }

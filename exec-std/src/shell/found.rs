@@ -26,12 +26,21 @@ impl<R: Reactor> Shell<R> {
         for (id, far) in asked {
             let found = unknown.iter().find(|pid| procfs::has_socket(**pid, far));
             if !found.is_some_and(|pid| self.take_over(id, *pid)) {
+                self.miss(id);
                 self.made(id, Err(AGAIN));
             }
         }
         let half_made = |pid: &&i32| procfs::stat(**pid).ok().flatten().map(|stat| stat.pgrp) == template;
         for pid in unknown.iter().filter(half_made).filter_map(|pid| Pid::from_raw(*pid)) {
             let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        }
+    }
+
+    /// Remembers how one is called that was asked for, and may have ended already.
+    fn miss(&mut self, id: ActorId) {
+        let ward = self.company.wards.get(&id).map(|ward| &ward.name);
+        if let Some(name) = self.children.get(&id).map(|child| &child.name).or(ward) {
+            self.domains.miss(name);
         }
     }
 

@@ -61,7 +61,7 @@ pub(crate) struct Ward {
     mail: Arc<Mail>,
     process: Option<Process>,
     kill_after: Duration,
-    name: String,
+    pub(super) name: String,
 }
 
 impl<R: Reactor> Shell<R> {
@@ -148,14 +148,11 @@ impl<R: Reactor> Shell<R> {
     /// Takes what became of a process to be made to whoever waits for it.
     pub(super) fn made(&mut self, id: ActorId, made: Result<Process, i32>) {
         let by_template = self.maker.asked.remove(&id).is_some();
-        let (kill_after, name) = match (self.company.wards.get(&id), self.children.get(&id)) {
-            (Some(ward), _) => (ward.kill_after, &ward.name),
-            (None, Some(child)) => (child.kill_after, &child.name),
+        let kill_after = match (self.company.wards.get(&id), self.children.get(&id)) {
+            (Some(ward), _) => ward.kill_after,
+            (None, Some(child)) => child.kill_after,
             (None, None) => return,
         };
-        if made.is_err() {
-            self.domains.miss(name);
-        }
         // What a template made it guards, and if it died over it, the next one does.
         if !by_template && let Ok(process) = &made {
             match self.maker.template() {
