@@ -30,6 +30,7 @@ pub(crate) fn rank(state: &State) -> (u8, u64) {
         .chain(callees)
         .chain(peers)
         .fold(0_u64, u64::saturating_add);
-    let rest = strangers.saturating_add(parent);
+    // That a late look gives time to the tasks, once, is a step of its own.
+    let rest = strangers.saturating_add(parent).saturating_add(u64::from(state.may_give()));
     (state.life.potential(), records.saturating_add(rest))
 }

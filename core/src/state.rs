@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::child::{ChildKey, ChildRecord};
 use crate::context::{CalleeRecord, CallerRecord};
-use crate::deadlines::Deadlines;
+use crate::deadlines::{Deadlines, Timer};
 use crate::flow::Flow;
 use crate::limits::is_reached;
 use crate::peer::Peers;
@@ -104,6 +104,16 @@ pub(crate) struct StatusRound {
 }
 
 impl State {
+    /// Gives when the actor's last words are to begin, and its tasks are given up.
+    pub(crate) fn flush_at(&self) -> Instant {
+        self.deadline.before(self.limits.times.flush)
+    }
+
+    /// Tells whether the tasks are to end by the plan: then a look that is late may give them time.
+    pub(crate) fn may_give(&self) -> bool {
+        self.deadlines.at(Timer::Tasks).is_some_and(|at| at <= self.flush_at())
+    }
+
     pub(crate) fn new(config: &Config) -> Self {
         let root = ScopeRecord {
             phase: Scope::Joining,

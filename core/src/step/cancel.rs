@@ -35,7 +35,7 @@ impl Step<'_> {
         }
         self.state.cause = Some(cause);
         self.state.deadline = deadline;
-        self.arm_own();
+        self.arm_own(true);
         self.report(Event::Cancelling(cause));
         self.spread(ScopeId::ROOT, cause);
         self.cancel_queued(cause);
@@ -48,17 +48,18 @@ impl Step<'_> {
         if deadline >= self.state.deadline || !self.state.life.is_teardown() {
             return;
         }
+        // Time that a late look has given to the tasks is not taken back.
+        let planned = self.state.may_give();
         self.state.deadline = deadline;
-        self.arm_own();
+        self.arm_own(planned);
         self.replan_all();
     }
 
     /// Sets the deadlines of tasks, shields and the present state of life by the actor's own deadline.
-    fn arm_own(&mut self) {
+    fn arm_own(&mut self, tasks: bool) {
         let times = self.state.limits.times;
-        let deadline = self.state.deadline;
-        let flush_at = deadline.before(times.flush);
-        if self.has_users() {
+        let flush_at = self.state.flush_at();
+        if tasks && self.has_users() {
             self.state.deadlines.set(Timer::Tasks, Some(flush_at));
         }
         if self.state.scopes.values().any(|scope| scope.shield && !scope.phase.is_cancelled()) {

@@ -92,9 +92,8 @@ impl Step<'_> {
 
     /// Whoever looks late lets them have some time, once: they may have been stopped with it.
     fn tasks_over(&mut self, at: Instant) {
-        let planned = self.state.deadline.before(self.state.limits.times.flush);
         let given = self.given();
-        if at <= planned && given > self.state.now {
+        if at <= self.state.flush_at() && given > self.state.now {
             self.state.deadlines.set(Timer::Tasks, Some(given));
         } else {
             self.abandon_tasks();

@@ -32,8 +32,6 @@ pub(crate) struct Watch {
     pub(crate) began: Option<Instant>,
     /// By how much ticks came too late since then, and what may have been given for that.
     pub(crate) late: Duration,
-    /// The deadline for which its tasks were given time once more.
-    excused: Option<Instant>,
     pub(crate) done: Option<Instant>,
     /// The user's signals, one of each action.
     signals: Vec<(Signal, Instant)>,
@@ -215,12 +213,6 @@ impl Watch {
         let (old, new) = (seen.before.rank, seen.machine.rank());
         ensure!(new <= old, "the rank rose from {old:?} to {new:?}");
         let described = seen.outputs.iter().any(|output| matches!(output, Output::DescribedAll { .. }));
-        // Who looks late may let the tasks have time that it would give up, once for each deadline of its own.
-        let late = ticked && seen.before.due < Some(seen.now);
-        if late && new == old && self.excused != self.deadline {
-            self.excused = self.deadline;
-            return Ok(());
-        }
         ensure!(!ticked || new < old || described, "a due tick left the rank at {old:?}");
         Ok(())
     }

@@ -56,8 +56,8 @@ Environment:
 const SIGNALS: &str = "\
 Signals:
   SIGINT, SIGTERM, SIGHUP  the first ends all. At SIGINT a command is asked with that; if it does not end in time (--grace) it
-                           gets SIGTERM, and at last SIGKILL, with all that it started. At the others it gets SIGTERM at once
-                           the second: SIGKILL at once; the third: windrow leaves, and sweeps behind itself
+                           gets SIGTERM, and at last SIGKILL, with all that it started. At the others it gets SIGTERM at once.
+                           The second: SIGKILL at once. The third: windrow leaves, and sweeps behind itself
   SIGQUIT (Ctrl-\\)         as SIGTERM; with --tty it is the command's alone
   SIGUSR1                  prints who is there, and what each waits for";
 
