@@ -85,6 +85,16 @@ impl ChildRecord {
         (kill_at.before(times.stop), kill_at)
     }
 
+    /// Gives how long it may take after SIGTERM. A command that was not asked before has the time of that, too.
+    pub(crate) fn time_to_stop(&self, from: Child, parents: &Limits) -> Duration {
+        let times = self.times(parents);
+        if self.role == Role::Command && !matches!(from, Child::Asked | Child::Acked) {
+            times.bound(0).saturating_add(times.hop).saturating_add(times.stop)
+        } else {
+            times.stop
+        }
+    }
+
     /// Shortens the plan and the time of the present rung, so that the last one is over at `end_at`. Gives that rung's end.
     pub(crate) fn shorten(&mut self, end_at: Instant, parents: &Limits) -> Option<Instant> {
         if self.phase.is_settled() {

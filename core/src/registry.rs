@@ -111,9 +111,9 @@ impl Registry {
         self.came.range((by, NameId(0))..=(by, NameId(u32::MAX))).map(|(_, name)| *name).collect()
     }
 
-    /// Tells whether as many finds wait as may.
-    pub(crate) fn is_full_of_waits(&self, most: u32) -> bool {
-        is_reached(most, self.waiting.len())
+    /// Counts the finds that wait.
+    pub(crate) fn waits(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Has a find wait for a name. One that waits already is answered once.
@@ -221,11 +221,11 @@ impl Registry {
         self.asked.iter().map(|(question, asked)| (*question, *asked)).filter(|(_, asked)| asked.is_open())
     }
 
-    /// Tells whether as many questions are open as may be.
-    pub(crate) fn is_full_of_questions(&self, most: u32) -> bool {
+    /// Counts the questions that somebody still asks.
+    pub(crate) fn open_questions(&self) -> usize {
         let given_up: usize =
             self.lines.values().map(|line| usize::try_from(line.given_up).unwrap_or(0)).sum();
-        is_reached(most, self.asked.len().saturating_sub(given_up))
+        self.asked.len().saturating_sub(given_up)
     }
 
     /// Tells whether what is noted twice is the same.

@@ -143,7 +143,7 @@ impl State {
             Life::ShieldBroken if self.has(Defect::UnboundedPeerWait) && !self.peers.is_empty() => {
                 Until::Teardown(Deadline::never())
             }
-            Life::ShieldBroken => Until::Teardown(last.or_at(self.deadline.before(self.limits.times.flush))),
+            Life::ShieldBroken => Until::Teardown(last.or_at(self.flush_at())),
             Life::Flushing | Life::Exiting => Until::Teardown(last),
         }
     }

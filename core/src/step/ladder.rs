@@ -75,7 +75,7 @@ impl Step<'_> {
         if ladder.kill_at <= self.state.now {
             return ChildChange::Condemned;
         }
-        let hears = if self.is_command(id) {
+        let hears = if child.role == Role::Command {
             // It hears what was meant: SIGTERM is not said as SIGINT, which may be the end of it.
             !ladder.cause.is_some_and(|cause| cause.reason.is_stop())
         } else {
@@ -83,10 +83,6 @@ impl Step<'_> {
         };
         let left = ladder.stop_at.before(child.times(&self.state.limits).hop).since(self.state.now);
         if hears && !left.is_zero() { ChildChange::Cancelled } else { ChildChange::Hurried }
-    }
-
-    fn is_command(&self, id: ActorId) -> bool {
-        self.state.children.get(&id).is_some_and(|child| child.role == Role::Command)
     }
 
     /// Tells whether a child that is cancelled now is killed at once.
@@ -147,12 +143,9 @@ impl Step<'_> {
             }
             Child::Stopping => {
                 self.plan(id, None);
-                // A command that was not asked before has the time of that, too.
-                let whole = !matches!(from, Child::Asked | Child::Acked) && self.is_command(id);
-                let asked = |times: &Times| {
-                    if whole { times.bound(0).saturating_add(times.hop) } else { Duration::ZERO }
-                };
-                self.hold(id, |times| times.stop.saturating_add(asked(times)));
+                let child = self.state.children.get(&id);
+                let stop = child.map_or(Duration::ZERO, |child| child.time_to_stop(from, &self.state.limits));
+                self.hold(id, |_| stop);
                 self.signal(id, Signal::Term);
                 if from == Child::Booting {
                     self.send_cancel(id);

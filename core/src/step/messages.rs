@@ -237,9 +237,9 @@ impl Step<'_> {
         self.end_names(Link::Parent);
         if self.state.life == Life::Flushing {
             self.count_undelivered();
-        }
-        if self.state.life == Life::Flushing && self.state.has(Defect::TeardownStepSkipsRest) {
-            self.state.deadlines.set(Timer::Life, None);
+            if self.state.has(Defect::TeardownStepSkipsRest) {
+                self.state.deadlines.set(Timer::Life, None);
+            }
         }
         if !self.state.life.is_teardown() && !self.state.has(Defect::OrphanIgnored) {
             let bound = self.state.limits.times.bound(self.state.levels);

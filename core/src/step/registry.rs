@@ -7,8 +7,9 @@
 use alloc::vec::Vec;
 
 use super::Step;
-use super::asks::{check, check_running};
+use super::asks::{check, check_room, check_running};
 use crate::deadlines::Timer;
+use crate::limits::is_reached;
 use crate::registry::{Asked, Entry, Progress, Waiting};
 use crate::state::State;
 use crate::{ActorId, Claim, Input, Limit, Link, Message, NameId, Output, Payload, Question, Refused, Stray};
@@ -22,9 +23,9 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
         Input::Register { link, name, .. } => refuse_question(state, link, Question::Claim(name)),
         Input::Find { link, request, name, wait } => {
             refuse_question(state, link, Question::Find(request))?;
-            let (limit, most) = (Limit::Finds, state.limits.finds);
             let waits = wait && state.is_registrar() && state.registry.entry(name).is_none();
-            check(!waits || !state.registry.is_full_of_waits(most), Refused::Full { limit, most })
+            let waiting = if waits { state.registry.waits() } else { 0 };
+            check_room(waiting, Limit::Finds, state.limits.finds)
         }
         Input::List { link, request } => refuse_question(state, link, Question::List(request)),
         Input::Unregister { link, .. } | Input::Stale { link, .. } => check_registrar(state, link),
@@ -46,8 +47,7 @@ fn refuse_question(state: &State, link: Link, question: Question) -> Result<(), 
             check(request > state.registry.last_request, Refused::StaleId)?;
         }
     }
-    let (limit, most) = (Limit::Finds, state.limits.finds);
-    check(!state.registry.is_full_of_questions(most), Refused::Full { limit, most })
+    check_room(state.registry.open_questions(), Limit::Finds, state.limits.finds)
 }
 
 impl State {
@@ -337,7 +337,7 @@ impl Step<'_> {
         if registry.entry(name).is_some() {
             return self.say_found(by, request, name);
         }
-        let full = registry.is_full_of_waits(self.state.limits.finds);
+        let full = is_reached(self.state.limits.finds, registry.waits());
         let keeps = self.state.parent.is_none() && !self.state.life.is_teardown() && !full;
         if wait && keeps && name != NameId::default() {
             registry.wait((by, request), Waiting { name, since: self.state.now });

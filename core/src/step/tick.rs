@@ -103,7 +103,7 @@ impl Step<'_> {
     /// The actor goes on without its tasks: they end with its process, and are named.
     fn abandon_tasks(&mut self) {
         let spent = match self.state.began {
-            Some(began) => self.state.deadline.before(self.state.limits.times.flush).since(began),
+            Some(began) => self.state.flush_at().since(began),
             None => Duration::ZERO,
         };
         self.state.tally.spent = self.state.tally.spent.max(spent);

@@ -7,7 +7,7 @@ use windrow_core::{
     Spec, Times, Until, VERSIONS, Wait,
 };
 
-use super::watch::{Seen, ensure};
+use super::watch::{Seen, ensure, given};
 
 /// The account of one child.
 #[derive(Clone, Hash)]
@@ -369,8 +369,7 @@ impl Kid {
         match seen.before.due {
             _ if latest < end => Duration::ZERO,
             Some(due) if entered && seen.input == Input::Tick => {
-                let hop = seen.machine.limits().times.hop;
-                if seen.now.since(due) < hop { Duration::ZERO } else { hop }
+                given(seen.now.since(due), seen.machine.limits().times.hop)
             }
             _ if entered || end < self.late.0 => Duration::ZERO,
             _ => self.late.1,

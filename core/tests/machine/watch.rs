@@ -23,6 +23,11 @@ macro_rules! ensure {
 }
 pub(crate) use ensure;
 
+/// What a look gives that comes late: a message's time, if it is late by that.
+pub(crate) fn given(late: Duration, hop: Duration) -> Duration {
+    if late < hop { Duration::ZERO } else { hop }
+}
+
 /// The account of one machine.
 #[derive(Clone, Default, Hash)]
 pub(crate) struct Watch {
@@ -198,7 +203,7 @@ impl Watch {
         let ticked = seen.input == Input::Tick && due;
         if ticked {
             let late = seen.before.due.map_or(Duration::ZERO, |due| seen.now.since(due));
-            self.late += late + late.min(seen.machine.limits().times.hop);
+            self.late += late + given(late, seen.machine.limits().times.hop);
             let kept = |wait: &&Wait| {
                 let teardown = matches!(wait.until, Until::Teardown(_));
                 teardown && wait.until.at() <= Some(seen.now) && seen.before.waits.contains(wait)
