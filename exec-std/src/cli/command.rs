@@ -64,7 +64,6 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     code(&name, exit, &ended)
 }
 
-/// Gives the status of the command. What is left is the outer half's to tell, which looks last and has another status for it.
 /// Reads the grace of a rung.
 pub(super) fn grace(text: &str) -> Result<Duration, String> {
     let seconds: Option<f64> = text.parse().ok().filter(|seconds| (0.1..=3600.0).contains(seconds));
@@ -82,6 +81,7 @@ fn limits(grace: Option<Duration>) -> Limits {
     limits
 }
 
+/// Gives the status of the command. What is left is the outer half's to tell, which looks last and has another status for it.
 fn code(name: &str, exit: Option<Exit>, ended: &Ended) -> Result<u8, Refusal> {
     if ended.outcome.end == End::Forced {
         return Ok(130);

@@ -85,7 +85,8 @@ struct Bag {
     violations: u64,
     states: u64,
     runs: u64,
-    guarantee: String,
+    /// What may be said now, a sentence for each search.
+    guarantee: Vec<String>,
     defects: Vec<Catch>,
     /// What was found with all rules in their places.
     find: Option<Told>,
@@ -173,17 +174,16 @@ impl Hunt {
     fn whole(&self, seeds: u64) -> Bag {
         let mut bag = Bag::default();
         let plans = self.plans();
-        let mut told = Vec::new();
         for (plan, sum) in plans.iter().zip(explore(&plans, &mut bag)) {
-            told.push(plan.guarantee(&sum));
+            bag.guarantee.push(plan.guarantee(&sum));
         }
         if !plans.is_empty() {
-            told.push(Plan::deviations());
+            bag.guarantee.push(Plan::deviations());
         }
         if bag.violations == 0 && seeds > 0 {
-            told.push(random(self.from, seeds, &mut bag));
+            let told = random(self.from, seeds, &mut bag);
+            bag.guarantee.push(told);
         }
-        bag.guarantee = told.join("; ");
         bag
     }
 
@@ -208,11 +208,11 @@ impl Hunt {
             say(format_args!("`windrow sim --roam {seed} --defect {defect}` is a run that shows it"));
         }
         if bag.table.is_empty() {
-            return print_result(&format!("{}\n", bag.guarantee));
+            return print_result(&format!("{}\n", bag.guarantee.join("\n")));
         }
         // Nothing but the table, which is kept as it is printed.
         print_result(&bag.table)?;
-        say(format_args!("{}", bag.guarantee));
+        say(format_args!("{}", bag.guarantee.join("\n")));
         Ok(())
     }
 }
@@ -224,7 +224,7 @@ impl Bag {
             violations: found as u64,
             states: trials.states,
             runs: trials.runs,
-            guarantee: format!("{found} of {sought} hangs found with their rule taken out"),
+            guarantee: vec![format!("{found} of {sought} hangs found with their rule taken out")],
             defects: trials.catches,
             find: None,
             table: trials.table,
