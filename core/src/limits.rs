@@ -98,7 +98,8 @@ pub struct Limits {
     pub peers: u32,
     /// How many more may be connected that have not greeted yet.
     pub half_open: u32,
-    /// How many questions for names may be open at once: this actor's, and at the registrar those that wait.
+    /// How many questions for names may be open at once. The registrar has places for twice as many that wait for a name, of
+    /// which nobody has more than are free.
     pub finds: u32,
     /// How many names the registrar keeps.
     pub names: u32,
@@ -186,6 +187,11 @@ impl Limits {
         self.contexts.saturating_mul(2)
     }
 
+    /// Computes how many finds may wait at the registrar: twice as many as one who asks may have there.
+    pub(crate) fn finds_kept(&self) -> u32 {
+        self.finds.saturating_mul(2)
+    }
+
     /// Computes how many outputs one step can emit, which is the most that the queue holds.
     #[must_use]
     pub fn outputs(&self) -> usize {
@@ -193,7 +199,7 @@ impl Limits {
         let records = self.children.saturating_mul(6).saturating_add(self.tasks).saturating_add(scopes);
         let records = records.saturating_add(self.contexts.saturating_add(self.places()).saturating_mul(3));
         let peers = self.peers.saturating_add(self.half_open);
-        let names = self.finds.saturating_add(self.names);
+        let names = self.finds.saturating_add(self.finds_kept()).saturating_add(self.names);
         let records = records.saturating_add(peers.saturating_add(names).saturating_mul(2));
         let errors = u32::from(self.errors).saturating_mul(scopes);
         usize::try_from(records.saturating_add(errors).saturating_add(16)).unwrap_or(usize::MAX)

@@ -111,9 +111,12 @@ impl Registry {
         self.came.range((by, NameId(0))..=(by, NameId(u32::MAX))).map(|(_, name)| *name).collect()
     }
 
-    /// Counts the finds that wait.
-    pub(crate) fn waits(&self) -> usize {
-        self.waiting.len()
+    /// Tells whether there is a place for one more find that waits: nobody has more of them than are free, so whoever asks
+    /// most leaves others as many as it has itself.
+    pub(crate) fn has_place(&self, by: Option<Link>, places: u32) -> bool {
+        let free = usize::try_from(places).unwrap_or(usize::MAX).saturating_sub(self.waiting.len());
+        // Where half of them are free, nobody can have more.
+        free > self.waiting.len() || free > self.waits_of(by).count()
     }
 
     /// Has a find wait for a name. One that waits already is answered once.
@@ -350,6 +353,6 @@ pub enum Claim {
     Taken(ActorId),
     /// There is no room for it, or whoever was asked keeps no names, or no longer.
     Refused,
-    /// No answer came.
+    /// No answer came in time. The claim was withdrawn, and until it is answered all the same there is no other to that name.
     Unanswered,
 }

@@ -24,7 +24,7 @@ impl Actor {
     /// # Errors
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
     /// - [`Raised::Refused`]: another actor has the name: it is [`Taken`](windrow_core::Refused::Taken); or as many questions are
-    ///   open as may be.
+    ///   open as may be; or the root has not answered an earlier claim to it, which was withdrawn when its time was over.
     /// - [`Raised::Error`]: it is none, or too long; the root has no room for it, by [`Limits::names`](windrow_core::Limits::names), or
     ///   can't be reached; the tree has no directory.
     pub fn register(&self, name: &str) -> Result<(), Raised> {

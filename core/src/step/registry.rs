@@ -1,15 +1,14 @@
 //! What is asked about names, and what the registrar answers. The registrar is the root.
 //!
 //! The registrar's own questions are answered like anybody's, only without a channel. Whoever else asks keeps a record,
-//! so that an answer that never comes is an answer too. In a teardown no question is open, on either side. What asks who has
-//! a name is answered once also if it was given up: until then it counts, and others are said when it is.
+//! so that an answer that never comes is an answer too. In a teardown no question is open, on either side. What was said
+//! is answered once also if it was given up: until then it counts, and others are said when it is.
 
 use alloc::vec::Vec;
 
 use super::Step;
 use super::asks::{check, check_room, check_running};
 use crate::deadlines::Timer;
-use crate::limits::is_reached;
 use crate::registry::{Asked, Entry, Progress, Waiting};
 use crate::state::State;
 use crate::{ActorId, Claim, Input, Limit, Link, Message, NameId, Output, Payload, Question, Refused, Stray};
@@ -24,8 +23,8 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
         Input::Find { link, request, name, wait } => {
             refuse_question(state, link, Question::Find(request))?;
             let waits = wait && state.is_registrar() && state.registry.entry(name).is_none();
-            let waiting = if waits { state.registry.waits() } else { 0 };
-            check_room(waiting, Limit::Finds, state.limits.finds)
+            let has_place = !waits || state.registry.has_place(None, state.limits.finds_kept());
+            check(has_place, Refused::Full { limit: Limit::Finds, most: state.limits.finds })
         }
         Input::List { link, request } => refuse_question(state, link, Question::List(request)),
         Input::Unregister { link, .. } | Input::Stale { link, .. } => check_registrar(state, link),
@@ -161,21 +160,25 @@ impl Step<'_> {
         Some(asked).filter(Asked::is_open)
     }
 
-    /// Nobody asks a question any more. If an answer will come that nobody can mistake for another's, it counts until then.
+    /// Nobody asks a question any more. One that was said will be answered, and counts until then.
     fn give_up(&mut self, question: Question) {
         self.state.deadlines.forget(Timer::Question(question));
         let asked = self.state.registry.asked(question);
-        let said = asked.is_some_and(|asked| !matches!(asked.progress, Progress::Held(_)));
-        if said && !matches!(question, Question::Claim(_)) {
+        if asked.is_some_and(|asked| !matches!(asked.progress, Progress::Held(_))) {
             self.progress(question, Progress::GivenUp);
         } else {
             self.state.registry.keep(question, None);
         }
     }
 
-    /// Answers a question that nobody else will answer.
+    /// Answers a question that nobody has answered in time. A claim is withdrawn, for it may be granted yet, and nobody
+    /// here would know.
     pub(super) fn question_over(&mut self, question: Question) {
+        let asked = self.state.registry.asked(question);
         self.give_up(question);
+        if let (Some(Asked { link, .. }), Question::Claim(name)) = (asked, question) {
+            self.send(link, Message::Unregister { name });
+        }
         self.say_over(question);
     }
 
@@ -219,11 +222,10 @@ impl Step<'_> {
 
     fn claim_answered(&mut self, link: Link, name: NameId, claim: Claim) {
         let question = Question::Claim(name);
-        if self.is_asked(question, link) {
-            self.resolve(question);
-            self.emit(Output::Registered { name, claim });
-        } else {
+        if !self.is_asked(question, link) {
             self.stray(Stray::Link(link));
+        } else if self.resolve(question).is_some() {
+            self.emit(Output::Registered { name, claim });
         }
     }
 
@@ -337,8 +339,8 @@ impl Step<'_> {
         if registry.entry(name).is_some() {
             return self.say_found(by, request, name);
         }
-        let full = is_reached(self.state.limits.finds, registry.waits());
-        let keeps = self.state.parent.is_none() && !self.state.life.is_teardown() && !full;
+        let has_place = registry.has_place(by, self.state.limits.finds_kept());
+        let keeps = self.state.parent.is_none() && !self.state.life.is_teardown() && has_place;
         if wait && keeps && name != NameId::default() {
             registry.wait((by, request), Waiting { name, since: self.state.now });
         } else {

@@ -24,6 +24,7 @@ mod payloads;
 mod peers;
 mod phrases;
 mod plans;
+mod questions;
 mod setups;
 mod snapshot;
 mod starts;
