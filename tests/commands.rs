@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 use windrow_std::order::Command;
-use windrow_std::{Actor, Backend, Drive, Order, Raised, Sink};
+use windrow_std::{Actor, Backend, Drive, Exit, Kind, Order, Raised, Sink};
 
 use crate::calls::well;
 use crate::harness::{Bed, Module, by_each, driven};
@@ -12,8 +12,13 @@ pub(crate) const MODULE: Module = Module {
         a_command_has_the_environment_that_it_is_given,
         a_command_starts_where_it_is_told,
         a_command_does_not_start_where_nothing_is,
+        a_command_is_sent_a_signal_and_an_actor_is_not,
     ],
-    by_each: by_each![a_command_hears_the_signal_that_was_meant, a_command_has_the_grace_that_it_is_given],
+    by_each: by_each![
+        a_command_hears_the_signal_that_was_meant,
+        a_command_hears_what_means_nothing_to_its_tree,
+        a_command_has_the_grace_that_it_is_given
+    ],
     ..Module::EMPTY
 };
 
@@ -74,6 +79,55 @@ fn a_command_hears_the_signal_that_was_meant(bed: &Bed) {
         running.finish().expect(7);
         assert_eq!(gate.hear(1), told.as_bytes(), "{signal:?}");
     }
+}
+
+/// What neither cancels nor asks goes on to the command, as if it had been sent there, and ends nothing.
+fn a_command_hears_what_means_nothing_to_its_tree(bed: &Bed) {
+    for tty in [&[][..], &["--tty"]] {
+        let gate = bed.gate(&format!("up-{}", tty.len()));
+        let words = tty.iter().copied().chain(["--"]);
+        let running = bed.windrow_run(words).args(bed.act("count-signals", &[gate.path(), "15"])).start();
+        assert_eq!(gate.hear(1), b"u");
+        for _ in 0..2 {
+            running.signal(Signal::USR2);
+            assert_eq!(gate.hear(1), b"2");
+        }
+        running.signal(Signal::TERM);
+        assert_eq!(gate.hear(1), b"t");
+        running.finish().expect(7);
+    }
+}
+
+/// One that is gone, or was no command, is told of as that.
+fn a_command_is_sent_a_signal_and_an_actor_is_not<D: Drive>(bed: &Bed) {
+    let gate = bed.gate("up");
+    let mut act = bed.act("count-signals", &[gate.path(), "2"]).into_iter();
+    let order = Order::command(act.next().expect("this binary"), act);
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        let mut sent = None;
+        let ended = actor.nursery(|nursery| {
+            let command = sent.insert(nursery.spawn(order)?);
+            assert_eq!(gate.hear(1), b"u");
+            assert!(command.signal(4096).is_err(), "no signal has that number");
+            command.signal(12)?;
+            assert_eq!(gate.hear(1), b"2");
+            command.signal(2)?;
+            command.wait_gone().map(drop)
+        });
+        let Err(Raised::Group(failures)) = ended else { panic!("{ended:?}") };
+        assert_eq!(failures[0].kind, Kind::Died(Exit::Code(7)), "it was not we who ended it");
+        let told = sent.map(|command| command.signal(12).expect_err("it is gone").to_string());
+        assert!(told.as_ref().is_some_and(|told| told.contains("no process")), "{told:?}");
+        actor.nursery(|nursery| {
+            let idle = nursery.spawn(Order::entry("idle", []))?;
+            idle.ready()?;
+            let told = idle.signal(12).expect_err("it is an actor").to_string();
+            assert!(told.contains("for commands"), "{told}");
+            idle.cancel();
+            Ok(Vec::new())
+        })
+    });
+    well(&ended);
 }
 
 /// A command that takes longer than a rung usually does, and says when it is done.

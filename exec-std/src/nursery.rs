@@ -230,6 +230,17 @@ impl Child {
     pub fn cancel(&self) {
         self.hold.actor.tell(|shell| shell.cancel_child(self.hold.id));
     }
+
+    /// Sends a signal to the process of a command, and to nothing that it has started: SIGHUP, say, where that means to read
+    /// a file again. What is to end is cancelled instead, so that its end is none of its own.
+    ///
+    /// # Errors
+    /// [`Raised::Error`]: no signal has this number; there is no process yet, or no more; it has become another user's; this is
+    /// an actor, which is told what to do by messages.
+    pub fn signal(&self, signal: i32) -> Result<(), Raised> {
+        let told = self.hold.actor.said(|shell| shell.signal_child(self.hold.id, signal));
+        Ok(told.ok_or("the tree is over")??)
+    }
 }
 
 /// How an attempt ended.

@@ -19,12 +19,9 @@ use crate::sweep::{HELD, LOOK, reap, say, sweep};
 use crate::unix::earlier::Earlier;
 use crate::unix::process::{Exit, Process};
 use crate::unix::procfs;
-use crate::unix::signals::{Received, Signals, TAKEN};
+use crate::unix::signals::{PASSED, Received, Signals, TAKEN};
 use crate::unix::sys::{self, Kin, Side};
 use windrow_core::{End, Times};
-
-/// What an outer half hears that does not share the terminal's group: Ctrl-\ would end it before its inner one.
-const RELAYED: [Signal; 5] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::USR1, Signal::QUIT];
 
 /// How long an inner half may take that was told to leave at once: longer than the teardown of a tree with the default
 /// times, for it may not have counted three.
@@ -41,7 +38,8 @@ impl Sandwich {
     /// Divides this process, which must have one thread: the outer half stays in here until the inner one and all that it
     /// left is gone, and exits with its status. Returns in the inner half, which leads a group of its own.
     ///
-    /// Signals that cancel are passed on to the inner half; SIGQUIT, which asks for the same end, as SIGTERM. One that is
+    /// Signals that cancel are passed on to the inner half; SIGQUIT, which asks for the same end, as SIGTERM; and so are those
+    /// that it may know what to do with, or ends by: SIGUSR1, SIGUSR2, SIGALRM and SIGWINCH. An inner half that is
     /// stopped goes on when it is to be cancelled. One that is still there 5 s after three signals, each more than 100 ms after
     /// the one before, is killed, and the exit status is 130.
     ///
@@ -85,12 +83,14 @@ impl Sandwich {
         sys::set_default(Signal::CHILD.as_raw());
         let outer = getpid();
         // Before the fork, so that there is no moment in which the tree stands and a signal kills the outer half.
-        let signals = if own_group {
-            Signals::install_for(&RELAYED)?
+        let mut relayed = [&TAKEN[..], &PASSED].concat();
+        if own_group {
+            // Ctrl-\ would end the outer half before its inner one.
+            relayed.push(Signal::QUIT);
         } else {
             sys::ignore(Signal::QUIT.as_raw());
-            Signals::install_for(&TAKEN)?
-        };
+        }
+        let signals = Signals::install_for(&relayed)?;
         match sys::fork(Kin::Child)? {
             Side::Child => inner(outer, own_group),
             Side::Parent { pid, pidfd } => {
@@ -189,7 +189,7 @@ impl Outer {
         while let Ok(Some(received)) = self.signals.read() {
             // The inner half's machine counts those that it knows.
             let known = if received.signal == Signal::QUIT { Signal::TERM } else { received.signal };
-            if known != Signal::USR1 {
+            if matches!(known, Signal::INT | Signal::TERM | Signal::HUP) {
                 self.asked.once_more(Instant::now());
                 // Whoever is to end can't while it is stopped. Before the signal: behind it, this would undo a stop that the
                 // signal leads to.

@@ -10,6 +10,7 @@ use crate::unix::stdio::Source;
 use crate::{Actor, Backend, Drive, Order, Sandwich};
 use windrow_core::{Cause, End, Exit, Kind, Limits, Reason};
 
+use super::passed::Passed;
 use super::view::{self, View};
 use super::{Refusal, Run, check, say, tree};
 
@@ -37,12 +38,17 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         hint: check::full(error.raw_os_error()),
         ..Refusal::new("no process to stand around the command", OURS).because(error)
     })?;
+    let passed =
+        Passed::take().map_err(|error| Refusal::new("signals can't be taken", OURS).because(error))?;
     let (sender, end) = std::sync::mpsc::channel();
     let root = move |actor: &Actor| {
         let mut child = None;
         let ended = actor.nursery(|nursery| {
             let command = nursery.spawn(order)?;
             child = Some(command.clone());
+            if command.ready().is_ok() {
+                passed.on_to(command.clone())?;
+            }
             command.wait_gone().map(drop)
         });
         let exit = child.and_then(|child| child.end()).and_then(|end| end.exit);

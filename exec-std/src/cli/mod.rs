@@ -9,6 +9,7 @@ mod hangs;
 mod hunt;
 mod leaf;
 mod outputs;
+mod passed;
 mod sim;
 mod summary;
 mod told;
@@ -59,6 +60,8 @@ Signals:
                            gets SIGTERM, and at last SIGKILL, with all that it started. At the others it gets SIGTERM at once.
                            The second: SIGKILL at once. The third: windrow leaves, and sweeps behind itself
   SIGQUIT (Ctrl-\\)         as SIGTERM; with --tty it is the command's alone
+  SIGUSR2, SIGALRM,        go on to the process of the command, and end nothing
+  SIGWINCH
   SIGUSR1                  prints who is there, and what each waits for";
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,6 @@
 //! What a user's thread asks, given to the machine at once: the answer is a refusal or none.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use windrow_core::{
     ActorId, Answer, ContextId, Error, Input, Kind, Link, NameId, Payload, Refused, ScopeId, TaskId,
 };
 
+use super::body::Body;
 use super::desk::{Asks, Held, Ordered};
 use super::reactor::Reactor;
 use super::{Shell, now};
@@ -67,6 +69,15 @@ impl<R: Reactor> Asks for Shell<R> {
 
     fn cancel_child(&mut self, child: ActorId) {
         self.tell(Input::CancelChild { child });
+    }
+
+    fn signal_child(&mut self, child: ActorId, signal: i32) -> io::Result<()> {
+        if self.channels.has(Link::Child(child)) {
+            return Err(io::Error::other("signals are for commands, and this is an actor"));
+        }
+        let body = self.children.get(&child).and_then(|child| child.body.as_ref());
+        let process = body.and_then(Body::process);
+        process.ok_or_else(|| io::Error::other("there is no process yet, or no more"))?.signal(signal)
     }
 
     fn failed(&mut self, scope: ScopeId, failed: Failed) {

@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,6 +76,8 @@ pub(crate) trait Asks: Meets + Lends {
     fn order_child(&mut self, ordered: Ordered);
     fn cancel(&mut self, scope: ScopeId);
     fn cancel_child(&mut self, child: ActorId);
+    /// Signals the process of a command.
+    fn signal_child(&mut self, child: ActorId, signal: i32) -> io::Result<()>;
     fn failed(&mut self, scope: ScopeId, failed: Failed);
     /// Says that this actor is ready.
     fn ready(&mut self) -> Result<(), Refused>;

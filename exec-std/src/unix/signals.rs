@@ -44,6 +44,9 @@ mod handled;
 /// What every driver takes: the three that cancel, and the one that asks for a report.
 pub const TAKEN: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::USR1];
 
+/// What means nothing to a tree, and something to a program that a supervisor stands before.
+pub const PASSED: [Signal; 3] = [Signal::USR2, Signal::ALARM, Signal::WINCH];
+
 /// Lets the signals that cancel do again what they do to any process, because no driver reads them any more. One that waits
 /// does it at once. The inner half of a program has them blocked from the outer one, also before and after its tree.
 #[cfg(feature = "cli")]
@@ -93,15 +96,24 @@ impl Signals {
         if procfs::is_single_threaded()? {
             return Self::take(sets);
         }
-        let taken =
-            TAKEN.into_iter().filter(|signal| named(*signal).is_ok_and(|signal| sets.taken.contains(signal)));
-        Ok(Self { source: Source::Handled(Handled::install(taken)?) })
+        Self::handle(&TAKEN, sets)
+    }
+
+    /// Takes the given signals by handlers, whichever of them this process does not ignore. Another mask changes nothing here.
+    ///
+    /// # Errors
+    ///
+    /// Fails without descriptors.
+    #[cfg(feature = "cli")]
+    pub(crate) fn install_handlers_for(signals: &[Signal]) -> io::Result<Self> {
+        Self::handle(signals, Sets::of_this_process(signals)?)
     }
 
     /// Takes the given signals and unblocks all others; call it on the main thread before any other thread
     /// starts.
     ///
-    /// A SIGHUP that is ignored already (nohup) is left so, and a SIGQUIT: whoever started this process asked for it.
+    /// What is ignored already is left so, as SIGHUP by nohup: whoever started this process asked for it. Only SIGINT, SIGTERM
+    /// and SIGUSR1 are taken all the same.
     /// SIGPIPE is left ignored, as Rust programs start, and blocked if it is not.
     ///
     /// # Errors
@@ -162,6 +174,12 @@ impl Signals {
         }
     }
 
+    fn handle(signals: &[Signal], sets: Sets) -> io::Result<Self> {
+        let is_taken = |signal: &Signal| named(*signal).is_ok_and(|signal| sets.taken.contains(signal));
+        let taken = signals.iter().copied().filter(is_taken);
+        Ok(Self { source: Source::Handled(Handled::install(taken)?) })
+    }
+
     fn take(sets: Sets) -> io::Result<Self> {
         let fd = SignalFd::with_flags(&sets.taken, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         sets.blocked.thread_set_mask()?;
@@ -185,8 +203,8 @@ impl Sets {
         let ignores = |signal: Signal| ignored.and_then(|ignored| ignored.contains(signal.as_raw()));
         let mut taken = SigSet::empty();
         for &signal in signals {
-            let may_stay_ignored = matches!(signal, Signal::HUP | Signal::QUIT);
-            if !may_stay_ignored || ignores(signal) != Some(true) {
+            let is_for_us = matches!(signal, Signal::INT | Signal::TERM | Signal::USR1);
+            if is_for_us || ignores(signal) != Some(true) {
                 taken.add(named(signal)?);
             }
         }
