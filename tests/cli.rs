@@ -14,6 +14,7 @@ pub(crate) const MODULE: Module = Module {
         a_hang_that_is_sought_is_found_or_missed,
         what_a_net_hides_is_no_failure_of_the_search,
         every_hang_that_is_sought_is_found,
+        a_search_that_is_stopped_tells_how_far_it_came,
     ],
     by_each: by_each![
         exit_statuses_pass_through,
@@ -31,6 +32,28 @@ pub(crate) const MODULE: Module = Module {
     ],
     ..Module::EMPTY
 };
+
+/// The second signal is for whoever can't wait, and one that comes at once is the first again.
+fn a_search_that_is_stopped_tells_how_far_it_came(bed: &Bed) {
+    let random = &["hunt", "--actors", "0", "--seeds", "18446744073709551615"][..];
+    let all = &["hunt", "--actors", "9", "-k", "3", "--seeds", "0"];
+    for (args, signal, told) in [
+        (random, Signal::INT, "; `--from "),
+        (all, Signal::TERM, ": 0 violations until the search was stopped\n"),
+    ] {
+        let mut running = bed.windrow(args).start();
+        running.until("those who search", |running| threads(running.pid()) > 1);
+        running.signal(signal);
+        running.signal(signal);
+        let ended = running.finish();
+        assert!(ended.expect(128 + signal.as_raw()).out.contains(told), "{ended}");
+        assert_eq!(ended.err, "");
+    }
+}
+
+fn threads(pid: i32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
+}
 
 fn exit_statuses_pass_through(bed: &Bed) {
     let run = |script: &str| bed.windrow_run(["--", "sh", "-c", script]).finish();

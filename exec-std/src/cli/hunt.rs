@@ -12,6 +12,7 @@ use windrow_core::sim::{Exploration, Find, HANGS, Nets, Plan, roam};
 
 use super::cores::share_out;
 use super::outputs::print_result;
+use super::stop::Stop;
 use super::told::Told;
 use super::trials::{Catch, Trials, in_every_tree, in_their_worlds, in_their_worlds_without, without_each};
 use super::{Refusal, hangs, say, sim};
@@ -41,8 +42,8 @@ pub(crate) struct Hunt {
     /// tells what its hang is seen as without each. No random runs follow: those take nets away by themselves.
     #[arg(long, value_name = "NET|each", value_parser = nets)]
     without: Option<Away>,
-    /// How many deviations from the fair schedule a run of these may have.
-    #[arg(short, default_value_t = 2)]
+    /// How many deviations from the fair schedule a run of these may have, 0 to 8: each more takes many times as long.
+    #[arg(short, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=8))]
     k: u8,
     /// How many random runs follow: seed by seed another tree of 3 to 15 actors, other faults, another net away. 20000
     /// unless a net is taken away.
@@ -61,7 +62,8 @@ Exit status:
   0  nothing was found, and nothing had to be
   1  something was found; with --defect every hang whose rule was taken out, which is as it should be
   2  bad arguments, or a rule that this build can't take out
-  3  with --defect: a hang was not found that this search has to find, so it is the search that is broken";
+  3  with --defect: a hang was not found that this search has to find, so it is the search that is broken
+  128 + n  signal n stopped it: what was searched by then is told, and the next signal ends it at once";
 
 /// The exit status of a hunt that has missed a hang whose rule was out.
 const MISSED: u8 = 3;
@@ -90,6 +92,8 @@ struct Bag {
     defects: Vec<Catch>,
     /// What was found with all rules in their places.
     find: Option<Told>,
+    /// A signal ended the search.
+    stopped: bool,
     #[serde(skip)]
     table: String,
 }
@@ -97,7 +101,7 @@ struct Bag {
 impl Hunt {
     /// Searches, and tells what it came to.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
-        let seeds = self.seeds()?;
+        let (seeds, stop) = (self.seeds()?, Stop::new());
         let Some(name) = self.defect.as_deref() else {
             if self.actors == Some(0) && self.tree.is_none() && seeds == 0 {
                 return Err(Refusal::new("with no tree and no seed there is nothing to search", 2)
@@ -112,25 +116,37 @@ impl Hunt {
                     .because(format!("that is {}", u64::MAX))
                     .hint("give either less"));
             }
-            let bag = self.whole(seeds);
+            let bag = self.whole(&stop, seeds);
+            let stopped = stop.over();
             self.tell(&bag)?;
-            return Ok(u8::from(bag.violations > 0));
+            return Ok(if bag.violations > 0 { 1 } else { stopped.unwrap_or(0) });
         };
         let sought = if name == "all" { HANGS } else { slice::from_ref(hangs::named(name)?) };
         hangs::demand(name)?;
         let k = usize::from(self.k);
         let trials = match (self.actors, self.away()) {
-            (None, [(_, Nets::ALL)]) => in_their_worlds(sought, k, seeds),
-            (None, [net]) => in_their_worlds_without(sought, k, *net),
-            (Some(actors), [(_, nets)]) => in_every_tree(sought, (usize::from(actors), k, seeds), *nets),
-            (None, _) => without_each(sought, k),
+            (None, [(_, Nets::ALL)]) => in_their_worlds(&stop, sought, k, seeds),
+            (None, [net]) => in_their_worlds_without(&stop, sought, k, *net),
+            (Some(actors), [(_, nets)]) => {
+                in_every_tree(&stop, sought, (usize::from(actors), k, seeds), *nets)
+            }
+            (None, _) => without_each(&stop, sought, k),
             (Some(_), _) => {
                 return Err(Refusal::new("every tree is searched with one net away at a time", 2)
                     .hint("name the net"));
             }
         };
-        let bag = Bag::of(trials);
+        let mut bag = Bag::of(trials);
+        let stopped = stop.over();
+        if stopped.is_some() {
+            bag.stopped = true;
+            bag.guarantee
+                .push(format!("stopped before {} others were sought", sought.len() - bag.defects.len()));
+        }
         self.tell(&bag)?;
+        if let Some(status) = stopped {
+            return Ok(status);
+        }
         let is_missed = |catch: &Catch| !catch.found && catch.hidden.is_none();
         Ok(if bag.defects.iter().any(is_missed) { MISSED } else { u8::from(bag.violations > 0) })
     }
@@ -171,19 +187,22 @@ impl Hunt {
     }
 
     /// Searches with all rules in their places.
-    fn whole(&self, seeds: u64) -> Bag {
+    fn whole(&self, stop: &Stop, seeds: u64) -> Bag {
         let mut bag = Bag::default();
         let plans = self.plans();
-        for (plan, sum) in plans.iter().zip(explore(&plans, &mut bag)) {
-            bag.guarantee.push(plan.guarantee(&sum));
+        for (plan, sum) in plans.iter().zip(explore(stop, &plans, &mut bag)) {
+            if sum.states > 0 {
+                bag.guarantee.push(plan.guarantee(&sum));
+            }
         }
         if !plans.is_empty() {
             bag.guarantee.push(Plan::deviations());
         }
-        if bag.violations == 0 && seeds > 0 {
-            let told = random(self.from, seeds, &mut bag);
+        if bag.violations == 0 && seeds > 0 && stop.goes_on() {
+            let told = random(stop, (self.from, seeds), &mut bag);
             bag.guarantee.push(told);
         }
+        bag.stopped = !stop.goes_on();
         bag
     }
 
@@ -227,6 +246,7 @@ impl Bag {
             guarantee: vec![format!("{found} of {sought} hangs found with their rule taken out")],
             defects: trials.catches,
             find: None,
+            stopped: false,
             table: trials.table,
         }
     }
@@ -243,21 +263,25 @@ impl Bag {
 
 /// Searches the pieces of all plans, and sums up each plan's. The largest trees come first, so that no core is left over
 /// with one at the end.
-fn explore(plans: &[Plan], bag: &mut Bag) -> Vec<Exploration> {
+fn explore(stop: &Stop, plans: &[Plan], bag: &mut Bag) -> Vec<Exploration> {
     let mut pieces = Vec::new();
     for (index, plan) in plans.iter().enumerate() {
         pieces.extend(plan.pieces.iter().map(|piece| (index, piece)));
     }
     pieces.sort_by_key(|(_, piece)| std::cmp::Reverse(piece.scenario.nodes()));
     let states = AtomicU64::new(0);
-    let count = |met: u64| {
+    let goes_on = |met: u64| {
         states.fetch_add(met, Ordering::Relaxed);
+        stop.goes_on()
     };
     let show =
         |done: usize| format!("{done} of {} trees, {} states", pieces.len(), states.load(Ordering::Relaxed));
-    let parts =
-        share_out(pieces.len(), |index| pieces[index].1.explore(count), |part| part.found.is_some(), show);
+    let search = |index: usize| pieces[index].1.explore(goes_on);
+    let parts = share_out(stop, pieces.len(), search, |part| part.found.is_some(), show);
     let mut sums = vec![Exploration::default(); plans.len()];
+    if !stop.goes_on() {
+        pieces.iter().skip(parts.len()).for_each(|(plan, _)| sums[*plan].stopped = true);
+    }
     for (part, (plan, piece)) in parts.into_iter().zip(&pieces) {
         if let Some(found) = &part.found {
             bag.violations += 1;
@@ -271,7 +295,7 @@ fn explore(plans: &[Plan], bag: &mut Bag) -> Vec<Exploration> {
 }
 
 /// Runs `count` seeds, up to the smallest that breaks a promise.
-fn random(from: u64, count: u64, bag: &mut Bag) -> String {
+fn random(stop: &Stop, (from, count): (u64, u64), bag: &mut Bag) -> String {
     let blocks = usize::try_from(count.div_ceil(BLOCK)).unwrap_or(usize::MAX);
     let steps = AtomicU64::new(0);
     let block = |index: usize| {
@@ -286,7 +310,9 @@ fn random(from: u64, count: u64, bag: &mut Bag) -> String {
         })
     };
     let show = |done: usize| format!("{} of {count} seeds", done as u64 * BLOCK);
-    let found = share_out(blocks, block, Option::is_some, show).into_iter().flatten().next();
+    let done = share_out(stop, blocks, block, Option::is_some, show);
+    let searched = count.min(done.len() as u64 * BLOCK);
+    let found = done.into_iter().flatten().next();
     let trees = "random runs of trees of 3 to 15 actors";
     match found {
         Some((index, seed, find)) => {
@@ -298,9 +324,13 @@ fn random(from: u64, count: u64, bag: &mut Bag) -> String {
             )
         }
         None => {
-            bag.runs += count;
+            bag.runs += searched;
             let (steps, first) = (steps.into_inner(), beginning(from));
-            format!("{count} {trees}{first}: {steps} steps, 0 violations")
+            let told = format!("{searched} {trees}{first}: {steps} steps, 0 violations");
+            if searched == count {
+                return told;
+            }
+            format!("{told}; `--from {}` goes on where this search was stopped", from + searched)
         }
     }
 }

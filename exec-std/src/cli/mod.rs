@@ -11,6 +11,7 @@ mod leaf;
 mod outputs;
 mod passed;
 mod sim;
+mod stop;
 mod summary;
 mod told;
 mod tree;

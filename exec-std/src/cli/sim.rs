@@ -97,7 +97,9 @@ pub(crate) fn tree(text: &str) -> Result<(usize, usize), String> {
     let parts = text
         .split_once(['x', '×'])
         .and_then(|(breadth, depth)| Some((breadth.parse::<u32>().ok()?, depth.parse::<u32>().ok()?)));
-    let Some((breadth, depth)) = parts else { return Err(String::from("write it as 2x3")) };
+    let Some((breadth, depth)) = parts else {
+        return Err(String::from("two whole numbers: write it as 2x3"));
+    };
     if breadth == 0 || depth == 0 {
         return Err(String::from("at least 1 child and 1 generation"));
     }
@@ -121,6 +123,9 @@ fn conducts(names: &str) -> Result<Vec<Conduct>, Refusal> {
 }
 
 fn conduct(name: &str) -> Result<Conduct, Refusal> {
+    if name.is_empty() {
+        return Err(Refusal::new("a name is missing in --faults", 2));
+    }
     Conduct::all().into_iter().find(|conduct| kebab(*conduct) == name).ok_or_else(|| {
         Refusal::new(format!("no actor behaves like `{name}`"), 2)
             .hint(format!("`none`, `benign` or `all` alone, or some of {}", names()))
@@ -157,7 +162,7 @@ mod tests {
         for text in ["0x1", "1x0"] {
             assert_eq!(tree(text), Err(String::from("at least 1 child and 1 generation")), "{text}");
         }
-        assert_eq!(tree("-1x2"), Err(String::from("write it as 2x3")));
+        assert_eq!(tree("-1x2"), Err(String::from("two whole numbers: write it as 2x3")));
     }
 
     #[test]

@@ -16,8 +16,8 @@ use crate::sim::state::{Codes, Key};
 use crate::sim::timeline::Timeline;
 use crate::sim::world::{Turn, World};
 
-/// How many states are counted at a time.
-const COUNTED: u64 = 1000;
+/// After how many legs whoever has a search made is told how far it is.
+const TOLD: u64 = 100;
 
 /// What an exploration came to.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +34,8 @@ pub struct Exploration {
     pub steps: u64,
     /// The first violation, and the choices that lead to it.
     pub found: Option<(Violation, Trace)>,
+    /// It was told to stop before its end, and what it has not found may be there.
+    pub stopped: bool,
 }
 
 impl Exploration {
@@ -44,13 +46,14 @@ impl Exploration {
         self.cut += other.cut;
         self.steps += other.steps;
         self.found = self.found.take().or(other.found);
+        self.stopped |= other.stopped;
     }
 }
 
 /// Explores all runs with at most `deviations` choices that are not the default; with `usize::MAX`, every interleaving.
 #[must_use]
 pub fn explore(scenario: &Scenario, deviations: usize) -> Exploration {
-    explore_counting(scenario, deviations, &|_| ())
+    explore_while(scenario, deviations, &|_| true)
 }
 
 /// Explores with no deviation and then with ever more, up to `most`, until something is found; says how many it allowed in
@@ -67,11 +70,17 @@ pub fn deepen(scenario: &Scenario, most: usize) -> (usize, Exploration) {
     (most, sum)
 }
 
-/// Explores, and says of each so many states that they were met.
-pub(super) fn explore_counting(scenario: &Scenario, deviations: usize, count: &dyn Fn(u64)) -> Exploration {
+/// Explores, and says now and then how many more states were met, for as long as it is told to go on.
+pub(super) fn explore_while(
+    scenario: &Scenario,
+    deviations: usize,
+    goes_on: &dyn Fn(u64) -> bool,
+) -> Exploration {
     let mut explorer = Explorer {
         scenario,
-        count,
+        goes_on,
+        legs: 0,
+        told: 0,
         seen: Seen::default(),
         codes: Some(Box::default()),
         key: Key::default(),
@@ -81,7 +90,7 @@ pub(super) fn explore_counting(scenario: &Scenario, deviations: usize, count: &d
         sum: Exploration::default(),
     };
     explorer.push(None, From::Nothing, 0, deviations);
-    while explorer.step() {}
+    while explorer.step() && explorer.is_to_go_on() {}
     explorer.sum
 }
 
@@ -168,7 +177,10 @@ pub(super) enum Ended {
 
 struct Explorer<'a> {
     scenario: &'a Scenario,
-    count: &'a dyn Fn(u64),
+    goes_on: &'a dyn Fn(u64) -> bool,
+    legs: u64,
+    /// How many states were told of.
+    told: u64,
     seen: Seen,
     codes: Option<Box<Codes>>,
     /// Room for keys.
@@ -212,6 +224,17 @@ impl<'a> Explorer<'a> {
         true
     }
 
+    /// Asks now and then whether to go on.
+    fn is_to_go_on(&mut self) -> bool {
+        self.legs += 1;
+        if self.legs.is_multiple_of(TOLD) {
+            let states = self.sum.states - self.told;
+            self.told = self.sum.states;
+            self.sum.stopped = !(self.goes_on)(states);
+        }
+        !self.sum.stopped
+    }
+
     /// Gives the world with which the next way of the last leg begins, unless all of them were followed.
     fn begin(&mut self) -> Option<Box<World<'a>>> {
         let leg = self.path.last_mut()?;
@@ -251,12 +274,7 @@ impl<'a> Explorer<'a> {
                 return;
             }
             Visit::Richer => {}
-            Visit::First => {
-                self.sum.states += 1;
-                if self.sum.states.is_multiple_of(COUNTED) {
-                    (self.count)(COUNTED);
-                }
-            }
+            Visit::First => self.sum.states += 1,
         }
         let steps = world.steps;
         self.push(Some(world), From::Moment(key), steps, left);

@@ -7,7 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::explore::{Exploration, explore_counting, shapes};
+use super::explore::{Exploration, explore_while, shapes};
 use crate::sim::catalog::worlds;
 use crate::sim::scenario::{Conduct, Nets, Scenario};
 
@@ -21,10 +21,10 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// Searches the piece, and gives each thousand states that it met to `count`.
+    /// Searches the piece for as long as `goes_on`, which hears now and then how many more states were met.
     #[must_use]
-    pub fn explore(&self, count: impl Fn(u64)) -> Exploration {
-        explore_counting(&self.scenario, self.deviations, &count)
+    pub fn explore(&self, goes_on: impl Fn(u64) -> bool) -> Exploration {
+        explore_while(&self.scenario, self.deviations, &goes_on)
     }
 }
 
@@ -93,6 +93,7 @@ impl Plan {
         let (trees, deviations) = (&self.trees, self.deviations);
         let Exploration { states, runs, cut, .. } = sum;
         let known = match &sum.found {
+            None if sum.stopped => "0 violations until the search was stopped",
             None => "0 violations",
             Some(_) => "the search ended at the first violation",
         };

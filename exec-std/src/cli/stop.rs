@@ -1,0 +1,54 @@
+//! The signal that ends a search before its time: what was searched by then is told.
+
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use rustix::process::Signal;
+use windrow_core::Times;
+
+use crate::unix::signals::Signals;
+
+/// Whether a search is to go on. The threads that search ask it, and the one that waits for them looks.
+pub(super) struct Stop {
+    signal: AtomicI32,
+    signals: Mutex<Heard>,
+}
+
+struct Heard {
+    signals: Option<Signals>,
+    first: Option<Instant>,
+}
+
+impl Stop {
+    /// Takes SIGINT and SIGTERM, until this goes. Where there are no descriptors for that, they end the program as ever.
+    pub(super) fn new() -> Self {
+        let signals = Signals::install_handlers_for(&[Signal::INT, Signal::TERM]).ok();
+        Self { signal: AtomicI32::new(0), signals: Mutex::new(Heard { signals, first: None }) }
+    }
+
+    /// Looks whether one has come. A second action, as elsewhere one that is not within a hop of the first, is of somebody who
+    /// can't wait.
+    pub(super) fn look(&self) {
+        let mut heard = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(Ok(Some(received))) = heard.signals.as_ref().map(Signals::read) {
+            let signal = received.signal.as_raw();
+            if heard.first.get_or_insert_with(Instant::now).elapsed() > Times::default().hop {
+                std::process::exit(128 + signal);
+            }
+            self.signal.store(signal, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells whether none has.
+    pub(super) fn goes_on(&self) -> bool {
+        self.signal.load(Ordering::Relaxed) == 0
+    }
+
+    /// Leaves signals to themselves again, for the search is over, and gives the exit status if one has ended it.
+    pub(super) fn over(self) -> Option<u8> {
+        self.look();
+        let signal = u8::try_from(self.signal.load(Ordering::Relaxed)).unwrap_or(0);
+        (signal > 0).then_some(128 + signal)
+    }
+}
