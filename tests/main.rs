@@ -29,6 +29,7 @@ mod embedded;
 mod ends;
 mod examples;
 mod frames;
+mod handles;
 mod harness;
 mod hasty;
 mod inputs;
@@ -98,6 +99,7 @@ const MODULES: &[harness::Module] = &[
     ends::MODULE,
     examples::MODULE,
     frames::MODULE,
+    handles::MODULE,
     hasty::MODULE,
     inputs::MODULE,
     late::MODULE,

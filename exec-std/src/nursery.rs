@@ -288,8 +288,18 @@ impl Actor {
     /// - [`Raised::Cancelled`]: what this call stands in is cancelled.
     /// - [`Raised::Refused`]: as many scopes are open as may be. That the order itself is refused is one of the failures.
     pub fn attempt(&self, order: impl Into<Order<Any>>) -> Result<Attempt, Raised> {
+        self.attempt_with(Scope::default(), order)
+    }
+
+    /// Runs one child that may fail in a nursery with a deadline or a shield of its own. See [`attempt`](Self::attempt).
+    ///
+    /// # Errors
+    /// The same, and
+    /// - [`Raised::TimedOut`]: its own deadline cancelled it, and it has not failed.
+    pub fn attempt_with(&self, scope: Scope, order: impl Into<Order<Any>>) -> Result<Attempt, Raised> {
         let mut child = None;
-        let ended = self.nursery(|nursery| child.insert(nursery.spawn(order)?).wait_gone().map(drop));
+        let ended =
+            self.nursery_with(scope, |nursery| child.insert(nursery.spawn(order)?).wait_gone().map(drop));
         let failures = match ended {
             Ok(()) => Vec::new(),
             Err(Raised::Group(failures)) => failures,
