@@ -3,17 +3,37 @@
 use std::time::Duration;
 
 use windrow_core::Kind;
-use windrow_std::{Actor, Drive, Order, Raised, Scope};
+use windrow_std::{Actor, Backend, Drive, Order, Raised, Scope};
 
-use crate::calls::well;
+use crate::calls::{PID, well};
 use crate::harness::{Bed, Module, driven, soon};
 
 pub(crate) const MODULE: Module = Module {
     driven: driven![
+        a_child_says_who_it_is,
         an_attempt_has_a_time_of_its_own,
     ],
     ..Module::EMPTY
 };
+
+fn a_child_says_who_it_is<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&bed.program(), |actor: &Actor| {
+        for backend in [Backend::Fork, Backend::Exec, Backend::Thread] {
+            actor.nursery(|nursery| {
+                let desk = nursery.spawn(Order::service("desk").name("a desk").backend(backend))?;
+                assert_eq!((desk.name(), desk.portal().name()), ("a desk", Some("a desk")));
+                let pid = u32::try_from(desk.portal().call(PID, &())?).ok();
+                assert_eq!(desk.pid(), pid.filter(|_| backend != Backend::Thread), "{backend:?}");
+                desk.cancel();
+                desk.wait_gone()?;
+                assert_eq!((desk.name(), desk.pid()), ("a desk", None), "{backend:?}");
+                Ok(())
+            })?;
+        }
+        assert_eq!(actor.parent().name(), None);
+        Ok(Vec::new())
+    }));
+}
 
 fn an_attempt_has_a_time_of_its_own<D: Drive>(bed: &Bed) {
     well(&bed.run::<D>(&bed.program(), |actor: &Actor| {

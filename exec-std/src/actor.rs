@@ -205,7 +205,7 @@ impl Actor {
     #[must_use]
     pub fn parent(&self) -> Portal {
         let parent = self.said(|shell| shell.far(Link::Parent)).unwrap_or_default();
-        Portal::new(self.clone(), Link::Parent, parent)
+        Portal::new(self.clone(), Link::Parent, parent, None)
     }
 
     /// Cancels this actor: all its scopes but the shielded ones.

@@ -106,7 +106,7 @@ impl Actor {
                 return Ok(None);
             };
             match self.reach(actor, &address)? {
-                Ok(link) => return Ok(Some(Portal::new(self.clone(), link, actor))),
+                Ok(link) => return Ok(Some(Portal::new(self.clone(), link, actor, Some(name.into())))),
                 // The name outlived its holder: whoever comes next is spared the way.
                 Err(obstacle) => {
                     if matches!(obstacle, Obstacle::Failed(errno) if is_stale(errno)) {

@@ -15,6 +15,7 @@ use crate::endpoint::{Endpoint, bad, decode, encode};
 use crate::failure::{Failure, Raised};
 use crate::order::{Any, Order};
 use crate::portal::Portal;
+use crate::shell::clip;
 use crate::shown::shown;
 
 /// How a nursery, a context or a scope of threads is opened: without a deadline and without a shield, unless told.
@@ -93,10 +94,11 @@ impl<'a> Nursery<'a> {
         let scope = self.scope;
         let mut order = Box::new(order.into());
         order.find()?;
+        let name = clip(&order.name).into();
         let (reply, answer) = channel();
         self.actor.tell(|shell| shell.order_child((scope, order, reply)));
         let id = self.actor.answered(answer.recv().unwrap_or(Ok(Err(Refused::Ended)))?)?;
-        Ok(Child::new(self.actor.clone(), id))
+        Ok(Child { hold: Arc::new(Hold { id, name, actor: self.actor.clone() }) })
     }
 
     /// Runs a task of the program in an actor of its own, which ends with it. It returns at once; the result is waited for
@@ -130,6 +132,7 @@ pub struct Child {
 #[derive(Debug)]
 struct Hold {
     id: ActorId,
+    name: Arc<str>,
     actor: Actor,
 }
 
@@ -185,20 +188,31 @@ impl ChildEnd {
 }
 
 impl Child {
-    pub(crate) fn new(actor: Actor, id: ActorId) -> Self {
-        Self { hold: Arc::new(Hold { id, actor }) }
-    }
-
     /// Gives the child's id.
     #[must_use]
     pub fn id(&self) -> ActorId {
         self.hold.id
     }
 
+    /// Gives the child's name: the order's, which is cut after 64 bytes.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.hold.name
+    }
+
+    /// Gives the number of the child's process, from when it is made until its exit is seen; a thread has none. To end it there is
+    /// [`cancel`](Self::cancel): once a process is collected, its number may be another's.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        let facts = self.hold.actor.board().look();
+        facts.children.get(&self.hold.id).filter(|child| child.exit.is_none() && !child.gone)?.pid
+    }
+
     /// Gives a portal to the child.
     #[must_use]
     pub fn portal(&self) -> Portal {
-        Portal::new(self.hold.actor.clone(), Link::Child(self.hold.id), self.hold.id)
+        let Hold { id, name, actor } = &*self.hold;
+        Portal::new(actor.clone(), Link::Child(*id), *id, Some(Arc::clone(name)))
     }
 
     /// Waits until the child is ready. One that is already gone is not.

@@ -33,17 +33,25 @@ pub struct Portal {
     actor: Actor,
     link: Link,
     id: ActorId,
+    name: Option<Arc<str>>,
 }
 
 impl Portal {
-    pub(crate) fn new(actor: Actor, link: Link, id: ActorId) -> Self {
-        Self { actor, link, id }
+    pub(crate) fn new(actor: Actor, link: Link, id: ActorId, name: Option<Arc<str>>) -> Self {
+        Self { actor, link, id, name }
     }
 
     /// Gives the id of the actor that it leads to, which it keeps when it is gone. A root's parent is nobody: its id is zero.
     #[must_use]
     pub fn id(&self) -> ActorId {
         self.id
+    }
+
+    /// Gives the name by which it is known here: a child's own, or the one by which it was found. What its parent is called no
+    /// actor is told.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// Waits until the actor is gone, or can't be reached any more. A child is gone when nothing of it is left; of another actor

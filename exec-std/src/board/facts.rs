@@ -223,6 +223,8 @@ impl ScopeFacts {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ChildFacts {
     pub(crate) up: bool,
+    /// Its process, once there is one.
+    pub(crate) pid: Option<u32>,
     pub(crate) exit: Option<Exit>,
     pub(crate) result: Option<Vec<u8>>,
     pub(crate) output: Output,

@@ -50,7 +50,7 @@ pub(crate) use aloud::{hear_out, stuck};
 pub use desk::Shared;
 pub use give::Recorder;
 pub use intern::NAME_MAX;
-use intern::clip;
+pub(crate) use intern::clip;
 pub use reactor::{Interest, PollingReactor, Reactor, Ready, Token};
 
 use crate::actor::Actor;

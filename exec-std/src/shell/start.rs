@@ -233,10 +233,9 @@ impl<R: Reactor> Shell<R> {
         let has_parent = self.channels.has(Link::Parent);
         let look = || has_parent.then(|| procfs::Stamp::of(process.pid()).ok()?);
         let known = recorded.or_else(|| look()?);
-        let stamp = Stamp {
-            pid: u32::try_from(process.pid()).unwrap_or(0),
-            start: known.map_or(0, |stamp| stamp.start),
-        };
+        let pid = u32::try_from(process.pid()).ok();
+        let stamp = Stamp { pid: pid.unwrap_or(0), start: known.map_or(0, |stamp| stamp.start) };
+        self.board.write_child(id, |child| child.pid = pid);
         let token = self.watch.add(&process, Source::ChildExit(id)).ok();
         let Some(child) = self.children.get_mut(&id) else { return };
         child.start = recorded.map(|stamp| stamp.start);
