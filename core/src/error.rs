@@ -29,6 +29,26 @@ impl Exit {
     pub fn is_success(self) -> bool {
         self == Self::Code(0)
     }
+
+    /// Gives the exit status that passes it on, as a shell does: the code; or 128 and the number of the signal, which is
+    /// SIGKILL's where the kernel wanted memory. What nobody knows is 1, for that is no success.
+    ///
+    /// ```
+    /// use windrow_core::Exit;
+    ///
+    /// let exits = [Exit::Code(3), Exit::Signal(15), Exit::Oom, Exit::Unknown];
+    /// assert_eq!(exits.map(Exit::status), [3, 128 + 15, 128 + 9, 1]);
+    /// ```
+    #[must_use]
+    pub fn status(self) -> u8 {
+        let status = match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => signal.saturating_add(128),
+            Self::Oom => Signal::Kill.number().saturating_add(128),
+            Self::Unknown => 1,
+        };
+        u8::try_from(status).unwrap_or(1)
+    }
 }
 
 impl fmt::Display for Exit {

@@ -93,12 +93,11 @@ fn code(name: &str, exit: Option<Exit>, ended: &Ended) -> Result<u8, Refusal> {
         return Ok(130);
     }
     match exit {
-        Some(Exit::Code(code)) => Ok(u8::try_from(code & 0xff).unwrap_or(OURS)),
         Some(exit @ Exit::Oom) => {
             say(format_args!("error: `{name}` was {exit}"));
-            Ok(128 + 9)
+            Ok(exit.status())
         }
-        Some(Exit::Signal(signal)) => Ok(u8::try_from(128 + signal).unwrap_or(OURS)),
+        Some(exit @ (Exit::Code(_) | Exit::Signal(_))) => Ok(exit.status()),
         Some(_) => Err(Refusal::new(format!("the status of `{name}` was collected by somebody else"), OURS)),
         // It ran, and runs.
         None if ended.outcome.tally.left > 0 && unmade(ended).is_none() => Ok(1),
@@ -122,7 +121,7 @@ fn not_started(name: &str, ended: &Ended) -> Refusal {
         (Some((errno, _)), _) => not_executed(name, errno),
         (None, End::Cancelled(Cause { reason: Reason::Signal(signal), .. })) => {
             let told = format!("signal {signal} came before `{name}` was started");
-            Refusal::new(told, u8::try_from(128 + signal).unwrap_or(OURS))
+            Refusal::new(told, Exit::Signal(signal).status())
         }
         (None, _) => Refusal::new(format!("`{name}` never ran"), OURS),
     }
