@@ -12,6 +12,7 @@ pub(crate) const MODULE: Module = Module {
         a_command_has_the_environment_that_it_is_given,
         a_command_starts_where_it_is_told,
         a_command_does_not_start_where_nothing_is,
+        what_no_command_can_have_is_named,
         a_command_is_sent_a_signal_and_an_actor_is_not,
     ],
     by_each: by_each![
@@ -66,6 +67,31 @@ fn a_command_does_not_start_where_nothing_is<D: Drive>(bed: &Bed) {
     });
     well(&ended);
     assert_eq!(ended.outcome.tally.reaped, 0, "{ended:?}");
+}
+
+/// The system would say that something is invalid, and not what.
+fn what_no_command_can_have_is_named<D: Drive>(bed: &Bed) {
+    let ended = bed.run::<D>(&bed.program().levels(1), move |actor: &Actor| {
+        let cat = |args: &[&str]| Order::command("cat", args);
+        for (order, told) in [
+            (
+                Order::command("", ["hay"]).name("mower"),
+                "`mower` can't be started: the name of its program is empty",
+            ),
+            (
+                Order::command("c\0at", ["hay"]).name("cat"),
+                "`cat` can't be started: a NUL is in the name of its program",
+            ),
+            (cat(&["hay", "h\0ay"]), "`cat` can't be started: a NUL is in its argument 2"),
+            (cat(&[]).env("HAY", "d\0ry"), "`cat` can't be started: a NUL is in its variable `HAY`"),
+        ] {
+            let spawned = actor.nursery(|nursery| Ok(nursery.spawn(order).map(drop)))?;
+            assert_eq!(spawned, Err(Raised::from(told)));
+        }
+        Ok(Vec::new())
+    });
+    well(&ended);
+    assert_eq!(ended.outcome.tally.actors, 0, "{ended:?}");
 }
 
 /// SIGTERM is not said as SIGINT, of which a command may make something else; and a hangup ends a tree as SIGTERM does.

@@ -291,12 +291,17 @@ impl From<Order<Command>> for Order<Any> {
 }
 
 impl Order<Any> {
-    /// Opens what it names in the file system, so that what is missing is told before there is a child.
+    /// Opens what it names in the file system, so that what is missing, or can't be, is told before there is a child.
     pub(crate) fn find(&mut self) -> Result<(), Raised> {
         let name = &self.name;
         let missing = |what: &str, path: &Path, error: io::Error| {
             Raised::from(format!("`{name}` can't {what} {}: {error}", path.display()))
         };
+        if let Any::Command(command) = &self.what
+            && let Some(flaw) = command.flaw()
+        {
+            return Err(Raised::from(format!("`{name}` can't be started: {flaw}")));
+        }
         if let Any::Command(command) = &self.what
             && let Some(path) = &command.directory
         {

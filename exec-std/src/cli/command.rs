@@ -26,6 +26,10 @@ const WANTS: [i32; 4] = [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE]
 pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let mut words = run.command.iter().cloned();
     let Some(program) = words.next() else { return Err(Refusal::new("no command", OURS)) };
+    if program.is_empty() {
+        let hint = Some(String::from("is it a variable that is not set?"));
+        return Err(Refusal { hint, ..Refusal::new("the command's name is empty", NOT_FOUND) });
+    }
     check::proc(OURS)?;
     check::room::<D>()?;
     let name = program.to_string_lossy().into_owned();
@@ -134,9 +138,7 @@ fn is_said_of(errno: i32, words: &str) -> bool {
 
 fn not_executed(name: &str, errno: i32) -> Refusal {
     let cause = std::io::Error::from_raw_os_error(errno);
-    let refusal = if name.is_empty() {
-        Refusal::new("the command's name is empty", NOT_FOUND)
-    } else if cause.kind() == std::io::ErrorKind::NotFound {
+    let refusal = if cause.kind() == std::io::ErrorKind::NotFound {
         Refusal::new(format!("there is no command `{name}`"), NOT_FOUND)
     } else if WANTS.contains(&errno) {
         Refusal::new(format!("no process can be made for `{name}`"), OURS)
@@ -158,7 +160,6 @@ fn hint_of(name: &str, errno: i32) -> Option<&'static str> {
     Some(match errno {
         libc::ENOEXEC => "a script's first line names its interpreter, as in `#!/bin/sh`",
         libc::EMFILE => "raise `ulimit -n`",
-        libc::ENOENT if name.is_empty() => "is it a variable that is not set?",
         libc::ENOENT if is_looked_up => "is it in PATH?",
         libc::ENOENT if path.exists() => "it is there: is the interpreter that it names?",
         libc::EACCES if path.is_dir() && !is_looked_up => "it is a directory",

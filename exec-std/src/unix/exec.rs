@@ -11,6 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::slice;
 use std::thread;
@@ -112,6 +113,25 @@ impl Command {
         self.clean = true;
         self.environment.clear();
         self
+    }
+
+    /// Says what of it no program can have, if there is something: the system has a number for that, and no words.
+    pub(crate) fn flaw(&self) -> Option<String> {
+        let is_flawed = |text: &OsStr| text.as_bytes().contains(&0);
+        let variable = |(name, value): &&(OsString, Option<OsString>)| {
+            is_flawed(name) || value.as_deref().is_some_and(is_flawed)
+        };
+        if self.program.is_empty() {
+            return Some(String::from("the name of its program is empty"));
+        }
+        if is_flawed(&self.program) {
+            return Some(String::from("a NUL is in the name of its program"));
+        }
+        if let Some(at) = self.args.iter().position(|arg| is_flawed(arg)) {
+            return Some(format!("a NUL is in its argument {}", at + 1));
+        }
+        let flawed = self.environment.iter().find(variable);
+        flawed.map(|(name, _)| format!("a NUL is in its variable `{}`", name.to_string_lossy()))
     }
 
     /// Returns the whole environment; what ours says of channels is not for others.
