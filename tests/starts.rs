@@ -111,10 +111,10 @@ fn row_40_a_start_that_asks_for_ever_ends<D: Drive>(bed: &Bed) {
             assert!(begin.elapsed() < most + Duration::from_secs(1), "{backend:?}: {:?}", begin.elapsed());
             ended.map(|()| Vec::new())
         });
-        assert_failed(&ended, Kind::BootExhausted);
+        assert_failed(&ended, Kind::BootExhausted, "`Limits::boot_max` gives a start no more than 2s");
         let text = ended.failures[0].to_string();
         assert!(
-            text.ends_with("was not ready in time, and had asked for more until there was no more"),
+            text.contains("was not ready in time, and had asked for more until there was no more: "),
             "{text}"
         );
     }
@@ -134,7 +134,8 @@ fn row_40_a_start_that_stands_still_has_the_time_it_asked_for<D: Drive>(bed: &Be
                 ended.map(|()| Vec::new())
             })
         });
-        assert_failed(&ended, Kind::BootTimeout);
+        let words = "`Limits::boot` gives a start 1.5s, and a slow entry may ask for more";
+        assert_failed(&ended, Kind::BootTimeout, words);
     }
 }
 
@@ -271,7 +272,7 @@ fn only_a_slow_start_asks_for_time<D: Drive>(bed: &Bed) {
     assert_eq!(ended.outcome.end, End::Well, "{ended:?}");
 }
 
-fn assert_failed(ended: &Ended<Vec<u8>>, kind: Kind) {
-    let kinds: Vec<_> = ended.failures.iter().map(|failure| failure.kind).collect();
-    assert_eq!((&kinds[..], ended.outcome.tally.left), (&[kind][..], 0), "{ended:?}");
+fn assert_failed(ended: &Ended<Vec<u8>>, kind: Kind, words: &str) {
+    let told: Vec<_> = ended.failures.iter().map(|failure| (failure.kind, &*failure.text)).collect();
+    assert_eq!((&told[..], ended.outcome.tally.left), (&[(kind, words)][..], 0), "{ended:?}");
 }

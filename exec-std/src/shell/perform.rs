@@ -102,23 +102,32 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Gives the text of an error. What the system said has words; a child that died without one of ours may have written
-    /// why.
+    /// why; and whose time is over had as much as this actor gives.
     fn words_of(&mut self, error: &Error) -> Vec<u8> {
         let text = self.payloads.take(error.payload);
-        if let (true, Kind::NotStarted(errno)) = (text.is_empty(), error.kind) {
-            let facts = self.board.look();
-            let nameless = facts.children.get(&error.origin).and_then(|child| child.unmade.clone());
-            return nameless.unwrap_or_else(|| words_for(errno)).into_bytes();
-        }
-        if !text.is_empty() || !matches!(error.kind, Kind::Died(_) | Kind::BootDied(_)) {
+        if !text.is_empty() {
             return text;
         }
-        self.board
-            .look()
-            .children
-            .get(&error.origin)
-            .map(|child| child.output.last_words())
-            .unwrap_or_default()
+        let (facts, limits) = (self.board.look(), self.machine.limits());
+        let child = facts.children.get(&error.origin);
+        match error.kind {
+            Kind::NotStarted(errno) => {
+                let nameless = child.and_then(|child| child.unmade.clone());
+                nameless.unwrap_or_else(|| words_for(errno)).into_bytes()
+            }
+            Kind::Died(_) | Kind::BootDied(_) => {
+                child.map(|child| child.output.last_words()).unwrap_or_default()
+            }
+            Kind::BootTimeout => {
+                let boot = limits.boot;
+                format!("`Limits::boot` gives a start {boot:?}, and a slow entry may ask for more")
+                    .into_bytes()
+            }
+            Kind::BootExhausted => {
+                format!("`Limits::boot_max` gives a start no more than {:?}", limits.boot_max).into_bytes()
+            }
+            _ => text,
+        }
     }
 
     /// Gives what is sent behind a child's spec, and has what is shared with it passed along.
