@@ -16,7 +16,7 @@ use windrow_core::{ActorId, Cause, Exit, Kind, Link, Reason, Refused, ScopeId};
 
 use crate::board::{Board, Facts};
 use crate::dialogue::Dialogue;
-use crate::endpoint::{Endpoint, Service, too_long};
+use crate::endpoint::{Endpoint, Service, decode, too_long, unreadable};
 use crate::failure::{Failure, Raised};
 use crate::listen::Listener;
 use crate::nursery::{Nursery, Scope};
@@ -342,12 +342,23 @@ impl Actor {
         failure.unwrap_or_else(|| Failure::of(kind, actor, ""))
     }
 
-    /// Says that the far end of a channel sent what is not what was expected.
-    pub(crate) fn misspoken(&self, link: Link, error: &postcard::Error) -> Raised {
-        let far = self.said(|shell| shell.far(link)).unwrap_or_default();
-        Raised::Group(vec![self.failure_of(far, Kind::Protocol, error.to_string())])
+    /// Reads what an actor sent. It is that of the same type there, so it is nobody's fault but the type's if it can't be read.
+    pub(crate) fn read<T: DeserializeOwned>(&self, sender: ActorId, bytes: &[u8]) -> Result<T, Raised> {
+        decode(bytes).map_err(|error| {
+            let who = match self.failure_of(sender, Kind::Failed, String::new()).name {
+                name if name.is_empty() => sender.to_string(),
+                name => name,
+            };
+            unreadable::<T>(&format!("what {who} sent"), &error).into()
+        })
     }
 
+    /// Reads what came over a channel.
+    pub(crate) fn read_from<T: DeserializeOwned>(&self, link: Link, bytes: &[u8]) -> Result<T, Raised> {
+        self.read(self.said(|shell| shell.far(link)).unwrap_or_default(), bytes)
+    }
+
+    /// Gives the cancellation of what has no other: whoever waits for something of an actor that ends waits for nothing.
     pub(crate) fn gone(&self) -> Cause {
         Cause { canceller: self.id, reason: Reason::Asked }
     }

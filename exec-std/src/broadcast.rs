@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use windrow_core::Kind;
 
 use crate::actor::Actor;
-use crate::endpoint::{bad, decode, encode};
+use crate::endpoint::encode;
 use crate::failure::{Failure, Raised};
 use crate::shown::shown;
 use crate::slot::Slot;
@@ -274,8 +274,7 @@ impl<T: DeserializeOwned> Subscription<T> {
             }
             Found::Item(bytes) => {
                 self.had += 1;
-                let item = decode(&bytes).map_err(|error| bad(Kind::Protocol, actor.id(), &error))?;
-                Ok(Some(Delivery::Item(item)))
+                Ok(Some(Delivery::Item(actor.read(actor.id(), &bytes)?)))
             }
         }
     }

@@ -127,7 +127,7 @@ impl<'a> ContextEnd<'a> {
 
     /// Decodes what the far end sent.
     pub(crate) fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Raised> {
-        decode(bytes).map_err(|error| self.actor.misspoken(self.id.link, &error))
+        self.actor.read_from(self.id.link, bytes)
     }
 }
 
@@ -150,8 +150,8 @@ impl<'a, R: DeserializeOwned, D: Dialogue> Context<'a, R, D> {
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: the scope around, or the context, as by the far end's failure.
-    /// - [`Raised::Group`]: the far end's failure itself, or a first value that is none.
-    /// - [`Raised::Error`]: the far end returned without having begun.
+    /// - [`Raised::Group`]: the far end's failure itself.
+    /// - [`Raised::Error`]: the far end returned without having begun; or its first value can't be read.
     pub fn begun(&self) -> Result<D::First, Raised> {
         let begun = self.wait(|talk| {
             let begun = talk.begun.clone().map(Ok);
@@ -192,8 +192,8 @@ impl<'a, R: DeserializeOwned, D: Dialogue> Context<'a, R, D> {
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: the scope around, or the context, as by the far end's failure or by [`cancel`](Self::cancel).
-    /// - [`Raised::Group`]: the far end's failure itself, or a result that is none.
-    /// - [`Raised::Error`]: the result was taken before.
+    /// - [`Raised::Group`]: the far end's failure itself.
+    /// - [`Raised::Error`]: the result was taken before, or can't be read.
     pub fn result(&self) -> Result<R, Raised> {
         let unopened = |talk: &Talk| !talk.opened && talk.over.is_none();
         if unopened(&self.end.slot.look()) {

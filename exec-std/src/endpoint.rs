@@ -125,7 +125,7 @@ impl Types {
     pub(crate) fn args<A: DeserializeOwned>(self, callee: ActorId, bytes: &[u8]) -> Result<A, Raised> {
         match bytes.split_first_chunk() {
             Some((types, args)) if *types == self.0 => {
-                decode(args).map_err(|error| bad(Kind::BadArguments, callee, &error))
+                decode(args).map_err(|error| bad_arguments::<A>(callee, &error))
             }
             _ => {
                 let why = "the endpoint has other types where it is served than where it is called";
@@ -300,9 +300,14 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, postcard::E
     }
 }
 
-/// Says that an actor sent what is not what was expected.
-pub(crate) fn bad(kind: Kind, actor: ActorId, error: &postcard::Error) -> Raised {
-    Raised::Group(vec![Failure::of(kind, actor, error.to_string())])
+/// Says that an actor was called with what is not what it takes.
+pub(crate) fn bad_arguments<A>(callee: ActorId, error: &postcard::Error) -> Raised {
+    Raised::Group(vec![Failure::of(Kind::BadArguments, callee, unreadable::<A>("they", error))])
+}
+
+/// Says of which type nothing could be read from some bytes. Most often they were written as one.
+pub(crate) fn unreadable<T>(what: &str, error: &postcard::Error) -> String {
+    format!("{what} can't be read as `{}`: {error}; is it read as it is written?", type_name::<T>())
 }
 
 /// Says that so many bytes are no message.

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ActorId, Exit, Kind, Link, Refused, ScopeId};
+use windrow_core::{ActorId, Exit, Link, Refused, ScopeId};
 
 use crate::actor::Actor;
 use crate::board::{ChildFacts, Output};
-use crate::endpoint::{Endpoint, bad, decode, encode};
+use crate::endpoint::{Endpoint, encode};
 use crate::failure::{Failure, Raised};
 use crate::order::{Any, Order};
 use crate::portal::Portal;
@@ -154,12 +154,12 @@ impl<R: DeserializeOwned> Task<R> {
     /// Waits for the result; with it the actor is gone.
     ///
     /// # Errors
-    /// The cancellation of the nursery, as by the failure of the task.
+    /// The cancellation of the nursery, as by the failure of the task; and a result that can't be read.
     pub fn result(&self) -> Result<R, Raised> {
         let bytes = self.child.wait_gone()?.value;
         // One that was cancelled alone returned nothing.
         let bytes = bytes.ok_or_else(|| Raised::Cancelled(self.child.hold.actor.gone()))?;
-        decode(&bytes).map_err(|error| bad(Kind::Protocol, self.child.id(), &error))
+        self.child.hold.actor.read(self.child.id(), &bytes)
     }
 
     /// Gives the child that runs it.

@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde::de::DeserializeOwned;
 use windrow_core::{ContextId, Kind, Reason};
 
-use crate::endpoint::{decode, keep_buffer};
+use crate::endpoint::keep_buffer;
 use crate::failure::{Failure, Raised};
 use crate::portal::{Begun, Portal};
 use crate::reading::Reader;
@@ -67,7 +67,7 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
         let (over, errors) = over.unwrap_or_else(|| Err(actor.gone())).map_err(Raised::Cancelled)?;
         self.over = true;
         let bytes = self.result_of(over, errors)?;
-        let result = decode(&bytes).map_err(|error| actor.misspoken(self.context.link, &error));
+        let result = actor.read_from(self.context.link, &bytes);
         keep_buffer(bytes);
         result
     }

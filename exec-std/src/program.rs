@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ActorId, Config, Kind, Limits};
+use windrow_core::{ActorId, Config, Limits};
 
 use crate::actor::Actor;
 use crate::adopter::{self, Adopter};
@@ -20,7 +20,7 @@ use crate::brief::Brief;
 use crate::crew::ThreadCrew;
 use crate::drive::{Blocking, Drive};
 use crate::ended::Ended;
-use crate::endpoint::{Endpoint, Service, bad, decode, encode};
+use crate::endpoint::{Endpoint, Service, bad_arguments, decode, encode};
 use crate::entry::{Entries, Returned};
 use crate::failure::Raised;
 use crate::ids::fresh_id;
@@ -95,7 +95,7 @@ impl Program {
         R: Serialize + 'static,
     {
         let body = move |actor: &Actor, args: &[u8]| {
-            let args = decode(args).map_err(|error| bad(Kind::BadArguments, actor.id(), &error))?;
+            let args = decode(args).map_err(|error| bad_arguments::<A>(actor.id(), &error))?;
             encode(&task(actor, args)?, Vec::new())
         };
         self.entries.add(endpoint.name(), body);
