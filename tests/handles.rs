@@ -1,17 +1,19 @@
 //! What is held of others: who they are, how one is tried, and what is said once the tree is gone.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use windrow_core::Kind;
+use windrow_core::{Kind, Refused};
 use windrow_std::{Actor, Backend, Drive, Order, Raised, Scope};
 
-use crate::calls::{PID, well};
+use crate::calls::{ECHO, PID, well};
 use crate::harness::{Bed, Module, driven, soon};
 
 pub(crate) const MODULE: Module = Module {
     driven: driven![
         a_child_says_who_it_is,
         an_attempt_has_a_time_of_its_own,
+        what_is_asked_behind_the_end_of_a_tree_is_refused,
     ],
     ..Module::EMPTY
 };
@@ -44,4 +46,27 @@ fn an_attempt_has_a_time_of_its_own<D: Drive>(bed: &Bed) {
         assert!(matches!(attempt.failures[0].kind, Kind::Died(_)), "{attempt:?}");
         Ok(Vec::new())
     }));
+}
+
+/// Nobody cancelled anything.
+fn what_is_asked_behind_the_end_of_a_tree_is_refused<D: Drive>(bed: &Bed) {
+    let (keep, kept) = channel();
+    well(&bed.run::<D>(&bed.program(), move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let desk = nursery.spawn(Order::service("desk"))?;
+            desk.ready()?;
+            let _ = keep.send((actor.clone(), desk));
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    }));
+    let (actor, desk) = kept.recv().expect("what is kept");
+    let portal = desk.portal();
+    let called = portal.call(ECHO, &String::from("hay")).map(drop);
+    let started = portal.start(ECHO, &String::from("hay")).map(drop);
+    for asked in [called, started, portal.cancel_actor(), actor.nursery(|_| Ok(())), actor.ready()] {
+        assert_eq!(asked, Err(Raised::Refused(Refused::Ended)));
+    }
+    // What it was is known.
+    assert!(desk.wait_gone().is_ok_and(|end| end.exit.is_some()));
 }

@@ -10,7 +10,7 @@ use crate::{ActorId, BadLimits, Cause};
 pub enum Refused {
     /// Outputs of the last input are still queued; poll them first. The one refusal that a fact can meet.
     Undrained,
-    /// The actor has ended.
+    /// The actor that asks has ended.
     Ended,
     /// The actor awaits its spec.
     Booting,
@@ -63,7 +63,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Undrained => f.write_str("outputs are still queued"),
-            Self::Ended => f.write_str("the actor has ended"),
+            Self::Ended => f.write_str("the actor that asks has ended"),
             Self::Booting => f.write_str("the actor has not started yet"),
             Self::UnknownScope => f.write_str("there is no such scope"),
             Self::UnknownChild => f.write_str("there is no such child"),

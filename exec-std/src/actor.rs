@@ -174,8 +174,7 @@ impl Actor {
     ///
     /// # Errors
     /// - [`Raised::Refused`]: these are more endpoints than the actor may have, or one has no name, or its calls are taken up by
-    ///   [hand](Self::listen) or by another service.
-    /// - [`Raised::Cancelled`]: the actor has ended.
+    ///   [hand](Self::listen) or by another service; or the actor has ended.
     pub fn expose(&self, service: &Service) -> Result<(), Raised> {
         self.ask(|shell| shell.expose(service))
     }
@@ -232,7 +231,6 @@ impl Actor {
         match answer {
             Ok(value) => Ok(value),
             Err(Refused::Cancelled(Some(cause))) => Err(Raised::Cancelled(cause)),
-            Err(Refused::Ended) => Err(Raised::Cancelled(self.gone())),
             Err(refused) => {
                 let closed = matches!(refused, Refused::ClosedContext | Refused::ClosedLink);
                 // What closed it may have cancelled this body, which is then all that it is to fail with.

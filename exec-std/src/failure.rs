@@ -127,7 +127,8 @@ pub enum Raised {
     Cancelled(Cause),
     /// User code failed, with these words. [`Raised::of`] makes it of any error.
     Error(Chain),
-    /// An ask was turned down, and has changed nothing.
+    /// An ask was turned down, and has changed nothing. What is asked by a handle that was kept beyond the end of its actor is
+    /// [`Refused::Ended`].
     Refused(Refused),
     /// Failures from below, or from the far end of a call: at least one.
     Group(Vec<Failure>),

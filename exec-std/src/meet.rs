@@ -156,7 +156,7 @@ impl Actor {
 
     /// Gives the channel to the root.
     fn registrar(&self) -> Result<Link, Raised> {
-        let told = self.said(|shell| Some((shell.root()?, shell.far(Link::Parent)))).flatten();
+        let told = self.ask(|shell| Ok(shell.root().map(|root| (root, shell.far(Link::Parent)))))?;
         let Some((root, parent)) = told else {
             return Err(
                 "this tree has no directory in which its actors could meet: see Program::run_dir".into()

@@ -206,7 +206,7 @@ impl Portal {
     /// no cancellation.
     ///
     /// # Errors
-    /// - [`Raised::Cancelled`]: this actor itself has ended.
+    /// - [`Raised::Refused`]: this actor itself has ended.
     pub fn cancel_actor(&self) -> Result<(), Raised> {
         self.actor.ask(|shell| shell.cancel_actor(self.link))
     }
