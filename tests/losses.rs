@@ -230,7 +230,7 @@ fn who_is_gone_already_is_told_like_who_is_lost<D: Drive>(bed: &Bed) {
             let above = actor.parent();
             assert_eq!(above.wait_gone(), Ok(()));
             let nobody = above.call(ECHO, &String::from("hay"));
-            assert_eq!(nobody, Err(Raised::Refused(Refused::ClosedLink)));
+            assert_eq!(nobody, Err(Raised::Refused(Refused::Parentless)));
             Ok(Vec::new())
         })
     }));

@@ -45,7 +45,9 @@ pub enum Refused {
     ClosedStream,
     /// There is no credit: the far end has no room for an item.
     NoCredit,
-    /// An actor can't dial itself.
+    /// A root has no parent.
+    Parentless,
+    /// An actor can't call itself, nor find itself to do so.
     Itself,
     /// The same is asked already, and not answered.
     Pending,
@@ -85,7 +87,8 @@ impl fmt::Display for Refused {
             Self::ClosedContext => f.write_str("the context is over, or has not begun"),
             Self::ClosedStream => f.write_str("the stream was opened before, or has ended"),
             Self::NoCredit => f.write_str("the far end of the stream has no room for an item"),
-            Self::Itself => f.write_str("an actor can't dial itself"),
+            Self::Parentless => f.write_str("the actor is a root, and has no parent"),
+            Self::Itself => f.write_str("an actor can't call itself: nothing leads from it to itself"),
             Self::Nameless => {
                 f.write_str("an endpoint needs a name, and room for it among those that the actor knows")
             }

@@ -82,8 +82,9 @@ impl Portal {
     /// - [`Raised::Group`]: what the far end failed with, or that it is gone, now or since long, each with its
     ///   [kind](crate::Failure::kind).
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
-    /// - [`Raised::Refused`]: as many calls are open as may be; or this is a root's portal to its parent.
-    /// - [`Raised::Error`]: the arguments are longer than a message.
+    /// - [`Raised::Refused`]: as many calls are open as may be; or this is a root's portal to its parent, and it is
+    ///   [`Parentless`](Refused::Parentless); or this actor itself has [ended](Refused::Ended).
+    /// - [`Raised::Error`]: the arguments are longer than a message; or the result can't be read.
     pub fn call<A, R>(&self, endpoint: Endpoint<A, R>, args: &A) -> Result<R, Raised>
     where
         A: Serialize,
@@ -139,7 +140,7 @@ impl Portal {
     /// # Errors
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
     /// - [`Raised::Group`]: the far end is gone.
-    /// - [`Raised::Refused`]: as many calls are open as may be; or this is a root's portal to its parent.
+    /// - [`Raised::Refused`]: as many calls are open as may be; or as for [`call`](Self::call).
     /// - [`Raised::Error`]: the arguments are longer than a message.
     pub fn start<A, R>(&self, endpoint: Endpoint<A, R>, args: &A) -> Result<Pending<'_, R>, Raised>
     where
@@ -215,9 +216,6 @@ impl Portal {
     fn lost(&self) -> Raised {
         if let Some(cause) = self.actor.cancelled_now() {
             return Raised::Cancelled(cause);
-        }
-        if self.leads_nowhere() {
-            return Raised::Refused(Refused::ClosedLink);
         }
         let exit = self.actor.exit_of(self.id);
         Raised::Group(vec![self.actor.failure_of(self.id, Kind::PeerLost(exit), String::new())])

@@ -12,7 +12,8 @@ use crate::state::{Member, State};
 use crate::task::TaskRecord;
 use crate::{
     ActorId, Callee, CalleeChange, Caller, Cause, ContextId, Defect, Half, Input, Instant, Life, Limit,
-    Limits, NameId, Reason, Refused, Role, Scope, ScopeChange, ScopeId, Side, Spec, Task, TaskId, Times,
+    Limits, Link, NameId, Reason, Refused, Role, Scope, ScopeChange, ScopeId, Side, Spec, Task, TaskId,
+    Times,
 };
 
 /// Turns an ask down, or lets it through. Facts and the tick always pass.
@@ -75,6 +76,7 @@ fn refuse_talk(state: &State, input: &Input) -> Result<(), Refused> {
         Input::Call { context, scope, .. } => {
             check_open(state, scope)?;
             check(context.side == Side::Caller && context.number > state.last_call, Refused::StaleId)?;
+            check(context.link != Link::Parent || !state.is_registrar(), Refused::Parentless)?;
             check(state.can_call(context.link), Refused::ClosedLink)?;
             check_room(state.callers.len(), Limit::Contexts, state.limits.contexts)
         }
