@@ -98,6 +98,7 @@ fn a_name_is_found_across_the_tree<D: Drive>(bed: &Bed) {
             let found = actor.find("the bell")?.ok_or("the root finds nobody")?;
             assert_eq!(found.call(RING, &String::new())?.1, pid);
             assert!(actor.find("nobody's")?.is_none());
+            assert_eq!(actor.find("the root").map(drop), Err(Raised::Refused(Refused::Itself)));
             let mut names: Vec<_> = actor.names()?.into_iter().map(|(name, _)| name).collect();
             names.sort();
             assert_eq!(names, ["the bell", "the root"]);

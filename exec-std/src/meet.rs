@@ -63,9 +63,9 @@ impl Actor {
     ///
     /// # Errors
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
-    /// - [`Raised::Refused`]: as many questions are open as may be.
-    /// - [`Raised::Error`]: it is no name, or one that this actor itself has, to which no portal leads; the root, or the holder,
-    ///   can't be reached; the tree has no directory.
+    /// - [`Raised::Refused`]: as many questions are open as may be; or it is this actor [itself](windrow_core::Refused::Itself) that
+    ///   has the name.
+    /// - [`Raised::Error`]: it is no name; the root, or the holder, can't be reached; the tree has no directory.
     pub fn find(&self, name: &str) -> Result<Option<Portal>, Raised> {
         self.look_up(name, false)
     }
@@ -180,9 +180,6 @@ impl Actor {
 
     /// Connects to another actor, unless it is connected.
     fn reach(&self, actor: ActorId, address: &str) -> Result<Result<Link, Obstacle>, Raised> {
-        if actor == self.id() {
-            return Err("an actor can't call itself through a portal".into());
-        }
         let number = self.ask(|shell| shell.dial(actor, address))?;
         self.answer(number, |facts| &mut facts.reached)
     }
