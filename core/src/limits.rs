@@ -8,21 +8,22 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The spans of a teardown. An actor passes its own to its children unless a spec says otherwise.
+/// The spans of a teardown. An actor passes its own to its children unless a spec says otherwise. None may be zero, nor longer
+/// than a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Times {
     /// A message there and back between two loops. The same signal again within it is the same action of the user's, and so is
-    /// any other within it after the first.
+    /// any other within it after the first. Default: 100 ms.
     pub hop: Duration,
-    /// How long a child may take to acknowledge a cancel.
+    /// How long a child may take to acknowledge a cancel. Default: 500 ms.
     pub ack: Duration,
-    /// How long an actor's own tasks may take to end.
+    /// How long an actor's own tasks may take to end. Default: 400 ms.
     pub own: Duration,
-    /// The grace between SIGTERM and SIGKILL.
+    /// The grace between SIGTERM and SIGKILL. Default: 400 ms.
     pub stop: Duration,
-    /// How long a killed process may take to become waitable.
+    /// How long a killed process may take to become waitable. Default: 400 ms.
     pub kill: Duration,
-    /// How long the last words may take to leave.
+    /// How long the last words may take to leave. Default: 100 ms.
     pub flush: Duration,
 }
 
@@ -76,40 +77,43 @@ pub struct Limits {
     /// The spans of its teardown.
     pub times: Times,
     /// How long a child may take until it is ready, from its turn to be started on: see [`starts`](Self::starts).
+    /// Default: 10 s.
     pub boot: Duration,
     /// How long one may take that asks for more, all in all; no more than `boot` allows no more. It is no part of any teardown.
+    /// Default: 90 s.
     pub boot_max: Duration,
     /// How many children it may have at once. To tell one costs up to 50 µs, and all are told within one `hop`: with the
     /// default of 100 ms more than 2000 are refused, and to have more give [`Times::hop`] more. To end costs more, 180 µs each
     /// for 1000 leaves and 270 µs for 2000 on the two cores where it was measured, and is not checked: all have
     /// `hop + own + flush` before the first is hurried, 600 ms by default. Where so many are to end on a slower machine, or a
-    /// busy one, give [`Times::own`] more.
+    /// busy one, give [`Times::own`] more. Default: 1024.
     pub children: u32,
     /// How many spawns may be under way at once; further ones wait their turn. So many keep whoever makes the processes at
-    /// work, and so many are answered soon when they are taken back.
+    /// work, and so many are answered soon when they are taken back. Default: 32.
     pub starts: u32,
     /// How many scopes may be open at once: the actor's own is one ([`ScopeId::ROOT`](crate::ScopeId::ROOT)), each nursery is
     /// one, and each context where it was called. Those of served calls are not counted: they have as many places as
     /// [`contexts`](Self::contexts) gives the calls, and one that is still open when its call is over keeps its place.
+    /// Default: 2048.
     pub scopes: u32,
-    /// How many tasks may run at once.
+    /// How many tasks may run at once. Default: 1024.
     pub tasks: u32,
-    /// How many peers may be connected or dialled at once.
+    /// How many peers may be connected or dialled at once. Default: 256.
     pub peers: u32,
-    /// How many more may be connected that have not greeted yet.
+    /// How many more may be connected that have not greeted yet. Default: 16.
     pub half_open: u32,
     /// How many questions for names may be open at once. The registrar has places for twice as many that wait for a name, of
-    /// which nobody has more than are free.
+    /// which nobody has more than are free. Default: 256.
     pub finds: u32,
-    /// How many names the registrar keeps.
+    /// How many names the registrar keeps. Default: 1024.
     pub names: u32,
     /// How many calls that it made may be open at once, and how many that it serves may be one caller's. It has places for
     /// twice as many that it serves, of which no caller has more than are free: so whoever calls most leaves room for others, as
-    /// much as it has itself, and nobody who calls an actor keeps it from calling.
+    /// much as it has itself, and nobody who calls an actor keeps it from calling. Default: 1024.
     pub contexts: u32,
-    /// How many items a stream may take ahead.
+    /// How many items a stream may take ahead. Default: 64.
     pub window: u32,
-    /// How many errors one scope keeps; the rest are counted.
+    /// How many errors one scope keeps; the rest are counted. Default: 64.
     pub errors: u16,
 }
 

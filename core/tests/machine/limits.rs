@@ -27,6 +27,20 @@ fn the_defaults_hold() {
 }
 
 #[test]
+fn the_page_of_each_field_ends_with_its_default() {
+    let source = include_str!("../../src/limits.rs");
+    let shown = format!("{:#?}", Limits::default());
+    let fields = shown.lines().filter_map(|line| line.trim().trim_end_matches(',').split_once(": "));
+    let fields: Vec<_> = fields.filter(|(_, value)| !value.ends_with('{')).collect();
+    assert_eq!(fields.len(), 6 + 13);
+    for (field, value) in fields {
+        let (above, _) = source.split_once(&format!("\n    pub {field}: ")).unwrap();
+        let told = above.lines().last().unwrap().replace(' ', "");
+        assert!(told.ends_with(&format!("Default:{value}.")), "{field} is {value}: {told}");
+    }
+}
+
+#[test]
 fn every_bad_limit_is_refused_by_its_rule() {
     let refuses = |change: &dyn Fn(&mut Limits), rule| {
         let mut limits = Limits::default();
