@@ -11,6 +11,7 @@ pub(crate) const MODULE: Module = Module {
     driven: driven![
         an_input_is_read_from_a_file,
         an_input_that_is_not_there_is_an_error,
+        an_input_is_read_from_memory,
         an_input_is_passed_on_by_those_who_are_told_to,
     ],
     entries: &[("read-on", read_on), ("pass-on", pass_on)],
@@ -53,6 +54,32 @@ fn an_input_is_read_from_a_file<D: Drive>(bed: &Bed) {
             let end = attempt.end.ok_or("it was ordered")?;
             assert_eq!(end.output.stdout, b"clover", "{:?}", attempt.failures);
         }
+        Ok(Vec::new())
+    }));
+}
+
+/// However much it is: nobody has to write while it is read, and what is not read holds nobody up.
+fn an_input_is_read_from_memory<D: Drive>(bed: &Bed) {
+    well(&bed.run::<D>(&bed.program().levels(1), |actor: &Actor| {
+        let hay = b"clover".repeat(100_000);
+        for bytes in [&b""[..], b"clover", &hay] {
+            let order = Order::command("cat", [""; 0]).stdin(Source::Bytes(bytes.into()));
+            let attempt = actor.attempt(order.stdout(Sink::Capture { tail: 1 << 20 }))?;
+            assert_eq!(
+                attempt.end.map(|end| end.output.stdout).as_deref(),
+                Some(bytes),
+                "{:?}",
+                attempt.failures
+            );
+        }
+        for backend in [Backend::Fork, Backend::Exec] {
+            let order = Order::entry("read-on", []).backend(backend).stdin(Source::Bytes("clover".into()));
+            let end = actor.attempt(order)?.end.ok_or("it was ordered")?;
+            assert_eq!(end.value.as_deref(), Some(&b"clover"[..]), "{backend:?}");
+        }
+        assert!(
+            actor.attempt(Order::command("true", [""; 0]).stdin(Source::Bytes(hay)))?.failures.is_empty()
+        );
         Ok(Vec::new())
     }));
 }

@@ -307,8 +307,13 @@ impl Order<Any> {
         {
             find_directory(path).map_err(|error| missing("start in", path, error))?;
         }
-        if let Source::Path(path) = &self.stdin {
-            let opened = self.stdin.open().map_err(|error| missing("read its input from", path, error))?;
+        let place = match &self.stdin {
+            Source::Path(path) => Some(path.as_path()),
+            Source::Bytes(_) => Some(Path::new("memory")),
+            Source::Null | Source::Inherit | Source::File(_) => None,
+        };
+        if let Some(place) = place {
+            let opened = self.stdin.open().map_err(|error| missing("read its input from", place, error))?;
             self.stdin = opened.map_or(Source::Inherit, Source::File);
         }
         for (sink, what) in

@@ -25,6 +25,17 @@ use super::rundir::{File, Inode, Name, RunDir, segments};
 /// What goes with a descriptor, so that it is not taken for something else.
 const PASS: &[u8; 8] = b"segment\0";
 
+/// Makes a file in memory, which nobody has sealed yet.
+pub(super) fn memory() -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // The name is for /proc only.
+    Ok(match memfd_create(c"windrow", flags | MemfdFlags::NOEXEC_SEAL) {
+        // A kernel before 6.3 does not know that no memory of ours is a program.
+        Err(Errno::INVAL) => memfd_create(c"windrow", flags)?,
+        made => made?,
+    })
+}
+
 /// A piece of shared memory of a fixed size, zero at first. Clones are the same.
 #[derive(Clone, Debug)]
 pub struct Segment {
@@ -40,13 +51,7 @@ impl Segment {
     ///
     /// Fails without descriptors or memory.
     pub fn anonymous(length: u64) -> io::Result<Self> {
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        // The name is for /proc only.
-        let file = match memfd_create(c"windrow", flags | MemfdFlags::NOEXEC_SEAL) {
-            // A kernel before 6.3 does not know that no memory of ours is a program.
-            Err(Errno::INVAL) => memfd_create(c"windrow", flags)?,
-            made => made?,
-        };
+        let file = memory()?;
         ftruncate(&file, length)?;
         fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
         Ok(Self { file: super::stdio::above_stdio(file)?.into(), length })

@@ -8,12 +8,15 @@
 //! Nothing here knows which child it serves or when that child has exited; a pipe that stays open after the
 //! exit is held by something the child left behind, and [`Pump::is_open`] says so.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Seek, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, openat};
+use rustix::fs::{
+    CWD, FileType, Mode, OFlags, SealFlags, fcntl_add_seals, fcntl_getfl, fcntl_setfl, fstat, openat,
+};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::pipe::{PipeFlags, fcntl_getpipe_size, pipe_with};
 
@@ -40,6 +43,8 @@ pub enum Source {
     Path(PathBuf),
     /// From something that is open already.
     File(OwnedFd),
+    /// From memory: these bytes, all of which are there before the child is.
+    Bytes(Vec<u8>),
 }
 
 impl Source {
@@ -48,13 +53,14 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// Fails without descriptors, if the file cannot be opened, and with `InvalidInput` if the path names neither a file nor
-    /// a device.
+    /// Fails without descriptors or memory, if the file cannot be opened, and with `InvalidInput` if the path names neither a
+    /// file nor a device.
     pub fn open(&self) -> io::Result<Option<OwnedFd>> {
         match self {
             Self::Null => null().map(Some),
             Self::Inherit => Ok(None),
             Self::Path(path) => open(path, OFlags::RDONLY, NO_INPUT).map(Some),
+            Self::Bytes(bytes) => sealed(bytes).map(Some),
             Self::File(file) => Ok(Some(fcntl_dupfd_cloexec(file, 3)?)),
         }
     }
@@ -121,6 +127,15 @@ pub fn null() -> io::Result<OwnedFd> {
         }
         opened => above_stdio(opened?),
     }
+}
+
+/// Makes a file in memory that nobody can change, to be read from its beginning on.
+fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = File::from(super::segment::memory()?);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL)?;
+    above_stdio(file.into())
 }
 
 /// Opens what is at its end when it is read: `/dev/null`, or where there is none a pipe that nobody writes.

@@ -210,7 +210,7 @@ fn failures_that_pass_do_not_add_up() {
 
 #[test]
 fn a_directory_in_place_of_a_pipe_is_given_up() {
-    let mut pump = Pump::new(std::fs::File::open("/").unwrap().into(), 10);
+    let mut pump = Pump::new(File::open("/").unwrap().into(), 10);
     assert_eq!(
         [pump.drain(9), pump.drain(9), pump.drain(9)],
         [Drained::Failed, Drained::Failed, Drained::Eof]
@@ -256,7 +256,7 @@ fn a_file_is_appended_to_and_blocks_as_files_do() {
         write(&child, word);
     }
     assert_eq!(std::fs::read(dir.0.join("log")).unwrap(), b"one two");
-    let open = std::fs::File::options().append(true).open(dir.0.join("log")).unwrap();
+    let open = File::options().append(true).open(dir.0.join("log")).unwrap();
     let sink = Sink::File(open.into());
     write(&sink.open().unwrap().0.unwrap(), b" three");
     write(&sink.open().unwrap().0.unwrap(), b" four");
