@@ -197,6 +197,9 @@ fn row_28_unexpected_descriptors_are_named(bed: &Bed) {
         });
         assert_eq!(named, cfg!(debug_assertions), "{file}: {ended}");
     }
+    for hint in ["hint: open it close-on-exec", "hint: close it in the preload"] {
+        assert_eq!(ended.err.contains(hint), cfg!(debug_assertions), "{hint}: {ended}");
+    }
 }
 
 /// Tells whether this is one of the three, or one that the driver makes for itself.

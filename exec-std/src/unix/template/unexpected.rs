@@ -25,6 +25,7 @@ impl Unexpected {
             return;
         }
         let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+        let mut named = false;
         for entry in entries.flatten() {
             let number = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
             // The directory that is being read is gone when its name is looked up again.
@@ -37,7 +38,21 @@ impl Unexpected {
                     std::io::stderr(),
                     "warning: descriptor {number} ({file}) is open, and no child by fork will have it"
                 );
+                named = true;
             }
+        }
+        if named {
+            let _ = writeln!(std::io::stderr(), "hint: {}", self.hint());
+        }
+    }
+
+    /// Says what is done about it by whoever counts on none of them.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Inherited => {
+                "open it close-on-exec, or close it before the tree begins, where no child is to have it"
+            }
+            Self::Opened => "close it in the preload, where no child is to have it",
         }
     }
 }
