@@ -238,7 +238,8 @@ pub struct Tally {
     /// Processes that are known to be left over, one where nobody could look for them, and threads that were given up and have
     /// not ended since. Such a thread ends with its process at the latest.
     pub left: u32,
-    /// Errors that began in it or below.
+    /// Errors that began in it or below and that nobody handled: what a nursery raised, and nobody raised again, is not among
+    /// them.
     pub errors: u32,
     /// Errors that could not be delivered and were only counted.
     pub lost: u32,
@@ -246,7 +247,8 @@ pub struct Tally {
     pub cancelled: u32,
     /// Rungs that were taken because time ran out.
     pub escalations: u32,
-    /// What the rungs that were taken add up to, along the longest way.
+    /// How long the longest of all waits was that came to a rung of a ladder, or to tasks that were given up: by its deadlines,
+    /// from the beginning of the cascade there. Zero where nobody had to be hurried. A teardown took about as long.
     pub spent: Duration,
 }
 

@@ -16,11 +16,13 @@ pub struct Failure {
     pub origin: ActorId,
     /// What that is called, where it is known.
     pub name: String,
-    /// What user code, or a dead child's last output, said about it.
+    /// What user code, or a dead child's last output, said about it. On its way to another actor it is cut after 4 KiB, together
+    /// with what it was caused by, and then the last of them ends with how long all was: `… (cut: 5000 bytes in all)`.
     pub text: String,
     /// What user code said that this was caused by.
     pub cause: Option<Box<Chain>>,
-    /// The actors that passed it on, nearest to the origin first.
+    /// The actors that passed it on, nearest to the origin first, and without the one that has it now. The origin is the first of
+    /// them if it told of it itself. Of one that died, or never was, its parent told first.
     pub path: Vec<ActorId>,
     /// Who had cancelled what it happened in, if somebody had.
     pub canceller: Option<ActorId>,

@@ -215,7 +215,8 @@ impl Child {
         Portal::new(actor.clone(), Link::Child(*id), *id, Some(Arc::clone(name)))
     }
 
-    /// Waits until the child is ready. One that is already gone is not.
+    /// Waits until the child is ready, or gone: of one that was cancelled alone, or has ended by now, this says nothing more, and
+    /// [`end`](Self::end) does.
     ///
     /// # Errors
     /// The cancellation of the nursery, as by the failure of the child.

@@ -102,6 +102,9 @@ impl std::error::Error for UnknownBackend {}
 /// }
 /// ```
 ///
+/// An order is for one child, and no clone is made of it: that of a file that it holds could fail. For several alike there is a
+/// closure: `let mower = || Order::entry("mower", "slowly").levels(0);`.
+///
 /// Each takes what it can heed. A command is not made by a backend, and an actor has the environment of its parent:
 ///
 /// ```compile_fail,E0599

@@ -264,7 +264,8 @@ pub struct Output {
     pub stderr: Vec<u8>,
     /// How many bytes of both fell out of the tails.
     pub lost: u64,
-    /// Something that it left behind still held a pipe open after its exit.
+    /// A pipe of these was still open when the child was gone, and so was all that it had left behind: somebody has it of whom
+    /// nobody knew, or whom nothing could end. What that one writes now is lost.
     pub leaked: bool,
 }
 
