@@ -250,11 +250,12 @@ impl Child {
     /// a file again. What is to end is cancelled instead, so that its end is none of its own.
     ///
     /// # Errors
-    /// [`Raised::Error`]: no signal has this number; there is no process yet, or no more; it has become another user's; this is
-    /// an actor, which is told what to do by messages.
+    /// - [`Raised::Refused`]: its parent has ended.
+    /// - [`Raised::Error`]: no signal has this number; there is no process yet, or no more; it has become another user's; this is
+    ///   an actor, which is told what to do by messages.
     pub fn signal(&self, signal: i32) -> Result<(), Raised> {
         let told = self.hold.actor.said(|shell| shell.signal_child(self.hold.id, signal));
-        Ok(told.ok_or("the tree is over")??)
+        Ok(told.ok_or(Raised::Refused(Refused::Ended))??)
     }
 }
 
