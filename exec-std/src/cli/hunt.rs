@@ -63,7 +63,7 @@ Exit status:
   1  something was found; with --defect every hang whose rule was taken out, which is as it should be
   2  bad arguments, or a rule that this build can't take out
   3  with --defect: a hang was not found that this search has to find, so it is the search that is broken
-  128 + n  signal n stopped it: what was searched by then is told, and the next signal ends it at once";
+  128 + n  signal n stopped it, and the next would have ended it at once: without --defect what was searched by then is told";
 
 /// The exit status of a hunt that has missed a hang whose rule was out.
 const MISSED: u8 = 3;
@@ -101,7 +101,7 @@ struct Bag {
 impl Hunt {
     /// Searches, and tells what it came to.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
-        let (seeds, stop) = (self.seeds()?, Stop::new());
+        let seeds = self.seeds()?;
         let Some(name) = self.defect.as_deref() else {
             if self.actors == Some(0) && self.tree.is_none() && seeds == 0 {
                 return Err(Refusal::new("with no tree and no seed there is nothing to search", 2)
@@ -116,6 +116,7 @@ impl Hunt {
                     .because(format!("that is {}", u64::MAX))
                     .hint("give either less"));
             }
+            let stop = Stop::new();
             let bag = self.whole(&stop, seeds);
             let stopped = stop.over();
             self.tell(&bag)?;
@@ -125,28 +126,17 @@ impl Hunt {
         hangs::demand(name)?;
         let k = usize::from(self.k);
         let trials = match (self.actors, self.away()) {
-            (None, [(_, Nets::ALL)]) => in_their_worlds(&stop, sought, k, seeds),
-            (None, [net]) => in_their_worlds_without(&stop, sought, k, *net),
-            (Some(actors), [(_, nets)]) => {
-                in_every_tree(&stop, sought, (usize::from(actors), k, seeds), *nets)
-            }
-            (None, _) => without_each(&stop, sought, k),
+            (None, [(_, Nets::ALL)]) => in_their_worlds(sought, k, seeds),
+            (None, [net]) => in_their_worlds_without(sought, k, *net),
+            (Some(actors), [(_, nets)]) => in_every_tree(sought, (usize::from(actors), k, seeds), *nets),
+            (None, _) => without_each(sought, k),
             (Some(_), _) => {
                 return Err(Refusal::new("every tree is searched with one net away at a time", 2)
                     .hint("name the net"));
             }
         };
-        let mut bag = Bag::of(trials);
-        let stopped = stop.over();
-        if stopped.is_some() {
-            bag.stopped = true;
-            bag.guarantee
-                .push(format!("stopped before {} others were sought", sought.len() - bag.defects.len()));
-        }
+        let bag = Bag::of(trials);
         self.tell(&bag)?;
-        if let Some(status) = stopped {
-            return Ok(status);
-        }
         let is_missed = |catch: &Catch| !catch.found && catch.hidden.is_none();
         Ok(if bag.defects.iter().any(is_missed) { MISSED } else { u8::from(bag.violations > 0) })
     }

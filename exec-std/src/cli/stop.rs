@@ -23,7 +23,15 @@ struct Heard {
 impl Stop {
     /// Takes SIGINT and SIGTERM, until this goes. Where there are no descriptors for that, they end the program as ever.
     pub(super) fn new() -> Self {
-        let signals = Signals::install_handlers_for(&[Signal::INT, Signal::TERM]).ok();
+        Self::hearing(Signals::install_handlers_for(&[Signal::INT, Signal::TERM]).ok())
+    }
+
+    /// Takes none: for tasks that can't stop amid what they do.
+    pub(super) fn deaf() -> Self {
+        Self::hearing(None)
+    }
+
+    fn hearing(signals: Option<Signals>) -> Self {
         Self { signal: AtomicI32::new(0), signals: Mutex::new(Heard { signals, first: None }) }
     }
 

@@ -151,14 +151,19 @@ impl Trials {
     }
 }
 
+/// Seeks each of these hangs, by its index. Nothing can be told of some of them, so a signal ends this as any program.
+fn each<R: Send>(hangs: &[Hang], seek: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    let show = |done| format!("{done} of {} hangs", hangs.len());
+    share_out(&Stop::deaf(), hangs.len(), seek, |_| false, show)
+}
+
 /// Searches for each of these hangs in its own world, and as far as the searches over all trees always go.
-pub(super) fn in_their_worlds(stop: &Stop, hangs: &[Hang], k: usize, seeds: u64) -> Trials {
+pub(super) fn in_their_worlds(hangs: &[Hang], k: usize, seeds: u64) -> Trials {
     let seek = |index: usize| {
         let hang: &Hang = &hangs[index];
         Trial::of(hang, |scenario| hangs::break_in(scenario, hang.defect), k, seeds)
     };
-    let found =
-        share_out(stop, hangs.len(), seek, |_| false, |done| format!("{done} of {} hangs", hangs.len()));
+    let found = each(hangs, seek);
     let mut trials = Trials::default();
     for (hang, trial) in hangs.iter().zip(&found) {
         trials.states += trial.exhaustive.states;
@@ -172,14 +177,13 @@ pub(super) fn in_their_worlds(stop: &Stop, hangs: &[Hang], k: usize, seeds: u64)
 }
 
 /// Searches for each of these hangs in every tree of at most so many actors, and in the swarm.
-pub(super) fn in_every_tree(stop: &Stop, hangs: &[Hang], within: (usize, usize, u64), nets: Nets) -> Trials {
+pub(super) fn in_every_tree(hangs: &[Hang], within: (usize, usize, u64), nets: Nets) -> Trials {
     let seek = |index: usize| {
         let hang: &Hang = &hangs[index];
         let claim = Claim::within(within, Some(nets), |scenario| hangs::break_in(scenario, hang.defect));
         (Catch::of_claim(hang, &claim, (nets, within.2)), claim)
     };
-    let found =
-        share_out(stop, hangs.len(), seek, |_| false, |done| format!("{done} of {} hangs", hangs.len()));
+    let found = each(hangs, seek);
     let mut trials = Trials::default();
     for (catch, claim) in found {
         trials.states += claim.states;
@@ -191,12 +195,7 @@ pub(super) fn in_every_tree(stop: &Stop, hangs: &[Hang], within: (usize, usize, 
 }
 
 /// Searches for each of these hangs in its own world, with one net away besides those that are.
-pub(super) fn in_their_worlds_without(
-    stop: &Stop,
-    hangs: &[Hang],
-    k: usize,
-    (net, nets): (&str, Nets),
-) -> Trials {
+pub(super) fn in_their_worlds_without(hangs: &[Hang], k: usize, (net, nets): (&str, Nets)) -> Trials {
     let seek = |index: usize| {
         let own = world(&hangs[index]);
         let scenario = Scenario { nets: own.nets.and(nets), ..own };
@@ -204,8 +203,7 @@ pub(super) fn in_their_worlds_without(
         let find = sum.found.clone().map(|found| Find::new(scenario, found));
         (deviations, sum, find.map(|find| Told::of_find(&find, None)))
     };
-    let found =
-        share_out(stop, hangs.len(), seek, |_| false, |done| format!("{done} of {} hangs", hangs.len()));
+    let found = each(hangs, seek);
     let mut trials = Trials::default();
     for (hang, (deviations, sum, find)) in hangs.iter().zip(found) {
         let name = hang.defect.name();
@@ -221,13 +219,12 @@ pub(super) fn in_their_worlds_without(
 }
 
 /// Searches for each of these hangs in its own world, with each net away in turn.
-pub(super) fn without_each(stop: &Stop, hangs: &[Hang], k: usize) -> Trials {
+pub(super) fn without_each(hangs: &[Hang], k: usize) -> Trials {
     let seek = |index: usize| {
         let hang: &Hang = &hangs[index];
         Ablation::of(hang, |scenario| hangs::break_in(scenario, hang.defect), k)
     };
-    let found =
-        share_out(stop, hangs.len(), seek, |_| false, |done| format!("{done} of {} hangs", hangs.len()));
+    let found = each(hangs, seek);
     let mut trials = Trials { table: Ablation::table(&found), ..Trials::default() };
     found.iter().map(Catch::of_ablation).for_each(|catch| trials.catches.push(catch));
     trials
