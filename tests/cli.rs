@@ -41,8 +41,8 @@ fn a_search_that_is_stopped_tells_how_far_it_came(bed: &Bed) {
         (random, Signal::INT, "; `--from "),
         (all, Signal::TERM, ": 0 violations until the search was stopped\n"),
     ] {
-        let mut running = bed.windrow(args).start();
-        running.until("those who search", |running| threads(running.pid()) > 1);
+        let running = bed.windrow(args).start();
+        watch::observe("those who search", || threads(running.pid()) > 1);
         running.signal(signal);
         running.signal(signal);
         let ended = running.finish();
