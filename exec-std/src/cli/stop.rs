@@ -53,9 +53,17 @@ impl Stop {
         self.signal.load(Ordering::Relaxed) == 0
     }
 
-    /// Leaves signals to themselves again, for the search is over, and gives the exit status if one has ended it.
+    /// Leaves signals to themselves again, for the search is over, and gives the exit status if one has ended it. Where it was
+    /// sent twice, as `timeout` does, the second is waited for: it would end the program before anything is told.
     pub(super) fn over(self) -> Option<u8> {
         self.look();
+        let heard = self.signals.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = heard.first {
+            std::thread::sleep(Times::default().hop.saturating_sub(first.elapsed()));
+        }
+        if let Some(signals) = &heard.signals {
+            while let Ok(Some(_)) = signals.read() {}
+        }
         let signal = u8::try_from(self.signal.load(Ordering::Relaxed)).unwrap_or(0);
         (signal > 0).then_some(128 + signal)
     }
