@@ -2,12 +2,14 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::choices::{Choices, Source};
 use super::event::Event;
 use super::kernel::{INIT, Pid, What};
-use super::scenario::{Conduct, Scenario, Slip, Verb};
+use super::scenario::{Conduct, Scenario, Slip};
 use super::spans::Span;
 use super::user::Body;
 use super::world::{Actor, World, id};
@@ -18,24 +20,22 @@ const SIGNALS: [u64; 7] = [300, 0, 2, 10, 50, 1000, 20_000];
 /// So many of them are of a user who is there.
 const PRESENT: usize = 6;
 
-/// Chooses how an actor behaves, unless the scenario says so.
+/// Chooses how all behave; if that can't be run, of a root that nobody will start.
+pub(super) fn draw_conducts(scenario: &Scenario, is_fit: bool, choices: &mut Choices) -> Vec<Conduct> {
+    if !is_fit {
+        return vec![Conduct::Serve];
+    }
+    (0..scenario.nodes()).map(|node| draw_conduct(scenario, choices, node)).collect()
+}
+
+/// Chooses how an actor behaves, unless the scenario says so. Who can't do what a menu offers serves.
 pub(super) fn draw_conduct(scenario: &Scenario, choices: &mut Choices, node: usize) -> Conduct {
-    let fixed = scenario.fixed.iter().rfind(|(fixed, _)| *fixed == node).map(|(_, conduct)| *conduct);
     let menu = &scenario.menu;
-    let conduct = fixed.unwrap_or_else(|| {
+    let conduct = scenario.fixed_conduct(node).unwrap_or_else(|| {
         let taken = choices.choose(Source::Conduct, u32::try_from(menu.len()).unwrap_or(0)) as usize;
         menu.get(taken).copied().unwrap_or(Conduct::Serve)
     });
-    let inner = scenario.children(node).next().is_some();
-    let script = conduct.script();
-    let rootless =
-        [Verb::NoStart, Verb::DieInBoot, Verb::OnDone, Verb::Thread].iter().any(|verb| script.has(*verb));
-    // Nobody could help a root that does not answer, or sweeps after it.
-    let rootless = node == 0 && (rootless || !script.answers());
-    // A command has no children, who has none collects none, and no thread does what befalls a process.
-    let split = script.has(Verb::Thread) && script.takes_a_process();
-    let idle = split || if inner { script.is_command() } else { script.has(Verb::Collect) };
-    if idle || rootless { Conduct::Serve } else { conduct }
+    if scenario.check_kind(node, conduct).is_ok() { conduct } else { Conduct::Serve }
 }
 
 impl World<'_> {
@@ -107,7 +107,7 @@ impl World<'_> {
 
     /// Puts an actor with a fresh machine into its place.
     pub(super) fn seat(&mut self, node: usize, pid: Pid, config: Config) {
-        // The limits of a scenario are checked before it runs.
+        // Limits that no machine takes are told before anything runs.
         let Ok(mut machine) = Machine::new(config) else { return };
         // What survived in one machine survives in another, and who came last knows the least that is not new.
         let checked = self.actors.iter().rev().flatten().find_map(|actor| actor.checked.clone());

@@ -44,6 +44,7 @@ mod explain;
 mod kernel;
 mod mailbox;
 mod oracle;
+mod pace;
 mod run;
 mod scenario;
 mod search;
@@ -60,7 +61,7 @@ pub use choices::{Choice, Choices, Odometer, Source, Trace};
 pub use explain::{Cure, Diagnosis, Doom, Explanation, Sink, diagnose, shrink, shrink_within};
 pub use oracle::{Number, Promise, Violation};
 pub use run::{Report, record, run};
-pub use scenario::{Conduct, Nets, Scenario, Script, Slip, Verb};
+pub use scenario::{BadScenario, Conduct, Nets, Scenario, Script, Slip, Verb};
 pub use search::{
     Exploration, Find, Found, Moment, Piece, Plan, Way, deepen, explore, mixed, roam, shapes, swarm,
 };

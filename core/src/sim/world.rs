@@ -14,8 +14,9 @@ use super::choices::{Choices, Source};
 use super::copy::copied;
 use super::event::Event;
 use super::kernel::{Directory, Kernel, Line, LineId, Pid, Pipe, Wire};
-use super::oracle::{Oracle, Promise, Violation};
-use super::scenario::{Conduct, Scenario, Slip, Verb};
+use super::oracle::{Oracle, Violation};
+use super::pace::extra_turns;
+use super::scenario::{BadScenario, Conduct, Scenario, Slip, Verb};
 use super::state::{Codes, Print};
 use super::timeline::Timeline;
 use super::user::Body;
@@ -23,11 +24,6 @@ use crate::state::State;
 use crate::{
     ActorId, Defect, Error, Input, Instant, Life, Link, Machine, Message, Outcome, Output, Refused, Signal,
 };
-
-/// Turns after which a run counts as a livelock.
-const TURNS: u32 = 200_000;
-/// Turns without any time passing after which it counts as one.
-const TURNS_AT_ONCE: u32 = 5_000;
 
 /// One actor: its machine, and what its shell keeps.
 #[derive(Debug)]
@@ -74,6 +70,8 @@ pub(super) enum Turn {
 #[derive(Debug)]
 pub(super) struct World<'a> {
     pub(super) scenario: &'a Scenario,
+    /// Whether it can be run; if not, nobody is there.
+    pub(super) checked: Result<(), BadScenario>,
     pub(super) conducts: Vec<Conduct>,
     pub(super) choices: Choices,
     pub(super) now: Instant,
@@ -116,11 +114,13 @@ pub(super) struct World<'a> {
     pub(super) steps: u32,
     /// Turns so far, and since the clock jumped.
     pub(super) turns: u32,
-    at_once: u32,
+    pub(super) at_once: u32,
+    /// How many more it may take than are usual.
+    pub(super) extra: u32,
 }
 
-copied!(World<'a>: scenario, conducts, choices, now, next, kernel, directory, actors, pids, mailboxes, wires, lines, pipes, orders,
-    patience, told, oracle, timeline, reported, signals, struck, agenda, outputs, bytes, codes, steps, turns, at_once);
+copied!(World<'a>: scenario, checked, conducts, choices, now, next, kernel, directory, actors, pids, mailboxes, wires, lines, pipes, orders,
+    patience, told, oracle, timeline, reported, signals, struck, agenda, outputs, bytes, codes, steps, turns, at_once, extra);
 
 /// Gives the id of the actor at a place in the tree.
 pub(super) fn id(node: usize) -> ActorId {
@@ -134,12 +134,13 @@ pub(super) fn place(id: ActorId) -> usize {
 
 impl<'a> World<'a> {
     pub(super) fn new(scenario: &'a Scenario, mut choices: Choices, timeline: Timeline) -> Self {
-        let nodes = scenario.nodes();
-        let conducts: Vec<Conduct> =
-            (0..nodes).map(|node| super::begin::draw_conduct(scenario, &mut choices, node)).collect();
-        let oracle = Oracle::new(scenario, &conducts);
+        let checked = scenario.check();
+        let conducts = super::begin::draw_conducts(scenario, checked.is_ok(), &mut choices);
+        let nodes = conducts.len();
+        let (oracle, extra) = (Oracle::new(scenario, &conducts), extra_turns(&conducts));
         let mut world = Self {
             scenario,
+            checked,
             conducts,
             choices,
             now: Instant(1_000_000_000),
@@ -168,8 +169,11 @@ impl<'a> World<'a> {
             steps: 0,
             turns: 0,
             at_once: 0,
+            extra,
         };
-        world.boot_root();
+        if checked.is_ok() {
+            world.boot_root();
+        }
         world
     }
 
@@ -190,11 +194,7 @@ impl<'a> World<'a> {
 
     /// Does what is there at this moment: an event, else a tick that is due. Tells whether anything was.
     pub(super) fn stir(&mut self) -> Result<bool, Violation> {
-        self.turns += 1;
-        self.at_once += 1;
-        if self.turns > TURNS || self.at_once > TURNS_AT_ONCE {
-            return Err(Violation::new(Promise::Livelock, "much happens, and nothing moves", self.now));
-        }
+        self.check_pace()?;
         if self.scenario.narrow && self.disturb()? {
             return Ok(true);
         }

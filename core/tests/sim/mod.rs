@@ -18,4 +18,5 @@ mod scripts;
 pub(crate) mod slips;
 pub(crate) mod swarms;
 pub(crate) mod talks;
+mod unfit;
 mod watched;

@@ -27,7 +27,9 @@ fn finds(conduct: Conduct, seeds: u64) -> bool {
 
 #[test]
 fn a_script_of_ones_own_finds_what_no_named_conduct_does() {
-    for conduct in Conduct::ALL {
+    // A command has no children.
+    let fits = |conduct: &&Conduct| chain(**conduct).check().is_ok();
+    for conduct in Conduct::ALL.iter().filter(fits) {
         assert!(!finds(*conduct, SEEDS), "{conduct:?}");
     }
     // An orphan's last way to hear of its loss is taken away before it looks.

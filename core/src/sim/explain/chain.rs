@@ -64,8 +64,8 @@ impl fmt::Display for Explanation {
 
 /// Says why a world stands still, or runs on the spot, or what was waited for when it broke a promise.
 pub(crate) fn explain(world: &World<'_>, broken: Promise) -> Option<Explanation> {
-    // Whoever is asked again, nobody waits for what was not to be.
-    if broken == Promise::AskedAgain {
+    // Whoever is asked again, nobody waits for what was not to be; and nobody waits where nothing was run.
+    if matches!(broken, Promise::AskedAgain | Promise::BadScenario) {
         return None;
     }
     let spins = if broken == Promise::Livelock { spin(world) } else { None };

@@ -69,7 +69,11 @@ impl Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} (breaks {} at {})", self.promise, self.text, self.promise.number(), self.at)
+        let Self { promise, text, at } = self;
+        match promise.number() {
+            Number::None => write!(f, "{promise}: {text}"),
+            number => write!(f, "{promise}: {text} (breaks {number} at {at})"),
+        }
     }
 }
 

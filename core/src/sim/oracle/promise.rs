@@ -87,11 +87,17 @@ pub enum Promise {
     RoundTrip,
     /// A machine sees of itself that the invariant with this number is broken.
     Machine(u8),
+    /// Nothing is broken, and nothing was run: the scenario asks for what can't be. See
+    /// [`Scenario::check`](crate::sim::Scenario::check).
+    BadScenario,
 }
 
 /// The number of an invariant, or the letter of what all of them are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "three things are promised beside the invariants")]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "three things are promised beside the invariants, and a run may be none"
+)]
 pub enum Number {
     /// T: every teardown ends.
     Termination,
@@ -101,6 +107,8 @@ pub enum Number {
     Bound,
     /// One of the invariants.
     Of(u8),
+    /// None: nothing was run.
+    None,
 }
 
 impl fmt::Display for Number {
@@ -110,12 +118,13 @@ impl fmt::Display for Number {
             Self::Rank => f.write_str("R"),
             Self::Bound => f.write_str("B"),
             Self::Of(number) => write!(f, "{number}"),
+            Self::None => f.write_str("none"),
         }
     }
 }
 
 impl Promise {
-    /// Every one that is seen from outside; what a machine sees of itself has a number of its own.
+    /// Every one that is seen from outside, in a run; what a machine sees of itself has a number of its own.
     pub const ALL: &'static [Self] = &[
         Self::Hang,
         Self::Livelock,
@@ -199,6 +208,7 @@ impl Promise {
             Self::LostItem => ("lost item", Number::Of(45)),
             Self::RoundTrip => ("round trip", Number::Of(46)),
             Self::Machine(number) => ("machine", Number::Of(number)),
+            Self::BadScenario => ("bad scenario", Number::None),
         }
     }
 

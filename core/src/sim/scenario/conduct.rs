@@ -9,7 +9,9 @@ use super::verb::Verb;
 
 macro_rules! conducts {
     ($($(#[$doc:meta])* $name:ident [$($verb:ident$(($much:literal))?),*])*) => {
-        /// How an actor, or a command, behaves.
+        /// How an actor, or a command, behaves. Where one is chosen from a menu that the actor can't have, it serves; where one is
+        /// asked for, that is a [`BadScenario`](crate::sim::BadScenario): of the root nothing is taken that keeps it from starting
+        /// or answering, as `Wedge` or `Command`; a command has no children, and who [`Collects`](Self::Collects) has.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(clippy::exhaustive_enums, reason = "real processes play each by name")]
         pub enum Conduct {

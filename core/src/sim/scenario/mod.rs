@@ -7,10 +7,12 @@
 //! | `conduct` | how actors may behave, as scripts with names |
 //! | `script` | a list of verbs, and what follows from it |
 //! | `verb` | what a script can say |
+//! | `fit` | whether it asks for what can be |
 //! | `nets` | what catches what else let through |
 //! | `slip` | what a careless shell does |
 
 mod conduct;
+mod fit;
 mod nets;
 mod script;
 mod slip;
@@ -21,6 +23,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use conduct::Conduct;
+pub use fit::BadScenario;
 pub use nets::Nets;
 pub use script::Script;
 pub use slip::Slip;
@@ -36,8 +39,11 @@ pub struct Scenario {
     pub parents: Vec<usize>,
     /// How actors may behave, the default first.
     pub menu: Vec<Conduct>,
-    /// Actors whose conduct is not chosen.
+    /// Actors whose conduct is not chosen; of one that stands here twice, the last counts.
     pub fixed: Vec<(usize, Conduct)>,
+    /// Whether those conducts were drawn, as [`mixed`](crate::sim::mixed) draws them: then who can't do what it is to do
+    /// serves, and passes over what can't be done where it is. Else it is [refused](Self::check).
+    pub drawn: bool,
     /// The limits of all.
     pub limits: Limits,
     /// How many generations may stand below the root; never fewer than there are.
@@ -93,18 +99,21 @@ impl Scenario {
         Self::of(parents)
     }
 
-    /// Gives a tree by the parent of each actor but the root; a parent comes before its children.
+    /// Gives a tree by the parent of each actor but the root; a parent comes before its children, else no run of it is one:
+    /// see [`check`](Self::check).
     #[must_use]
     pub fn of(parents: Vec<usize>) -> Self {
         let mut depths = vec![0_usize];
         for parent in &parents {
-            depths.push(depths[*parent] + 1);
+            // One that does not come before is told when it is checked.
+            depths.push(depths.get(*parent).map_or(0, |depth| depth + 1));
         }
         let depth = depths.into_iter().max().unwrap_or(0);
         Self {
             parents,
             menu: vec![Conduct::Serve],
             fixed: Vec::new(),
+            drawn: false,
             limits: Limits::default(),
             levels: u8::try_from(depth).unwrap_or(LEVELS_MAX).min(LEVELS_MAX),
             defects: Defects::NONE,
@@ -124,14 +133,17 @@ impl Scenario {
         }
     }
 
-    /// Gives this scenario with one actor's conduct fixed.
+    /// Gives this scenario with one actor's conduct fixed; the root is at place 0.
+    ///
+    /// It must fit: the root is a process that starts and answers, a command has no children, who collects has some, and
+    /// whom a script spawns or reaches is there. What does not is told by [`check`](Self::check), and by every run.
     #[must_use]
     pub fn with(mut self, node: usize, conduct: Conduct) -> Self {
         self.fixed.push((node, conduct));
         self
     }
 
-    /// Gives this scenario with one actor that plays a script of its own.
+    /// Gives this scenario with one actor that plays a script of its own. It must fit, as one that has a [name](Self::with).
     ///
     /// ```
     /// use windrow_core::sim::{Choices, Scenario, Verb::*, record};
@@ -193,7 +205,7 @@ impl Scenario {
     /// Gives an actor's parent.
     #[must_use]
     pub fn parent(&self, node: usize) -> Option<usize> {
-        node.checked_sub(1).map(|index| self.parents[index])
+        node.checked_sub(1).and_then(|index| self.parents.get(index).copied())
     }
 
     /// Lists an actor's children.
@@ -210,9 +222,11 @@ impl Scenario {
     pub fn height(&self, node: usize) -> u8 {
         let mut height = vec![0_u8; self.nodes()];
         for child in (1..self.nodes()).rev() {
-            let parent = self.parents[child - 1];
-            height[parent] = height[parent].max(height[child] + 1);
+            let below = height[child].saturating_add(1);
+            if let Some(above) = self.parent(child).and_then(|parent| height.get_mut(parent)) {
+                *above = below.max(*above);
+            }
         }
-        height[node]
+        height.get(node).copied().unwrap_or(0)
     }
 }

@@ -15,11 +15,11 @@ pub enum Verb {
     /// Cue: what follows befalls its process at once when its last word is said and it is to exit.
     OnDone,
 
-    /// It is a program without a machine. It has no children.
+    /// It is a program without a machine. It has no children, and is no root.
     Command,
-    /// It is a thread of its parent's process.
+    /// It is a thread of its parent's process, so it does not do what befalls a process. The root is none.
     Thread,
-    /// Its process can't be made.
+    /// Its process can't be made. The root's can.
     NoStart,
     /// Its process dies before it speaks.
     DieInBoot,
@@ -33,7 +33,7 @@ pub enum Verb {
     TemplateDies,
     /// Who makes its children is stopped before the first of them.
     TemplateStops,
-    /// Its code collects every child that it starts, before its shell can.
+    /// Its code collects every child that it starts, before its shell can. It has some.
     Collect,
     /// A command that ignores SIGINT.
     IgnoreInt,
@@ -72,15 +72,16 @@ pub enum Verb {
     Ready,
     /// Writes so many KiB to its captured output, of which a pipe holds 64, and waits until that is written.
     Write(u16),
-    /// Spawns a child: of its last ones as many as it has of this verb are not there from the start.
+    /// Spawns a child: of its last ones as many as it has of this verb are not there from the start; so it stands as
+    /// often as it has children at the most.
     Spawn,
-    /// Cancels its first child.
+    /// Cancels its first child, if it has one.
     CancelChild,
     /// Cancels its own nursery.
     CancelSelf,
-    /// Calls its first child once that is up, and waits for the answer and for nothing else.
+    /// Calls its first child once that is up, and waits for the answer and for nothing else. Without a child it goes on.
     Call,
-    /// Calls the actor at a place of the tree once that is up, over a channel of theirs or a connection that it makes. What
+    /// Calls the actor at a place of the tree (0 is the root) once that is up, over a channel of theirs or a connection that it makes. What
     /// fails there fails here, where the call is made: in its nursery, or in what it does for a caller of its own.
     CallAt(u8),
     /// Cancels the actor at a place of the tree once that is up.
@@ -151,6 +152,22 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// Gives the place of whom it reaches, if it names one.
+    pub(super) fn place(self) -> Option<usize> {
+        match self {
+            Self::CallAt(place) | Self::CancelAt(place) => Some(place.into()),
+            _ => None,
+        }
+    }
+
+    /// Tells how many come by it.
+    pub(crate) fn many(self) -> u32 {
+        match self {
+            Self::Knock(many) | Self::Intrude(many) => many.into(),
+            _ => 0,
+        }
+    }
+
     pub(super) const fn is_cue(self) -> bool {
         matches!(self, Self::OnCancel | Self::OnCall | Self::OnAck | Self::OnDone)
     }

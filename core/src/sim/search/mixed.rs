@@ -21,11 +21,11 @@ const SETTLED: Duration = Duration::from_millis(800);
 /// Scripts of their own are drawn from a stream of their own.
 const OWN: u64 = 0x5CE9_E5C0_47E5_C217;
 
-/// Draws a scenario.
+/// Draws a scenario. What is fixed in it was [drawn](Scenario::drawn), and need not fit.
 #[must_use]
 pub fn mixed(seed: u64) -> Scenario {
     let mut random = Splitmix::new(seed);
-    let mut scenario = Scenario::of(parents(&mut random));
+    let mut scenario = Scenario { drawn: true, ..Scenario::of(parents(&mut random)) };
     let mut some =
         |all: &[Conduct]| -> Vec<Conduct> { all.iter().copied().filter(|_| random.below(2) == 0).collect() };
     let mut menu = some(Conduct::BENIGN);

@@ -244,7 +244,7 @@ impl World<'_> {
     }
 
     fn open_nursery(&mut self, node: usize, script: &Script) -> Result<(), Violation> {
-        let span = self.scenario.settled + Duration::from_millis(60);
+        let span = self.scenario.settled.saturating_add(Duration::from_millis(60));
         let deadline = script.has(Verb::Deadline).then(|| self.now.after(span));
         let shield = script.has(Verb::Shield);
         let open = Input::OpenScope { scope: NURSERY, parent: ScopeId::ROOT, shield, deadline };
