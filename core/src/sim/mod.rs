@@ -58,7 +58,7 @@ mod world;
 
 pub use catalog::{HANGS, Hang, Reach};
 pub use choices::{Choice, Choices, Odometer, Source, Trace};
-pub use explain::{Cure, Diagnosis, Doom, Explanation, Sink, diagnose, shrink, shrink_within};
+pub use explain::{Cure, Diagnosis, Doom, Explanation, Sink, Undiagnosed, diagnose, shrink, shrink_within};
 pub use oracle::{Number, Promise, Violation};
 pub use run::{Report, record, run};
 pub use scenario::{BadScenario, Conduct, Nets, Scenario, Script, Slip, Verb};

@@ -91,7 +91,7 @@ fn check(trial: &Trial, hang: &Hang) {
 fn check_claim(trial: &Trial) {
     let finds = trial.claim.every_tree.iter().chain(trial.claim.roam.iter().map(|(_, find)| find));
     for find in finds {
-        let told = find.diagnose();
+        let told = find.diagnose().expect("it is shown");
         let name = trial.defect.name();
         let broken = told.report.violation.as_ref().map(|violation| violation.promise);
         assert_eq!(broken, Some(find.violation.promise), "{name}: {told}");

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use windrow_core::sim::{
-    Choices, Conduct, Cure, Diagnosis, HANGS, Hang, Nets, Promise, Scenario, Sink, Source, Trace, Verb,
-    diagnose, mixed, record, run, swarm,
+    Choices, Conduct, Cure, Diagnosis, Find, HANGS, Hang, Nets, Promise, Scenario, Sink, Source, Trace,
+    Undiagnosed, Verb, diagnose, mixed, record, run, swarm,
 };
 use windrow_core::{ActorId, Defect};
 
@@ -22,7 +22,7 @@ fn rows(text: &str) -> usize {
 fn told(hang: &Hang, seed: u64) -> Diagnosis {
     let broken = hang.broken();
     let found = swarm(&broken, seed, 300).report.expect("it is found");
-    diagnose(&broken, &found)
+    diagnose(&broken, &found).expect("it is shown")
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn roamed(hang: &'static Hang) -> impl Iterator<Item = (u64, Diagnosis)> {
     let finds = (0..SEEDS).filter_map(|seed| {
         let scenario = mixed(seed).defect(hang.defect);
         let found = run(&scenario, Choices::seed(seed));
-        (!found.is_clean()).then(|| (seed, diagnose(&scenario, &found)))
+        (!found.is_clean()).then(|| (seed, diagnose(&scenario, &found).expect("it is shown")))
     });
     finds.take(9)
 }
@@ -110,7 +110,7 @@ fn a_diagnosis_takes_no_time() {
         let broken = hang.broken();
         let found = swarm(&broken, seed, 300).report.expect("it is found");
         let began = on_cpu();
-        assert!(diagnose(&broken, &found).runs > 0);
+        assert!(diagnose(&broken, &found).expect("it is shown").runs > 0);
         (on_cpu() - began, hang.defect.name())
     };
     let mut spans: Vec<_> =
@@ -209,7 +209,8 @@ fn all_peers_of_an_actor_leave_or_it_is_no_cure() {
         .script(1, &[Verb::PeerStays, Verb::PeerStays, Verb::Work, Verb::Return]);
     scenario.nets = Nets { user: false, ..Nets::ALL };
     scenario = scenario.defect(Defect::UnboundedPeerWait);
-    let diagnosis = diagnose(&scenario, &record(&scenario, Choices::replay(Trace::default())));
+    let report = record(&scenario, Choices::replay(Trace::default()));
+    let diagnosis = diagnose(&scenario, &report).expect("it is shown");
     assert_eq!(diagnosis.cures.first(), Some(&vec![Cure::PeersLeave(ActorId(2))]), "{diagnosis}");
 }
 
@@ -234,5 +235,38 @@ fn every_deviation_is_told_in_words() {
                 assert!(!bare, "{}: {way:?} tells nothing", hang.defect.name());
             }
         }
+    }
+}
+
+/// Where nothing is broken, nobody is doomed; and what another world shows is not told of this one.
+#[test]
+fn what_is_not_shown_is_not_explained() {
+    let scenario = Scenario::tree(2, 1).menu(&Conduct::all());
+    let clean = run(&scenario, Choices::seed(2));
+    assert!(clean.is_clean());
+    assert_eq!(diagnose(&scenario, &clean).err(), Some(Undiagnosed::Clean));
+    let broken = scenario.clone().defect(Defect::NoDeadlineAfterAck);
+    let found = swarm(&broken, 1, 1000).report.expect("it is found");
+    let why = diagnose(&scenario, &found).expect_err("with the rule in place it is not");
+    assert!(matches!(why, Undiagnosed::NotShown(_)), "{why}");
+    assert!(why.to_string().starts_with("this scenario does not show what the run broke (hang: "), "{why}");
+    let find = Find::of_run(scenario, found).expect("it breaks a promise");
+    assert_eq!(find.diagnose().err(), Some(why));
+    let bad = Scenario::tree(1, 1).with(9, Conduct::Wedge);
+    let why = diagnose(&bad, &run(&bad, Choices::seed(1))).expect_err("it can't be run");
+    assert!(matches!(why, Undiagnosed::BadScenario(_)), "{why}");
+}
+
+/// Of those whose end would have ended it, who is to blame goes, and not its parent.
+#[test]
+fn a_cure_is_tried_at_the_culprit_first() {
+    for (breadth, depth, culprit) in [(1, 2, 2), (2, 2, 5)] {
+        let tree = Scenario::tree(breadth, depth).with(culprit, Conduct::Wedge);
+        let broken = tree.defect(Defect::NoDeadlineAfterAck);
+        let report = swarm(&broken, 1, 1000).report.expect("it is found");
+        let told = diagnose(&broken, &report).expect("it is shown");
+        let actor = ActorId(culprit as u64 + 1);
+        assert!(told.to_string().contains(&format!("the driver of {actor} answers nothing")), "{told}");
+        assert_eq!(told.cures, [[Cure::CloseLink(actor)], [Cure::Kill(actor)]], "{told}");
     }
 }

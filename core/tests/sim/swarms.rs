@@ -79,7 +79,7 @@ fn mixed_trees_end_whatever_each_seed_draws() {
         let (scenario, report) = roam(seed);
         sizes[scenario.nodes()] += 1;
         if !report.is_clean() {
-            let diagnosis = diagnose(&scenario, &report);
+            let diagnosis = diagnose(&scenario, &report).expect("it is shown");
             panic!("seed {seed}: {scenario:?}\n{}{diagnosis}", diagnosis.report.timeline);
         }
     }

@@ -275,7 +275,7 @@ fn explore(stop: &Stop, plans: &[Plan], bag: &mut Bag) -> Vec<Exploration> {
     for (part, (plan, piece)) in parts.into_iter().zip(&pieces) {
         if let Some(found) = &part.found {
             bag.violations += 1;
-            bag.find = Some(Told::of_find(&Find::new(piece.scenario.clone(), found.clone()), None));
+            bag.find = Told::of_find(&Find::new(piece.scenario.clone(), found.clone()), None);
         }
         bag.states += part.states;
         bag.runs += part.runs;
@@ -308,7 +308,7 @@ fn random(stop: &Stop, (from, count): (u64, u64), bag: &mut Bag) -> String {
         Some((index, seed, find)) => {
             bag.violations += 1;
             bag.runs += index + 1;
-            bag.find = Some(Told::of_find(&find, Some(seed)));
+            bag.find = Told::of_find(&find, Some(seed));
             format!(
                 "{trees}: seed {seed} is the first that breaks a promise; `windrow sim --roam {seed}` is that run"
             )

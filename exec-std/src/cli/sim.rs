@@ -39,7 +39,9 @@ impl Sim {
         if report.is_clean() {
             text += &format!("clean: {} steps until {}\n", report.steps, report.ended);
         } else {
-            text += &format!("{}\n", diagnose(&scenario, &report));
+            let told =
+                diagnose(&scenario, &report).map_or_else(|why| why.to_string(), |told| told.to_string());
+            text += &format!("{told}\n");
         }
         print_result(&text)?;
         if self.faults.is_some() && scenario.menu.len() > 1 {

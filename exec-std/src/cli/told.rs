@@ -33,9 +33,10 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Tells of a find; `seed` is given if it is that of a random run.
-    pub(super) fn of_find(find: &Find, seed: Option<u64>) -> Self {
-        Self { seed, ..Self::of_story(&find.scenario, find.diagnose()) }
+    /// Tells of a find, if its world shows it; `seed` is given if it is that of a random run.
+    pub(super) fn of_find(find: &Find, seed: Option<u64>) -> Option<Self> {
+        let story = find.diagnose().ok()?;
+        Some(Self { seed, ..Self::of_story(&find.scenario, story) })
     }
 
     /// Tells what was found out already of a run in this world.

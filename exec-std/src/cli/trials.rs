@@ -91,8 +91,8 @@ impl Catch {
             runs_median: seed.map(|seed| seed + 1),
             runs_max: seed.map(|seed| seed + 1),
             find: match (tree, &claim.roam) {
-                (Some(find), _) => Some(Told::of_find(find, None)),
-                (None, Some((seed, find))) => Some(Told::of_find(find, Some(*seed))),
+                (Some(find), _) => Told::of_find(find, None),
+                (None, Some((seed, find))) => Told::of_find(find, Some(*seed)),
                 (None, None) => None,
             },
             seed,
@@ -201,7 +201,7 @@ pub(super) fn in_their_worlds_without(hangs: &[Hang], k: usize, (net, nets): (&s
         let scenario = Scenario { nets: own.nets.and(nets), ..own };
         let (deviations, sum) = deepen(&scenario, k);
         let find = sum.found.clone().map(|found| Find::new(scenario, found));
-        (deviations, sum, find.map(|find| Told::of_find(&find, None)))
+        (deviations, sum, find.and_then(|find| Told::of_find(&find, None)))
     };
     let found = each(hangs, seek);
     let mut trials = Trials::default();

@@ -8,6 +8,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem::discriminant;
+use core::time::Duration;
 
 use crate::sim::choices::Choices;
 use crate::sim::event::Event;
@@ -43,7 +44,7 @@ pub enum Cure {
 
 impl Cure {
     /// Gives the place of its kind in the order from gentle to rude.
-    fn rudeness(&self) -> u8 {
+    pub(super) fn rudeness(&self) -> u8 {
         match self {
             Self::Cancel => 0,
             Self::Answer(..) => 1,
@@ -58,7 +59,7 @@ impl Cure {
     }
 
     /// Gives whom it is done to, if that is not the user.
-    fn whom(&self) -> Option<ActorId> {
+    pub(super) fn whom(&self) -> Option<ActorId> {
         match self {
             Self::Cancel => None,
             Self::Answer(actor, _)
@@ -138,6 +139,30 @@ impl World<'_> {
         }
         sets.truncate(most);
         sets
+    }
+
+    /// Finds what helps if it is done to one actor, and is no ruder than what else helps. It comes as late as it comes: how long
+    /// somebody was stuck before it is not held against it.
+    pub(super) fn cures_of(
+        &self,
+        actor: ActorId,
+        broken: Promise,
+        rudest: Option<u8>,
+        runs: &mut u32,
+    ) -> Vec<Cure> {
+        let mut world = self.clone();
+        if broken != Promise::Late {
+            let began = world.oracle.began.iter().flatten().min().copied();
+            let lost = began.map_or(Duration::ZERO, |began| world.now.since(began));
+            world.oracle.idle = world.oracle.idle.saturating_add(lost);
+        }
+        let is_gentle = |cure: &Cure| rudest.is_none_or(|rudest| cure.rudeness() <= rudest);
+        let candidates = self.candidates().into_iter().filter(|cure| cure.whom() == Some(actor));
+        let works = |cure: &Cure| {
+            *runs += 1;
+            world.is_cured_by(&[*cure], broken)
+        };
+        candidates.filter(is_gentle).filter(works).collect()
     }
 
     /// Gives the end of the root, if it keeps the promise that is broken here: that a tree ends with its root is no advice

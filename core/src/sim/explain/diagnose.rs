@@ -13,9 +13,9 @@ use super::cure::{Cure, in_words};
 use super::doom::{Doom, Moments};
 use super::shrink::shrink_within;
 use crate::sim::choices::{Choices, Source};
-use crate::sim::oracle::Promise;
+use crate::sim::oracle::{Promise, Violation};
 use crate::sim::run::{Report, record};
-use crate::sim::scenario::Scenario;
+use crate::sim::scenario::{BadScenario, Scenario};
 use crate::sim::world::{World, id};
 
 /// Runs that the shortest way may take.
@@ -68,15 +68,52 @@ impl fmt::Display for Diagnosis {
     }
 }
 
-/// Finds out all that can be told of a violation.
-#[must_use]
-pub fn diagnose(scenario: &Scenario, report: &Report) -> Diagnosis {
+/// Why there is nothing to tell of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Undiagnosed {
+    /// It breaks no promise.
+    Clean,
+    /// It breaks one, and the same choices do not in this scenario: it is a run of another.
+    NotShown(Violation),
+    /// It is none: the scenario asks for what can't be.
+    BadScenario(BadScenario),
+}
+
+impl fmt::Display for Undiagnosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clean => f.write_str("this run breaks no promise: there is nothing to diagnose"),
+            Self::NotShown(broken) => write!(
+                f,
+                "this scenario does not show what the run broke ({broken}): give the scenario that the run is of, with the \
+                 same nets and defects"
+            ),
+            Self::BadScenario(bad) => write!(f, "{}: {bad}", Promise::BadScenario),
+        }
+    }
+}
+
+impl core::error::Error for Undiagnosed {}
+
+/// Finds out all that can be told of a violation, by running its choices in its scenario again.
+///
+/// # Errors
+/// The run breaks no promise, or not in this scenario.
+pub fn diagnose(scenario: &Scenario, report: &Report) -> Result<Diagnosis, Undiagnosed> {
+    scenario.check().map_err(Undiagnosed::BadScenario)?;
+    let Some(broken) = &report.violation else { return Err(Undiagnosed::Clean) };
     let (short, mut runs) = shrink_within(scenario, report, SHRINKING);
     let report = record(scenario, Choices::replay(short.trace));
+    let promise = broken.promise;
+    if report.violation.as_ref().is_none_or(|again| again.promise != promise) {
+        return Err(Undiagnosed::NotShown(broken.clone()));
+    }
     let moments = Moments::of(scenario, &report);
     let deviations = deviations(moments.last());
-    let (doom, cures) = moments.judge(report.violation.as_ref().map(|broken| broken.promise), &mut runs);
-    Diagnosis { deviations, report, doom, cures, runs: runs + 2 }
+    let culprit = report.explanation.as_ref().and_then(|told| told.actors.last().copied());
+    let (doom, cures) = moments.judge(promise, culprit, &mut runs);
+    Ok(Diagnosis { deviations, report, doom, cures, runs: runs + 2 })
 }
 
 impl Diagnosis {

@@ -16,8 +16,8 @@ use crate::sim::run::Report;
 use crate::sim::scenario::{Scenario, Verb};
 use crate::sim::timeline::Timeline;
 use crate::sim::user::{Cue, Stage};
-use crate::sim::world::{Turn, World};
-use crate::{Instant, Life};
+use crate::sim::world::{Turn, World, id};
+use crate::{ActorId, Instant, Life};
 
 /// Stands in a line of a timeline between who takes a step and what it takes.
 const STEP: &str = " <- ";
@@ -69,10 +69,15 @@ impl<'a> Moments<'a> {
     }
 
     /// Finds the step that dooms, and what helps after it.
-    pub(super) fn judge(&self, broken: Option<Promise>, runs: &mut u32) -> (Doom, Vec<Vec<Cure>>) {
+    pub(super) fn judge(
+        &self,
+        broken: Promise,
+        culprit: Option<ActorId>,
+        runs: &mut u32,
+    ) -> (Doom, Vec<Vec<Cure>>) {
         // A doomed moment may be followed by one that is not: what is chosen in between may save it.
         let fair = self.worlds.iter().rposition(|world| {
-            if broken.is_some() && self.goes_on_fairly(world) {
+            if self.goes_on_fairly(world) {
                 return false;
             }
             *runs += 1;
@@ -83,8 +88,11 @@ impl<'a> Moments<'a> {
             None => Doom { step: 0, at: self.worlds[0].now, what: String::new() },
         };
         let doomed = fair.map_or(0, |last| last + 1);
-        let curable = |broken: &Promise| *broken == Promise::Escalation || broken.is_stuck();
-        (doom, broken.filter(curable).map_or(Vec::new(), |broken| self.cures(doomed, broken, runs)))
+        if broken != Promise::Escalation && !broken.is_stuck() {
+            return (doom, Vec::new());
+        }
+        let found = self.cures(doomed, broken, runs);
+        (doom, self.with_culprit(found, broken, culprit, runs))
     }
 
     /// Tells whether the run itself is what the fair schedule makes of a moment: nothing is left open, and nothing that was
@@ -107,6 +115,24 @@ impl<'a> Moments<'a> {
             back *= 2;
         }
         self.worlds.last().and_then(|world| world.end_of_root(broken, runs)).into_iter().collect()
+    }
+
+    /// Puts first what helps if it is done to whom the explanation names, unless something gentler does: that somebody else dies
+    /// of it is no better advice.
+    fn with_culprit(
+        &self,
+        found: Vec<Vec<Cure>>,
+        broken: Promise,
+        culprit: Option<ActorId>,
+        runs: &mut u32,
+    ) -> Vec<Vec<Cure>> {
+        let is_named = found.iter().flatten().any(|cure| cure.whom() == culprit);
+        let Some(culprit) = culprit.filter(|culprit| *culprit != id(0) && !is_named) else { return found };
+        let gentlest = found.iter().flatten().map(Cure::rudeness).min();
+        let named = self.last.cures_of(culprit, broken, gentlest, runs);
+        let is_other = |other: &Cure| named.iter().all(|cure| cure.rudeness() != other.rudeness());
+        let others = found.into_iter().filter(|cures| cures.iter().all(is_other));
+        named.iter().map(|cure| alloc::vec![*cure]).chain(others).take(CURES).collect()
     }
 }
 

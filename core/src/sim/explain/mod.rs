@@ -22,6 +22,6 @@ mod sink;
 pub(super) use chain::explain;
 pub use chain::{Explanation, Sink};
 pub use cure::Cure;
-pub use diagnose::{Diagnosis, diagnose};
+pub use diagnose::{Diagnosis, Undiagnosed, diagnose};
 pub use doom::Doom;
 pub use shrink::{shrink, shrink_within};

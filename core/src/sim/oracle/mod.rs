@@ -256,7 +256,7 @@ fn check_late(world: &mut World<'_>, node: usize) -> Result<(), Violation> {
     let (taken, bound) = (now.since(began), actor.machine.teardown_bound());
     world.oracle.fill(taken, bound);
     // Twice: who looks late gives time to others, as much as it is late at the most.
-    if taken > bound.saturating_add(world.oracle.idle * 2) {
+    if taken > bound.saturating_add(world.oracle.idle.saturating_mul(2)) {
         let text = format_args!("{} is {taken:?} in its teardown, bound {bound:?}", id(node));
         return Err(Violation::told(Promise::Late, now, text));
     }

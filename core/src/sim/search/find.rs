@@ -3,7 +3,7 @@
 //! The rule: a world and its choices are the whole run, so nothing else is kept of it.
 
 use crate::sim::choices::{Choices, Trace};
-use crate::sim::explain::{Diagnosis, diagnose};
+use crate::sim::explain::{Diagnosis, Undiagnosed, diagnose};
 use crate::sim::oracle::Violation;
 use crate::sim::run::{Report, run};
 use crate::sim::scenario::Scenario;
@@ -35,8 +35,14 @@ impl Find {
     }
 
     /// Finds out all that can be told of it.
-    #[must_use]
-    pub fn diagnose(&self) -> Diagnosis {
-        diagnose(&self.scenario, &run(&self.scenario, Choices::replay(self.trace.clone())))
+    ///
+    /// # Errors
+    /// The choices do not break that promise in this world.
+    pub fn diagnose(&self) -> Result<Diagnosis, Undiagnosed> {
+        let again = run(&self.scenario, Choices::replay(self.trace.clone()));
+        match diagnose(&self.scenario, &again) {
+            Err(Undiagnosed::Clean) => Err(Undiagnosed::NotShown(self.violation.clone())),
+            told => told,
+        }
     }
 }

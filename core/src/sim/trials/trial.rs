@@ -58,14 +58,17 @@ impl Trial {
         let Exploration { states, runs: ended, cut, found, .. } = sum;
         let report = found.map(|(_, trace)| run(scenario, Choices::replay(trace)));
         let runs_of = ended + cut + u64::from(report.is_some());
-        let exhaustive =
-            Catch { states, runs: runs_of, found: report.map(|report| diagnose(scenario, &report)) };
+        let exhaustive = Catch {
+            states,
+            runs: runs_of,
+            found: report.and_then(|report| diagnose(scenario, &report).ok()),
+        };
         let from = |seed: &u64| {
             let found = swarm(scenario, *seed, runs);
             Catch {
                 states: 0,
                 runs: found.runs,
-                found: found.report.map(|report| diagnose(scenario, &report)),
+                found: found.report.and_then(|report| diagnose(scenario, &report).ok()),
             }
         };
         let swarm = Self::SEEDS.iter().map(from).collect();
