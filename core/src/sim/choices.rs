@@ -22,7 +22,8 @@ pub enum Source {
     Start,
     /// How long a message, or a notification, takes.
     Latency,
-    /// How long a process takes to die.
+    /// How long a process takes to die; and of each template that is let go, in every world, whether it is stopped and does not
+    /// die by itself.
     Exit,
     /// Which of several things at the same time comes first.
     Order,

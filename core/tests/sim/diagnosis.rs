@@ -270,3 +270,13 @@ fn a_cure_is_tried_at_the_culprit_first() {
         assert_eq!(told.cures, [[Cure::CloseLink(actor)], [Cure::Kill(actor)]], "{told}");
     }
 }
+
+/// Whatever an explanation names, the timeline has it too.
+#[test]
+fn a_template_that_is_stopped_is_in_the_timeline() {
+    let mut trace = Trace::default();
+    trace.stream_mut(Source::Exit).push(1);
+    let report = record(&Scenario::tree(1, 1), Choices::replay(trace));
+    assert!(report.is_clean(), "{report}");
+    assert!(report.timeline.contains("  kernel: the template of a1 is stopped\n"), "{report}");
+}

@@ -256,6 +256,7 @@ impl World<'_> {
         if self.choose(Source::Exit, 2) == 1 {
             self.name_choice(format_args!("the template of {} is stopped", id(node)));
             self.kernel.at_mut(template).stopped = true;
+            self.timeline.note(self.now, "kernel", format_args!("the template of {} is stopped", id(node)));
         }
         if self.kernel.at(template).runs() {
             let after = self.latency(format_args!("the end of {}'s template", id(node)));
