@@ -128,3 +128,25 @@ fn what_is_said_to_hold_an_invariant_is_there() {
         assert!(there, "{what} is not there");
     }
 }
+
+/// Whoever reads `breaks 31` finds what that is on the page of the numbers: each of them once, in order.
+#[test]
+fn every_number_has_its_sentence() {
+    let sources = everything();
+    let (_, text) =
+        sources.iter().find(|(path, _)| path.ends_with("oracle/promise.rs")).expect("it is there");
+    let listed = |line: &str| {
+        line.strip_prefix("/// - ")
+            .and_then(|rest| rest.split_once(": "))
+            .map(|(number, _)| number.to_owned())
+    };
+    let listed: Vec<String> = text.lines().filter_map(listed).collect();
+    let numbers = (1..=HELD.len()).map(|number| Number::Of(u8::try_from(number).unwrap()).to_string());
+    assert_eq!(listed, [Number::Termination.to_string()].into_iter().chain(numbers).collect::<Vec<_>>());
+    for (aim, _) in AIMS {
+        assert!(
+            text.lines().any(|line| line.starts_with("/// - T: ") && line.contains(&format!(" {aim}: "))),
+            "{aim}"
+        );
+    }
+}

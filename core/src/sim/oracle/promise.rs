@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-/// A promise that was broken, by the way in which it shows.
+/// A promise that was broken, by the way in which it shows; what its [`Number`] stands for is listed there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "whoever tells of them names each")]
 pub enum Promise {
@@ -92,7 +92,58 @@ pub enum Promise {
     BadScenario,
 }
 
-/// The number of an invariant, or the letter of what all of them are for.
+/// The number of an invariant, or the letter of what all of them are for: what stands after `breaks` in a
+/// [`Violation`](crate::sim::Violation).
+///
+/// - T: every teardown ends. R: every step of it lowers its rank. B: it ends within its bound.
+/// - 1: No process is collected twice.
+/// - 2: Nobody is signalled, timed or waited for after it was collected.
+/// - 3: A process is collected only after its exit was seen.
+/// - 4: Every process that was started ends collected, or given up by name.
+/// - 5: A spawn that fails leaves no record, timer or descriptor.
+/// - 6: What is told of an earlier generation is ignored.
+/// - 7: An actor does not end before its children are collected, unless it was killed.
+/// - 8: Nothing is spawned once a teardown has begun, queued spawns included.
+/// - 9: A spawn that is under way at a cancel is on the ladder.
+/// - 10: Whoever lives is a recorded child, adopted, a template or the root.
+/// - 11: An exit is told exactly once; one that is lost is unknown, and never a success.
+/// - 12: One notification may stand for several exits, and all of them are collected.
+/// - 13: A cancel that is repeated changes nothing and says nothing.
+/// - 14: What is cancelled stays cancelled.
+/// - 15: A cancel reaches each living child exactly once on each channel.
+/// - 16: One that comes during a boot is told at the handshake.
+/// - 17: A cancel that was acknowledged is never taken for one that was not.
+/// - 18: Who acknowledges a cancel is cancelled already.
+/// - 19: To cancel what has ended succeeds and does nothing.
+/// - 20: The first cause counts; later ones stand beside it.
+/// - 21: Siblings of a cancelled scope are untouched.
+/// - 22: Who cancels itself does not wait for itself.
+/// - 23: The loss of the parent cancels, with a shield or without.
+/// - 24: A shield never hides the parent's loss, SIGKILL, or a deadline of its own.
+/// - 25: Rungs come in order, none twice, and SIGKILL is never left out.
+/// - 26: A rung comes after the deadline of the one before, or where that can't be delivered or is ignored.
+/// - 27: Deadlines do not decrease along a ladder, and a child's is not later than its parent's.
+/// - 28: A wait that is over has no timer.
+/// - 29: In a teardown every wait has a deadline.
+/// - 30: A deadline that fires always changes something, and is on record.
+/// - 31: In a healthy tree nobody is hurried.
+/// - 32: No timer fires while what it guards can be seen already.
+/// - 33: Who can't be signalled is about to exit, or can't be killed; that is no success.
+/// - 34: A death in boot is told with its status as soon as it can be seen.
+/// - 35: No child ever has two living channels.
+/// - 36: A handshake that comes after a cancel is answered with it.
+/// - 37: A channel's end and an exit give the same end, in either order.
+/// - 38: A copy of a channel that somebody else holds delays no end.
+/// - 39: No error is lost: each is in exactly one report.
+/// - 40: A cancellation never takes the place of an error that came before it, and is none.
+/// - 41: A step of a teardown that fails keeps no later one from being done.
+/// - 42: The same state and input give the same state and outputs, byte for byte.
+/// - 43: Queues, timers and waits grow with the children alone, and none is left at the end.
+/// - 44: Time never goes back: what comes late is put right, and on record.
+/// - 45: Nothing that can be seen is left unread when all is still.
+/// - 46: Every state survives its encoding.
+///
+/// Some are held by an oracle here, some by the machine, or by a test of it: then no [`Promise`] has that number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(
     clippy::exhaustive_enums,
