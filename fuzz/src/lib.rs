@@ -6,8 +6,30 @@
 //! The rule: whatever the bytes are, a tree ends as it should. The first bytes choose the tree, what the environment may
 //! do, and the nets; the rest are the choices of the run, a stream for each source of them, so that a byte that changes
 //! moves no other. It knows nothing of the engine that makes the bytes.
+//!
+//! A find is told on one screen: who waits for whom and why in vain, the shortest way there, from which step on it was bound
+//! to happen, and what would have saved it.
+//!
+//! To see the target find something, take a rule out: give `windrow-core` the feature `defects` beside `sim` in
+//! `fuzz/Cargo.toml`, and end [`scenario`] with `.defect(windrow_core::Defect::NoDeadlineAfterAck)`, or another of
+//! [`windrow_core::sim::HANGS`].
+//!
+//! To fuzz a scenario of one's own, let the target call [`complaint`] with it, or [`run_in`], whose report is then yours to judge:
+//!
+//! ```
+//! use windrow_core::sim::{Conduct, Scenario};
+//!
+//! // A root with two children that have two children each, one of which falls silent after some work.
+//! let own = Scenario::tree(2, 2).menu(&Conduct::all()).with(4, Conduct::Wedge);
+//! own.check().expect("it asks for what can be");
+//! let bytes = [0; 16];
+//! if let Some(told) = windrow_fuzz::complaint(&own, &bytes) {
+//!     panic!("{told}");
+//! }
+//! assert!(windrow_fuzz::run_in(&own, &bytes).is_clean());
+//! ```
 
-use windrow_core::sim::{Choices, Conduct, Nets, Report, Scenario, record, run};
+use windrow_core::sim::{Choices, Conduct, Nets, Report, Scenario, diagnose, record, run};
 
 /// The trees: breadth and depth.
 const SHAPES: [(usize, usize); 8] = [(1, 1), (2, 1), (3, 1), (1, 2), (2, 2), (1, 3), (1, 4), (4, 1)];
@@ -44,20 +66,32 @@ pub fn run_cascade(bytes: &[u8]) -> Report {
     run_in(&scenario(bytes), bytes)
 }
 
-/// Runs the choices that the bytes describe, in another scenario than theirs.
+/// Runs the choices that the bytes describe, in another scenario than theirs. The first three bytes choose nothing there.
 #[must_use]
 pub fn run_in(scenario: &Scenario, bytes: &[u8]) -> Report {
     run(scenario, Choices::bytes(bytes.get(HEAD..).unwrap_or_default()))
 }
 
-/// Runs the cascade that the bytes describe, and panics with its timeline if a promise is broken.
+/// Runs the choices that the bytes describe in a scenario, and tells all of it if a promise is broken: the scenario, the
+/// timeline of the shortest such run, and what [`Find::diagnose`](windrow_core::sim::Find::diagnose) says of it.
+#[must_use]
+pub fn complaint(scenario: &Scenario, bytes: &[u8]) -> Option<String> {
+    let report = run_in(scenario, bytes);
+    if report.is_clean() {
+        return None;
+    }
+    Some(match diagnose(scenario, &report) {
+        Ok(told) => format!("{scenario:?}\n{}{told}", told.report.timeline),
+        Err(why) => format!("{scenario:?}\n{}\n{why}", record(scenario, Choices::replay(report.trace))),
+    })
+}
+
+/// Runs the cascade that the bytes describe, and panics with all that [`complaint`] tells if a promise is broken.
 ///
 /// # Panics
 /// An oracle objects.
 pub fn cascade(bytes: &[u8]) {
-    let report = run_cascade(bytes);
-    if !report.is_clean() {
-        let scenario = scenario(bytes);
-        panic!("{scenario:?}\n{}", record(&scenario, Choices::replay(report.trace)));
+    if let Some(told) = complaint(&scenario(bytes), bytes) {
+        panic!("{told}");
     }
 }

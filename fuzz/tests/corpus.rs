@@ -5,7 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use windrow_core::Defect;
-use windrow_fuzz::{cascade, run_cascade, run_in, scenario};
+use windrow_core::sim::{Conduct, Scenario};
+use windrow_fuzz::{cascade, complaint, run_cascade, run_in, scenario};
 
 fn corpus() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus/cascade")
@@ -54,6 +55,26 @@ fn bytes_find_a_rule_that_is_taken_out() {
     for defect in [Defect::NoDeadlineAfterAck, Defect::SubtreeNotKilled, Defect::ReapRace] {
         let breaks = |bytes: &Vec<u8>| !run_in(&scenario(bytes).defect(defect), bytes).is_clean();
         let bytes = (0..2000).map(sample).find(breaks).expect("one of so many bytes shows it");
+        let told = complaint(&scenario(&bytes).defect(defect), &bytes).expect("it is told");
+        assert!(told.contains("\nDoomed from "), "{told}");
+        let last = told.lines().last().unwrap_or_default();
+        assert!(
+            last.starts_with("What would have saved it: ")
+                || last.starts_with("Nobody is stuck")
+                || last.starts_with("Nothing put in"),
+            "{told}"
+        );
         cascade(&bytes);
     }
+}
+
+/// A scenario of one's own has the same choices from the same bytes; one that can't be run is told, and passes for nothing.
+#[test]
+fn bytes_choose_in_any_scenario() {
+    let own = Scenario::tree(2, 2).menu(&Conduct::all()).with(4, Conduct::Wedge);
+    for bytes in (0..20).map(sample) {
+        assert_eq!(complaint(&own, &bytes), None);
+    }
+    let told = complaint(&own.with(9, Conduct::Wedge), &[]).expect("nobody is at place 9");
+    assert!(told.ends_with("bad scenario: nobody is at place 9: the places are 0 to 6"), "{told}");
 }
