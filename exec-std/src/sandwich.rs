@@ -83,14 +83,14 @@ impl Sandwich {
         sys::set_default(Signal::CHILD.as_raw());
         let outer = getpid();
         // Before the fork, so that there is no moment in which the tree stands and a signal kills the outer half.
-        let mut relayed = [&TAKEN[..], &PASSED].concat();
+        let mut heard = [&TAKEN[..], &PASSED].concat();
         if own_group {
             // Ctrl-\ would end the outer half before its inner one.
-            relayed.push(Signal::QUIT);
+            heard.push(Signal::QUIT);
         } else {
             sys::ignore(Signal::QUIT.as_raw());
         }
-        let signals = Signals::install_for(&relayed)?;
+        let signals = Signals::install_for(&heard)?;
         match sys::fork(Kin::Child)? {
             Side::Child => inner(outer, own_group),
             Side::Parent { pid, pidfd } => {
