@@ -122,6 +122,20 @@ pub(crate) fn is_reached(most: u32, there: usize) -> bool {
     there >= usize::try_from(most).unwrap_or(usize::MAX)
 }
 
+/// Computes how many places there are for what many ask for, of whom each may have so many: as many again, for the others.
+fn places(each: u32) -> u32 {
+    each.saturating_mul(2)
+}
+
+/// Tells whether whoever has its `own` of the places that are taken may take one more: none has more than it leaves free.
+pub(crate) fn has_place<T>(each: u32, taken: usize, own: impl Iterator<Item = T>) -> bool {
+    // While fewer are taken than may be one's, it has a part of them at the most.
+    !is_reached(each, taken) || {
+        let free = usize::try_from(places(each)).unwrap_or(usize::MAX).saturating_sub(taken);
+        own.take(free).count() < free
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -186,14 +200,9 @@ impl Limits {
         Ok(())
     }
 
-    /// Computes for how many calls there are places where they are served: for twice as many as one caller may have there.
+    /// Computes for how many calls there are places where they are served.
     pub(crate) fn places(&self) -> u32 {
-        self.contexts.saturating_mul(2)
-    }
-
-    /// Computes how many finds may wait at the registrar: twice as many as one who asks may have there.
-    pub(crate) fn finds_kept(&self) -> u32 {
-        self.finds.saturating_mul(2)
+        places(self.contexts)
     }
 
     /// Computes how many outputs one step can emit, which is the most that the queue holds.
@@ -203,7 +212,7 @@ impl Limits {
         let records = self.children.saturating_mul(6).saturating_add(self.tasks).saturating_add(scopes);
         let records = records.saturating_add(self.contexts.saturating_add(self.places()).saturating_mul(3));
         let peers = self.peers.saturating_add(self.half_open);
-        let names = self.finds.saturating_add(self.finds_kept()).saturating_add(self.names);
+        let names = self.finds.saturating_add(places(self.finds)).saturating_add(self.names);
         let records = records.saturating_add(peers.saturating_add(names).saturating_mul(2));
         let errors = u32::from(self.errors).saturating_mul(scopes);
         usize::try_from(records.saturating_add(errors).saturating_add(16)).unwrap_or(usize::MAX)

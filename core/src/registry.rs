@@ -11,7 +11,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::is_reached;
+use crate::limits::{has_place, is_reached};
 use crate::{ActorId, Instant, Link, Message, NameId, Payload};
 
 /// The names that this actor keeps, if it is the root, and what it asked of the root, if it is not.
@@ -111,12 +111,9 @@ impl Registry {
         self.came.range((by, NameId(0))..=(by, NameId(u32::MAX))).map(|(_, name)| *name).collect()
     }
 
-    /// Tells whether there is a place for one more find that waits: nobody has more of them than are free, so whoever asks
-    /// most leaves others as many as it has itself.
-    pub(crate) fn has_place(&self, by: Option<Link>, places: u32) -> bool {
-        let free = usize::try_from(places).unwrap_or(usize::MAX).saturating_sub(self.waiting.len());
-        // Where half of them are free, nobody can have more.
-        free > self.waiting.len() || free > self.waits_of(by).count()
+    /// Tells whether one more find may wait: nobody has more of them than it leaves places free.
+    pub(crate) fn may_wait(&self, by: Option<Link>, finds: u32) -> bool {
+        has_place(finds, self.waiting.len(), self.waits_of(by))
     }
 
     /// Has a find wait for a name. One that waits already is answered once.

@@ -12,7 +12,7 @@ use crate::child::{ChildKey, ChildRecord};
 use crate::context::{CalleeRecord, CallerRecord};
 use crate::deadlines::{Deadlines, Timer};
 use crate::flow::Flow;
-use crate::limits::is_reached;
+use crate::limits::has_place;
 use crate::peer::Peers;
 use crate::registry::Registry;
 use crate::scope::ScopeRecord;
@@ -215,14 +215,8 @@ impl State {
     /// Tells whether there is no room for another call from a channel to be served: none has more places than it leaves free.
     /// Those that this actor makes have a room of their own.
     pub(crate) fn is_full_of_offers(&self, link: Link) -> bool {
-        let served = self.callees.len();
-        // One that has as many as may be one caller's has a part of them at the most.
-        is_reached(self.limits.contexts, served) && {
-            let places = usize::try_from(self.limits.places()).unwrap_or(usize::MAX);
-            let free = places.saturating_sub(served);
-            let own = ContextId::callee(link, 0)..=ContextId::callee(link, u64::MAX);
-            self.callees.range(own).take(free).count() == free
-        }
+        let own = ContextId::callee(link, 0)..=ContextId::callee(link, u64::MAX);
+        !has_place(self.limits.contexts, self.callees.len(), self.callees.range(own))
     }
 
     pub(crate) fn flow(&self, id: ContextId) -> Option<&Flow> {

@@ -23,8 +23,8 @@ pub(super) fn refuse(state: &State, input: &Input) -> Result<(), Refused> {
         Input::Find { link, request, name, wait } => {
             refuse_question(state, link, Question::Find(request))?;
             let waits = wait && state.is_registrar() && state.registry.entry(name).is_none();
-            let has_place = !waits || state.registry.has_place(None, state.limits.finds_kept());
-            check(has_place, Refused::Full { limit: Limit::Finds, most: state.limits.finds })
+            let may_wait = !waits || state.registry.may_wait(None, state.limits.finds);
+            check(may_wait, Refused::Full { limit: Limit::Finds, most: state.limits.finds })
         }
         Input::List { link, request } => refuse_question(state, link, Question::List(request)),
         Input::Unregister { link, .. } | Input::Stale { link, .. } => check_registrar(state, link),
@@ -339,8 +339,8 @@ impl Step<'_> {
         if registry.entry(name).is_some() {
             return self.say_found(by, request, name);
         }
-        let has_place = registry.has_place(by, self.state.limits.finds_kept());
-        let keeps = self.state.parent.is_none() && !self.state.life.is_teardown() && has_place;
+        let may_wait = registry.may_wait(by, self.state.limits.finds);
+        let keeps = self.state.parent.is_none() && !self.state.life.is_teardown() && may_wait;
         if wait && keeps && name != NameId::default() {
             registry.wait((by, request), Waiting { name, since: self.state.now });
         } else {
