@@ -8,6 +8,8 @@ use std::fmt;
 use serde::Serialize;
 use windrow_core::sim::{Diagnosis, Find, Scenario, Source};
 
+use super::say;
+
 /// A find, as it is told.
 #[derive(Debug, Serialize)]
 pub(super) struct Told {
@@ -33,9 +35,9 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Tells of a find, if its world shows it; `seed` is given if it is that of a random run.
+    /// Tells of a find, if its world shows it, or says why not; `seed` is given if it is that of a random run.
     pub(super) fn of_find(find: &Find, seed: Option<u64>) -> Option<Self> {
-        let story = find.diagnose().ok()?;
+        let story = find.diagnose().map_err(|why| say(format_args!("{}: {why}", find.violation))).ok()?;
         Some(Self { seed, ..Self::of_story(&find.scenario, story) })
     }
 

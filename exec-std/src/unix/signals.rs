@@ -113,8 +113,7 @@ impl Signals {
     /// starts.
     ///
     /// What is ignored already is left so, as SIGHUP by nohup: whoever started this process asked for it. Only SIGINT, SIGTERM
-    /// and SIGUSR1 are taken all the same.
-    /// SIGPIPE is left ignored, as Rust programs start, and blocked if it is not.
+    /// and SIGUSR1 are taken all the same. SIGPIPE is left ignored, as Rust programs start, and blocked if it is not.
     ///
     /// # Errors
     ///

@@ -172,13 +172,19 @@ impl Scenario {
         let has_children = self.children(node).next().is_some();
         let rootless =
             [Verb::NoStart, Verb::DieInBoot, Verb::OnDone, Verb::Thread].iter().any(|verb| script.has(*verb));
-        match () {
-            // Nobody could help a root that does not answer, or sweeps after it.
-            () if node == 0 && (rootless || !script.answers()) => Err(BadScenario::Root(conduct)),
-            () if script.has(Verb::Thread) && script.takes_a_process() => Err(BadScenario::Thread(node)),
-            () if has_children && script.is_command() => Err(BadScenario::Command(node)),
-            () if !has_children && script.has(Verb::Collect) => Err(BadScenario::Childless(node)),
-            () => Ok(()),
+        // Nobody could help a root that does not answer, or sweeps after it.
+        if node == 0 && (rootless || !script.answers()) {
+            return Err(BadScenario::Root(conduct));
         }
+        if script.has(Verb::Thread) && script.takes_a_process() {
+            return Err(BadScenario::Thread(node));
+        }
+        if has_children && script.is_command() {
+            return Err(BadScenario::Command(node));
+        }
+        if !has_children && script.has(Verb::Collect) {
+            return Err(BadScenario::Childless(node));
+        }
+        Ok(())
     }
 }

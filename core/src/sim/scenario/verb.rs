@@ -81,8 +81,8 @@ pub enum Verb {
     CancelSelf,
     /// Calls its first child once that is up, and waits for the answer and for nothing else. Without a child it goes on.
     Call,
-    /// Calls the actor at a place of the tree (0 is the root) once that is up, over a channel of theirs or a connection that it makes. What
-    /// fails there fails here, where the call is made: in its nursery, or in what it does for a caller of its own.
+    /// Calls the actor at a place of the tree (0 is the root) once that is up, over a channel of theirs or a connection that it
+    /// makes. What fails there fails here, where the call is made: in its nursery, or in what it does for a caller of its own.
     CallAt(u8),
     /// Cancels the actor at a place of the tree once that is up.
     CancelAt(u8),
