@@ -124,9 +124,11 @@ mod step;
 mod table;
 mod task;
 mod time;
+pub mod trace;
 mod wait;
 mod waits;
 pub mod wire;
+mod words;
 
 pub use channel::{Channel, ChannelChange};
 pub use child::{Child, ChildChange, Role, Spec};

@@ -222,6 +222,11 @@ impl From<State> for Machine {
 /// Writes the canonical encoding of plain data into the room of an earlier one.
 pub(crate) fn encode(data: &impl Serialize, bytes: &mut Vec<u8>) {
     bytes.clear();
+    encode_behind(data, bytes);
+}
+
+/// Writes the same behind what is there.
+pub(crate) fn encode_behind(data: &impl Serialize, bytes: &mut Vec<u8>) {
     // Writing plain data into a growing vector can't fail.
     let _ = postcard::serialize_with_flavor(data, Bytes(bytes));
 }

@@ -12,7 +12,7 @@ use core::hash::Hash;
 
 use super::state::Words;
 use super::world::place;
-use crate::{ActorId, Error, Event, Input, Instant, Message, Output, Record};
+use crate::{ActorId, Input, Instant, Output, Record};
 
 /// What is kept of a run: its hash, its lines, or nothing.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +61,7 @@ impl Timeline {
     pub(super) fn input(&mut self, now: Instant, actor: ActorId, input: &Input) {
         if let Some(text) = &mut self.text {
             // Writing into a string can't fail.
-            let _ = writeln!(text, "{now:>10}  {actor} <- {}", input_words(input));
+            let _ = writeln!(text, "{now:>10}  {actor} <- {input}");
         }
     }
 
@@ -70,7 +70,7 @@ impl Timeline {
             (now, place(actor) as u64, output).hash(hash);
         }
         if let Some(text) = &mut self.text {
-            let _ = writeln!(text, "{now:>10}  {actor}    -> {}", output_words(output));
+            let _ = writeln!(text, "{now:>10}  {actor}    -> {output}");
         }
     }
 
@@ -102,43 +102,6 @@ impl Timeline {
     pub(super) fn take(&mut self) -> (String, Vec<(usize, Record)>) {
         (self.text.take().unwrap_or_default(), core::mem::take(&mut self.records))
     }
-}
-
-fn input_words(input: &Input) -> String {
-    match input {
-        Input::Received { link, message } => format!("{} from {link}", message_words(message)),
-        Input::Failed { scope, error } => format!("Failed in {scope}: {}", error_words(error)),
-        other => format!("{other:?}"),
-    }
-}
-
-fn output_words(output: &Output) -> String {
-    match output {
-        Output::Send { link, message, .. } => format!("Send {} to {}", message_words(message), link),
-        Output::Raise { scope, error } => format!("Raise in {scope}: {}", error_words(error)),
-        Output::Spawn { child, spec, .. } => {
-            format!("Spawn {child} as {:?}, {} levels", spec.role, spec.levels.unwrap_or(0))
-        }
-        Output::CancelTask { task, cause } => format!("CancelTask {task}: {cause}"),
-        Output::Report(Event::Cancelling(cause)) => format!("Report Cancelling: {cause}"),
-        Output::Report(Event::Cascading(scope, cause)) => format!("Report Cascading in {scope}: {cause}"),
-        other => format!("{other:?}"),
-    }
-}
-
-fn message_words(message: &Message) -> String {
-    match message {
-        Message::Hello { actor, .. } => format!("Hello of {actor}"),
-        Message::Spec { levels, .. } => format!("Spec with {levels} levels"),
-        Message::Cancel { left, cause } => format!("Cancel within {left:?}, {cause}"),
-        Message::Error(error) => format!("Error: {}", error_words(error)),
-        other => format!("{other:?}"),
-    }
-}
-
-fn error_words(error: &Error) -> String {
-    let path: String = error.path.hops().iter().map(|hop| format!(" via {hop}")).collect();
-    format!("{} {} {}{path}", error.origin, error.kind, error.payload)
 }
 
 /// The name of a variant: what its `Debug` begins with.

@@ -1,0 +1,165 @@
+//! Traces of whole simulated trees: written, cut off, garbled, read, replayed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use windrow_core::sim::{Choices, Scenario, record, roam};
+use windrow_core::trace::{self, BadTrace, Said, Trace};
+use windrow_core::{ActorId, Config, Machine, NameId, Output, Record};
+
+const RUNS: u64 = if cfg!(debug_assertions) { 60 } else { 600 };
+
+/// Lists what each actor of a mixed tree took and said, behind the machine that it began as.
+fn recorded(seed: u64) -> Vec<(Machine, Vec<Record>)> {
+    let (scenario, report) = roam(seed);
+    let report = record(&scenario, Choices::replay(report.trace));
+    let mut actors: BTreeMap<ActorId, Vec<Record>> = BTreeMap::new();
+    for record in report.records {
+        actors.entry(record.actor).or_default().push(record);
+    }
+    actors.into_iter().map(|(actor, records)| (machine(&scenario, actor), records)).collect()
+}
+
+fn machine(scenario: &Scenario, actor: ActorId) -> Machine {
+    let root = actor == ActorId(1);
+    let config =
+        if root { Config::root(actor, scenario.levels, scenario.limits) } else { Config::child(actor) };
+    Machine::new(Config { defects: scenario.defects, ..config }).expect("its limits were checked")
+}
+
+fn write(start: &Machine, records: &[Record]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    trace::begin(start, &mut bytes);
+    records.iter().for_each(|record| trace::record(record, &mut bytes));
+    bytes
+}
+
+#[test]
+fn whatever_a_machine_takes_and_says_is_replayed_from_its_bytes() {
+    let mut actors = 0;
+    for seed in 0..RUNS {
+        for (start, records) in recorded(seed) {
+            let read = Trace::read(&write(&start, &records)).expect("a trace");
+            assert_eq!((&read.records, read.torn), (&records, 0));
+            let whole = read.replay().unwrap_or_else(|diverged| panic!("seed {seed}: {diverged}"));
+            // One that begins in the middle, as the next file of one who keeps few, ends as the same machine.
+            let middle = records.len() / 2;
+            let later = read.replay_to(middle).expect("the same as the whole");
+            let later = Trace::read(&write(&later, &records[middle..])).expect("a trace");
+            assert_eq!(later.replay().expect("the same as the whole").encode(), whole.encode());
+            actors += 1;
+        }
+    }
+    assert!(actors > RUNS * 2, "{actors}");
+}
+
+#[test]
+fn what_is_cut_off_leaves_all_entries_before_it() {
+    let (start, records) = recorded(1).swap_remove(0);
+    let bytes = write(&start, &records);
+    let begins = write(&start, &[]).len();
+    let ends: Vec<usize> = (0..=records.len()).map(|count| write(&start, &records[..count]).len()).collect();
+    for length in 0..bytes.len() {
+        let (cut, zeroes) = (&bytes[..length], [&bytes[..length], &[0; 64]].concat());
+        let Ok(read) = Trace::read(cut) else {
+            let expected =
+                if length < trace::MAGIC.len() { BadTrace::NoTrace } else { BadTrace::NoBeginning };
+            assert!(length < begins && Trace::read(cut).unwrap_err() == expected, "{length}");
+            continue;
+        };
+        let whole = ends.iter().rposition(|end| *end <= length).expect("its beginning");
+        assert_eq!((read.records.len(), read.torn), (whole, length - ends[whole]), "{length}");
+        // Where a disk has written nothing, zeroes stand.
+        if length == ends[whole] {
+            let read = Trace::read(&zeroes).expect("a trace");
+            assert_eq!((read.records.len(), read.torn), (whole, 64));
+        }
+    }
+}
+
+#[test]
+fn a_byte_that_was_changed_is_told_or_harmless() {
+    let (start, records) = recorded(2).swap_remove(0);
+    let bytes = write(&start, &records);
+    let (mut bad, mut diverged) = (0, 0);
+    for at in 0..bytes.len() {
+        for bit in [1, 0x80] {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= bit;
+            match Trace::read(&bytes).map(|read| (read.torn, read.replay().is_ok())) {
+                Err(_) => bad += 1,
+                Ok((0, true)) => {}
+                Ok(_) => diverged += 1,
+            }
+        }
+    }
+    assert!(bad > 0 && diverged * 2 > bytes.len(), "{bad} bad and {diverged} diverged of {}", bytes.len());
+}
+
+#[test]
+fn the_first_difference_is_named() {
+    let (start, records) = recorded(3).swap_remove(0);
+    let said = records.iter().position(|record| record.outputs.len() > 1).expect("a long step");
+    let replay = |change: fn(&mut Record)| {
+        let mut records = records.clone();
+        change(&mut records[said]);
+        let bytes = write(&start, &records);
+        *Trace::read(&bytes).expect("a trace").replay().expect_err("it was changed")
+    };
+
+    let more = replay(|record| record.outputs.push(Output::Clear));
+    let end = records[said].outputs.len();
+    assert_eq!((more.record, more.output, more.recorded), (said, end, Some(Output::Clear)));
+    assert_eq!(more.said, Said::Nothing);
+
+    let less = replay(|record| record.outputs.truncate(record.outputs.len() - 1));
+    let last = *records[said].outputs.last().expect("more than one");
+    assert_eq!((less.output, less.recorded, less.said), (end - 1, None, Said::Other(last)));
+
+    let other = replay(|record| record.outputs[0] = Output::Release);
+    let first = records[said].outputs[0];
+    assert_eq!((other.output, other.recorded, other.said), (0, Some(Output::Release), Said::Other(first)));
+    let told = other.to_string();
+    assert!(told.starts_with(&format!("to record {said} at ")), "{told}");
+    assert!(told.contains(&format!("output 0 was `Release`, and is `{first}` now")), "{told}");
+}
+
+#[test]
+fn names_are_kept_and_nobody_elses_records() {
+    let mut actors = recorded(4);
+    let (_, others) = actors.swap_remove(1);
+    let (start, records) = actors.swap_remove(0);
+    let mut bytes = write(&start, &records);
+    trace::name(NameId(7), "worker", &mut bytes);
+    let read = Trace::read(&bytes).expect("a trace");
+    assert_eq!(read.names.into_iter().collect::<Vec<_>>(), [(NameId(7), String::from("worker"))]);
+    trace::record(&others[0], &mut bytes);
+    assert_eq!(Trace::read(&bytes).unwrap_err(), BadTrace::NoEntry(records.len()));
+    let other = [&trace::MAGIC[..], &99_u16.to_le_bytes()].concat();
+    let refused = Trace::read(&other).unwrap_err();
+    assert_eq!(refused.to_string(), "a trace of version 99, and this build knows version 1 alone");
+    assert_eq!(Trace::read(b"anything else").unwrap_err(), BadTrace::NoTrace);
+}
+
+fn golden(version: u16) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/trace-{version}.bin"))
+}
+
+/// A trace that this version wrote once. If it does not replay any more, [`trace::VERSION`] is to grow, and a golden file of
+/// the new one to be added; `UPDATE=1` writes it.
+#[test]
+fn a_trace_of_this_version_is_replayed_for_ever() {
+    let path = golden(trace::VERSION);
+    if std::env::var_os("UPDATE").is_some() {
+        let (start, records) = recorded(5).swap_remove(0);
+        std::fs::write(&path, write(&start, &records)).expect("the golden file");
+    }
+    let read = Trace::read(&std::fs::read(&path).expect("the golden file")).expect("a trace");
+    assert!(read.records.len() > 20 && read.torn == 0);
+    read.replay().unwrap_or_else(|diverged| panic!("{diverged}; let `trace::VERSION` grow"));
+    // Those of older versions are refused by name.
+    for version in (1..=trace::VERSION).filter(|version| *version != trace::VERSION) {
+        let bytes = std::fs::read(golden(version)).expect("the golden file of an older version");
+        assert_eq!(Trace::read(&bytes).unwrap_err(), BadTrace::OtherVersion(version));
+    }
+}
