@@ -181,8 +181,7 @@ impl Machine {
         if self.room.is_settled() { self.state.broken_invariant() } else { unsettled }
     }
 
-    /// Gives all that the machine knows, for the simulator's keys.
-    #[cfg(feature = "sim")]
+    /// Gives all that the machine knows, for explanations and the simulator's keys.
     pub(crate) fn state(&self) -> &State {
         &self.state
     }

@@ -10,8 +10,19 @@
 //! of a name. A trace need not begin where its machine did, so whoever keeps one may begin it anew when it is long enough.
 //!
 //! There is no checksum. [Replaying](Trace::replay) compares every output, and is a better one.
+//!
+//! # What it is read for
+//!
+//! Of all traces of one tree, [`Tree`] tells who was made by whom; of one that hangs, [who waits for whom](Tree::explain)
+//! and why nobody answers; of one that is over, [what its end took](Tree::falls). Times are compared between actors: their
+//! shells must read one clock.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "a reader of traces looks for some of what stands there")]
+
+mod explain;
+mod fall;
 mod replay;
+mod tree;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -22,7 +33,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ActorId, Machine, NameId, Record};
 
+pub use explain::Explanation;
+pub use fall::{Fall, Rung};
 pub use replay::{Divergence, Said};
+pub use tree::{Member, Tree};
 
 /// How a trace begins.
 pub const MAGIC: [u8; 8] = *b"windrow\n";

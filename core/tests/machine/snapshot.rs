@@ -25,6 +25,7 @@ const SNAPSHOTS: &[(&str, Make)] = &[
     ("table-life.txt", || tables::life().listing()),
     ("table-scope.txt", || tables::scope().listing()),
     ("table-task.txt", || tables::task().listing()),
+    ("traced.txt", crate::sim::traces::explanations),
 ];
 
 /// What `.ci/run` compares: no debug build could make them in time.

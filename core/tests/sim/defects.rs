@@ -15,7 +15,7 @@ const DEVIATIONS: usize = 2;
 const LONGEST: usize = 12;
 
 /// Every hang sought once, for all tests.
-static TRIALS: LazyLock<Vec<Trial>> = LazyLock::new(|| {
+pub(crate) static TRIALS: LazyLock<Vec<Trial>> = LazyLock::new(|| {
     let seek =
         |hang: &'static Hang| Trial::of(hang, |scenario| scenario.defect(hang.defect), DEVIATIONS, RUNS);
     thread::scope(|scope| {

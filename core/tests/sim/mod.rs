@@ -18,6 +18,6 @@ mod scripts;
 pub(crate) mod slips;
 pub(crate) mod swarms;
 pub(crate) mod talks;
-mod traces;
+pub(crate) mod traces;
 mod unfit;
 mod watched;

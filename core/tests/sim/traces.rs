@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use windrow_core::sim::{Choices, Scenario, record, roam};
-use windrow_core::trace::{self, BadTrace, Said, Trace};
-use windrow_core::{ActorId, Config, Machine, NameId, Output, Record};
+use windrow_core::sim::{Choices, Diagnosis, Hang, Scenario, Trial, record, roam};
+use windrow_core::trace::{self, BadTrace, Rung, Said, Trace, Tree};
+use windrow_core::{ActorId, Config, Defect, Machine, NameId, Output, Record};
+
+use super::defects::TRIALS;
 
 const RUNS: u64 = if cfg!(debug_assertions) { 60 } else { 600 };
 
@@ -13,11 +15,16 @@ const RUNS: u64 = if cfg!(debug_assertions) { 60 } else { 600 };
 fn recorded(seed: u64) -> Vec<(Machine, Vec<Record>)> {
     let (scenario, report) = roam(seed);
     let report = record(&scenario, Choices::replay(report.trace));
+    by_actor(&scenario, report.records)
+}
+
+/// Sorts what a tree's machines took and said by actor, behind the machine that each began as.
+fn by_actor(scenario: &Scenario, records: Vec<Record>) -> Vec<(Machine, Vec<Record>)> {
     let mut actors: BTreeMap<ActorId, Vec<Record>> = BTreeMap::new();
-    for record in report.records {
+    for record in records {
         actors.entry(record.actor).or_default().push(record);
     }
-    actors.into_iter().map(|(actor, records)| (machine(&scenario, actor), records)).collect()
+    actors.into_iter().map(|(actor, records)| (machine(scenario, actor), records)).collect()
 }
 
 fn machine(scenario: &Scenario, actor: ActorId) -> Machine {
@@ -162,4 +169,74 @@ fn a_trace_of_this_version_is_replayed_for_ever() {
         let bytes = std::fs::read(golden(version)).expect("the golden file of an older version");
         assert_eq!(Trace::read(&bytes).unwrap_err(), BadTrace::OtherVersion(version));
     }
+}
+
+/// Tells of each hang what the traces of its tree tell, as the exhaustive search finds it: with the fewest deviations. They
+/// know nothing of the world, so what only that could say is missing.
+pub(crate) fn explanations() -> String {
+    let told = |trial: &Trial| {
+        let tree = trial.finds().next().map(|found| tree_of(trial.defect, found));
+        let told = tree.map_or_else(String::new, |tree| in_words(&tree));
+        format!("# {}\n{told}\n", trial.defect.name())
+    };
+    TRIALS.iter().map(told).collect()
+}
+
+/// Runs a find again, and puts the traces of its actors together.
+fn tree_of(defect: Defect, found: &Diagnosis) -> Tree {
+    let hang = Hang::named(defect.name()).expect("a row for each defect");
+    let scenario = (hang.scenario)().defect(defect);
+    let report = record(&scenario, Choices::replay(found.report.trace.clone()));
+    let bytes = by_actor(&scenario, report.records);
+    let bytes = bytes.iter().map(|(start, records)| write(start, records));
+    let mut trees = Tree::all(bytes.map(|bytes| Trace::read(&bytes).expect("a trace")).collect());
+    assert_eq!(trees.len(), 1, "{}", defect.name());
+    trees.swap_remove(0)
+}
+
+fn in_words(tree: &Tree) -> String {
+    match tree.explain() {
+        Some(told) => format!("{told}\n"),
+        None => tree.falls().iter().map(|fall| format!("  {}\n", tree.tell(fall, tree.first()))).collect(),
+    }
+}
+
+fn tree(defect: Defect) -> Tree {
+    let trial = TRIALS.iter().find(|trial| trial.defect == defect).expect("a trial of each defect");
+    tree_of(defect, trial.finds().next().expect("its find"))
+}
+
+#[test]
+fn a_driver_that_stands_still_is_named_by_what_it_did_not_take() {
+    let told = tree(Defect::NoDeadlineAfterAck).explain().expect("a hang");
+    assert_eq!(told.actors, [ActorId(1), ActorId(3)]);
+    assert!(told.because.contains("did nothing when its time was over"), "{told}");
+    let told = tree(Defect::AckTimeoutSwallowed).explain().expect("a hang");
+    assert!(
+        told.because.contains("was sent `Cancel within 500ms, asked for by root` 500 ms before"),
+        "{told}"
+    );
+}
+
+#[test]
+fn of_a_tree_that_is_over_the_way_out_of_the_last_is_told() {
+    let tree = tree(Defect::FirstErrorMasked);
+    assert!(tree.explain().is_none());
+    let [fall] = &tree.falls()[..] else { panic!("one child was gone last") };
+    let rungs: Vec<Rung> = fall.rungs.iter().map(|(_, rung)| *rung).collect();
+    assert_eq!(rungs, [Rung::Asked, Rung::Acked, Rung::Parted, Rung::Exited, Rung::Gone]);
+}
+
+#[test]
+fn every_hang_is_told_by_its_traces_too() {
+    // Who waits is who waits in the explanation of the whole world, as far as both know of them.
+    let mut same = 0;
+    for trial in TRIALS.iter() {
+        let Some(found) = trial.finds().next() else { continue };
+        let tree = tree_of(trial.defect, found);
+        assert!(tree.members().all(|(_, member)| member.diverged.is_none()), "{}", trial.defect.name());
+        let (Some(told), Some(known)) = (tree.explain(), &found.report.explanation) else { continue };
+        same += usize::from(told.actors.iter().any(|actor| known.actors.last() == Some(actor)));
+    }
+    assert!(same > 20, "{same}");
 }

@@ -1,0 +1,229 @@
+//! Who waited for whom when the traces of a tree end, from its root down, and why the last of them waited in vain.
+//!
+//! The rule: it follows what the machines say that they wait for. Why nobody answers is told by what is on record, and by what
+//! is missing there: a driver that lives takes its facts and its ticks in time.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::tree::{Made, Tree};
+use crate::{
+    ActorId, Child, Input, Instant, Life, Link, Message, On, Output, Record, Role, Span, Until, Wait, Why,
+};
+
+/// The chain of waits at the end of a tree's traces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// Each wait in words, the root's first.
+    pub chain: Vec<String>,
+    /// Who waits, in the same order, and at last who does not answer, if that is an actor.
+    pub actors: Vec<ActorId>,
+    /// Why the last wait is not over.
+    pub because: String,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, line) in self.chain.iter().enumerate() {
+            writeln!(f, "  {}{line}", if index == 0 { "" } else { "and " })?;
+        }
+        write!(f, "  because {}", self.because)
+    }
+}
+
+const STANDS_STILL: &str = "its driver stands still, or it was stopped or killed";
+
+/// Where a wait leads.
+enum Next {
+    Actor(ActorId),
+    End(String),
+}
+
+impl Tree {
+    /// Says who waits for whom when the traces end; nothing if the root is over by then.
+    #[must_use]
+    pub fn explain(&self) -> Option<Explanation> {
+        if self.member(self.root())?.end.life() == Life::Ended {
+            return None;
+        }
+        let mut told = Explanation { chain: Vec::new(), actors: Vec::new(), because: String::new() };
+        let mut at = self.root();
+        told.because = loop {
+            if told.actors.contains(&at) {
+                break "they wait for each other".to_string();
+            }
+            told.actors.push(at);
+            if let Some(words) = self.silence(at) {
+                break words;
+            }
+            let Some(wait) = self.choose(at) else {
+                break format!("{} waits for nothing that is on record", self.called(at));
+            };
+            told.chain.push(self.named(&wait.seen_at(self.last()).to_string()));
+            match self.next(at, &wait) {
+                Next::Actor(next) => at = next,
+                Next::End(words) => break words,
+            }
+        };
+        Some(told)
+    }
+
+    /// Chooses the wait to follow: for who is silent or dead, then one without an end, then the oldest.
+    fn choose(&self, actor: ActorId) -> Option<Wait> {
+        let waits: Vec<Wait> = self.member(actor)?.end.waits().collect();
+        let is_vain = |wait: &&Wait| matches!(wait.on, On::Child(child) if self.is_vain(child));
+        let by_actor = |wait: &&Wait| matches!(wait.on, On::Child(_) | On::Link(_) | On::Context(_));
+        let is_endless = |wait: &&Wait| wait.until == Until::Running(None);
+        let oldest = || waits.iter().filter(by_actor).min_by_key(|wait| wait.since);
+        let found = waits.iter().find(is_vain);
+        let found = found.or_else(|| waits.iter().filter(by_actor).find(is_endless)).or_else(oldest);
+        found.or_else(|| waits.first()).copied()
+    }
+
+    fn is_vain(&self, child: ActorId) -> bool {
+        self.made(child).is_some_and(|made| made.exit.is_some()) || self.silence(child).is_some()
+    }
+
+    /// Says where a wait leads.
+    fn next(&self, actor: ActorId, wait: &Wait) -> Next {
+        let me = self.called(actor);
+        let code = || format!("only the user's code in {me} could end that");
+        match (wait.on, wait.why) {
+            (On::Child(child), Why::Child(phase)) => self.child(child, phase),
+            (On::Task(_) | On::Scope(_), _) | (On::Context(_), Why::Callee(_)) => Next::End(code()),
+            (On::Link(link), _) => self.far_end(actor, link),
+            (On::Context(context), _) => self.far_end(actor, context.link),
+            (On::Strangers, _) => Next::End(format!("what {me} killed at its end does not die")),
+            (On::Guardian, _) => Next::End(format!("the guardian of {me} does not end")),
+            (On::Question(_) | On::Child(_), _) => Next::End(format!("nobody answers {me}")),
+        }
+    }
+
+    fn far_end(&self, actor: ActorId, link: Link) -> Next {
+        let me = self.called(actor);
+        let Some(far) = self.far(actor, link) else {
+            return Next::End(format!("whoever is at the far end of {link} of {me} does not answer"));
+        };
+        match self.member(far) {
+            None => Next::End(format!("{} does not answer, and left no trace", self.called(far))),
+            Some(member) if member.end.life() == Life::Ended => {
+                Next::End(format!("{} is over, and {me} was not told", self.called(far)))
+            }
+            Some(_) => Next::Actor(far),
+        }
+    }
+
+    /// Says why nothing comes of a child.
+    fn child(&self, child: ActorId, phase: Child) -> Next {
+        let (who, made) = (self.called(child), self.made(child));
+        let process = made.map_or_else(String::new, process);
+        if let Some(exit) = made.and_then(|made| made.exit) {
+            return Next::End(match phase {
+                Child::Sweeping | Child::Purging => {
+                    format!(
+                        "{who} is dead ({exit}), and what it left behind is alive{}",
+                        self.leavings(child)
+                    )
+                }
+                Child::Reaping => {
+                    format!("{who}{process} is dead ({exit}), and can't be collected: is it traced?")
+                }
+                _ => format!("{who} is dead ({exit})"),
+            });
+        }
+        if matches!(phase, Child::Queued | Child::Starting) {
+            return Next::End(format!("nobody has made {who} yet"));
+        }
+        match self.member(child) {
+            Some(member) if member.end.life() == Life::Ended => {
+                Next::End(format!("{who}{process} said its last word, and its process goes on"))
+            }
+            Some(_) => Next::Actor(child),
+            None if made.is_some_and(|made| made.role == Role::Command) => {
+                Next::End(format!("{who}{process} is a command and goes on"))
+            }
+            None => Next::End(format!("{who}{process} left no trace: it never began, or keeps none")),
+        }
+    }
+
+    fn leavings(&self, child: ActorId) -> String {
+        let parent = self.made(child).and_then(|made| self.member(made.parent));
+        let left =
+            parent.and_then(|parent| parent.end.state().children.get(&child)).map(|child| child.leavings);
+        left.filter(|left| *left > 0).map_or_else(String::new, |left| format!(" ({left} processes)"))
+    }
+
+    /// Says of an actor that is neither over nor known to be dead why its driver does nothing any more, if it does not: the
+    /// others went on, and it has not taken what was due.
+    fn silence(&self, actor: ActorId) -> Option<String> {
+        let member = self.member(actor).filter(|member| member.end.life() != Life::Ended)?;
+        if self.made(actor).is_some_and(|made| made.exit.is_some()) {
+            return None;
+        }
+        let (who, last) = (self.called(actor), self.last());
+        let process = self.made(actor).map_or_else(String::new, process);
+        let patience = member.end.limits().times.hop;
+        let is_over = |at: &Instant| last.since(*at) > patience;
+        let why = if let Some(child) = self.abandoned_child(actor, member.last()) {
+            format!(
+                "closed its channel to {} without a word, and took nothing after that: it was killed",
+                self.called(child)
+            )
+        } else if let Some((at, word)) = self.untaken(actor).filter(|(at, _)| is_over(at)) {
+            let (word, ago) = (self.named(&word.to_string()), Span(last.since(at)));
+            format!("was sent `{word}` {ago} before the last record, and has not taken it: {STANDS_STILL}")
+        } else {
+            let due = member.end.poll_timeout().filter(is_over)?;
+            let ago = Span(last.since(due));
+            format!("did nothing when its time was over, {ago} before the last record: {STANDS_STILL}")
+        };
+        Some(format!("{who}{process} {why}"))
+    }
+
+    /// Names a child whose channel to its parent was lost after the last thing that the parent did: then that is dead, for the end
+    /// of a process closes all it had.
+    fn abandoned_child(&self, parent: ActorId, last: Instant) -> Option<ActorId> {
+        let is_loss =
+            |record: &Record| record.at > last && record.input == (Input::LinkLost { link: Link::Parent });
+        let mut members = self.members();
+        members.find_map(|(id, member)| {
+            let below = self.made(id).is_some_and(|made| made.parent == parent);
+            (below && member.trace.records.iter().any(is_loss)).then_some(id)
+        })
+    }
+
+    /// Gives the first word of its parent's that an actor has not taken, and when it was sent. It is known only where the
+    /// traces of both are whole and the channel was.
+    fn untaken(&self, actor: ActorId) -> Option<(Instant, Message)> {
+        let member = self.member(actor).filter(|member| member.is_whole())?;
+        let above = self.made(actor).and_then(|made| self.member(made.parent));
+        let above = above.filter(|above| above.is_whole())?;
+        let inputs = || member.trace.records.iter().map(|record| record.input);
+        let is_lost = |input| matches!(input, Input::LinkLost { link: Link::Parent });
+        let is_word = |input: &Input| {
+            matches!(
+                input,
+                Input::Received { link: Link::Parent, .. } | Input::Garbled { link: Link::Parent }
+            )
+        };
+        let taken = inputs().filter(is_word).count();
+        let sent = above.trace.records.iter().flat_map(|record| {
+            record.outputs.iter().filter_map(move |output| match *output {
+                Output::Send { link, message, may_wait } if link == Link::Child(actor) => {
+                    Some((record.at, message, may_wait))
+                }
+                _ => None,
+            })
+        });
+        let mut untaken = sent.skip(taken).filter(|(_, _, may_wait)| !may_wait);
+        let (at, word, _) = untaken.next().filter(|_| !inputs().any(is_lost))?;
+        Some((at, word))
+    }
+}
+
+fn process(made: &Made) -> String {
+    made.stamp.filter(|stamp| stamp.pid > 0).map_or_else(String::new, |stamp| format!(" (pid {})", stamp.pid))
+}

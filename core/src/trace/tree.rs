@@ -1,0 +1,216 @@
+//! The traces of one tree's actors, put together: who made whom, and what each machine was when its trace ended.
+//!
+//! The rule: what is told of an actor was said by its own machine or by its parent's, never guessed. An actor without a trace
+//! is known by its parent's words alone.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Divergence, Trace};
+use crate::{ActorId, Exit, Input, Instant, Life, Link, Machine, NameId, Output, Role, Stamp};
+
+/// One actor of a tree that left a trace.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Member {
+    /// What it took and said.
+    pub trace: Trace,
+    /// Its machine at the trace's end, or before the record that diverged.
+    pub end: Machine,
+    /// Where its replay says something else.
+    pub diverged: Option<Box<Divergence>>,
+}
+
+impl Member {
+    fn new(trace: Trace) -> Self {
+        let (end, diverged) = match trace.replay() {
+            Ok(end) => (end, None),
+            Err(diverged) => {
+                (trace.replay_to(diverged.record).unwrap_or_else(|_| trace.start.clone()), Some(diverged))
+            }
+        };
+        Self { trace, end, diverged }
+    }
+
+    /// Gives when it took the last thing that is on record.
+    pub(super) fn last(&self) -> Instant {
+        self.trace.records.last().map_or_else(|| self.trace.start.state().now, |record| record.at)
+    }
+
+    /// Tells whether its trace begins with its machine, and not with a later state of that.
+    pub(super) fn is_whole(&self) -> bool {
+        let start = self.trace.start.state();
+        start.now == Instant::default() && start.life == Life::Booting
+    }
+}
+
+/// What is known of an actor from whoever made it.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    pub(super) parent: ActorId,
+    pub(super) role: Role,
+    pub(super) stamp: Option<Stamp>,
+    pub(super) exit: Option<Exit>,
+    name: Option<String>,
+}
+
+/// The traces of one tree.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    root: ActorId,
+    members: BTreeMap<ActorId, Member>,
+    made: BTreeMap<ActorId, Made>,
+}
+
+impl Tree {
+    /// Sorts traces into the trees that they are of, the one that was recorded last first. Of several of one actor, the last
+    /// counts. An actor whose parent left none is the root of a tree of its own.
+    #[must_use]
+    pub fn all(traces: Vec<Trace>) -> Vec<Self> {
+        let mut members: BTreeMap<ActorId, Member> = BTreeMap::new();
+        for member in traces.into_iter().map(Member::new) {
+            let known = members.get(&member.trace.actor());
+            if known.is_none_or(|known| known.last() <= member.last()) {
+                members.insert(member.trace.actor(), member);
+            }
+        }
+        let mut made = BTreeMap::new();
+        members.values().for_each(|member| note_children(member, &mut made));
+        let is_below =
+            |id: &ActorId| made.get(id).is_some_and(|made: &Made| members.contains_key(&made.parent));
+        let roots: Vec<ActorId> = members.keys().filter(|id| !is_below(id)).copied().collect();
+        let mut trees: Vec<Self> =
+            roots.into_iter().map(|root| Self::below(root, &mut members, &made)).collect();
+        trees.sort_by_key(|tree| core::cmp::Reverse(tree.last()));
+        trees
+    }
+
+    /// Takes those out that stand below a root, and the root.
+    fn below(root: ActorId, all: &mut BTreeMap<ActorId, Member>, made: &BTreeMap<ActorId, Made>) -> Self {
+        let mut tree = Self { root, members: BTreeMap::new(), made: BTreeMap::new() };
+        let mut ids = Vec::from([root]);
+        while let Some(id) = ids.pop() {
+            let Some(member) = all.remove(&id) else { continue };
+            let children = made.iter().filter(|(_, made)| made.parent == id);
+            for (child, made) in children {
+                tree.made.insert(*child, made.clone());
+                ids.push(*child);
+            }
+            tree.members.insert(id, member);
+        }
+        tree
+    }
+
+    /// Names the actor at the top.
+    #[must_use]
+    pub fn root(&self) -> ActorId {
+        self.root
+    }
+
+    /// Lists those who left a trace, by their ids: parents before their children, as ids grow with each spawn.
+    pub fn members(&self) -> impl Iterator<Item = (ActorId, &Member)> {
+        self.members.iter().map(|(id, member)| (*id, member))
+    }
+
+    /// Counts those who were made and left no trace: commands, and actors that keep none.
+    #[must_use]
+    pub fn untraced(&self) -> usize {
+        self.made.keys().filter(|id| !self.members.contains_key(id)).count()
+    }
+
+    /// Gives when the first thing was recorded.
+    #[must_use]
+    pub fn first(&self) -> Instant {
+        let firsts = self.members.values().filter_map(|member| member.trace.records.first());
+        firsts.map(|record| record.at).min().unwrap_or_default()
+    }
+
+    /// Gives when the last thing was recorded.
+    #[must_use]
+    pub fn last(&self) -> Instant {
+        self.members.values().map(Member::last).max().unwrap_or_default()
+    }
+
+    /// Gives the name of an actor, with its id if another one has it too; the id alone where nobody named it.
+    #[must_use]
+    pub fn called(&self, actor: ActorId) -> String {
+        if actor == self.root {
+            return "root".to_string();
+        }
+        let Some(name) = self.made.get(&actor).and_then(|made| made.name.as_deref()) else {
+            return actor.to_string();
+        };
+        let all = self.made.values().filter(|made| made.name.as_deref() == Some(name)).count();
+        if all > 1 { format!("{name} ({actor})") } else { name.to_string() }
+    }
+
+    /// Puts names for ids.
+    pub fn named(&self, text: &str) -> String {
+        let is_word = |c: char| c.is_ascii_alphanumeric();
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(begin) = rest.find(is_word) {
+            let (before, tail) = rest.split_at(begin);
+            let (word, tail) = tail.split_at(tail.find(|c| !is_word(c)).unwrap_or(tail.len()));
+            out.push_str(before);
+            let id = word.strip_prefix('a').and_then(|hex| u64::from_str_radix(hex, 16).ok()).map(ActorId);
+            let known = id.filter(|id| self.members.contains_key(id) || self.made.contains_key(id));
+            match known {
+                Some(id) => out.push_str(&self.called(id)),
+                None => out.push_str(word),
+            }
+            rest = tail;
+        }
+        out.push_str(rest);
+        out
+    }
+
+    pub(super) fn member(&self, actor: ActorId) -> Option<&Member> {
+        self.members.get(&actor)
+    }
+
+    pub(super) fn made(&self, actor: ActorId) -> Option<&Made> {
+        self.made.get(&actor)
+    }
+
+    /// Names the actor at the far end of a channel of another's.
+    pub(super) fn far(&self, actor: ActorId, link: Link) -> Option<ActorId> {
+        match link {
+            Link::Child(child) => Some(child),
+            Link::Parent => self.made(actor).map(|made| made.parent),
+            Link::Peer(_) => Some(self.member(actor)?.end.far(link)).filter(|far| *far != ActorId::default()),
+        }
+    }
+}
+
+/// Notes whom an actor made, by its own words: those it had when its trace began, and those it made since.
+fn note_children(member: &Member, made: &mut BTreeMap<ActorId, Made>) {
+    let (trace, parent) = (&member.trace, member.trace.actor());
+    let named = |name: &NameId| trace.names.get(name).cloned();
+    for (id, child) in &trace.start.state().children {
+        let stamp = child.started.then_some(child.stamp);
+        made.insert(*id, Made { parent, role: child.role, stamp, exit: None, name: named(&child.name) });
+    }
+    let mut own: BTreeSet<ActorId> = trace.start.state().children.keys().copied().collect();
+    for record in &trace.records {
+        match record.input {
+            Input::Started { child, stamp } if own.contains(&child) => {
+                made.entry(child).and_modify(|made| made.stamp = Some(stamp));
+            }
+            Input::Exited { child, exit } if own.contains(&child) => {
+                made.entry(child).and_modify(|made| made.exit = Some(exit));
+            }
+            _ => {}
+        }
+        for output in &record.outputs {
+            if let Output::Spawn { child, spec, .. } = output {
+                own.insert(*child);
+                let name = named(&spec.name);
+                made.insert(*child, Made { parent, role: spec.role, stamp: None, exit: None, name });
+            }
+        }
+    }
+}
