@@ -218,6 +218,7 @@ mod reading;
 mod rehearsal;
 mod sandwich;
 mod scoped;
+mod seat;
 mod segment;
 mod serve;
 mod servers;
