@@ -29,7 +29,7 @@ impl<D: Drive> ThreadCrew<D> {
         let alive = Arc::clone(&berth.alive);
         let mut drive = D::new()?;
         let mut shell = Shell::aboard(berth, drive.reactor()?)?;
-        shell.set_recorder(self.program.recorder);
+        shell.keep_or_say(&self.program.kept);
         shell.set_slow(self.program.entries.slow());
         let shared = Arc::new(Shared::new(shell));
         // What a process's exit would close is closed by hand, however this ends.

@@ -227,6 +227,7 @@ mod shown;
 mod slot;
 mod stream;
 mod sweep;
+mod traces;
 pub mod unix;
 
 pub use actor::Actor;

@@ -27,8 +27,8 @@ use crate::notice::Notice;
 use crate::order::Backend;
 use crate::rehearsal::rehearse;
 use crate::seat::Seat;
-use crate::shell::{Meets, Recorder, Shared, Shell, Tree, Wreck};
-use crate::unix::exec::{ACTOR_VARIABLE, take_channel};
+use crate::shell::{Kept, Meets, Recorder, Shared, Shell, Tree, Wreck};
+use crate::unix::exec::{ACTOR_VARIABLE, TRACE_VARIABLE, take_channel};
 use crate::unix::procfs;
 use crate::unix::signals::FormerMask;
 use crate::unix::template::{self, Role};
@@ -39,7 +39,7 @@ pub struct Program {
     pub(crate) entries: Entries,
     pub(crate) services: Arc<Vec<Service>>,
     pub(crate) preload: Option<fn()>,
-    pub(crate) recorder: Option<Recorder>,
+    pub(crate) kept: Kept,
     run_dir: Option<PathBuf>,
     adopts: bool,
     levels: u8,
@@ -143,7 +143,7 @@ impl Program {
     #[doc(hidden)]
     #[must_use]
     pub fn recorder(mut self, recorder: Recorder) -> Self {
-        self.recorder = Some(recorder);
+        self.kept.recorder = Some(recorder);
         self
     }
 
@@ -173,12 +173,15 @@ impl Program {
     /// Call it first in `main`, before there is a second thread, when arguments are to be read before
     /// [`run`](Self::run); which otherwise does it.
     pub fn take_seat<D: Drive>(&self) {
+        // Where its parent keeps its trace, which has found the place and made it.
+        let told = std::env::var_os(TRACE_VARIABLE).map(|dir| self.clone().trace(dir));
+        let program = told.as_ref().unwrap_or(self);
         if let Some(newborn) = template::from_env(self.preload) {
-            self.sit::<D>(Seat::born(newborn));
+            program.sit::<D>(Seat::born(newborn));
         }
         let actor = std::env::var(ACTOR_VARIABLE).ok().and_then(|id| u64::from_str_radix(&id, 16).ok());
         if let Some((actor, channel)) = actor.and_then(|actor| Some((actor, take_channel()?))) {
-            self.sit::<D>(Seat { id: ActorId(actor), channel, forked: false });
+            program.sit::<D>(Seat { id: ActorId(actor), channel, forked: false });
         }
     }
 
@@ -190,7 +193,7 @@ impl Program {
     ///
     /// # Errors
     /// A `WINDROW_SPAWN` that names no backend; limits that break a rule; a `/proc` that is missing, or another pid namespace's; a
-    /// run directory that is refused; no template; no descriptors; and whatever else keeps the root's loop from going on.
+    /// run directory that is refused; a directory in which no [trace](Self::trace) can be kept; no template; no descriptors; and whatever else keeps the root's loop from going on.
     pub fn run<T: Send + 'static>(
         &self,
         root: impl FnOnce(&Actor) -> Result<T, Raised> + Send + 'static,
@@ -223,6 +226,7 @@ impl Program {
         let config = Config::root(fresh_id(), self.levels, self.limits);
         let from_env = || Backend::from_env().map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad));
         let backend = self.backend.map_or_else(from_env, Ok)?;
+        let program = &*self.with_traces()?;
         let earlier = adopter::spared(self.adopts)?;
         // Until nothing is left that a signal could be for.
         let mask = FormerMask::note()?;
@@ -230,7 +234,7 @@ impl Program {
         let mut shell = Shell::new(config, drive.reactor()?, None)?;
         shell.set_backend(backend);
         shell.share_process(earlier);
-        shell.set_recorder(self.recorder);
+        shell.keep(&program.kept)?;
         let shared = Arc::new(Shared::new(shell));
         // Until the wreck, if there is one, is cleared away.
         let _adopter;
@@ -238,19 +242,19 @@ impl Program {
         let wreck = Wreck(&shared);
         drive.until_run(&shared)?;
         rehearse();
-        let template = match Role::take(self.preload)? {
+        let template = match Role::take(self.preload, program.kept.traces.as_deref())? {
             Role::Actor(template) => template,
             Role::Newborn(newborn) => {
                 // What the root had open is closed here already; its numbers mean other things now.
                 std::mem::forget(wreck);
                 std::mem::forget((mask, drive, shared, root, watch));
-                self.sit::<D>(Seat::born(newborn));
+                program.sit::<D>(Seat::born(newborn));
             }
         };
         _adopter = self.adopts.then(Adopter::begin).transpose()?;
         let notices = shared.drive(|shell| {
             shell.set_template(template)?;
-            shell.set_crew(ThreadCrew::<D>::new(self));
+            shell.set_crew(ThreadCrew::<D>::new(program));
             if let Some(base) = &self.run_dir {
                 shell.open_house(Tree::create(base, shell.machine().actor())?)?;
             }

@@ -58,7 +58,7 @@ impl Program {
         } else {
             Shell::new(config, reactor, Some(channel))?
         };
-        shell.set_recorder(self.recorder);
+        shell.keep_or_say(&self.kept);
         shell.set_slow(self.entries.slow());
         let shared = Arc::new(Shared::new(shell));
         if let Some(ended) = drive.until_run(&shared)? {
@@ -72,7 +72,7 @@ impl Program {
             postcard::from_bytes(&brief).map_or_else(|_| String::new(), |brief: Brief<'_>| brief.name.into());
         if levels > 0 {
             // Whoever has asked meanwhile how it is may still be told, by a thread.
-            match Role::take(self.preload.filter(|_| !forked))? {
+            match Role::take(self.preload.filter(|_| !forked), self.kept.traces.as_deref())? {
                 Role::Actor(template) => {
                     shared.drive(|shell| shell.set_template(template)).transpose()?;
                 }

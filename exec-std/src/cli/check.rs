@@ -29,8 +29,8 @@ const WATCHED: u64 = 2;
 const ORDERED: u64 = 3;
 /// For each actor that is a thread: a channel's two ends, and what its loop waits with.
 const THREAD_DESCRIPTORS: u64 = 3;
-/// What an actor has open besides, at the most: its loop, its signals, its mailbox, its template, its parent, and what the next
-/// child is made with.
+/// What an actor has open besides, at the most: its loop, its signals, its mailbox, its template, its parent, its trace, and
+/// what the next child is made with.
 const OWN_DESCRIPTORS: u64 = 24;
 
 /// What a command takes, and whoever looks after it, besides what is open already; and what more each loop of another kind
@@ -44,12 +44,12 @@ const OWN_THREADS: u64 = 2;
 const ROOT_THREADS: u64 = 2;
 
 /// Checks a shape against what the tree, the user and the process may have.
-pub(crate) fn shape<D: Drive>(run: &Run, backend: Backend) -> Result<Shape, Refusal> {
+pub(crate) fn shape<D: Drive>(run: &Run, backend: Backend, traced: bool) -> Result<Shape, Refusal> {
     let Run { breadth, depth, leaf, .. } = *run;
     let depth = u32::from(depth);
     let leaves = u64::from(breadth).saturating_pow(depth);
     let limits = limits(breadth);
-    let tree = Tree { breadth: breadth.into(), depth, threads: backend == Backend::Thread };
+    let tree = Tree { breadth: breadth.into(), depth, threads: backend == Backend::Thread, traced };
     let tasks = tree.tasks::<D>();
     if let Some(slots) = Slots::look()
         && tasks > slots.left()
@@ -88,8 +88,8 @@ pub(crate) fn proc(code: u8) -> Result<(), Refusal> {
 }
 
 /// Checks that there are as many descriptors left as a command takes: whatever is open, they are there if they can be had.
-pub(crate) fn room<D: Drive>() -> Result<(), Refusal> {
-    let needed = COMMAND_DESCRIPTORS + COMMAND_COPIES * D::COPIES;
+pub(crate) fn room<D: Drive>(traced: bool) -> Result<(), Refusal> {
+    let needed = COMMAND_DESCRIPTORS + COMMAND_COPIES * D::COPIES + u64::from(traced);
     let stdin = std::io::stdin();
     let taken: std::io::Result<Vec<_>> = (0..needed).map(|_| stdin.as_fd().try_clone_to_owned()).collect();
     taken.map(drop).map_err(|error| {
@@ -106,6 +106,8 @@ struct Tree {
     depth: u32,
     /// All actors are threads of one process.
     threads: bool,
+    /// Each has a file open.
+    traced: bool,
 }
 
 impl Tree {
@@ -132,7 +134,7 @@ impl Tree {
         let made = (WATCHED + captured) * copies;
         let ordered = (WATCHED - 1 + captured) * copies + ORDERED;
         let (children, each) = if self.threads {
-            (actors, THREAD_DESCRIPTORS * copies)
+            (actors, THREAD_DESCRIPTORS * copies + u64::from(self.traced))
         } else {
             (self.breadth, made.max(ordered))
         };
@@ -159,7 +161,8 @@ mod tests {
     /// As the kernel lists them while such a tree stands.
     #[test]
     fn each_task_is_counted() {
-        let tasks = |breadth, depth, threads| Tree { breadth, depth, threads }.tasks::<Blocking>();
+        let tasks =
+            |breadth, depth, threads| Tree { breadth, depth, threads, traced: false }.tasks::<Blocking>();
         assert_eq!([tasks(2, 3, false), tasks(5, 1, false), tasks(2, 3, true)], [39, 15, 33]);
         assert_eq!(tasks(u32::MAX.into(), 16, false), u64::MAX);
     }

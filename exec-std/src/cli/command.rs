@@ -12,7 +12,7 @@ use windrow_core::{Cause, End, Exit, Kind, Limits, Reason};
 
 use super::passed::Passed;
 use super::view::{self, View};
-use super::{Refusal, Run, check, say, tree};
+use super::{Refusal, Run, check, say, traced, tree};
 
 /// windrow itself failed, as `env` and `timeout` say it.
 pub(super) const OURS: u8 = 125;
@@ -25,16 +25,18 @@ const WANTS: [i32; 4] = [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE]
 /// Runs the command in place of the tree.
 pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let mut words = run.command.iter().cloned();
-    let Some(program) = words.next() else { return Err(Refusal::new("no command", OURS)) };
-    if program.is_empty() {
+    let Some(command) = words.next() else { return Err(Refusal::new("no command", OURS)) };
+    if command.is_empty() {
         let hint = Some(String::from("is it a variable that is not set?"));
         return Err(Refusal { hint, ..Refusal::new("the command's name is empty", NOT_FOUND) });
     }
     check::proc(OURS)?;
-    check::room::<D>()?;
-    let name = program.to_string_lossy().into_owned();
+    // No actor is made, so no variable is asked how.
+    let program = traced(tree::program(1).backend(Backend::Fork).limits(limits(run.grace)), run, OURS)?;
+    check::room::<D>(program.is_traced())?;
+    let name = command.to_string_lossy().into_owned();
     let stdin = if std::io::stdin().is_terminal() && !run.tty { Source::Null } else { Source::Inherit };
-    let mut order = Order::command(program, words).stdin(stdin);
+    let mut order = Order::command(command, words).stdin(stdin);
     if run.tty {
         order = order.own_terminal();
     }
@@ -59,8 +61,6 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         let _ = sender.send(exit);
         ended
     };
-    // No actor is made, so no variable is asked how.
-    let program = tree::program(1).backend(Backend::Fork).limits(limits(run.grace));
     let mut shown = None;
     let ended = program.run_watched::<D, _>(root, |notices| shown = Some(view::show(notices, View::Alarms)));
     if let Some(shown) = shown {

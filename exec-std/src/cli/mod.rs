@@ -18,13 +18,15 @@ mod tree;
 mod trials;
 mod view;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::lines::plain;
-use crate::{Backend, Drive};
+use crate::{Backend, Drive, Program};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
@@ -53,7 +55,8 @@ Exit status:
   130      three signals: windrow left at once and swept behind itself; or a command that one Ctrl-C killed (128 + 2)
 
 Environment:
-  WINDROW_SPAWN=fork|exec|thread   the backend, unless --backend says otherwise";
+  WINDROW_SPAWN=fork|exec|thread   the backend, unless --backend says otherwise
+  WINDROW_TRACE=DIR                where each actor keeps a trace, unless --trace says otherwise";
 
 const SIGNALS: &str = "\
 Signals:
@@ -69,7 +72,7 @@ Signals:
 enum Verb {
     /// Run a tree of actors, or any command, supervised.
     #[command(
-        override_usage = "windrow run [OPTIONS]\n       windrow run [--tty] [--grace SECONDS] -- COMMAND [ARGUMENT]...",
+        override_usage = "windrow run [OPTIONS]\n       windrow run [--tty] [--grace SECONDS] [--trace DIR] -- COMMAND [ARGUMENT]...",
         after_help = SIGNALS
     )]
     Run(Run),
@@ -111,6 +114,10 @@ struct Run {
     /// about half a second each.
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = command::grace)]
     grace: Option<Duration>,
+    /// Keep a trace of each actor in this directory, which is made if need be: what it was told and what it did, with times,
+    /// pids and names, and no text that actors send. A command leaves the trace of who supervises it.
+    #[arg(long, value_name = "DIR")]
+    trace: Option<PathBuf>,
     /// A command to supervise in place of the tree.
     #[arg(last = true)]
     command: Vec<OsString>,
@@ -251,6 +258,16 @@ fn run_with<D: Drive>(run: &Run) -> ExitCode {
         [] => tree::run::<D>(run),
         _ => command::run::<D>(run),
     })
+}
+
+/// Has the tree's actors keep traces where they are told to, if so; `code` is the exit status where that can't be.
+fn traced(program: Program, run: &Run, code: u8) -> Result<Program, Refusal> {
+    let program = match &run.trace {
+        Some(dir) => program.trace(dir),
+        None => program,
+    };
+    let made = program.with_traces().map(Cow::into_owned);
+    made.map_err(|error| Refusal::new(error.place(), code).because(&error.why).hint(error.hint()))
 }
 
 fn exit(ended: Result<u8, Refusal>) -> ExitCode {

@@ -15,7 +15,7 @@ use super::leaf::Leaf;
 use super::outputs::say;
 use super::summary::Summary;
 use super::view::{self, View};
-use super::{Refusal, Run, check};
+use super::{Refusal, Run, check, traced};
 
 /// How long the root lets a tree that does not fall by itself stand.
 const STANDING: Duration = Duration::from_millis(500);
@@ -47,7 +47,8 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
             Refusal::new(format!("`WINDROW_SPAWN` in the environment: {}", error.why()), 2).hint(error.hint())
         })?,
     };
-    let shape = check::shape::<D>(run, backend)?;
+    let program = traced(program(0), run, 2)?;
+    let shape = check::shape::<D>(run, backend, program.is_traced())?;
     if let (Backend::Thread, Some(why)) = (backend, run.leaf.needs_a_process()) {
         return Err(Refusal::new(why, 2).hint("give --backend fork or exec"));
     }
@@ -68,7 +69,7 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     let (kept, view) = (Arc::clone(&times), if run.json { View::Alarms } else { View::All });
     let begin = Instant::now();
     let mut shown = None;
-    let ended = program(shape.levels).limits(shape.limits).backend(backend).run_watched::<D, _>(
+    let ended = program.levels(shape.levels).limits(shape.limits).backend(backend).run_watched::<D, _>(
         move |actor| root(actor, &part, &ours, theirs, shape.leaves, begin, &kept),
         |notices| shown = Some(view::show(notices, view)),
     );

@@ -68,6 +68,12 @@ impl Actors {
         self.known.get(&actor).map_or(NameId(0), |known| known.name)
     }
 
+    /// Lists the names of an actor's own children that are there.
+    pub(crate) fn children(&self, parent: ActorId) -> impl Iterator<Item = NameId> + '_ {
+        let all = (parent, ActorId(u64::MIN))..=(parent, ActorId(u64::MAX));
+        self.below.range(all).map(|(_, child)| self.name(*child))
+    }
+
     /// Lists the names of all that are remembered.
     pub(crate) fn names(&self) -> impl Iterator<Item = NameId> + '_ {
         self.known.values().map(|known| known.name)

@@ -1,26 +1,74 @@
-//! One input given to the machine: what it says is recorded, if somebody keeps records, and done.
+//! One input given to the machine: what it says is kept, if somebody keeps records, and done.
 //!
 //! The rule: a record is kept before anything of it is done, so whoever is ended by an output leaves it behind.
 
-use windrow_core::{Input, Instant, Output, Record, Refused};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use windrow_core::{Input, Instant, Life, Machine, Output, Record, Refused};
 
 use super::Shell;
+use super::aloud::say;
+use super::intern::Names;
 use super::reactor::Reactor;
+use super::tracer::{BOUND, Tracer};
+use crate::lines::{indent, plain};
 
-/// Keeps a record. It is called on the threads of the actor, with its shell locked: it must not wait for any of them.
+/// Hears of a record. It is called on the threads of the actor, with its shell locked: it must not wait for any of them.
 pub type Recorder = fn(&Record);
 
+/// What a program has kept of each of its actors.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) recorder: Option<Recorder>,
+    /// Where traces are kept.
+    pub(crate) traces: Option<PathBuf>,
+    /// How long one may be, in bytes, if not [`BOUND`].
+    pub(crate) bound: Option<u64>,
+}
+
+/// Who keeps the records of one actor.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    kept: Kept,
+    tracer: Option<Tracer>,
+    /// Room for what the machine says, used again.
+    outputs: Vec<Output>,
+}
+
 impl<R: Reactor> Shell<R> {
-    /// Has all records of this actor kept from here on.
-    pub(crate) fn set_recorder(&mut self, recorder: Option<Recorder>) {
-        self.recorder = recorder;
+    /// Has the records of this actor kept, from its first input on.
+    ///
+    /// # Errors
+    /// Why no trace can begin. The actor may go on without one.
+    pub(crate) fn keep(&mut self, kept: &Kept) -> io::Result<()> {
+        if kept.recorder.is_none() && kept.traces.is_none() {
+            return Ok(());
+        }
+        let begin = |dir| Tracer::begin(dir, kept.bound.unwrap_or(BOUND), &self.machine);
+        let begun = kept.traces.as_deref().map(begin).transpose();
+        let (tracer, begun) = begun.map_or_else(|error| (None, Err(error)), |tracer| (tracer, Ok(())));
+        self.keeper = Some(Box::new(Keeper { kept: kept.clone(), tracer, outputs: Vec::new() }));
+        begun
+    }
+
+    /// The same for a child, which is there already: why it has no trace is said.
+    pub(crate) fn keep_or_say(&mut self, kept: &Kept) {
+        if let Err(error) = self.keep(kept) {
+            self.say_untraced(&error);
+        }
+    }
+
+    /// Gives the directory in which this actor's children keep their traces, if they do.
+    pub(super) fn traces(&self) -> Option<&Path> {
+        self.keeper.as_ref()?.kept.traces.as_deref()
     }
 
     /// Gives the machine one input and does what it says. A fact is never refused here, for all outputs are polled.
     pub(super) fn give(&mut self, now: Instant, input: Input) -> Option<Refused> {
         let refused = self.machine.handle(now, input).err();
-        if let Some(recorder) = self.recorder.filter(|_| refused.is_none()) {
-            self.give_on_record(now, input, recorder);
+        if self.keeper.is_some() && refused.is_none() {
+            self.give_on_record(now, input);
         }
         while let Some(output) = self.machine.poll_output() {
             self.perform(output);
@@ -29,10 +77,39 @@ impl<R: Reactor> Shell<R> {
     }
 
     #[cold]
-    fn give_on_record(&mut self, at: Instant, input: Input, recorder: Recorder) {
-        let outputs: Vec<Output> = std::iter::from_fn(|| self.machine.poll_output()).collect();
-        let record = Record { actor: self.machine.actor(), at, input, outputs };
-        recorder(&record);
-        record.outputs.into_iter().for_each(|output| self.perform(output));
+    fn give_on_record(&mut self, at: Instant, input: Input) {
+        let Some(keeper) = &mut self.keeper else { return };
+        let mut outputs = std::mem::take(&mut keeper.outputs);
+        outputs.extend(std::iter::from_fn(|| self.machine.poll_output()));
+        let mut record = Record { actor: self.machine.actor(), at, input, outputs };
+        if let Err(error) = keeper.keep(&record, &self.machine, &self.names) {
+            self.say_untraced(&error);
+        }
+        record.outputs.drain(..).for_each(|output| self.perform(output));
+        if let Some(keeper) = &mut self.keeper {
+            keeper.outputs = record.outputs;
+        }
+    }
+
+    fn say_untraced(&self, error: &io::Error) {
+        // A child learns its name with its spec.
+        let name = if self.machine.life() == Life::Booting { "an actor" } else { &self.name };
+        let (indent, name, id) = (indent(name), plain(name), self.machine.actor());
+        say(format!("{indent}! {name} ({id}) goes on, and is traced no more: {error}\n"));
+    }
+}
+
+impl Keeper {
+    /// Keeps a record; after an error no trace is kept any more.
+    fn keep(&mut self, record: &Record, machine: &Machine, names: &Names) -> io::Result<()> {
+        if let Some(recorder) = self.kept.recorder {
+            recorder(record);
+        }
+        let Some(tracer) = &mut self.tracer else { return Ok(()) };
+        let kept = tracer.keep(record, machine, names);
+        if kept.is_err() {
+            self.tracer = None;
+        }
+        kept
     }
 }

@@ -62,7 +62,7 @@ mod tests {
     use windrow_core::wire::{HEAD_MAX, encode};
     use windrow_core::{ActorId, Config, Input, Message, Versions};
 
-    use super::super::{Company, PollingReactor};
+    use super::super::{Company, Kept, PollingReactor, Recorder};
     use super::*;
 
     thread_local!(static INPUTS: RefCell<Vec<Input>> = const { RefCell::new(Vec::new()) });
@@ -76,7 +76,8 @@ mod tests {
         let reactor = PollingReactor::default();
         let mut shell = Shell::with(config, reactor, Some(ours.into()), None, company).unwrap();
         shell.turn(Instant(1), &[]).unwrap();
-        shell.set_recorder(Some(|record| INPUTS.with_borrow_mut(|inputs| inputs.push(record.input))));
+        let recorder: Recorder = |record| INPUTS.with_borrow_mut(|inputs| inputs.push(record.input));
+        shell.keep(&Kept { recorder: Some(recorder), ..Kept::default() }).unwrap();
         assert!(shell.lend(Link::Parent).is_some());
 
         let message = Message::Hello { versions: Versions { first: 1, last: 1 }, actor: ActorId(1) };

@@ -32,6 +32,7 @@ mod reactor;
 mod slots;
 mod start;
 mod status;
+mod tracer;
 mod wards;
 mod watch;
 mod words;
@@ -48,6 +49,8 @@ use zeroize::Zeroizing;
 
 pub(crate) use aloud::{hear_out, stuck};
 pub use desk::Shared;
+use give::Keeper;
+pub(crate) use give::Kept;
 pub use give::Recorder;
 pub use intern::NAME_MAX;
 pub(crate) use intern::clip;
@@ -95,7 +98,7 @@ const ROUNDS: usize = 64;
 pub struct Shell<R> {
     // What decides, what it is told and what it has said.
     machine: Machine,
-    recorder: Option<Recorder>,
+    keeper: Option<Box<Keeper>>,
     /// Facts that outputs answered at once.
     facts: VecDeque<Input>,
     said: Said,
@@ -200,7 +203,7 @@ impl<R: Reactor> Shell<R> {
         let machine = Machine::new(config).map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad))?;
         let mut shell = Box::new(Self {
             machine,
-            recorder: None,
+            keeper: None,
             facts: VecDeque::new(),
             said: Said::default(),
             name: String::from("root"),

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::mail::{Letter, Mail};
 use super::reactor::Reactor;
 use super::start::{AGAIN, NAMELESS};
 use crate::order::{Any, Order};
-use crate::unix::exec::{ACTOR_VARIABLE, Command};
+use crate::unix::exec::{ACTOR_VARIABLE, Command, TRACE_VARIABLE};
 use crate::unix::memory::Toll;
 use crate::unix::process::Process;
 use crate::unix::stdio::Null;
@@ -100,7 +101,8 @@ impl<R: Reactor> Shell<R> {
                 }
                 None => {
                     let stdio = [stdin.beside_own(&mut self.null)?, stdout, stderr];
-                    self.attempt(id, this_program(id, &name, channel, stdio))
+                    let command = this_program(id, &name, self.traces(), channel, stdio);
+                    self.attempt(id, command)
                 }
             },
             Make::Command(mut command) => {
@@ -263,11 +265,20 @@ impl Stdin {
 }
 
 /// Gives the command that starts this program again as an actor.
-fn this_program(id: ActorId, name: &str, channel: OwnedFd, stdio: [Option<OwnedFd>; 3]) -> Command {
+fn this_program(
+    id: ActorId,
+    name: &str,
+    traces: Option<&Path>,
+    channel: OwnedFd,
+    stdio: [Option<OwnedFd>; 3],
+) -> Command {
     let mut command = Command::new("/proc/self/exe");
     // As a thread's or a forked child's, which can't have it either.
     command.title = Some(OsString::from(name.replace('\0', " ")));
     command.env(ACTOR_VARIABLE, format!("{:x}", id.0));
+    if let Some(dir) = traces {
+        command.env(TRACE_VARIABLE, dir);
+    }
     command.channel = Some(channel);
     command.stdio = stdio;
     (command.tied, command.adopts) = (true, true);

@@ -33,6 +33,9 @@ pub const CHANNEL_VARIABLE: &str = "WINDROW_CHANNEL";
 /// Tells a re-executed program which actor it is.
 pub(crate) const ACTOR_VARIABLE: &str = "WINDROW_ACTOR";
 
+/// Tells a re-executed program, or template, where its actors keep their traces.
+pub(crate) const TRACE_VARIABLE: &str = "WINDROW_ACTOR_TRACE";
+
 /// The pauses between attempts at a file that somebody has open for writing: such a one was most often just
 /// written, and is still open in a child that another thread is making. 6 ms in all.
 pub(crate) const BUSY_PAUSES: [Duration; 5] = [
@@ -136,7 +139,7 @@ impl Command {
 
     /// Returns the whole environment; what ours says of channels is not for others.
     fn variables(&self) -> Vec<(OsString, OsString)> {
-        let ours = [CHANNEL_VARIABLE, ACTOR_VARIABLE, super::template::VARIABLE];
+        let ours = [CHANNEL_VARIABLE, ACTOR_VARIABLE, TRACE_VARIABLE, super::template::VARIABLE];
         let ours = |name: &OsStr| ours.iter().any(|known| name == *known);
         let mut all: Vec<_> = if self.clean {
             Vec::new()

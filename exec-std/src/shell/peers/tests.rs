@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use windrow_core::{Config, Limits, Record};
 
 use super::super::reactor::Ready;
-use super::super::{Company, PollingReactor};
+use super::super::{Company, Kept, PollingReactor, Recorder};
 use super::*;
 use crate::unix::rundir::tests::Scratch;
 
@@ -22,7 +22,8 @@ fn a_guest_who_comes_in_does_not_move_the_clock_of_the_turn() {
     let mut shell = Shell::with(config, PollingReactor::default(), None, None, company).unwrap();
     shell.peers.tree = Some(Tree::create(&scratch.0, ROOT_ID).unwrap());
     let address = shell.address(TURN).unwrap();
-    shell.set_recorder(Some(|record| RECORDS.with_borrow_mut(|records| records.push(record.clone()))));
+    let recorder: Recorder = |record| RECORDS.with_borrow_mut(|records| records.push(record.clone()));
+    shell.keep(&Kept { recorder: Some(recorder), ..Kept::default() }).unwrap();
     let tree = shell.peers.tree.as_mut().unwrap();
     let card = tree.key.card(2, &address).unwrap();
     let _guest = dial(tree.dir().unwrap(), &address, &card).unwrap();

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use rustix::io::Errno;
 
@@ -22,12 +23,14 @@ pub enum Role {
 }
 
 impl Role {
-    /// Forks a template, or, in a process that has a second thread, makes one by [`Template::reexec`].
-    pub(crate) fn take(preload: Option<fn()>) -> io::Result<Self> {
+    /// Forks a template, or, in a process that has a second thread, makes one by [`Template::reexec`], whose children keep their
+    /// traces where they are told.
+    pub(crate) fn take(preload: Option<fn()>, traces: Option<&Path>) -> io::Result<Self> {
         match Template::start(preload) {
             Ok(role) => Ok(role),
             Err(StartError::Threads) => {
-                Template::reexec().map(Self::Actor).map_err(|error| io::Error::from_raw_os_error(error.errno))
+                let made = Template::reexec_traced(traces);
+                made.map(Self::Actor).map_err(|error| io::Error::from_raw_os_error(error.errno))
             }
             Err(StartError::Io(error)) => Err(error),
         }
