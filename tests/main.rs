@@ -46,6 +46,7 @@ mod outer;
 mod output;
 mod peers;
 mod readers;
+mod recorded;
 mod scarce;
 mod scoped;
 mod segments;
@@ -115,6 +116,7 @@ const MODULES: &[harness::Module] = &[
     output::MODULE,
     peers::MODULE,
     readers::MODULE,
+    recorded::MODULE,
     scarce::MODULE,
     scoped::MODULE,
     segments::MODULE,

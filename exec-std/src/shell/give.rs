@@ -99,16 +99,27 @@ impl<R: Reactor> Shell<R> {
     }
 }
 
+#[cfg(test)]
+impl Keeper {
+    pub(super) fn tracer(&mut self) -> Option<&mut Tracer> {
+        self.tracer.as_mut()
+    }
+
+    pub(super) fn set_recorder(&mut self, recorder: Recorder) {
+        self.kept.recorder = Some(recorder);
+    }
+}
+
 impl Keeper {
     /// Keeps a record; after an error no trace is kept any more.
     fn keep(&mut self, record: &Record, machine: &Machine, names: &Names) -> io::Result<()> {
-        if let Some(recorder) = self.kept.recorder {
-            recorder(record);
-        }
-        let Some(tracer) = &mut self.tracer else { return Ok(()) };
-        let kept = tracer.keep(record, machine, names);
+        let kept = self.tracer.as_mut().map_or(Ok(()), |tracer| tracer.keep(record, machine, names));
         if kept.is_err() {
             self.tracer = None;
+        }
+        // Last, for there are some who kill the process.
+        if let Some(recorder) = self.kept.recorder {
+            recorder(record);
         }
         kept
     }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
-use windrow_core::{Machine, NameId, Output, Record, trace};
+use windrow_core::{Input, Machine, NameId, Output, Record, trace};
 
 use super::intern::Names;
 
@@ -122,10 +122,18 @@ fn at(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// Lists the names that a record is the first to speak of.
+/// Lists the names that a record is the first to speak of: of whom it orders, and of those whose turn comes with it.
 fn spawned(record: &Record) -> impl Iterator<Item = NameId> + '_ {
-    record.outputs.iter().filter_map(|output| match output {
+    let ordered = match record.input {
+        Input::Spawn { spec, .. } => Some(spec.name),
+        _ => None,
+    };
+    let turns = record.outputs.iter().filter_map(|output| match output {
         Output::Spawn { spec, .. } => Some(spec.name),
         _ => None,
-    })
+    });
+    ordered.into_iter().chain(turns.filter(move |name| Some(*name) != ordered))
 }
+
+#[cfg(test)]
+mod tests;
