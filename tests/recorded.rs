@@ -112,12 +112,17 @@ fn who_supervises_a_command_leaves_a_trace(bed: &Bed) {
     assert!(spawned(root).into_values().eq(["env"]));
 }
 
-/// An actor that has gone elsewhere would not find it.
+/// One that has gone elsewhere goes on with its trace, and so do those that it has made by starting the program again.
 fn a_relative_directory_is_the_roots(bed: &Bed) {
-    let script = format!("cd {}; exec \"$0\" \"$@\" --backend exec", bed.path("").display());
-    let words = ["-c".into(), script.into()].into_iter().chain(bed.windrow_run_words());
-    bed.launch("sh", words).env("WINDROW_TRACE", "hay/stack").finish().expect(0);
+    let script = format!("cd {}; exec \"$0\" \"$@\"", bed.path("").display());
+    let words = || ["-c".into(), script.clone().into()].into_iter();
+    let run = words().chain(bed.windrow_run_words());
+    bed.launch("sh", run).env("WINDROW_TRACE", "hay/stack").finish().expect(0);
     expect_whole_tree(&bed.path("hay/stack"));
+    let dir = Path::new("hay/elsewhere");
+    bed.launch("sh", words().chain(traced(bed, dir, BOUND, "elsewhere"))).finish().expect(0);
+    let traces = traces(&bed.path("hay/elsewhere"));
+    assert_eq!(traces.len(), 3, "{:?}", traces.keys());
 }
 
 /// Prepares a run of [`traced_root`].
@@ -126,18 +131,21 @@ fn traced(bed: &Bed, dir: &Path, bound: u64, how: &str) -> Vec<OsString> {
 }
 
 /// `traced-root DIR BOUND HOW`: a root that writes a trace of some 100 KiB beside a child called `hay`; with a second thread from
-/// before, or by a backend, or with the directory gone meanwhile.
+/// before, or by a backend, or with the directory gone meanwhile, or from elsewhere.
 fn traced_root(words: &[String]) -> u8 {
     let [dir, bound, how] = words else { return 125 };
     let program = program().levels(1).trace(dir).trace_bound(bound.parse().expect("a number"));
-    let program = program.backend(Backend::parse(how).unwrap_or_default());
-    let (gone, dir) = (how == "gone", dir.clone());
+    let backend = if how == "elsewhere" { "exec" } else { how };
+    let program = program.backend(Backend::parse(backend).unwrap_or_default());
+    let (how, dir) = (how.clone(), dir.clone());
     if how == "threads" {
         std::thread::spawn(std::thread::park);
     }
     be_root(&program, false, move |actor: &Actor| {
-        if gone {
-            fs::remove_dir_all(dir)?;
+        match &*how {
+            "gone" => fs::remove_dir_all(dir)?,
+            "elsewhere" => std::env::set_current_dir("/")?,
+            _ => {}
         }
         actor.nursery(|nursery| {
             nursery.spawn(Order::entry("lie-down", Vec::new()).name("hay"))?.ready()?;
