@@ -24,10 +24,11 @@ impl Program {
     /// nothing is kept.
     ///
     /// The root makes the directory, for its user alone, with those above it. In it are, for each actor, `<id>.trace` and, where that
-    /// grew beyond 8 MiB, `<id>.earlier.trace` with what was before; the id is the actor's, as 16 hexadecimal digits. Older ones are
-    /// dropped, so an actor holds no more than 16 MiB. Nobody clears the directory away.
+    /// would grow beyond 8 MiB, `<id>.earlier.trace` with what was before; the id is the actor's, as 16 hexadecimal digits. Older ones are
+    /// dropped, so an actor holds no more than 16 MiB. Whoever is killed just when it begins a file leaves it empty, or has only the
+    /// earlier one. Nobody clears the directory away.
     ///
-    /// A record is written by one `write`, some 50 bytes, before anything of it is done. So an actor that is killed leaves all that it
+    /// A record is written by one `write`, some 40 bytes, before anything of it is done. So an actor that is killed leaves all that it
     /// did; a disk that is slow makes it slow; and one that is full ends the trace, which is told once on standard error, and
     /// nothing else. It has times, ids, pids, signals, errors as numbers, and the names of actors; no arguments, no results and
     /// no text that actors send.

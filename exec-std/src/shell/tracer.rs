@@ -18,11 +18,11 @@ use windrow_core::{Input, Machine, NameId, Output, Record, trace};
 use super::intern::Names;
 
 /// How many bytes of the past an actor keeps for certain, unless its program says otherwise; it holds no more than twice as many.
-/// A message costs some 50, so it is the last hundred thousand of them.
+/// A record takes some 40, so these are the last two hundred thousand.
 pub(crate) const BOUND: u64 = 8 << 20;
 
 /// The part of the bound that is left to the last record: by default 1 MiB, where the longest of an actor with 2,000 children
-/// has some 100 KiB.
+/// has less than 100 KiB.
 const FREE: u64 = 8;
 
 /// How much of the buffer is kept for the next record.
