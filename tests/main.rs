@@ -28,6 +28,7 @@ mod doors;
 mod embedded;
 mod ends;
 mod examples;
+mod explained;
 mod frames;
 mod handles;
 mod harness;
@@ -99,6 +100,7 @@ const MODULES: &[harness::Module] = &[
     embedded::MODULE,
     ends::MODULE,
     examples::MODULE,
+    explained::MODULE,
     frames::MODULE,
     handles::MODULE,
     hasty::MODULE,

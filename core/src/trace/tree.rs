@@ -61,6 +61,8 @@ pub(super) struct Made {
 #[derive(Clone, Debug)]
 pub struct Tree {
     root: ActorId,
+    /// Those who left a trace, each before its children.
+    order: Vec<ActorId>,
     members: BTreeMap<ActorId, Member>,
     made: BTreeMap<ActorId, Made>,
 }
@@ -70,35 +72,36 @@ impl Tree {
     /// counts. An actor whose parent left none is the root of a tree of its own.
     #[must_use]
     pub fn all(traces: Vec<Trace>) -> Vec<Self> {
-        let mut members: BTreeMap<ActorId, Member> = BTreeMap::new();
-        for member in traces.into_iter().map(Member::new) {
-            let known = members.get(&member.trace.actor());
-            if known.is_none_or(|known| known.last() <= member.last()) {
-                members.insert(member.trace.actor(), member);
-            }
-        }
-        let mut made = BTreeMap::new();
-        members.values().for_each(|member| note_children(member, &mut made));
+        let (mut members, made) = gather(traces);
         let is_below =
             |id: &ActorId| made.get(id).is_some_and(|made: &Made| members.contains_key(&made.parent));
         let roots: Vec<ActorId> = members.keys().filter(|id| !is_below(id)).copied().collect();
         let mut trees: Vec<Self> =
-            roots.into_iter().map(|root| Self::below(root, &mut members, &made)).collect();
+            roots.into_iter().map(|root| Self::take(root, &mut members, &made)).collect();
         trees.sort_by_key(|tree| core::cmp::Reverse(tree.last()));
         trees
     }
 
-    /// Takes those out that stand below a root, and the root.
-    fn below(root: ActorId, all: &mut BTreeMap<ActorId, Member>, made: &BTreeMap<ActorId, Made>) -> Self {
-        let mut tree = Self { root, members: BTreeMap::new(), made: BTreeMap::new() };
+    /// Puts those together that are of one actor and of all below it; nothing if that one left no trace.
+    #[must_use]
+    pub fn below(actor: ActorId, traces: Vec<Trace>) -> Option<Self> {
+        let (mut members, made) = gather(traces);
+        members.contains_key(&actor).then(|| Self::take(actor, &mut members, &made))
+    }
+
+    /// Takes a root out, and those that stand below it: each before its children, and these in the order of their ids.
+    fn take(root: ActorId, all: &mut BTreeMap<ActorId, Member>, made: &BTreeMap<ActorId, Made>) -> Self {
+        let mut below: BTreeMap<ActorId, Vec<ActorId>> = BTreeMap::new();
+        made.iter().for_each(|(child, made)| below.entry(made.parent).or_default().push(*child));
+        let mut tree = Self { root, order: Vec::new(), members: BTreeMap::new(), made: BTreeMap::new() };
         let mut ids = Vec::from([root]);
         while let Some(id) = ids.pop() {
             let Some(member) = all.remove(&id) else { continue };
-            let children = made.iter().filter(|(_, made)| made.parent == id);
-            for (child, made) in children {
-                tree.made.insert(*child, made.clone());
-                ids.push(*child);
-            }
+            let children = below.remove(&id).unwrap_or_default();
+            let known = |child: &ActorId| Some((*child, made.get(child)?.clone()));
+            tree.made.extend(children.iter().filter_map(known));
+            ids.extend(children.into_iter().rev());
+            tree.order.push(id);
             tree.members.insert(id, member);
         }
         tree
@@ -110,9 +113,9 @@ impl Tree {
         self.root
     }
 
-    /// Lists those who left a trace, by their ids: parents before their children, as ids grow with each spawn.
+    /// Lists those who left a trace, each before those below it, and these in the order in which they were made.
     pub fn members(&self) -> impl Iterator<Item = (ActorId, &Member)> {
-        self.members.iter().map(|(id, member)| (*id, member))
+        self.order.iter().filter_map(|id| Some((*id, self.members.get(id)?)))
     }
 
     /// Counts those who were made and left no trace: commands, and actors that keep none.
@@ -137,7 +140,8 @@ impl Tree {
     /// Gives the name of an actor, with its id if another one has it too; the id alone where nobody named it.
     #[must_use]
     pub fn called(&self, actor: ActorId) -> String {
-        if actor == self.root {
+        let is_root = |member: &Member| member.end.state().parent.is_none();
+        if actor == self.root && self.member(actor).is_some_and(is_root) {
             return "root".to_string();
         }
         let Some(name) = self.made.get(&actor).and_then(|made| made.name.as_deref()) else {
@@ -148,6 +152,7 @@ impl Tree {
     }
 
     /// Puts names for ids.
+    #[must_use]
     pub fn named(&self, text: &str) -> String {
         let is_word = |c: char| c.is_ascii_alphanumeric();
         let mut out = String::new();
@@ -184,6 +189,20 @@ impl Tree {
             Link::Peer(_) => Some(self.member(actor)?.end.far(link)).filter(|far| *far != ActorId::default()),
         }
     }
+}
+
+/// Replays each actor's last trace, and notes who made whom.
+fn gather(traces: Vec<Trace>) -> (BTreeMap<ActorId, Member>, BTreeMap<ActorId, Made>) {
+    let mut members: BTreeMap<ActorId, Member> = BTreeMap::new();
+    for member in traces.into_iter().map(Member::new) {
+        let known = members.get(&member.trace.actor());
+        if known.is_none_or(|known| known.last() <= member.last()) {
+            members.insert(member.trace.actor(), member);
+        }
+    }
+    let mut made = BTreeMap::new();
+    members.values().for_each(|member| note_children(member, &mut made));
+    (members, made)
 }
 
 /// Notes whom an actor made, by its own words: those it had when its trace began, and those it made since.

@@ -5,15 +5,18 @@
 mod check;
 mod command;
 mod cores;
+mod explain;
 mod hangs;
 mod hunt;
 mod leaf;
 mod outputs;
 mod passed;
+mod replay;
 mod sim;
 mod stop;
 mod summary;
 mod told;
+mod traces;
 mod tree;
 mod trials;
 mod view;
@@ -46,8 +49,10 @@ struct Cli {
 const EXITS: &str = "\
 Exit status:
   0        the end was the one that was asked for, and nothing is left
-  1        it was not, or something is left; `sim`, `hunt`: something was found
-  2        bad arguments, or a tree that can't be; `sim`, `hunt`, `hangs`: the result can't be written
+  1        it was not, or something is left; `sim`, `hunt`: something was found; `explain`: the tree had not ended;
+           `replay`: a machine said something else than was recorded
+  2        bad arguments, or a tree that can't be; no trace that can be read; `sim`, `hunt`, `hangs`, `explain`, `replay`: the
+           result can't be written
   3        `hunt --defect`: a hang whose rule was taken out was not found
   125      `run -- CMD`: windrow itself failed or was killed, or its own arguments are bad
   126/127  `run -- CMD`: the command can't be executed / found
@@ -80,6 +85,10 @@ enum Verb {
     Sim(sim::Sim),
     /// Search the simulator for a tree that does not end as it should.
     Hunt(hunt::Hunt),
+    /// Say of a tree that kept traces who waited for whom and why nobody answered, or what its end took.
+    Explain(explain::Explain),
+    /// Run the machines of a tree that kept traces again, print what they took and said, and name the first difference.
+    Replay(replay::Replay),
     /// List the hangs that are searched for, each with the rule that keeps it away.
     Hangs,
 }
@@ -173,6 +182,8 @@ pub fn main<D: Drive>() -> ExitCode {
         Verb::Run(run) => return run_with::<D>(&run),
         Verb::Sim(sim) => sim.run(),
         Verb::Hunt(hunt) => hunt.run(),
+        Verb::Explain(explain) => explain.run(),
+        Verb::Replay(replay) => replay.run(),
         Verb::Hangs => hangs::list(),
     };
     exit(ended)

@@ -1,0 +1,92 @@
+//! `windrow replay`: what the actors of a tree took and said, in the order of time, after their machines have done it again.
+
+use std::fmt::Write;
+
+use clap::Args;
+use serde::Serialize;
+use windrow_core::trace::Tree;
+use windrow_core::{Instant, Record};
+
+use super::Refusal;
+use super::outputs::{print_result, say};
+use super::traces::{Read, Traces};
+
+#[derive(Args, Debug)]
+pub(crate) struct Replay {
+    #[command(flatten)]
+    traces: Traces,
+    /// Print a JSON object for each record, a line each: `at_us` since the first, `actor`, `name`, `input` and `outputs`.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A record as it is printed.
+#[derive(Debug, Serialize)]
+struct Line {
+    /// Microseconds since the first.
+    at_us: u128,
+    actor: String,
+    name: String,
+    input: String,
+    outputs: Vec<String>,
+}
+
+impl Replay {
+    /// Gives each machine its inputs again, and prints the timeline. The exit status says whether all said the same.
+    pub(crate) fn run(&self) -> Result<u8, Refusal> {
+        let Read { tree, traces, .. } = self.traces.read()?;
+        let ours = |trace: &&windrow_core::trace::Trace| tree.members().any(|(id, _)| id == trace.actor());
+        let mut records: Vec<&Record> = traces.iter().filter(ours).flat_map(|trace| &trace.records).collect();
+        records.sort_by_key(|record| record.at);
+        let first = records.first().map_or(Instant::default(), |record| record.at);
+        let mut text = String::new();
+        for record in &records {
+            if self.json {
+                let line = serde_json::to_string(&Line::of(&tree, record, first));
+                text +=
+                    &line.map_err(|error| Refusal::new("the result can't be written", 2).because(error))?;
+                text.push('\n');
+            } else {
+                tell(&tree, record, first, &mut text);
+            }
+        }
+        print_result(&text)?;
+        let diverged: Vec<_> = traces
+            .iter()
+            .filter(ours)
+            .filter_map(|trace| Some((trace.actor(), trace.replay().err()?)))
+            .collect();
+        for (actor, diverged) in &diverged {
+            let (name, told) = (tree.called(*actor), tree.named(&diverged.to_string()));
+            say(format_args!("diverged: {name} ({actor}), {told}"));
+        }
+        if diverged.is_empty() {
+            let (count, records) = (tree.members().count(), records.len());
+            say(format_args!("the same: {records} records of {count} actors"));
+        }
+        Ok(u8::from(!diverged.is_empty()))
+    }
+}
+
+impl Line {
+    fn of(tree: &Tree, record: &Record, first: Instant) -> Self {
+        Self {
+            at_us: record.at.since(first).as_micros(),
+            actor: record.actor.to_string(),
+            name: tree.called(record.actor),
+            input: tree.named(&record.input.to_string()),
+            outputs: record.outputs.iter().map(|output| tree.named(&output.to_string())).collect(),
+        }
+    }
+}
+
+/// Tells of a record in lines: time since the first, who, what came in, and below that what went out.
+fn tell(tree: &Tree, record: &Record, first: Instant, text: &mut String) {
+    let (at, name) = (record.at.since(first), tree.called(record.actor));
+    let at = format!("{}.{:06}", at.as_secs(), at.subsec_micros());
+    // Writing into a string can't fail.
+    let _ = writeln!(text, "{at:>12}  {name} <- {}", tree.named(&record.input.to_string()));
+    for output in &record.outputs {
+        let _ = writeln!(text, "{at:>12}  {name}    -> {}", tree.named(&output.to_string()));
+    }
+}

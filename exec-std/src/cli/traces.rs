@@ -1,0 +1,135 @@
+//! The traces that a tree left, read from their directory.
+//!
+//! The rule: one file that can't be read is told and left out; all that can still be told of the others is.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use clap::Args;
+use windrow_core::ActorId;
+use windrow_core::trace::{Trace, Tree};
+
+use super::Refusal;
+use super::outputs::say;
+
+/// What says where traces come from.
+const KEEP: &str = "`windrow run --trace DIR`, `WINDROW_TRACE=DIR` or `Program::trace` has a tree keep them";
+
+#[derive(Args, Debug)]
+pub(crate) struct Traces {
+    /// The directory in which a tree's actors kept their traces, or some of the files.
+    #[arg(value_name = "DIR|FILE", required = true)]
+    paths: Vec<PathBuf>,
+    /// The tree below this actor, by its id: of several trees, or a part of one. Otherwise the one that was recorded last.
+    #[arg(long, value_name = "ID", value_parser = Ids::parse)]
+    root: Option<Ids>,
+}
+
+/// An actor's id as it is printed, or as a file has it in its name: where it might be both, the one that is there is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Ids(Vec<ActorId>);
+
+impl Ids {
+    fn parse(text: &str) -> Result<Self, String> {
+        let read = |digits| u64::from_str_radix(digits, 16).ok().map(ActorId);
+        let ids: Vec<_> = text.strip_prefix('a').into_iter().chain([text]).filter_map(read).collect();
+        if ids.is_empty() { Err(String::from("an id as it is printed, such as a1f")) } else { Ok(Self(ids)) }
+    }
+}
+
+/// What was read.
+#[derive(Debug)]
+pub(crate) struct Read {
+    /// One tree.
+    pub(crate) tree: Tree,
+    /// All traces, also what came before in its actors' earlier files.
+    pub(crate) traces: Vec<Trace>,
+    /// When the last of the files was written.
+    pub(crate) written: Option<SystemTime>,
+}
+
+impl Traces {
+    /// Reads the traces, and puts those of one tree together.
+    pub(crate) fn read(&self) -> Result<Read, Refusal> {
+        let (mut traces, mut written) = (Vec::new(), None);
+        for path in self.files()? {
+            match read(&path) {
+                Ok((trace, at)) => {
+                    traces.push(trace);
+                    written = written.max(at);
+                }
+                Err(why) => say(format_args!("warning: {} is left out: {why}", path.display())),
+            }
+        }
+        let tree = self.tree(traces.clone())?;
+        Ok(Read { tree, traces, written })
+    }
+
+    /// Gives the tree that was asked for, or the last one, and tells of the others.
+    fn tree(&self, traces: Vec<Trace>) -> Result<Tree, Refusal> {
+        if let Some(Ids(ids)) = &self.root {
+            let found = ids.iter().find_map(|id| Tree::below(*id, traces.clone()));
+            return found.ok_or_else(|| {
+                Refusal::new("no trace of the actor is there that --root names", 2)
+                    .hint("the name of an actor's file is its id")
+            });
+        }
+        let mut trees = Tree::all(traces).into_iter();
+        let tree = trees.next().ok_or_else(|| Refusal::new("no trace can be read", 2).hint(KEEP))?;
+        let others: Vec<_> = trees.map(|tree| format!("--root {}", tree.root())).collect();
+        if !others.is_empty() {
+            say(format_args!("hint: this tree was recorded last; others are there: {}", others.join(", ")));
+        }
+        Ok(tree)
+    }
+
+    /// Lists the files, those of directories by their names.
+    fn files(&self) -> Result<Vec<PathBuf>, Refusal> {
+        let mut files = Vec::new();
+        for path in &self.paths {
+            if path.is_dir() {
+                files.extend(listed(path)?);
+            } else {
+                files.push(path.clone());
+            }
+        }
+        if files.is_empty() {
+            let places: Vec<_> = self.paths.iter().map(|path| path.display().to_string()).collect();
+            return Err(Refusal::new(format!("no trace is in {}", places.join(", ")), 2).hint(KEEP));
+        }
+        Ok(files)
+    }
+}
+
+fn listed(dir: &Path) -> Result<Vec<PathBuf>, Refusal> {
+    let refused = |error| Refusal::new(format!("{} can't be read", dir.display()), 2).because(error);
+    let entries = std::fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(refused)?;
+    let paths = entries.into_iter().map(|entry| entry.path());
+    let mut files: Vec<_> =
+        paths.filter(|path| path.extension().and_then(OsStr::to_str) == Some("trace")).collect();
+    files.sort();
+    Ok(files)
+}
+
+fn read(path: &Path) -> Result<(Trace, Option<SystemTime>), String> {
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let written = path.metadata().and_then(|data| data.modified()).ok();
+    Ok((Trace::read(&bytes).map_err(|bad| bad.to_string())?, written))
+}
+
+#[cfg(test)]
+mod tests {
+    use windrow_core::ActorId;
+
+    use super::Ids;
+
+    #[test]
+    fn an_id_is_read_as_it_is_printed_and_as_a_file_has_it() {
+        let read = |text| Ids::parse(text).map(|Ids(ids)| ids);
+        assert_eq!(read("10136fca91000001"), Ok(vec![ActorId(0x1013_6fca_9100_0001)]));
+        assert_eq!(read("a10136fca91000001"), Ok(vec![ActorId(0x1013_6fca_9100_0001)]));
+        assert_eq!(read("a1f"), Ok(vec![ActorId(0x1f), ActorId(0xa1f)]));
+        assert!(read("a.trace").is_err() && read("").is_err());
+    }
+}
