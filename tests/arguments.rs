@@ -39,8 +39,7 @@ fn bad_arguments_are_refused(bed: &Bed) {
 
 /// What is refused says what is right, and nothing that is wrong too.
 fn a_newcomers_arguments_are_answered(bed: &Bed) {
-    let forms =
-        "windrow run [OPTIONS]\n       windrow run [--tty] [--grace SECONDS] -- COMMAND [ARGUMENT]...\n";
+    let forms = "windrow run [OPTIONS]\n       windrow run [--tty] [--grace SECONDS] [--trace DIR] -- COMMAND [ARGUMENT]...\n";
     for (args, told) in [
         (&["sh", "-c", "echo hi"][..], "tip: a command comes after `--`: `run -- sh`\n"),
         (&["--breadth", "-1"], "-1 is not in 1..=2000\n"),

@@ -3,6 +3,7 @@
 //! The rule: it follows what the machines say that they wait for. Why nobody answers is told by what is on record, and by what
 //! is missing there: a driver that lives takes its facts and its ticks in time.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -50,7 +51,7 @@ impl Tree {
             return None;
         }
         let mut told = Explanation { chain: Vec::new(), actors: Vec::new(), because: String::new() };
-        let mut at = self.root();
+        let (mut at, blamed) = (self.root(), self.blamed());
         told.because = loop {
             if told.actors.contains(&at) {
                 break "they wait for each other".to_string();
@@ -59,7 +60,7 @@ impl Tree {
             if let Some(words) = self.silence(at) {
                 break words;
             }
-            let Some(wait) = self.choose(at) else {
+            let Some(wait) = self.choose(at, &blamed) else {
                 break format!("{} waits for nothing that is on record", self.called(at));
             };
             told.chain.push(self.named(&wait.seen_at(self.last()).to_string()));
@@ -71,16 +72,33 @@ impl Tree {
         Some(told)
     }
 
-    /// Chooses the wait to follow: for who is silent or dead, then one without an end, then the oldest.
-    fn choose(&self, actor: ActorId) -> Option<Wait> {
+    /// Chooses the wait to follow: the one that leads to who is silent or dead, then one without an end, then the oldest.
+    fn choose(&self, actor: ActorId, blamed: &BTreeSet<ActorId>) -> Option<Wait> {
         let waits: Vec<Wait> = self.member(actor)?.end.waits().collect();
-        let is_vain = |wait: &&Wait| matches!(wait.on, On::Child(child) if self.is_vain(child));
+        let is_vain = |wait: &&Wait| matches!(wait.on, On::Child(child) if blamed.contains(&child));
         let by_actor = |wait: &&Wait| matches!(wait.on, On::Child(_) | On::Link(_) | On::Context(_));
         let is_endless = |wait: &&Wait| wait.until == Until::Running(None);
         let oldest = || waits.iter().filter(by_actor).min_by_key(|wait| wait.since);
         let found = waits.iter().find(is_vain);
         let found = found.or_else(|| waits.iter().filter(by_actor).find(is_endless)).or_else(oldest);
         found.or_else(|| waits.first()).copied()
+    }
+
+    /// Lists who is silent, or dead and still waited for, and all above them.
+    fn blamed(&self) -> BTreeSet<ActorId> {
+        let mut blamed = BTreeSet::new();
+        for (_, member) in self.members() {
+            for wait in member.end.waits() {
+                let mut at = match wait.on {
+                    On::Child(child) if self.is_vain(child) => Some(child),
+                    _ => None,
+                };
+                while let Some(actor) = at.filter(|actor| blamed.insert(*actor)) {
+                    at = self.made(actor).map(|made| made.parent);
+                }
+            }
+        }
+        blamed
     }
 
     fn is_vain(&self, child: ActorId) -> bool {

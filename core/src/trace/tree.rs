@@ -65,6 +65,8 @@ pub struct Tree {
     order: Vec<ActorId>,
     members: BTreeMap<ActorId, Member>,
     made: BTreeMap<ActorId, Made>,
+    /// What each is called that has a name.
+    called: BTreeMap<ActorId, String>,
 }
 
 impl Tree {
@@ -93,7 +95,8 @@ impl Tree {
     fn take(root: ActorId, all: &mut BTreeMap<ActorId, Member>, made: &BTreeMap<ActorId, Made>) -> Self {
         let mut below: BTreeMap<ActorId, Vec<ActorId>> = BTreeMap::new();
         made.iter().for_each(|(child, made)| below.entry(made.parent).or_default().push(*child));
-        let mut tree = Self { root, order: Vec::new(), members: BTreeMap::new(), made: BTreeMap::new() };
+        let (members, called) = (BTreeMap::new(), BTreeMap::new());
+        let mut tree = Self { root, order: Vec::new(), members, made: BTreeMap::new(), called };
         let mut ids = Vec::from([root]);
         while let Some(id) = ids.pop() {
             let Some(member) = all.remove(&id) else { continue };
@@ -104,7 +107,27 @@ impl Tree {
             tree.order.push(id);
             tree.members.insert(id, member);
         }
+        tree.call();
         tree
+    }
+
+    /// Calls everybody by name, and by the id too where another one has the same.
+    fn call(&mut self) {
+        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+        let named = || self.made.iter().filter_map(|(id, made)| Some((*id, made.name.as_deref()?)));
+        for (_, name) in named() {
+            let count = names.entry(name).or_default();
+            *count = count.saturating_add(1);
+        }
+        let called = |(id, name): (ActorId, &str)| match names.get(name) {
+            Some(2..) => (id, format!("{name} ({id})")),
+            _ => (id, name.to_string()),
+        };
+        let mut all: BTreeMap<ActorId, String> = named().map(called).collect();
+        if self.member(self.root).is_some_and(|member| member.end.state().parent.is_none()) {
+            all.insert(self.root, "root".to_string());
+        }
+        self.called = all;
     }
 
     /// Names the actor at the top.
@@ -140,15 +163,7 @@ impl Tree {
     /// Gives the name of an actor, with its id if another one has it too; the id alone where nobody named it.
     #[must_use]
     pub fn called(&self, actor: ActorId) -> String {
-        let is_root = |member: &Member| member.end.state().parent.is_none();
-        if actor == self.root && self.member(actor).is_some_and(is_root) {
-            return "root".to_string();
-        }
-        let Some(name) = self.made.get(&actor).and_then(|made| made.name.as_deref()) else {
-            return actor.to_string();
-        };
-        let all = self.made.values().filter(|made| made.name.as_deref() == Some(name)).count();
-        if all > 1 { format!("{name} ({actor})") } else { name.to_string() }
+        self.called.get(&actor).cloned().unwrap_or_else(|| actor.to_string())
     }
 
     /// Puts names for ids.
@@ -162,11 +177,7 @@ impl Tree {
             let (word, tail) = tail.split_at(tail.find(|c| !is_word(c)).unwrap_or(tail.len()));
             out.push_str(before);
             let id = word.strip_prefix('a').and_then(|hex| u64::from_str_radix(hex, 16).ok()).map(ActorId);
-            let known = id.filter(|id| self.members.contains_key(id) || self.made.contains_key(id));
-            match known {
-                Some(id) => out.push_str(&self.called(id)),
-                None => out.push_str(word),
-            }
+            out.push_str(id.and_then(|id| self.called.get(&id)).map_or(word, String::as_str));
             rest = tail;
         }
         out.push_str(rest);
@@ -191,18 +202,13 @@ impl Tree {
     }
 }
 
-/// Replays each actor's last trace, and notes who made whom.
+/// Replays traces, and notes who made whom in all of them; of several of one actor, the last is the one that stays.
 fn gather(traces: Vec<Trace>) -> (BTreeMap<ActorId, Member>, BTreeMap<ActorId, Made>) {
-    let mut members: BTreeMap<ActorId, Member> = BTreeMap::new();
-    for member in traces.into_iter().map(Member::new) {
-        let known = members.get(&member.trace.actor());
-        if known.is_none_or(|known| known.last() <= member.last()) {
-            members.insert(member.trace.actor(), member);
-        }
-    }
+    let mut all: Vec<Member> = traces.into_iter().map(Member::new).collect();
+    all.sort_by_key(Member::last);
     let mut made = BTreeMap::new();
-    members.values().for_each(|member| note_children(member, &mut made));
-    (members, made)
+    all.iter().for_each(|member| note_children(member, &mut made));
+    (all.into_iter().map(|member| (member.trace.actor(), member)).collect(), made)
 }
 
 /// Notes whom an actor made, by its own words: those it had when its trace began, and those it made since.

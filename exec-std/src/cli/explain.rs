@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::lines::plain;
 use clap::Args;
 use serde::Serialize;
 use windrow_core::trace::Tree;
@@ -10,7 +11,7 @@ use windrow_core::{End, Instant, Life, Outcome, Output, Span};
 
 use super::Refusal;
 use super::outputs::print_result;
-use super::traces::{Read, Traces};
+use super::traces::{Read, Traces, few};
 
 #[derive(Args, Debug)]
 pub(crate) struct Explain {
@@ -68,7 +69,7 @@ impl Told {
         let members = || tree.members().map(|(id, member)| (tree.called(id), member));
         let explained = tree.explain();
         let outcome = outcome(tree);
-        let began = outcome.as_ref().map(|outcome| outcome.began);
+        let began = outcome.map(|outcome| outcome.began);
         // What a nursery ends has no beginning but the first rung.
         let first = |began: Option<Instant>| {
             let rungs = tree.falls().iter().filter_map(|fall| Some(fall.rungs.first()?.0)).min();
@@ -87,7 +88,8 @@ impl Told {
             last_ms_ago: written
                 .and_then(|written| written.elapsed().ok())
                 .and_then(|ago| u64::try_from(ago.as_millis()).ok()),
-            ended: outcome.map(|outcome| ended(tree, &outcome)),
+            // A file that was begun behind the last word does not have it.
+            ended: explained.is_none().then(|| ended(tree, outcome)),
             unended: members()
                 .filter(|(_, member)| member.end.life() != Life::Ended)
                 .map(|(name, _)| name)
@@ -123,7 +125,7 @@ impl Told {
             lines.push(String::from("gone last, and what happened when, from the first word of an end on:"));
             lines.extend(self.falls.iter().map(|fall| format!("  {fall}")));
         }
-        lines.join("\n") + "\n"
+        lines.iter().map(|line| format!("{}\n", plain(line))).collect()
     }
 
     /// Says how long nothing has been recorded.
@@ -155,7 +157,8 @@ fn outcome(tree: &Tree) -> Option<Outcome> {
     })
 }
 
-fn ended(tree: &Tree, outcome: &Outcome) -> String {
+fn ended(tree: &Tree, outcome: Option<Outcome>) -> String {
+    let Some(outcome) = outcome else { return String::from("ended") };
     let end = match outcome.end {
         End::Well => String::from("well"),
         End::Failed => String::from("with a failure"),
@@ -169,15 +172,4 @@ fn ended(tree: &Tree, outcome: &Outcome) -> String {
 
 fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-/// How many names are told.
-const NAMES: usize = 12;
-
-fn few(names: &[String]) -> String {
-    let told = names.iter().take(NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(NAMES) {
-        0 => told,
-        more => format!("{told} and {more} more"),
-    }
 }

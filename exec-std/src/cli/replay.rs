@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::lines::plain;
 use clap::Args;
 use serde::Serialize;
 use windrow_core::trace::Tree;
@@ -31,40 +32,47 @@ struct Line {
     outputs: Vec<String>,
 }
 
+/// How much is printed at once.
+const CHUNK: usize = 64 << 10;
+
 impl Replay {
     /// Gives each machine its inputs again, and prints the timeline. The exit status says whether all said the same.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
         let Read { tree, traces, .. } = self.traces.read()?;
-        let ours = |trace: &&windrow_core::trace::Trace| tree.members().any(|(id, _)| id == trace.actor());
-        let mut records: Vec<&Record> = traces.iter().filter(ours).flat_map(|trace| &trace.records).collect();
+        let mut records: Vec<&Record> = traces.iter().flat_map(|trace| &trace.records).collect();
         records.sort_by_key(|record| record.at);
+        self.print(&tree, &records)?;
+        let diverged = || traces.iter().filter_map(|trace| Some((trace.actor(), trace.replay().err()?)));
+        let mut same = true;
+        for (actor, diverged) in diverged() {
+            let (name, told) = (tree.called(actor), tree.named(&diverged.to_string()));
+            say(format_args!("diverged: {} ({actor}), {}", plain(&name), plain(&told)));
+            same = false;
+        }
+        if same {
+            let (count, records) = (tree.members().count(), records.len());
+            say(format_args!("the same: {records} records of {count} actors"));
+        }
+        Ok(u8::from(!same))
+    }
+
+    fn print(&self, tree: &Tree, records: &[&Record]) -> Result<(), Refusal> {
         let first = records.first().map_or(Instant::default(), |record| record.at);
         let mut text = String::new();
-        for record in &records {
+        for record in records {
             if self.json {
-                let line = serde_json::to_string(&Line::of(&tree, record, first));
+                let line = serde_json::to_string(&Line::of(tree, record, first));
                 text +=
                     &line.map_err(|error| Refusal::new("the result can't be written", 2).because(error))?;
                 text.push('\n');
             } else {
-                tell(&tree, record, first, &mut text);
+                tell(tree, record, first, &mut text);
+            }
+            if text.len() > CHUNK {
+                print_result(&std::mem::take(&mut text))?;
             }
         }
-        print_result(&text)?;
-        let diverged: Vec<_> = traces
-            .iter()
-            .filter(ours)
-            .filter_map(|trace| Some((trace.actor(), trace.replay().err()?)))
-            .collect();
-        for (actor, diverged) in &diverged {
-            let (name, told) = (tree.called(*actor), tree.named(&diverged.to_string()));
-            say(format_args!("diverged: {name} ({actor}), {told}"));
-        }
-        if diverged.is_empty() {
-            let (count, records) = (tree.members().count(), records.len());
-            say(format_args!("the same: {records} records of {count} actors"));
-        }
-        Ok(u8::from(!diverged.is_empty()))
+        print_result(&text)
     }
 }
 
@@ -83,10 +91,12 @@ impl Line {
 /// Tells of a record in lines: time since the first, who, what came in, and below that what went out.
 fn tell(tree: &Tree, record: &Record, first: Instant, text: &mut String) {
     let (at, name) = (record.at.since(first), tree.called(record.actor));
-    let at = format!("{}.{:06}", at.as_secs(), at.subsec_micros());
+    let (at, name) = (format!("{}.{:06}", at.as_secs(), at.subsec_micros()), plain(&name));
+    let input = tree.named(&record.input.to_string());
     // Writing into a string can't fail.
-    let _ = writeln!(text, "{at:>12}  {name} <- {}", tree.named(&record.input.to_string()));
+    let _ = writeln!(text, "{at:>12}  {name} <- {}", plain(&input));
     for output in &record.outputs {
-        let _ = writeln!(text, "{at:>12}  {name}    -> {}", tree.named(&output.to_string()));
+        let output = tree.named(&output.to_string());
+        let _ = writeln!(text, "{at:>12}  {name}    -> {}", plain(&output));
     }
 }

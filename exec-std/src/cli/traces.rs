@@ -2,6 +2,7 @@
 //!
 //! The rule: one file that can't be read is told and left out; all that can still be told of the others is.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -12,6 +13,9 @@ use windrow_core::trace::{Trace, Tree};
 
 use super::Refusal;
 use super::outputs::say;
+
+/// How many of a list are told.
+const FEW: usize = 12;
 
 /// What says where traces come from.
 const KEEP: &str = "`windrow run --trace DIR`, `WINDROW_TRACE=DIR` or `Program::trace` has a tree keep them";
@@ -38,32 +42,32 @@ impl Ids {
     }
 }
 
-/// What was read.
+/// What was read of one tree.
 #[derive(Debug)]
 pub(crate) struct Read {
-    /// One tree.
+    /// Its traces, put together.
     pub(crate) tree: Tree,
-    /// All traces, also what came before in its actors' earlier files.
+    /// The same one by one, and what came before in its actors' earlier files.
     pub(crate) traces: Vec<Trace>,
-    /// When the last of the files was written.
+    /// When the last of their files was written.
     pub(crate) written: Option<SystemTime>,
 }
 
 impl Traces {
     /// Reads the traces, and puts those of one tree together.
     pub(crate) fn read(&self) -> Result<Read, Refusal> {
-        let (mut traces, mut written) = (Vec::new(), None);
+        let mut all = Vec::new();
         for path in self.files()? {
             match read(&path) {
-                Ok((trace, at)) => {
-                    traces.push(trace);
-                    written = written.max(at);
-                }
+                Ok(read) => all.push(read),
                 Err(why) => say(format_args!("warning: {} is left out: {why}", path.display())),
             }
         }
-        let tree = self.tree(traces.clone())?;
-        Ok(Read { tree, traces, written })
+        let tree = self.tree(all.iter().map(|(trace, _)| trace.clone()).collect())?;
+        let members: BTreeSet<_> = tree.members().map(|(id, _)| id).collect();
+        all.retain(|(trace, _)| members.contains(&trace.actor()));
+        let written = all.iter().filter_map(|(_, written)| *written).max();
+        Ok(Read { tree, traces: all.into_iter().map(|(trace, _)| trace).collect(), written })
     }
 
     /// Gives the tree that was asked for, or the last one, and tells of the others.
@@ -79,7 +83,8 @@ impl Traces {
         let tree = trees.next().ok_or_else(|| Refusal::new("no trace can be read", 2).hint(KEEP))?;
         let others: Vec<_> = trees.map(|tree| format!("--root {}", tree.root())).collect();
         if !others.is_empty() {
-            say(format_args!("hint: this tree was recorded last; others are there: {}", others.join(", ")));
+            let told = few(&others);
+            say(format_args!("hint: this tree was recorded last; others are there: {told}"));
         }
         Ok(tree)
     }
@@ -99,6 +104,15 @@ impl Traces {
             return Err(Refusal::new(format!("no trace is in {}", places.join(", ")), 2).hint(KEEP));
         }
         Ok(files)
+    }
+}
+
+/// Lists as many as a line has room for.
+pub(crate) fn few(all: &[String]) -> String {
+    let told = all.iter().take(FEW).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(FEW) {
+        0 => told,
+        more => format!("{told} and {more} more"),
     }
 }
 
