@@ -8,8 +8,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Deref;
+use core::time::Duration;
 
-use super::tree::{Made, Tree};
+use super::tree::{Made, Member, Tree};
 use crate::{
     ActorId, Child, Input, Instant, Life, Link, Message, On, Output, Record, Role, Span, Until, Wait, Why,
 };
@@ -36,6 +38,8 @@ impl fmt::Display for Explanation {
 }
 
 const STANDS_STILL: &str = "its driver stands still, or it was stopped or killed";
+/// What is told on standard error as it happens.
+const OR_ELSE: &str = "if its trace did not end early";
 
 /// Where a wait leads.
 enum Next {
@@ -44,9 +48,31 @@ enum Next {
 }
 
 impl Tree {
-    /// Says who waits for whom when the traces end; nothing if the root is over by then.
+    /// Says who waits for whom when the traces end, as it is seen at `now`; nothing if the root is over by then. Where nobody
+    /// knows how old the traces are, `now` is [`last`](Self::last); but of a tree that hangs nobody records anything, and so the
+    /// one that should have is told by the time that has passed since.
     #[must_use]
-    pub fn explain(&self) -> Option<Explanation> {
+    pub fn explain(&self, now: Instant) -> Option<Explanation> {
+        Seen { tree: self, now: now.max(self.last()) }.explain()
+    }
+}
+
+/// A tree's traces as they are seen at some time.
+struct Seen<'a> {
+    tree: &'a Tree,
+    now: Instant,
+}
+
+impl Deref for Seen<'_> {
+    type Target = Tree;
+
+    fn deref(&self) -> &Tree {
+        self.tree
+    }
+}
+
+impl Seen<'_> {
+    fn explain(&self) -> Option<Explanation> {
         if self.member(self.root())?.end.life() == Life::Ended {
             return None;
         }
@@ -63,7 +89,7 @@ impl Tree {
             let Some(wait) = self.choose(at, &blamed) else {
                 break format!("{} waits for nothing that is on record", self.called(at));
             };
-            told.chain.push(self.named(&wait.seen_at(self.last()).to_string()));
+            told.chain.push(self.named(&wait.seen_at(self.now).to_string()));
             match self.next(at, &wait) {
                 Next::Actor(next) => at = next,
                 Next::End(words) => break words,
@@ -108,9 +134,10 @@ impl Tree {
     /// Says where a wait leads.
     fn next(&self, actor: ActorId, wait: &Wait) -> Next {
         let me = self.called(actor);
-        let code = || format!("only the user's code in {me} could end that");
+        let process = self.made(actor).map_or_else(String::new, process);
+        let code = || format!("only the user's code in {me}{process} could end that");
         match (wait.on, wait.why) {
-            (On::Child(child), Why::Child(phase)) => self.child(child, phase),
+            (On::Child(child), Why::Child(phase)) => self.child(child, phase, self.now.since(wait.since)),
             (On::Task(_) | On::Scope(_), _) | (On::Context(_), Why::Callee(_)) => Next::End(code()),
             (On::Link(link), _) => self.far_end(actor, link),
             (On::Context(context), _) => self.far_end(actor, context.link),
@@ -135,11 +162,14 @@ impl Tree {
     }
 
     /// Says why nothing comes of a child.
-    fn child(&self, child: ActorId, phase: Child) -> Next {
+    fn child(&self, child: ActorId, phase: Child, waited: Duration) -> Next {
         let (who, made) = (self.called(child), self.made(child));
         let process = made.map_or_else(String::new, process);
+        let above = made.and_then(|made| self.member(made.parent));
+        let is_fresh = above.is_some_and(|above| waited <= above.end.limits().times.hop);
         if let Some(exit) = made.and_then(|made| made.exit) {
             return Next::End(match phase {
+                _ if is_fresh => format!("{who} is dead ({exit}), and has not been collected yet"),
                 Child::Sweeping | Child::Purging => {
                     format!(
                         "{who} is dead ({exit}), and what it left behind is alive{}",
@@ -157,7 +187,8 @@ impl Tree {
         }
         match self.member(child) {
             Some(member) if member.end.life() == Life::Ended => {
-                Next::End(format!("{who}{process} said its last word, and its process goes on"))
+                let on = if is_fresh { "its exit was not told yet" } else { "its process goes on" };
+                Next::End(format!("{who}{process} said its last word, and {on}"))
             }
             Some(_) => Next::Actor(child),
             None if made.is_some_and(|made| made.role == Role::Command) => {
@@ -181,22 +212,22 @@ impl Tree {
         if self.made(actor).is_some_and(|made| made.exit.is_some()) {
             return None;
         }
-        let (who, last) = (self.called(actor), self.last());
+        let (who, now) = (self.called(actor), self.now);
         let process = self.made(actor).map_or_else(String::new, process);
         let patience = member.end.limits().times.hop;
-        let is_over = |at: &Instant| last.since(*at) > patience;
+        let is_over = |at: &Instant| now.since(*at) > patience;
         let why = if let Some(child) = self.abandoned_child(actor, member.last()) {
+            let child = self.called(child);
             format!(
-                "closed its channel to {} without a word, and took nothing after that: it was killed",
-                self.called(child)
+                "closed its channel to {child} without a word, and nothing of it is on record after that: it died, {OR_ELSE}"
             )
         } else if let Some((at, word)) = self.untaken(actor).filter(|(at, _)| is_over(at)) {
-            let (word, ago) = (self.named(&word.to_string()), Span(last.since(at)));
-            format!("was sent `{word}` {ago} before the last record, and has not taken it: {STANDS_STILL}")
+            let (word, ago) = (self.named(&word.to_string()), Span(now.since(at)));
+            format!("was sent `{word}` {ago} ago, and has not taken it: {STANDS_STILL}, {OR_ELSE}")
         } else {
             let due = member.end.poll_timeout().filter(is_over)?;
-            let ago = Span(last.since(due));
-            format!("did nothing when its time was over, {ago} before the last record: {STANDS_STILL}")
+            let ago = Span(now.since(due));
+            format!("did nothing when its time was over {ago} ago: {STANDS_STILL}, {OR_ELSE}")
         };
         Some(format!("{who}{process} {why}"))
     }
@@ -214,20 +245,14 @@ impl Tree {
     }
 
     /// Gives the first word of its parent's that an actor has not taken, and when it was sent. It is known only where the
-    /// traces of both are whole and the channel was.
+    /// traces of both are whole and the channel was, and where the parent has no later word of the actor's.
     fn untaken(&self, actor: ActorId) -> Option<(Instant, Message)> {
         let member = self.member(actor).filter(|member| member.is_whole())?;
         let above = self.made(actor).and_then(|made| self.member(made.parent));
         let above = above.filter(|above| above.is_whole())?;
         let inputs = || member.trace.records.iter().map(|record| record.input);
         let is_lost = |input| matches!(input, Input::LinkLost { link: Link::Parent });
-        let is_word = |input: &Input| {
-            matches!(
-                input,
-                Input::Received { link: Link::Parent, .. } | Input::Garbled { link: Link::Parent }
-            )
-        };
-        let taken = inputs().filter(is_word).count();
+        let taken = inputs().filter(|input| is_word(input, Link::Parent)).count();
         let sent = above.trace.records.iter().flat_map(|record| {
             record.outputs.iter().filter_map(move |output| match *output {
                 Output::Send { link, message, may_wait } if link == Link::Child(actor) => {
@@ -238,8 +263,22 @@ impl Tree {
         });
         let mut untaken = sent.skip(taken).filter(|(_, _, may_wait)| !may_wait);
         let (at, word, _) = untaken.next().filter(|_| !inputs().any(is_lost))?;
-        Some((at, word))
+        // Who is heard of after its last record has gone on without one.
+        let heard = |record: &Record| is_word(&record.input, Link::Child(actor));
+        let told = words_said(member);
+        let is_behind = above.trace.records.iter().filter(|record| heard(record)).count() > told;
+        (!is_behind).then_some((at, word))
     }
+}
+
+/// Counts what an actor has said to its parent.
+fn words_said(member: &Member) -> usize {
+    let outputs = member.trace.records.iter().flat_map(|record| &record.outputs);
+    outputs.filter(|output| matches!(output, Output::Send { link: Link::Parent, .. })).count()
+}
+
+fn is_word(input: &Input, from: Link) -> bool {
+    matches!(input, Input::Received { link, .. } | Input::Garbled { link } if *link == from)
 }
 
 fn process(made: &Made) -> String {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::tree::Tree;
-use crate::{ActorId, Event, Input, Instant, Link, Message, Output, Record, Signal, Span};
+use crate::{ActorId, Event, Exit, Input, Instant, Link, Message, Output, Record, Signal, Span};
 
 /// One child's way out, as its parent saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +31,15 @@ pub enum Rung {
     Parted,
     /// It was sent a signal.
     Sent(Signal),
+    /// It ignores a signal that it was to be sent.
+    Ignores(Signal),
+    /// It could not be started; the number is the system's.
+    NotStarted(i32),
     /// Its process exited.
-    Exited,
+    Exited(Exit),
     /// It was collected, and nothing of it is left.
     Gone,
-    /// It was given up.
+    /// It was given up, and may still run.
     GivenUp,
 }
 
@@ -45,14 +49,23 @@ impl fmt::Display for Rung {
             Self::Asked => f.write_str("asked"),
             Self::Acked => f.write_str("acked"),
             Self::Parted => f.write_str("last word"),
-            Self::Sent(Signal::Int) => f.write_str("SIGINT"),
-            Self::Sent(Signal::Term) => f.write_str("SIGTERM"),
-            Self::Sent(Signal::Hup) => f.write_str("SIGHUP"),
-            Self::Sent(Signal::Kill) => f.write_str("SIGKILL"),
-            Self::Exited => f.write_str("exited"),
+            Self::Sent(signal) => f.write_str(name(*signal)),
+            Self::Ignores(signal) => write!(f, "ignores {}", name(*signal)),
+            Self::NotStarted(errno) => write!(f, "not started (os error {errno})"),
+            Self::Exited(Exit::Code(0)) => f.write_str("exited"),
+            Self::Exited(exit) => write!(f, "exited ({exit})"),
             Self::Gone => f.write_str("gone"),
             Self::GivenUp => f.write_str("given up"),
         }
+    }
+}
+
+fn name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Int => "SIGINT",
+        Signal::Term => "SIGTERM",
+        Signal::Hup => "SIGHUP",
+        Signal::Kill => "SIGKILL",
     }
 }
 
@@ -88,7 +101,7 @@ impl Tree {
 /// Names the child that was gone last.
 fn last_gone(records: &[Record]) -> Option<ActorId> {
     let gone = |output: &Output| match output {
-        Output::Report(Event::Gone(child) | Event::Unkillable(child)) => Some(*child),
+        Output::Report(Event::Gone(child) | Event::Unkillable(child) | Event::Leaked(child)) => Some(*child),
         _ => None,
     };
     records.iter().rev().find_map(|record| record.outputs.iter().rev().find_map(gone))
@@ -101,7 +114,9 @@ fn rungs(record: &Record, actor: ActorId) -> impl Iterator<Item = (Instant, Rung
         Input::Received { link, message: Message::Bye(_) } if link == Link::Child(actor) => {
             Some(Rung::Parted)
         }
-        Input::Exited { child, .. } if child == actor => Some(Rung::Exited),
+        Input::Exited { child, exit } if child == actor => Some(Rung::Exited(exit)),
+        Input::Ignored { child, signal } if child == actor => Some(Rung::Ignores(signal)),
+        Input::NotStarted { child, errno } if child == actor => Some(Rung::NotStarted(errno)),
         _ => None,
     };
     let said = record.outputs.iter().filter_map(move |output| match *output {
@@ -110,7 +125,9 @@ fn rungs(record: &Record, actor: ActorId) -> impl Iterator<Item = (Instant, Rung
         }
         Output::Signal { child, signal } if child == actor => Some(Rung::Sent(signal)),
         Output::Report(Event::Gone(child)) if child == actor => Some(Rung::Gone),
-        Output::Report(Event::Unkillable(child)) if child == actor => Some(Rung::GivenUp),
+        Output::Report(Event::Unkillable(child) | Event::Leaked(child)) if child == actor => {
+            Some(Rung::GivenUp)
+        }
         _ => None,
     });
     taken.into_iter().chain(said).map(|rung| (record.at, rung))

@@ -114,6 +114,9 @@ impl Trace {
     /// The bytes are no trace, one of another version, or no trace from some entry on. One that was cut off anywhere
     /// behind its beginning is no error, but [`torn`](Self::torn).
     pub fn read(bytes: &[u8]) -> Result<Self, BadTrace> {
+        if MAGIC.starts_with(bytes) {
+            return Err(BadTrace::NoBeginning);
+        }
         let rest = bytes.strip_prefix(&MAGIC).ok_or(BadTrace::NoTrace)?;
         let (version, mut rest) = rest.split_first_chunk().ok_or(BadTrace::NoBeginning)?;
         let version = u16::from_le_bytes(*version);

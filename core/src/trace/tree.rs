@@ -22,6 +22,8 @@ pub struct Member {
     pub end: Machine,
     /// Where its replay says something else.
     pub diverged: Option<Box<Divergence>>,
+    /// When the first thing of it was recorded, maybe in an earlier trace.
+    first: Instant,
 }
 
 impl Member {
@@ -32,7 +34,8 @@ impl Member {
                 (trace.replay_to(diverged.record).unwrap_or_else(|_| trace.start.clone()), Some(diverged))
             }
         };
-        Self { trace, end, diverged }
+        let first = trace.records.first().map_or(trace.start.state().now, |record| record.at);
+        Self { trace, end, diverged, first }
     }
 
     /// Gives when it took the last thing that is on record.
@@ -147,11 +150,10 @@ impl Tree {
         self.made.keys().filter(|id| !self.members.contains_key(id)).count()
     }
 
-    /// Gives when the first thing was recorded.
+    /// Gives when the first thing was recorded, in whichever of an actor's files.
     #[must_use]
     pub fn first(&self) -> Instant {
-        let firsts = self.members.values().filter_map(|member| member.trace.records.first());
-        firsts.map(|record| record.at).min().unwrap_or_default()
+        self.members.values().map(|member| member.first).min().unwrap_or_default()
     }
 
     /// Gives when the last thing was recorded.
@@ -208,7 +210,13 @@ fn gather(traces: Vec<Trace>) -> (BTreeMap<ActorId, Member>, BTreeMap<ActorId, M
     all.sort_by_key(Member::last);
     let mut made = BTreeMap::new();
     all.iter().for_each(|member| note_children(member, &mut made));
-    (all.into_iter().map(|member| (member.trace.actor(), member)).collect(), made)
+    let mut members: BTreeMap<ActorId, Member> = BTreeMap::new();
+    for mut member in all {
+        let earlier = members.remove(&member.trace.actor());
+        member.first = earlier.map_or(member.first, |earlier| earlier.first.min(member.first));
+        members.insert(member.trace.actor(), member);
+    }
+    (members, made)
 }
 
 /// Notes whom an actor made, by its own words: those it had when its trace began, and those it made since.

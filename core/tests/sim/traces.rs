@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use windrow_core::sim::{Choices, Diagnosis, Hang, Scenario, Trial, record, roam};
 use windrow_core::trace::{self, BadTrace, Rung, Said, Trace, Tree};
-use windrow_core::{ActorId, Config, Defect, Machine, NameId, Output, Record};
+use windrow_core::{
+    ActorId, Config, Defect, Exit, Input, Instant, Link, Machine, Message, NameId, Output, Record,
+};
 
 use super::defects::TRIALS;
 
@@ -69,9 +72,7 @@ fn what_is_cut_off_leaves_all_entries_before_it() {
     for length in 0..bytes.len() {
         let (cut, zeroes) = (&bytes[..length], [&bytes[..length], &[0; 64]].concat());
         let Ok(read) = Trace::read(cut) else {
-            let expected =
-                if length < trace::MAGIC.len() { BadTrace::NoTrace } else { BadTrace::NoBeginning };
-            assert!(length < begins && Trace::read(cut).unwrap_err() == expected, "{length}");
+            assert!(length < begins && Trace::read(cut).unwrap_err() == BadTrace::NoBeginning, "{length}");
             continue;
         };
         let whole = ends.iter().rposition(|end| *end <= length).expect("its beginning");
@@ -195,7 +196,7 @@ fn tree_of(defect: Defect, found: &Diagnosis) -> Tree {
 }
 
 fn in_words(tree: &Tree) -> String {
-    match tree.explain() {
+    match tree.explain(tree.last()) {
         Some(told) => format!("{told}\n"),
         None => tree.falls().iter().map(|fall| format!("  {}\n", tree.tell(fall, tree.first()))).collect(),
     }
@@ -208,23 +209,72 @@ fn tree(defect: Defect) -> Tree {
 
 #[test]
 fn a_driver_that_stands_still_is_named_by_what_it_did_not_take() {
-    let told = tree(Defect::NoDeadlineAfterAck).explain().expect("a hang");
+    let told = tree(Defect::NoDeadlineAfterAck).explain(Instant::default()).expect("a hang");
     assert_eq!(told.actors, [ActorId(1), ActorId(3)]);
     assert!(told.because.contains("did nothing when its time was over"), "{told}");
-    let told = tree(Defect::AckTimeoutSwallowed).explain().expect("a hang");
-    assert!(
-        told.because.contains("was sent `Cancel within 500ms, asked for by root` 500 ms before"),
-        "{told}"
-    );
+    let told = tree(Defect::AckTimeoutSwallowed).explain(Instant::default()).expect("a hang");
+    assert!(told.because.contains("was sent `Cancel within 500ms, asked for by root` 500 ms ago"), "{told}");
+}
+
+/// Leaves of each trace what stands up to the first record of which something is so, that one included.
+fn cut(tree: &Tree, until: impl Fn(&Record) -> bool) -> Tree {
+    let traces = tree.members().map(|(_, member)| {
+        let mut trace = member.trace.clone();
+        let kept = trace.records.iter().position(&until).map_or(trace.records.len(), |last| last + 1);
+        trace.records.truncate(kept);
+        trace
+    });
+    Tree::all(traces.collect()).swap_remove(0)
+}
+
+fn says(record: &Record, link: Link, word: fn(&Message) -> bool) -> bool {
+    let is_said = |said: &Output| matches!(said, Output::Send { link: to, message, .. } if *to == link && word(message));
+    record.outputs.iter().any(is_said)
+}
+
+fn is_cancel(word: &Message) -> bool {
+    matches!(word, Message::Cancel { .. })
+}
+
+/// More than a hop, and less than the root waits for an ack.
+const LONG: Duration = Duration::from_millis(300);
+
+/// Nobody records that nothing happens.
+#[test]
+fn who_has_not_taken_a_word_is_named_once_it_is_late() {
+    let whole = tree(Defect::AckTimeoutSwallowed);
+    let tree = cut(&whole, |record| says(record, Link::Child(ActorId(2)), is_cancel));
+    let told = tree.explain(tree.last()).expect("a tree that goes on");
+    assert!(told.because.contains("only the user's code in a2"), "{told}");
+    let told = tree.explain(tree.last().after(LONG)).expect("a tree that goes on");
+    assert!(told.because.contains("was sent `Cancel within 500ms, asked for by root` 300 ms ago"), "{told}");
+}
+
+#[test]
+fn whose_trace_ended_early_is_not_taken_for_deaf() {
+    let whole = tree(Defect::FirstErrorMasked);
+    let (root, child) = (ActorId(1), ActorId(2));
+    let is_acked = |record: &Record| {
+        let ack = Input::Received { link: Link::Child(child), message: Message::Ack };
+        record.actor == root && record.input == ack
+    };
+    let takes = |record: &Record| matches!(record.input, Input::Received { link: Link::Parent, message } if is_cancel(&message));
+    // The word before the cancellation is the last of it that is on record.
+    let child_traces = whole.members().find(|(id, _)| *id == child).expect("a child");
+    let before = child_traces.1.trace.records.iter().position(takes).expect("a cancellation") - 1;
+    let last = child_traces.1.trace.records[before].clone();
+    let tree = cut(&whole, |record| is_acked(record) || *record == last);
+    let told = tree.explain(tree.last().after(LONG)).expect("a tree that goes on");
+    assert!(!told.because.contains("has not taken it"), "{told}");
 }
 
 #[test]
 fn of_a_tree_that_is_over_the_way_out_of_the_last_is_told() {
     let tree = tree(Defect::FirstErrorMasked);
-    assert!(tree.explain().is_none());
+    assert!(tree.explain(Instant::default()).is_none());
     let [fall] = &tree.falls()[..] else { panic!("one child was gone last") };
     let rungs: Vec<Rung> = fall.rungs.iter().map(|(_, rung)| *rung).collect();
-    assert_eq!(rungs, [Rung::Asked, Rung::Acked, Rung::Parted, Rung::Exited, Rung::Gone]);
+    assert_eq!(rungs, [Rung::Asked, Rung::Acked, Rung::Parted, Rung::Exited(Exit::Code(0)), Rung::Gone]);
 }
 
 #[test]
@@ -235,7 +285,9 @@ fn every_hang_is_told_by_its_traces_too() {
         let Some(found) = trial.finds().next() else { continue };
         let tree = tree_of(trial.defect, found);
         assert!(tree.members().all(|(_, member)| member.diverged.is_none()), "{}", trial.defect.name());
-        let (Some(told), Some(known)) = (tree.explain(), &found.report.explanation) else { continue };
+        let (Some(told), Some(known)) = (tree.explain(Instant::default()), &found.report.explanation) else {
+            continue;
+        };
         same += usize::from(told.actors.iter().any(|actor| known.actors.last() == Some(actor)));
     }
     assert!(same > 20, "{same}");

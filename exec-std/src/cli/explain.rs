@@ -6,19 +6,22 @@ use std::time::{Duration, SystemTime};
 use crate::lines::plain;
 use clap::Args;
 use serde::Serialize;
-use windrow_core::trace::Tree;
-use windrow_core::{End, Instant, Life, Outcome, Output, Span};
+use windrow_core::trace::{Member, Tree};
+use windrow_core::{End, Instant, Life, Outcome, Output, ScopeId, Span};
 
 use super::Refusal;
 use super::outputs::print_result;
-use super::traces::{Read, Traces, few};
+use super::traces::{Read, Traces, counted, few};
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Exit status: 0 if the end of the tree's root is on record, 1 if not, 2 if no trace can be read."
+)]
 pub(crate) struct Explain {
     #[command(flatten)]
     traces: Traces,
     /// Print one JSON object on one line: `actors`, `untraced`, `records`, `torn_bytes`, `diverged`,
-    /// `last_ms_ago` (or null), `ended` (or null), `unended`, `waits`,
+    /// `last_ms_ago` (or null), `ended` (or null), `unended`, `errors`, `stands`, `waits`,
     /// `because` (or null) and `falls`.
     #[arg(long)]
     json: bool,
@@ -42,6 +45,10 @@ struct Told {
     ended: Option<String>,
     /// Who had not ended.
     unended: Vec<String>,
+    /// What the root was told that went wrong, in the order in which it came.
+    errors: Vec<String>,
+    /// The root was not asked to end: its tree stands, as far as it knows.
+    stands: bool,
     waits: Vec<String>,
     because: Option<String>,
     /// The way out of the child that was gone last, of the last of its children, and so on.
@@ -66,8 +73,11 @@ impl Explain {
 
 impl Told {
     fn of(tree: &Tree, written: Option<SystemTime>) -> Self {
+        // The clock that the actors read has gone on as long as their files are old.
+        let age = written.and_then(|written| written.elapsed().ok());
+        let now = tree.last().after(age.unwrap_or_default());
         let members = || tree.members().map(|(id, member)| (tree.called(id), member));
-        let explained = tree.explain();
+        let explained = tree.explain(now);
         let outcome = outcome(tree);
         let began = outcome.map(|outcome| outcome.began);
         // What a nursery ends has no beginning but the first rung.
@@ -85,15 +95,15 @@ impl Told {
                     Some(format!("{name}: {}", tree.named(&member.diverged.as_ref()?.to_string())))
                 })
                 .collect(),
-            last_ms_ago: written
-                .and_then(|written| written.elapsed().ok())
-                .and_then(|ago| u64::try_from(ago.as_millis()).ok()),
+            last_ms_ago: age.and_then(|age| u64::try_from(age.as_millis()).ok()),
             // A file that was begun behind the last word does not have it.
             ended: explained.is_none().then(|| ended(tree, outcome)),
             unended: members()
                 .filter(|(_, member)| member.end.life() != Life::Ended)
                 .map(|(name, _)| name)
                 .collect(),
+            errors: errors(tree),
+            stands: root(tree).is_some_and(|root| root.end.life() == Life::Running),
             because: explained.as_ref().map(|told| told.because.clone()),
             waits: explained.map(|told| told.chain).unwrap_or_default(),
             falls: tree.falls().iter().map(|fall| tree.tell(fall, first(began))).collect(),
@@ -111,15 +121,28 @@ impl Told {
             self.diverged.iter().map(|told| format!("! diverged, and told as it was before: {told}")),
         );
         lines.extend(self.ended.iter().map(|ended| format!("the root {ended}")));
+        if !self.errors.is_empty() {
+            lines.push(format!("what it was told went wrong: {}", few(&self.errors)));
+        }
         if self.ended.is_none() {
-            lines.push(format!("not over{}: {}", self.since(), few(&self.unended)));
+            let over = match self.actors.saturating_sub(self.unended.len()) {
+                0 => String::new(),
+                some => format!(
+                    "; {} over",
+                    if some == 1 { String::from("1 other is") } else { format!("{some} others are") }
+                ),
+            };
+            lines.push(format!("no end is on record of {}{over}{}", few(&self.unended), self.since()));
+            if self.stands {
+                lines.push(String::from("the root was not asked to end; one of those who wait:"));
+            }
             let waits = self.waits.iter().enumerate();
             lines.extend(
                 waits.map(|(index, wait)| format!("  {}{wait}", if index == 0 { "" } else { "and " })),
             );
             lines.extend(self.because.iter().map(|because| format!("  because {because}")));
         } else if !self.unended.is_empty() {
-            lines.push(format!("gone without an end of their own: {}", few(&self.unended)));
+            lines.push(format!("of their own end nothing is on record: {}", few(&self.unended)));
         }
         if self.ended.is_some() && !self.falls.is_empty() {
             lines.push(String::from("gone last, and what happened when, from the first word of an end on:"));
@@ -131,13 +154,13 @@ impl Told {
     /// Says how long nothing has been recorded.
     fn since(&self) -> String {
         let ago = self.last_ms_ago.map(|ms| Span(Duration::from_millis(ms)));
-        ago.map_or_else(String::new, |ago| format!(", and nothing was recorded for {ago}"))
+        ago.map_or_else(String::new, |ago| format!("; nothing was recorded for {ago}"))
     }
 
     fn missing(&self) -> String {
         let untraced = match self.untraced {
             0 => String::new(),
-            some => format!("; {some} more of whom none is there"),
+            some => format!("; {some} more processes without one"),
         };
         let torn = match self.torn_bytes {
             0 => String::new(),
@@ -147,14 +170,28 @@ impl Told {
     }
 }
 
+fn root(tree: &Tree) -> Option<&Member> {
+    tree.members().find(|(id, _)| *id == tree.root()).map(|(_, member)| member)
+}
+
 /// How the root ended, in its own words.
 fn outcome(tree: &Tree) -> Option<Outcome> {
-    let (_, root) = tree.members().find(|(id, _)| *id == tree.root())?;
-    let outputs = root.trace.records.iter().rev().flat_map(|record| record.outputs.iter().rev());
+    let outputs = root(tree)?.trace.records.iter().rev().flat_map(|record| record.outputs.iter().rev());
     outputs.take(64).find_map(|output| match output {
         Output::Done(outcome) => Some(*outcome),
         _ => None,
     })
+}
+
+/// Lists what was raised in the root's own scope.
+fn errors(tree: &Tree) -> Vec<String> {
+    let records = root(tree).map_or(&[][..], |root| &root.trace.records);
+    let outputs = records.iter().flat_map(|record| &record.outputs);
+    let raised = outputs.filter_map(|output| match output {
+        Output::Raise { scope: ScopeId::ROOT, error } => Some(error),
+        _ => None,
+    });
+    raised.map(|error| format!("{} {}", tree.called(error.origin), error.kind)).collect()
 }
 
 fn ended(tree: &Tree, outcome: Option<Outcome>) -> String {
@@ -168,8 +205,4 @@ fn ended(tree: &Tree, outcome: Option<Outcome>) -> String {
     let (life, took) = (tree.last().since(tree.first()), tree.last().since(outcome.began));
     let (life, took, bound) = (Span(life), Span(took), Span(outcome.bound));
     format!("ended after {life}, {end}; its teardown took {took} of {bound}")
-}
-
-fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

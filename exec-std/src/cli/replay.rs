@@ -10,9 +10,12 @@ use windrow_core::{Instant, Record};
 
 use super::Refusal;
 use super::outputs::{print_result, say};
-use super::traces::{Read, Traces};
+use super::traces::{Read, Traces, counted};
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Exit status: 0 if every machine says what was recorded, 1 if not, 2 if no trace can be read."
+)]
 pub(crate) struct Replay {
     #[command(flatten)]
     traces: Traces,
@@ -50,8 +53,8 @@ impl Replay {
             same = false;
         }
         if same {
-            let (count, records) = (tree.members().count(), records.len());
-            say(format_args!("the same: {records} records of {count} actors"));
+            let (count, records) = (tree.members().count(), counted(records.len(), "record"));
+            say(format_args!("the same: {records} of {}", counted(count, "actor")));
         }
         Ok(u8::from(!same))
     }

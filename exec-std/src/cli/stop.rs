@@ -18,6 +18,8 @@ pub(super) struct Stop {
 struct Heard {
     signals: Option<Signals>,
     first: Option<Instant>,
+    /// A look since then, more than a hop later, has found no other.
+    alone: bool,
 }
 
 impl Stop {
@@ -32,20 +34,26 @@ impl Stop {
     }
 
     fn hearing(signals: Option<Signals>) -> Self {
-        Self { signal: AtomicI32::new(0), signals: Mutex::new(Heard { signals, first: None }) }
+        Self { signal: AtomicI32::new(0), signals: Mutex::new(Heard { signals, first: None, alone: false }) }
     }
 
     /// Looks whether one has come. A second action, as elsewhere one that is not within a hop of the first, is of somebody who
     /// can't wait.
     pub(super) fn look(&self) {
         let mut heard = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        let (hop, late) = (Times::default().hop, heard.first.map(|first| first.elapsed()));
+        let mut none = true;
         while let Some(Ok(Some(received))) = heard.signals.as_ref().map(Signals::read) {
             let signal = received.signal.as_raw();
-            if heard.first.get_or_insert_with(Instant::now).elapsed() > Times::default().hop {
+            if heard.alone {
                 std::process::exit(128 + signal);
             }
+            none = false;
+            heard.first.get_or_insert_with(Instant::now);
             self.signal.store(signal, Ordering::Relaxed);
         }
+        // One that was there at the first look after a long time may have come at once: nobody had the time to look.
+        heard.alone |= none && late.is_some_and(|late| late > hop);
     }
 
     /// Tells whether none has.

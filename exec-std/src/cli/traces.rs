@@ -2,7 +2,7 @@
 //!
 //! The rule: one file that can't be read is told and left out; all that can still be told of the others is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -63,42 +63,55 @@ impl Traces {
                 Err(why) => say(format_args!("warning: {} is left out: {why}", path.display())),
             }
         }
-        let tree = self.tree(all.iter().map(|(trace, _)| trace.clone()).collect())?;
+        let tree = self.tree(&all)?;
         let members: BTreeSet<_> = tree.members().map(|(id, _)| id).collect();
         all.retain(|(trace, _)| members.contains(&trace.actor()));
         let written = all.iter().filter_map(|(_, written)| *written).max();
         Ok(Read { tree, traces: all.into_iter().map(|(trace, _)| trace).collect(), written })
     }
 
-    /// Gives the tree that was asked for, or the last one, and tells of the others.
-    fn tree(&self, traces: Vec<Trace>) -> Result<Tree, Refusal> {
+    /// Gives the tree that was asked for, or the one whose files were written last, and tells of the others.
+    fn tree(&self, all: &[(Trace, Option<SystemTime>)]) -> Result<Tree, Refusal> {
+        let traces = || all.iter().map(|(trace, _)| trace.clone()).collect();
         if let Some(Ids(ids)) = &self.root {
-            let found = ids.iter().find_map(|id| Tree::below(*id, traces.clone()));
+            let found = ids.iter().find_map(|id| Tree::below(*id, traces()));
             return found.ok_or_else(|| {
                 Refusal::new("no trace of the actor is there that --root names", 2)
                     .hint("the name of an actor's file is its id")
             });
         }
-        let mut trees = Tree::all(traces).into_iter();
-        let tree = trees.next().ok_or_else(|| Refusal::new("no trace can be read", 2).hint(KEEP))?;
-        let others: Vec<_> = trees.map(|tree| format!("--root {}", tree.root())).collect();
-        if !others.is_empty() {
-            let told = few(&others);
-            say(format_args!("hint: this tree was recorded last; others are there: {told}"));
+        // Clocks of different boots can't be compared, and files can.
+        let mut trees = Tree::all(traces());
+        let mut ages: BTreeMap<ActorId, Option<SystemTime>> = BTreeMap::new();
+        for (trace, written) in all {
+            let age = ages.entry(trace.actor()).or_default();
+            *age = (*age).max(*written);
         }
-        Ok(tree)
+        trees.sort_by_cached_key(|tree| tree.members().filter_map(|(id, _)| *ages.get(&id)?).max());
+        let last = trees.pop().ok_or_else(|| Refusal::new("no trace can be read", 2).hint(KEEP))?;
+        if !trees.is_empty() {
+            let others: Vec<_> = trees.iter().rev().map(|tree| format!("--root {}", tree.root())).collect();
+            say(format_args!("hint: this tree was recorded last; others are there: {}", few(&others)));
+        }
+        Ok(last)
     }
 
     /// Lists the files, those of directories by their names.
     fn files(&self) -> Result<Vec<PathBuf>, Refusal> {
         let mut files = Vec::new();
         for path in &self.paths {
-            if path.is_dir() {
+            let data = path.metadata().map_err(|error| {
+                Refusal::new(format!("{} can't be read", path.display()), 2).because(error)
+            })?;
+            if data.is_dir() {
                 files.extend(listed(path)?);
             } else {
                 files.push(path.clone());
             }
         }
+        // Whoever is named twice is meant once.
+        files.sort_by_cached_key(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
+        files.dedup_by_key(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
         if files.is_empty() {
             let places: Vec<_> = self.paths.iter().map(|path| path.display().to_string()).collect();
             return Err(Refusal::new(format!("no trace is in {}", places.join(", ")), 2).hint(KEEP));
@@ -116,17 +129,24 @@ pub(crate) fn few(all: &[String]) -> String {
     }
 }
 
+/// Counts things.
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 fn listed(dir: &Path) -> Result<Vec<PathBuf>, Refusal> {
     let refused = |error| Refusal::new(format!("{} can't be read", dir.display()), 2).because(error);
     let entries = std::fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(refused)?;
     let paths = entries.into_iter().map(|entry| entry.path());
-    let mut files: Vec<_> =
-        paths.filter(|path| path.extension().and_then(OsStr::to_str) == Some("trace")).collect();
-    files.sort();
+    let files = paths.filter(|path| path.extension().and_then(OsStr::to_str) == Some("trace")).collect();
     Ok(files)
 }
 
 fn read(path: &Path) -> Result<(Trace, Option<SystemTime>), String> {
+    // What is none would keep us waiting for a writer.
+    if !path.is_file() {
+        return Err(String::from("no file"));
+    }
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
     let written = path.metadata().and_then(|data| data.modified()).ok();
     Ok((Trace::read(&bytes).map_err(|bad| bad.to_string())?, written))
