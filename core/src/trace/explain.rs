@@ -11,7 +11,7 @@ use core::fmt;
 use core::ops::Deref;
 use core::time::Duration;
 
-use super::tree::{Made, Member, Tree};
+use super::tree::{Member, Tree};
 use crate::{
     ActorId, Child, Input, Instant, Life, Link, Message, On, Output, Record, Role, Span, Until, Wait, Why,
 };
@@ -134,7 +134,7 @@ impl Seen<'_> {
     /// Says where a wait leads.
     fn next(&self, actor: ActorId, wait: &Wait) -> Next {
         let me = self.called(actor);
-        let process = self.made(actor).map_or_else(String::new, process);
+        let process = self.process(actor);
         let code = || format!("only the user's code in {me}{process} could end that");
         match (wait.on, wait.why) {
             (On::Child(child), Why::Child(phase)) => self.child(child, phase, self.now.since(wait.since)),
@@ -164,7 +164,7 @@ impl Seen<'_> {
     /// Says why nothing comes of a child.
     fn child(&self, child: ActorId, phase: Child, waited: Duration) -> Next {
         let (who, made) = (self.called(child), self.made(child));
-        let process = made.map_or_else(String::new, process);
+        let process = self.process(child);
         let above = made.and_then(|made| self.member(made.parent));
         let is_fresh = above.is_some_and(|above| waited <= above.end.limits().times.hop);
         if let Some(exit) = made.and_then(|made| made.exit) {
@@ -198,6 +198,12 @@ impl Seen<'_> {
         }
     }
 
+    /// Says which process an actor is, if that is known.
+    fn process(&self, actor: ActorId) -> String {
+        let stamp = self.made(actor).and_then(|made| made.stamp).filter(|stamp| stamp.pid > 0);
+        stamp.map_or_else(String::new, |stamp| format!(" (pid {})", stamp.pid))
+    }
+
     fn leavings(&self, child: ActorId) -> String {
         let parent = self.made(child).and_then(|made| self.member(made.parent));
         let left =
@@ -213,7 +219,7 @@ impl Seen<'_> {
             return None;
         }
         let (who, now) = (self.called(actor), self.now);
-        let process = self.made(actor).map_or_else(String::new, process);
+        let process = self.process(actor);
         let patience = member.end.limits().times.hop;
         let is_over = |at: &Instant| now.since(*at) > patience;
         let why = if let Some(child) = self.abandoned_child(actor, member.last()) {
@@ -279,8 +285,4 @@ fn words_said(member: &Member) -> usize {
 
 fn is_word(input: &Input, from: Link) -> bool {
     matches!(input, Input::Received { link, .. } | Input::Garbled { link } if *link == from)
-}
-
-fn process(made: &Made) -> String {
-    made.stamp.filter(|stamp| stamp.pid > 0).map_or_else(String::new, |stamp| format!(" (pid {})", stamp.pid))
 }

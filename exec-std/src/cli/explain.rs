@@ -7,7 +7,7 @@ use crate::lines::plain;
 use clap::Args;
 use serde::Serialize;
 use windrow_core::trace::{Member, Tree};
-use windrow_core::{End, Instant, Life, Outcome, Output, ScopeId, Span};
+use windrow_core::{End, Life, Outcome, Output, ScopeId, Span};
 
 use super::Refusal;
 use super::outputs::print_result;
@@ -79,12 +79,10 @@ impl Told {
         let members = || tree.members().map(|(id, member)| (tree.called(id), member));
         let explained = tree.explain(now);
         let outcome = outcome(tree);
-        let began = outcome.map(|outcome| outcome.began);
+        let falls = tree.falls();
         // What a nursery ends has no beginning but the first rung.
-        let first = |began: Option<Instant>| {
-            let rungs = tree.falls().iter().filter_map(|fall| Some(fall.rungs.first()?.0)).min();
-            began.into_iter().chain(rungs).min().unwrap_or_default()
-        };
+        let rungs = falls.iter().filter_map(|fall| Some(fall.rungs.first()?.0));
+        let first = rungs.chain(outcome.map(|outcome| outcome.began)).min().unwrap_or_default();
         Self {
             actors: tree.members().count(),
             untraced: tree.untraced(),
@@ -106,7 +104,7 @@ impl Told {
             stands: root(tree).is_some_and(|root| root.end.life() == Life::Running),
             because: explained.as_ref().map(|told| told.because.clone()),
             waits: explained.map(|told| told.chain).unwrap_or_default(),
-            falls: tree.falls().iter().map(|fall| tree.tell(fall, first(began))).collect(),
+            falls: falls.iter().map(|fall| tree.tell(fall, first)).collect(),
         }
     }
 
