@@ -356,7 +356,8 @@ pub enum Input {
     },
 
     // The tick.
-    /// Time has passed. Give it after every fact that was there.
+    /// Time has passed. Give it after every fact that was there, with the time at which it was asked what is there: what is due
+    /// by then fires. So that time may be earlier than that of a fact that was read since.
     Tick,
 
     // An ask of contexts, again.

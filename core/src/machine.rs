@@ -75,8 +75,9 @@ impl Machine {
     /// Takes one input.
     ///
     /// Drain [`poll_output`](Self::poll_output) before the next. Facts that are there at the same time come before the
-    /// tick, so that no timer fires though its event has arrived. Spurious ticks do nothing. `now` never goes back: an
-    /// earlier one is taken as the last one and reported.
+    /// tick, so that no timer fires though its event has arrived. Spurious ticks do nothing. Read the clock for a fact after
+    /// the fact: what it brings counts from then. `now` never goes back: an earlier one is taken as the last one and
+    /// reported, except that a [tick](Input::Tick) may say that no younger facts were asked for.
     ///
     /// # Errors
     /// Asks may be refused; then nothing has changed, not even the time, and a deadline that has passed stays due. A

@@ -56,10 +56,10 @@ pub(crate) fn step(
 ) -> Result<(), Refused> {
     asks::refuse(state, &input)?;
     let mut step = Step { state, room, emit, late: Duration::ZERO, reaches: false };
-    step.clock(now);
+    let heard = step.clock(now, &input);
     if step.state.life != Life::Ended {
         step.begin();
-        step.apply(input);
+        step.apply(input, heard);
         step.settle();
     }
     debug_assert!(step.room.is_settled());
@@ -85,11 +85,13 @@ impl Step<'_> {
         if self.late < hop { self.state.now } else { self.state.now.after(hop) }
     }
 
-    fn clock(&mut self, now: Instant) {
-        if now < self.state.now && self.state.life != Life::Ended {
+    /// Gives until when all facts are here. A tick may say so after a fact that is younger.
+    fn clock(&mut self, now: Instant, input: &Input) -> Instant {
+        if now < self.state.now && self.state.life != Life::Ended && *input != Input::Tick {
             self.report(Event::ClockWentBack);
         }
         self.state.now = self.state.now.max(now);
+        now
     }
 
     /// The first input begins the life: a root has all it needs, a child greets its parent and awaits its spec.
@@ -114,7 +116,7 @@ impl Step<'_> {
         }
     }
 
-    fn apply(&mut self, input: Input) {
+    fn apply(&mut self, input: Input, heard: Instant) {
         match input {
             Input::OpenScope { scope, parent, shield, deadline } => {
                 self.open_scope(scope, parent, shield, deadline)
@@ -165,7 +167,7 @@ impl Step<'_> {
             Input::PeerShown { peer } => self.peer_shown(peer),
             Input::PeerDialled { peer } => self.peer_dialled(peer),
             Input::PeerFailed { peer, errno } => self.peer_failed(peer, errno),
-            Input::Tick => self.tick(),
+            Input::Tick => self.tick(heard),
             Input::Conceal { endpoint } => self.conceal(endpoint),
             Input::Deferred => self.deferred(),
             Input::Ready => self.say_ready(),

@@ -11,9 +11,9 @@ use crate::{
 };
 
 impl Step<'_> {
-    /// Fires every deadline that is due, the earliest first.
-    pub(super) fn tick(&mut self) {
-        while let Some((at, timer)) = self.state.deadlines.take_due(self.state.now) {
+    /// Fires every deadline that was due by then, the earliest first.
+    pub(super) fn tick(&mut self, heard: Instant) {
+        while let Some((at, timer)) = self.state.deadlines.take_due(heard) {
             self.late = self.late.max(self.state.now.since(at));
             match timer {
                 Timer::Child(id) => self.rung_over(id),

@@ -23,8 +23,8 @@ pub(crate) enum Letter {
     Now(Input),
     /// The tick, when the next deadline is due, so many nanoseconds off.
     Due(i64),
-    /// The tick, by a clock that went back.
-    Back,
+    /// Something by a clock that went back, or the tick by when facts were asked for.
+    Back(Input),
 }
 
 impl Letter {
@@ -36,7 +36,7 @@ impl Letter {
                 let due = machine.poll_timeout().unwrap_or(now);
                 (Instant(due.0.saturating_add_signed(off)).max(now), Input::Tick)
             }
-            Self::Back => (Instant(now.0.saturating_sub(3_000_000_000)), Input::Tick),
+            Self::Back(input) => (Instant(now.0.saturating_sub(3_000_000_000)), input),
         }
     }
 }
@@ -51,7 +51,8 @@ pub(crate) fn letters(setup: &Setup) -> Vec<Letter> {
         Letter::Due(-1),
         Letter::Due(0),
         Letter::Due(700_000_000),
-        Letter::Back,
+        Letter::Back(Input::Tick),
+        Letter::Back(Input::StatusAsked),
     ];
     letters.extend(asks().into_iter().map(Letter::Now));
     letters.extend(own_facts().into_iter().map(Letter::Now));

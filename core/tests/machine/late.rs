@@ -1,6 +1,6 @@
 //! A driver that looks late, because it was stopped or had no turn: what it does late is still given time.
 
-use windrow_core::{Child, Config, Event, Input, Machine, Output, ScopeId, Signal, TaskId};
+use windrow_core::{Child, Config, Event, Input, Instant, Machine, Output, ScopeId, Signal, TaskId};
 
 use super::setups::{ACTOR, LEVELS, ME, START, limits, ms};
 use super::stories::Story;
@@ -40,6 +40,22 @@ fn a_thread_that_is_stopped_late_is_not_given_up_at_once() {
     let told = story.now;
     assert!(story.wait().contains(&leaked));
     assert_eq!(story.now.since(told), limits().times.hop);
+}
+
+/// A fact that was read since facts were last asked for, and is younger, makes nothing due: what came before may not be read yet.
+#[test]
+fn a_tick_fires_what_was_due_when_facts_were_asked_for() {
+    let mut story = Story::up();
+    story.give(Input::CancelChild { child: ACTOR });
+    let due = story.machine.poll_timeout().unwrap();
+    story.now = due.after(ms(1));
+    story.give(Input::StatusAsked);
+    story.now = Instant(due.0 - 1);
+    assert_eq!(story.give(Input::Tick), []);
+    assert_eq!(story.machine.poll_timeout(), Some(due));
+    story.now = due;
+    assert_ne!(story.give(Input::Tick), []);
+    assert!(story.machine.poll_timeout() > Some(due));
 }
 
 /// Time that was given is not taken back by a second cancel.

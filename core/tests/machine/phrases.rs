@@ -49,7 +49,7 @@ pub(crate) fn phrases(link: Link) -> Vec<Letter> {
         Letter::Due(-1),
         Letter::Due(0),
         Letter::Due(700_000_000),
-        Letter::Back,
+        Letter::Back(Input::Tick),
     ];
     let all = [asks(link), facts(link), answers(link), calls(link), own(), around(link)];
     letters.extend(all.into_iter().flatten().map(Letter::Now));

@@ -80,6 +80,8 @@ impl Before {
 pub(crate) struct Seen<'a> {
     pub(crate) before: &'a Before,
     pub(crate) now: Instant,
+    /// The time of the input, which is earlier than the present where a clock went back, or a tick says until when facts are here.
+    pub(crate) at: Instant,
     pub(crate) input: Input,
     pub(crate) outputs: &'a [Output],
     pub(crate) machine: &'a Machine,
@@ -199,14 +201,14 @@ impl Watch {
 
     /// In teardown no step raises the rank, and a tick that is due lowers it.
     fn see_rank(&mut self, seen: &Seen<'_>) -> Result<(), String> {
-        let due = seen.before.due.is_some_and(|due| due <= seen.now);
+        let due = seen.before.due.is_some_and(|due| due <= seen.at);
         let ticked = seen.input == Input::Tick && due;
         if ticked {
             let late = seen.before.due.map_or(Duration::ZERO, |due| seen.now.since(due));
             self.late += late + given(late, seen.machine.limits().times.hop);
             let kept = |wait: &&Wait| {
                 let teardown = matches!(wait.until, Until::Teardown(_));
-                teardown && wait.until.at() <= Some(seen.now) && seen.before.waits.contains(wait)
+                teardown && wait.until.at() <= Some(seen.at) && seen.before.waits.contains(wait)
             };
             if let Some(wait) = seen.machine.waits().find(|wait| kept(&wait)) {
                 return Err(format!("30: a deadline passed and did nothing: {wait}"));

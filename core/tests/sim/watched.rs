@@ -36,7 +36,7 @@ impl Watched {
             return Err(format!("42: {said:?} where it said {outputs:?}"));
         }
         let machine = &self.machine;
-        self.watch.see(&Seen { before: &before, now: *now, input: *input, outputs: &said, machine })
+        self.watch.see(&Seen { before: &before, now: *now, at: *now, input: *input, outputs: &said, machine })
     }
 }
 
