@@ -258,8 +258,8 @@ pub enum Output {
         /// Which one.
         child: ActorId,
     },
-    /// Let whoever waits for a call go, with the cancellation that a deadline is: the call's own time is over. `Ended` still
-    /// follows, for nobody.
+    /// Let whoever waits for a call go: the call's own time is over, whichever end was the first to see it. `Ended` still follows,
+    /// for nobody.
     Overdue {
         /// Which call.
         context: ContextId,

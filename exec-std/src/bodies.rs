@@ -6,7 +6,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
 
 use windrow_core::{ActorId, Cause, End, Reason, ScopeId};
 
@@ -45,21 +44,16 @@ impl Actor {
     ) -> Result<T, Raised> {
         let parent = self.body();
         let Scope { shield, timeout } = scope;
-        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let scope = self.ask(|shell| shell.open_scope(parent, shield, timeout))?;
         let value = self.run_body(scope, || body(scope));
         self.tell(|shell| shell.leave(scope));
-        match self.close(scope, value) {
-            // Nobody above cancelled it, so nobody above would absorb it: this time was the scope's own.
-            Err(Raised::Cancelled(Cause { canceller, reason: Reason::Deadline }))
-                if canceller == self.id()
-                    && until.is_some_and(|until| until <= Instant::now())
-                    && (shield || self.cancelled_now().is_none()) =>
-            {
-                Err(Raised::TimedOut)
-            }
-            ended => ended,
-        }
+        let Some(closed) = self.closed(scope) else { return Err(Raised::Cancelled(self.gone())) };
+        let deadline = Cause { canceller: self.id(), reason: Reason::Deadline };
+        // Nobody above was cancelled by it, so nobody above would absorb it: this time was the scope's own.
+        let own = timeout.is_some()
+            && closed.closed == Some(End::Cancelled(deadline))
+            && (shield || self.cancelled_now().is_none());
+        if own { Err(Raised::TimedOut) } else { self.ended(closed, value) }
     }
 
     /// Runs the body of a scope; what it fails with goes to the scope. What is no failure is given back.
@@ -77,16 +71,22 @@ impl Actor {
         }
     }
 
-    /// Waits until nothing of the scope is left. Nothing interrupts this wait: the machine bounds it.
+    /// Waits until nothing of the scope is left, and says how it ended. Nothing interrupts this wait: the machine bounds it.
     pub(crate) fn close<T>(&self, scope: ScopeId, value: Bodied<T>) -> Result<T, Raised> {
-        let closed = self.board().wait(None, |facts| {
+        match self.closed(scope) {
+            Some(closed) => self.ended(closed, value),
+            None => Err(Raised::Cancelled(self.gone())),
+        }
+    }
+
+    /// The same, before anything is said. Gives nothing where the actor was over before.
+    fn closed(&self, scope: ScopeId) -> Option<ScopeFacts> {
+        self.board().wait(None, |facts| {
             facts.take_closed(scope).or_else(|| {
                 facts.scopes.get_mut(&scope)?.awaited = true;
                 None
             })
-        });
-        let Some(closed) = closed else { return Err(Raised::Cancelled(self.gone())) };
-        self.ended(closed, value)
+        })
     }
 
     /// Says how a scope ended for its owner, whose body gave `value` unless it failed.

@@ -4,7 +4,6 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 use windrow_core::{ContextId, Kind, Reason};
@@ -24,8 +23,6 @@ pub struct Pending<'a, R> {
     portal: &'a Portal,
     context: ContextId,
     slot: Arc<Slot>,
-    /// The end of its own time, if it was given one.
-    until: Option<Instant>,
     /// Whoever waits reads the channel already.
     reader: Option<Reader<'a>>,
     over: bool,
@@ -35,14 +32,9 @@ pub struct Pending<'a, R> {
 shown!(Pending<'a, R> { portal, context });
 
 impl<'a, R: DeserializeOwned> Pending<'a, R> {
-    pub(crate) fn new(
-        portal: &'a Portal,
-        begun: Begun,
-        until: Option<Instant>,
-        reader: Option<Reader<'a>>,
-    ) -> Self {
+    pub(crate) fn new(portal: &'a Portal, begun: Begun, reader: Option<Reader<'a>>) -> Self {
         let (context, slot) = begun;
-        Self { portal, context, slot, until, reader, over: false, types: PhantomData }
+        Self { portal, context, slot, reader, over: false, types: PhantomData }
     }
 
     /// Waits for the result.
@@ -90,10 +82,10 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
         let failed = |kind| actor.failure_of(self.portal.id(), kind, String::new());
         let failure = match over {
             Over::Returned(_) | Over::Taken | Over::Failed(_) => return Err(Raised::Group(errors)),
+            Over::TimedOut => return Err(Raised::TimedOut),
+            // Another deadline of this actor, as of the nursery that the far end is a child of.
             Over::Cancelled(cause) if cause.reason == Reason::Deadline && cause.canceller == actor.id() => {
-                // The far end may have been the first to see it, and of a scope's this side's tick has not said so yet.
-                let own = self.until.is_some_and(|until| until <= Instant::now());
-                return Err(if own { Raised::TimedOut } else { Raised::Cancelled(cause) });
+                return Err(Raised::Cancelled(cause));
             }
             Over::Cancelled(cause) => {
                 Failure { canceller: Some(cause.canceller), ..failed(Kind::Cancelled(cause.reason)) }

@@ -131,7 +131,7 @@ impl Portal {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let begun = self.begin(self.actor.body(), false, &endpoint, args, until, lend)?;
         let reader = socket.and_then(|socket| Reader::with(self.actor.desk(), self.link, socket));
-        Pending::new(self, begun, until, reader).result()
+        Pending::new(self, begun, reader).result()
     }
 
     /// Calls an endpoint and returns at once. The call belongs to the scope that this thread stands in: that of
@@ -148,7 +148,7 @@ impl Portal {
         R: DeserializeOwned,
     {
         let begun = self.begin(self.actor.body(), false, &endpoint, args, None, |_| {})?;
-        Ok(Pending::new(self, begun, None, None))
+        Ok(Pending::new(self, begun, None))
     }
 
     pub(crate) fn actor(&self) -> &Actor {

@@ -65,6 +65,8 @@ pub(crate) enum Over {
     Taken,
     Failed(Box<Failure>),
     Cancelled(Cause),
+    /// Its own time was over.
+    TimedOut,
     Lost(Option<Exit>),
     Unanswered,
 }
@@ -77,6 +79,7 @@ impl Over {
             Self::Returned(_) | Self::Taken => None,
             Self::Failed(failure) => Some(Raised::Group(vec![(**failure).clone()])),
             Self::Cancelled(cause) => Some(Raised::Cancelled(*cause)),
+            Self::TimedOut => Some(Raised::TimedOut),
             Self::Lost(_) | Self::Unanswered => Some(Raised::Cancelled(cancelled)),
         }
     }

@@ -214,6 +214,9 @@ impl Step<'_> {
         let cancelled = matches!(phase, Caller::Cancelling | Caller::Acked);
         let timed_out = !cancelled && self.is_over(due, &ending);
         let over = if timed_out { self.bound_of_call(context, scope) } else { None };
+        if timed_out && over.is_none() && !linked {
+            self.emit(Output::Overdue { context });
+        }
         self.state.callers.remove(&context);
         self.state.deadlines.forget(Timer::Call(context));
         self.state.members.remove(&(scope, Member::Context(context)));

@@ -134,22 +134,24 @@ fn a_deadline_that_travelled_is_its_callers() {
 
 /// The far end may have been cancelled by another deadline of this actor: that of the nursery that it is a child of.
 #[test]
-fn another_deadline_ends_no_scope_before_its_time() {
-    let mut story = with(Limits { scopes: 8, ..limits() });
-    let deadline = Some(story.now.after(ms(50)));
-    story.give(Input::OpenScope { scope: OUTER, parent: TALK, shield: false, deadline });
-    story.give(call(LINK, 1, OUTER, true, None));
-    let early = Instant(START.0 + 10_000_000);
-    let outputs = overdue(&mut story, early, First::Far);
-    let ending = Ending::Answered(Answer::Cancelled(OURS));
-    let ended = Output::Ended { context: ContextId::caller(LINK, 1), ending };
-    assert!(outputs.contains(&ended), "{outputs:?}");
-    assert!(!outputs.iter().any(|o| matches!(o, Output::CancelBody { .. })), "{outputs:?}");
+fn another_deadline_ends_nothing_before_its_time() {
+    for (linked, own) in [(true, None), (false, None), (false, Some(START.after(ms(40))))] {
+        let mut story = with(Limits { scopes: 8, ..limits() });
+        let deadline = Some(START.after(ms(50)));
+        story.give(Input::OpenScope { scope: OUTER, parent: TALK, shield: false, deadline });
+        story.give(call(LINK, 1, OUTER, linked, own));
+        let outputs = overdue(&mut story, START.after(ms(10)), First::Far);
+        let ending = Ending::Answered(Answer::Cancelled(OURS));
+        let ended = Output::Ended { context: ContextId::caller(LINK, 1), ending };
+        assert!(outputs.contains(&ended), "{outputs:?}");
+        let told = |o: &Output| matches!(o, Output::CancelBody { .. } | Output::Overdue { .. });
+        assert!(!outputs.iter().any(told), "{outputs:?}");
+    }
 }
 
-/// A call's own time is nobody else's.
+/// A call's own time is nobody else's: it cancels no scope, and whoever gave it is told so once, before the call is over.
 #[test]
-fn the_time_of_a_call_cancels_no_scope() {
+fn the_time_of_a_call_is_told_to_whoever_waits_for_it() {
     for first in [First::Near, First::Far, First::FarBefore] {
         let mut story = with(Limits { scopes: 8, ..limits() });
         let until = story.now.after(ms(50));
@@ -159,6 +161,8 @@ fn the_time_of_a_call_cancels_no_scope() {
         assert!(!outputs.iter().any(told), "{first:?}: {outputs:?}");
         let context = ContextId::caller(LINK, 1);
         let ended = |o: &Output| matches!(o, Output::Ended { context: which, .. } if *which == context);
-        assert!(outputs.iter().any(ended), "{first:?}: {outputs:?}");
+        let says = |o: &&Output| **o == Output::Overdue { context } || ended(o);
+        let said: Vec<&Output> = outputs.iter().filter(says).collect();
+        assert_eq!((said.len(), said[0]), (2, &Output::Overdue { context }), "{first:?}: {outputs:?}");
     }
 }

@@ -57,7 +57,7 @@ impl<R: Reactor> Asks for Shell<R> {
 
     fn order_child(&mut self, ordered: Ordered) {
         if self.is_made_elsewhere(&ordered.1) {
-            self.take_order(now(), ordered);
+            self.take_order(ordered);
         } else {
             self.orders.waiting.push(ordered);
         }
@@ -269,7 +269,7 @@ impl<R: Reactor> Asks for Shell<R> {
 
 impl<R: Reactor> Shell<R> {
     pub(super) fn ask(&mut self, input: Input) -> Result<(), Refused> {
-        match self.give(now(), input) {
+        match self.give(input) {
             None => Ok(()),
             Some(refused) => Err(refused),
         }
@@ -324,7 +324,7 @@ impl<R: Reactor> Shell<R> {
 
     /// Gives the machine what nobody waits to see refused.
     fn tell(&mut self, input: Input) {
-        self.give(now(), input);
+        self.give(input);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use windrow_core::{Answer, Cause, ContextId, Ending, Link, NameId, Output, Payload, Reason};
+use windrow_core::{Answer, ContextId, Ending, Link, NameId, Output, Payload};
 
 use super::Shell;
 use super::reactor::Reactor;
@@ -41,8 +41,7 @@ impl<R: Reactor> Shell<R> {
                 self.slots.write(context, |talk| talk.fail(failure, room));
             }
             Output::Overdue { context } => {
-                let cause = Cause { canceller: self.machine.actor(), reason: Reason::Deadline };
-                self.slots.write(context, |talk| talk.over = Some(Over::Cancelled(cause)));
+                self.slots.write(context, |talk| talk.over = Some(Over::TimedOut));
             }
             Output::Ended { context, ending } => self.end_talk(context, ending),
             Output::Discard(payload) => {

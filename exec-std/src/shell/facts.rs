@@ -22,7 +22,7 @@ use crate::unix::link::Flushed;
 const LEAK: Duration = Duration::from_millis(200);
 
 impl<R: Reactor> Shell<R> {
-    pub(super) fn take(&mut self, now: Instant, ready: Ready) -> io::Result<()> {
+    pub(super) fn take(&mut self, ready: Ready) -> io::Result<()> {
         match self.watch.source(ready) {
             // It was closed by an earlier one of the same batch.
             None => {}
@@ -33,7 +33,7 @@ impl<R: Reactor> Shell<R> {
             Some(Source::ChildExit(id)) => self.take_exit(id),
             Some(Source::ChildOut(id)) => self.take_output(id, |child| &mut child.stdout),
             Some(Source::ChildErr(id)) => self.take_output(id, |child| &mut child.stderr),
-            Some(Source::Door) => self.take_arrivals(now),
+            Some(Source::Door) => self.take_arrivals(),
             Some(Source::Peer(peer)) => self.take_peer(peer, ready.writable),
             Some(Source::Template) => self.take_answers(),
             Some(Source::TemplateExit) => self.take_release(ready.token),
@@ -163,13 +163,13 @@ impl<R: Reactor> Shell<R> {
         self.try_again(now);
         for ordered in std::mem::take(&mut self.orders.waiting) {
             self.settle(now);
-            self.take_order(now, ordered);
+            self.take_order(ordered);
         }
     }
 
-    pub(super) fn take_order(&mut self, now: Instant, (scope, order, reply): Ordered) {
+    pub(super) fn take_order(&mut self, (scope, order, reply): Ordered) {
         // A thread that has stopped waiting for its answer needs none.
-        let _ = reply.send(self.order(now, scope, order));
+        let _ = reply.send(self.order(scope, order));
     }
 
     pub(super) fn error_of(&mut self, failed: Failed) -> Error {

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use windrow_core::{Input, Instant, Life, Machine, Output, Record, Refused};
 
-use super::Shell;
 use super::aloud::say;
 use super::intern::Names;
 use super::reactor::Reactor;
 use super::tracer::{BOUND, Tracer};
+use super::{Shell, now};
 use crate::lines::{indent, plain};
 
 /// Hears of a record. It is called on the threads of the actor, with its shell locked: it must not wait for any of them.
@@ -65,7 +65,19 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Gives the machine one input and does what it says. A fact is never refused here, for all outputs are polled.
-    pub(super) fn give(&mut self, now: Instant, input: Input) -> Option<Refused> {
+    ///
+    /// The clock is read when the input is there. A time from before it was would be from before it was sent, if this thread
+    /// had no turn in between, and a deadline that counts from then would be too early.
+    pub(super) fn give(&mut self, input: Input) -> Option<Refused> {
+        self.give_at(now(), input)
+    }
+
+    /// Has the timers fire that were due by then, before which all that had come was read.
+    pub(super) fn tick(&mut self, heard: Instant) {
+        self.give_at(heard, Input::Tick);
+    }
+
+    fn give_at(&mut self, now: Instant, input: Input) -> Option<Refused> {
         let refused = self.machine.handle(now, input).err();
         if self.keeper.is_some() && refused.is_none() {
             self.give_on_record(now, input);

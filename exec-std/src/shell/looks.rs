@@ -31,7 +31,7 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn look_again(&mut self, now: Instant) {
         self.look_at_leaks(now);
         // Somebody may have left it in this turn.
-        self.look_at_door(now);
+        self.look_at_door();
         if self.looks.retry_at.is_none_or(|at| at <= now) {
             self.looks.retry_at = None;
             self.look_at_unwatched();

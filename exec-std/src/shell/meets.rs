@@ -6,10 +6,10 @@ use std::io;
 
 use windrow_core::{ActorId, Input, Link, Output, PeerId, Refused};
 
+use super::Shell;
 use super::desk::Held;
 use super::directory::Tree;
 use super::reactor::Reactor;
-use super::{Shell, now};
 use crate::board::{Answered, Named};
 use crate::unix::rundir::RunDir;
 
@@ -83,7 +83,7 @@ impl<R: Reactor> Meets for Shell<R> {
             None => tree,
         });
         self.house();
-        if is_root { self.address(now()).map(drop) } else { Ok(()) }
+        if is_root { self.address().map(drop) } else { Ok(()) }
     }
 
     fn directory(&mut self) -> io::Result<Option<RunDir>> {
@@ -112,7 +112,7 @@ impl<R: Reactor> Meets for Shell<R> {
     }
 
     fn register(&mut self, link: Link, name: &str) -> io::Result<Result<u32, Held>> {
-        let address = self.address(now())?;
+        let address = self.address()?;
         if self.is_congested(link) {
             return Ok(Err(Held::Congested));
         }

@@ -256,15 +256,15 @@ impl<R: Reactor> Shell<R> {
     /// is over, and once at the beginning.
     ///
     /// If a timer [is due](Self::is_due) at `now`, the loop must have asked what is ready after it read that time: then no
-    /// timer overtakes a fact that was there.
+    /// timer overtakes a fact that was there. What is read counts from when it is.
     ///
     /// # Errors
     /// The system's, when the loop itself can't go on.
     pub fn turn(&mut self, now: Instant, ready: &[Ready]) -> io::Result<Turn> {
         for one in ready {
-            self.take(now, *one)?;
+            self.take(*one)?;
             // A channel that is closed over it brings nothing more.
-            self.give_facts(now);
+            self.give_facts();
         }
         self.take_letters();
         self.take_orders(now);
@@ -274,7 +274,7 @@ impl<R: Reactor> Shell<R> {
             self.take_lent(now);
         }
         if self.is_unbegun() || self.is_due(now) {
-            self.give(now, Input::Tick);
+            self.tick(now);
             self.settle(now);
         }
         self.send_all(now);
@@ -356,7 +356,7 @@ impl<R: Reactor> Shell<R> {
     /// Gives the machine the facts that are there, and those that its outputs answer at once, in order.
     fn settle(&mut self, now: Instant) {
         for _ in 0..ROUNDS {
-            self.give_facts(now);
+            self.give_facts();
             self.answer_sweeps(now);
             if self.facts.is_empty() {
                 self.forget_names();
@@ -365,9 +365,9 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    fn give_facts(&mut self, now: Instant) {
+    fn give_facts(&mut self) {
         while let Some(fact) = self.facts.pop_front() {
-            self.give(now, fact);
+            self.give(fact);
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use rustix::io::Errno;
-use windrow_core::{ActorId, Input, Instant, Link, Obstacle, Payload, PeerId};
+use windrow_core::{ActorId, Input, Link, Obstacle, Payload, PeerId};
 
 use super::Shell;
 use super::channel::Channel;
@@ -107,14 +107,14 @@ impl<R: Reactor> Shell<R> {
 
     /// Lets in those who stand outside. Each is the machine's to keep or to send away from its first moment; so what all have
     /// shown until then is looked at before another comes.
-    pub(super) fn take_arrivals(&mut self, now: Instant) {
+    pub(super) fn take_arrivals(&mut self) {
         for peer in self.peers.guests.keys().copied().collect::<Vec<_>>() {
             self.take_peer(peer, false);
         }
         for _ in 0..ARRIVALS {
             let Some(entrance) = &self.peers.entrance else { return };
             let goes_on = match entrance.listener.accept() {
-                Ok(Arrival::Guest(guest)) => self.take_guest(now, guest).is_ok(),
+                Ok(Arrival::Guest(guest)) => self.take_guest(guest).is_ok(),
                 Ok(Arrival::Stranger { .. }) => true,
                 Ok(Arrival::Nobody) => return,
                 Ok(Arrival::Full) | Err(_) => false,
@@ -130,14 +130,14 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Takes somebody in, and looks at the card: a dialler shows it as soon as it is connected.
-    fn take_guest(&mut self, now: Instant, guest: Guest) -> io::Result<()> {
+    fn take_guest(&mut self, guest: Guest) -> io::Result<()> {
         self.peers.last += 1;
         let peer = PeerId(self.peers.last);
         let token = self.watch.add(&guest, Source::Peer(peer))?;
         self.peers.guests.insert(peer, (guest, token));
         self.facts.push_back(Input::PeerJoined { peer });
         self.take_peer(peer, false);
-        self.give_facts(now);
+        self.give_facts();
         Ok(())
     }
 
@@ -148,7 +148,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Looks at the door again, once somebody has left it, or there may be room in the system.
-    pub(super) fn look_at_door(&mut self, now: Instant) {
+    pub(super) fn look_at_door(&mut self) {
         let Some(entrance) = self.peers.entrance.as_mut().filter(|entrance| entrance.token.is_none()) else {
             return;
         };
@@ -156,7 +156,7 @@ impl<R: Reactor> Shell<R> {
             && let Ok(token) = self.watch.add(&entrance.listener, Source::Door)
         {
             entrance.token = Some(token);
-            self.take_arrivals(now);
+            self.take_arrivals();
         }
     }
 
@@ -194,7 +194,7 @@ impl<R: Reactor> Shell<R> {
     }
 
     /// Puts the actor where others can dial it, and gives its address.
-    pub(super) fn address(&mut self, now: Instant) -> io::Result<String> {
+    pub(super) fn address(&mut self) -> io::Result<String> {
         let me = self.machine.actor();
         // As many may stand at the door with a card as the machine takes: nobody who has one is sent away, but waits outside.
         let room = usize::try_from(self.machine.limits().half_open).unwrap_or(usize::MAX);
@@ -204,7 +204,7 @@ impl<R: Reactor> Shell<R> {
             let listener = Listener::bind(tree.dir()?, &address, room)?;
             let door = Door::new(&address);
             self.peers.entrance = Some(Entrance { listener, door, token: None });
-            self.look_at_door(now);
+            self.look_at_door();
         }
         Ok(address)
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use windrow_core::{ActorId, Input, Instant, Link, Role, ScopeId, Spec, SpecId, Stamp};
+use windrow_core::{ActorId, Input, Link, Role, ScopeId, Spec, SpecId, Stamp};
 use zeroize::Zeroizing;
 
 use super::Shell;
@@ -70,12 +70,7 @@ impl<R: Reactor> Shell<R> {
     ///
     /// # Errors
     /// Why the machine was not even asked.
-    pub(super) fn order(
-        &mut self,
-        now: Instant,
-        scope: ScopeId,
-        order: Box<Order<Any>>,
-    ) -> Result<Asked, Raised> {
+    pub(super) fn order(&mut self, scope: ScopeId, order: Box<Order<Any>>) -> Result<Asked, Raised> {
         order.check(self.backend)?;
         let role = order.role(self.backend);
         let brief = self.brief_for(&order)?;
@@ -87,7 +82,7 @@ impl<R: Reactor> Shell<R> {
         self.orders.asked.insert(child, (order, brief));
         let facts = ChildFacts::new(scope, role == Role::Command);
         self.board.look().children.insert(child, facts);
-        match self.give(now, Input::Spawn { child, scope, spec }) {
+        match self.give(Input::Spawn { child, scope, spec }) {
             None => {
                 self.names.actors.came(child, self.machine.actor(), name);
                 Ok(Ok(child))
