@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use windrow_std::unix::process::Exit;
 
 use crate::harness::{Bed, Module, by_each, cases, watch};
 
@@ -33,21 +34,28 @@ pub(crate) const MODULE: Module = Module {
     ..Module::EMPTY
 };
 
-/// The second signal is for whoever can't wait, and one that comes at once is the first again.
+/// The second signal is for whoever can't wait, and one that comes at once is the first again: whoever is slow to look finds both.
 fn a_search_that_is_stopped_tells_how_far_it_came(bed: &Bed) {
     let random = &["hunt", "--actors", "0", "--seeds", "18446744073709551615"][..];
     let all = &["hunt", "--actors", "9", "-k", "3", "--seeds", "0"];
-    for (args, signal, told) in [
-        (random, Signal::INT, "; `--from "),
-        (all, Signal::TERM, ": 0 violations until the search was stopped\n"),
-    ] {
-        let running = bed.windrow(args).start();
-        watch::observe("those who search", || threads(running.pid()) > 1);
-        running.signal(signal);
-        running.signal(signal);
-        let ended = running.finish();
-        assert!(ended.expect(128 + signal.as_raw()).out.contains(told), "{ended}");
-        assert_eq!(ended.err, "");
+    let [int, term] = [Signal::INT, Signal::TERM].map(|signal| 128 + signal.as_raw());
+    for (args, told) in [(random, "; `--from "), (all, ": 0 violations until the search was stopped\n")] {
+        for (signals, statuses) in [
+            (&[Signal::INT][..], [int, int]),
+            (&[Signal::TERM], [term, term]),
+            (&[Signal::INT, Signal::TERM], [int, term]),
+        ] {
+            let running = bed.windrow(args).start();
+            watch::observe("those who search", || threads(running.pid()) > 1);
+            running.signal(Signal::STOP);
+            watch::observe("a search that stands still", || watch::is_stopped(running.pid()));
+            signals.iter().for_each(|signal| running.signal(*signal));
+            running.signal(Signal::CONT);
+            let ended = running.finish();
+            assert!(statuses.map(Exit::Code).contains(&ended.exit), "{ended}");
+            assert!(ended.out.contains(told), "{ended}");
+            assert_eq!(ended.err, "");
+        }
     }
 }
 

@@ -84,6 +84,12 @@ pub(crate) fn pending(pid: i32) -> u64 {
     u64::from_str_radix(mask.trim(), 16).expect("a mask")
 }
 
+/// Tells whether all of a process stands still, after a SIGSTOP.
+pub(crate) fn is_stopped(pid: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+    status.lines().any(|line| line.strip_prefix("State:").is_some_and(|state| state.trim().starts_with('T')))
+}
+
 /// Says for how long these have computed so far.
 pub(crate) fn computed(who: UsageWho) -> Duration {
     let usage = getrusage(who).expect("an account");

@@ -181,14 +181,14 @@ impl Hunt {
         let mut bag = Bag::default();
         let plans = self.plans();
         for (plan, sum) in plans.iter().zip(explore(stop, &plans, &mut bag)) {
-            if sum.states > 0 {
+            if sum.states > 0 || sum.stopped {
                 bag.guarantee.push(plan.guarantee(&sum));
             }
         }
         if !plans.is_empty() {
             bag.guarantee.push(Plan::deviations());
         }
-        if bag.violations == 0 && seeds > 0 && stop.goes_on() {
+        if bag.violations == 0 && seeds > 0 && (plans.is_empty() || stop.goes_on()) {
             let told = random(stop, (self.from, seeds), &mut bag);
             bag.guarantee.push(told);
         }
