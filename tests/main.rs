@@ -33,6 +33,7 @@ mod frames;
 mod handles;
 mod harness;
 mod hasty;
+mod hunted;
 mod inputs;
 mod late;
 mod leavings;
@@ -104,6 +105,7 @@ const MODULES: &[harness::Module] = &[
     frames::MODULE,
     handles::MODULE,
     hasty::MODULE,
+    hunted::MODULE,
     inputs::MODULE,
     late::MODULE,
     leavings::MODULE,

@@ -160,9 +160,20 @@ impl Defects {
         Self(self.0 | defect.bit())
     }
 
+    /// Lists the defects in the set, whether this build can have them on or not.
+    pub fn iter(self) -> impl Iterator<Item = Defect> {
+        Defect::ALL.iter().copied().filter(move |defect| self.0 & defect.bit() != 0)
+    }
+
     /// Tells whether a defect is on. Without the feature none ever is.
     #[must_use]
     pub const fn has(self, defect: Defect) -> bool {
         cfg!(feature = "defects") && self.0 & defect.bit() != 0
+    }
+}
+
+impl FromIterator<Defect> for Defects {
+    fn from_iter<I: IntoIterator<Item = Defect>>(defects: I) -> Self {
+        Self(defects.into_iter().fold(0, |set, defect| set | defect.bit()))
     }
 }

@@ -4,12 +4,16 @@
 //! stream of its own, so a choice that is made otherwise in one place does not reshuffle the others.
 //! It knows nothing of what is chosen.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
 
 use super::copy::copied;
 
 /// What a choice is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(clippy::exhaustive_enums, reason = "a source is an index into the streams")]
 pub enum Source {
     /// How an actor behaves.
@@ -60,8 +64,10 @@ pub struct Choice {
     pub taken: u32,
 }
 
-/// The choices of one run, source by source; a stream that is used up goes on with zeroes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+/// The choices of one run, source by source; a stream that is used up goes on with zeroes. Written down it has each stream up to
+/// its last choice that is not the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<Source, Vec<u32>>", into = "BTreeMap<Source, Vec<u32>>")]
 pub struct Trace {
     streams: [Vec<u32>; Source::COUNT],
 }
@@ -85,6 +91,27 @@ impl Trace {
     }
 }
 
+impl From<BTreeMap<Source, Vec<u32>>> for Trace {
+    fn from(mut streams: BTreeMap<Source, Vec<u32>>) -> Self {
+        let mut trace = Self::default();
+        for source in Source::ALL {
+            *trace.stream_mut(*source) = streams.remove(source).unwrap_or_default();
+        }
+        trace
+    }
+}
+
+impl From<Trace> for BTreeMap<Source, Vec<u32>> {
+    fn from(trace: Trace) -> Self {
+        let sources = Source::ALL.iter().copied().zip(trace.streams);
+        let told = sources.filter_map(|(source, mut stream)| {
+            stream.truncate(stream.iter().rposition(|taken| *taken != 0)? + 1);
+            Some((source, stream))
+        });
+        told.collect()
+    }
+}
+
 impl FromIterator<Choice> for Trace {
     fn from_iter<I: IntoIterator<Item = Choice>>(choices: I) -> Self {
         let mut trace = Self::default();
@@ -98,14 +125,14 @@ impl FromIterator<Choice> for Trace {
 /// Gives choices, and remembers them.
 #[derive(Debug)]
 pub struct Choices {
-    from: From,
+    from: Origin,
     made: Vec<Choice>,
 }
 
 copied!(Choices: from, made);
 
 #[derive(Clone, Debug)]
-enum From {
+enum Origin {
     /// One generator and one density for each source: some runs deviate much, some little.
     Seed([(Splitmix, u32); Source::COUNT]),
     /// Byte by byte a source's turn: what one takes, no other does.
@@ -135,35 +162,35 @@ impl Choices {
         for (source, most) in [(Source::Conduct, 10), (Source::Fault, 1)] {
             streams[source as usize].1 = streams[source as usize].1.min(most);
         }
-        Self::of(From::Seed(streams))
+        Self::of(Origin::Seed(streams))
     }
 
     /// Gives choices from bytes, each ninth of which is one source's; when they are used up, the defaults.
     #[must_use]
     pub fn bytes(bytes: &[u8]) -> Self {
-        Self::of(From::Bytes { bytes: bytes.to_vec(), used: [0; Source::COUNT] })
+        Self::of(Origin::Bytes { bytes: bytes.to_vec(), used: [0; Source::COUNT] })
     }
 
     /// Gives the choices of an earlier run again.
     #[must_use]
     pub fn replay(trace: Trace) -> Self {
-        Self::of(From::Trace { trace, used: [0; Source::COUNT] })
+        Self::of(Origin::Trace { trace, used: [0; Source::COUNT] })
     }
 
     /// Gives these choices in the order in which they are asked for, then the defaults.
     #[must_use]
     pub fn prefix(prefix: Vec<u32>) -> Self {
-        Self::of(From::Prefix(prefix))
+        Self::of(Origin::Prefix(prefix))
     }
 
     /// With room for what a run of a small tree chooses.
-    fn of(from: From) -> Self {
+    fn of(from: Origin) -> Self {
         Self { from, made: Vec::with_capacity(256) }
     }
 
     /// Begins anew with these choices, in the room of the old ones.
     pub(super) fn renew(&mut self, prefix: Vec<u32>) {
-        self.from = From::Prefix(prefix);
+        self.from = Origin::Prefix(prefix);
         self.made.clear();
     }
 
@@ -174,22 +201,22 @@ impl Choices {
         }
         let index = self.made.len();
         let taken = match &mut self.from {
-            From::Seed(streams) => {
+            Origin::Seed(streams) => {
                 let (random, density) = &mut streams[source as usize];
                 if random.below(32) < *density { 1 + random.below(n - 1) } else { 0 }
             }
-            From::Bytes { bytes, used } => {
+            Origin::Bytes { bytes, used } => {
                 let at = &mut used[source as usize];
                 let byte = bytes.get(*at * Source::COUNT + source as usize).copied().unwrap_or(0);
                 *at += 1;
                 u32::from(byte) % n
             }
-            From::Trace { trace, used } => {
+            Origin::Trace { trace, used } => {
                 let at = &mut used[source as usize];
                 *at += 1;
                 trace.stream(source).get(*at - 1).copied().unwrap_or(0).min(n - 1)
             }
-            From::Prefix(prefix) => prefix.get(index).copied().unwrap_or(0).min(n - 1),
+            Origin::Prefix(prefix) => prefix.get(index).copied().unwrap_or(0).min(n - 1),
         };
         self.made.push(Choice { source, among: n, taken });
         taken

@@ -11,6 +11,7 @@ pub(crate) mod exhaustive;
 mod found;
 pub(crate) mod interleavings;
 mod invariants;
+mod kept;
 mod keys;
 mod measure;
 mod oracles;

@@ -3,6 +3,7 @@
 //! First every run of small trees with few deviations from the fair schedule, then random runs of larger ones. With a
 //! rule taken out, the hang that follows must be found: that is how the searches are tested.
 
+use std::path::PathBuf;
 use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +16,7 @@ use super::outputs::print_result;
 use super::stop::Stop;
 use super::told::Told;
 use super::trials::{Catch, Trials, in_every_tree, in_their_worlds, in_their_worlds_without, without_each};
-use super::{Refusal, hangs, say, sim};
+use super::{Refusal, hangs, kept, say, sim};
 
 /// Seeds that one task runs.
 const BLOCK: u64 = 64;
@@ -52,7 +53,11 @@ pub(crate) struct Hunt {
     /// The first seed of these; where one night ended, the next can begin.
     #[arg(long, value_name = "SEED", default_value_t = 0, conflicts_with = "defect")]
     from: u64,
-    /// Print one JSON object on one line of standard output at the end, and on standard error no more than what went wrong.
+    /// Keep what is found in this file, which is not there yet: `windrow sim --find FILE` runs it again. Of one find alone.
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
+    /// Print one JSON object on one line of standard output at the end, and on standard error no more than what went wrong:
+    /// `violations`, `states`, `runs`, `guarantee`, `stopped`, `defects` and `find` (or null), whose `run` --keep keeps.
     #[arg(long)]
     json: bool,
 }
@@ -102,6 +107,7 @@ impl Hunt {
     /// Searches, and tells what it came to.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
         let seeds = self.seeds()?;
+        self.keep.as_deref().map_or(Ok(()), kept::check)?;
         let Some(name) = self.defect.as_deref() else {
             if self.actors == Some(0) && self.tree.is_none() && seeds == 0 {
                 return Err(Refusal::new("with no tree and no seed there is nothing to search", 2)
@@ -120,6 +126,7 @@ impl Hunt {
             let bag = self.whole(&stop, seeds);
             let stopped = stop.over();
             self.tell(&bag)?;
+            self.keep(&bag)?;
             return Ok(if bag.violations > 0 { 1 } else { stopped.unwrap_or(0) });
         };
         let sought = if name == "all" { HANGS } else { slice::from_ref(hangs::named(name)?) };
@@ -137,6 +144,7 @@ impl Hunt {
         };
         let bag = Bag::of(trials);
         self.tell(&bag)?;
+        self.keep(&bag)?;
         let is_missed = |catch: &Catch| !catch.found && catch.hidden.is_none();
         Ok(if bag.defects.iter().any(is_missed) { MISSED } else { u8::from(bag.violations > 0) })
     }
@@ -194,6 +202,27 @@ impl Hunt {
         }
         bag.stopped = !stop.goes_on();
         bag
+    }
+
+    /// Keeps what was found where that is asked for, or says that it can be.
+    fn keep(&self, bag: &Bag) -> Result<(), Refusal> {
+        let find = bag.only_find().and_then(|told| told.run.as_ref());
+        match (&self.keep, find) {
+            (Some(path), Some(find)) => {
+                kept::keep(path, find)?;
+                say(format_args!("`windrow sim --find {}` runs it again", path.display()));
+            }
+            (Some(_), None) if bag.violations > 0 => {
+                say(format_args!("hint: --keep is for one find: name the hang and the net"))
+            }
+            (None, Some(_)) if !self.json => {
+                say(format_args!(
+                    "hint: with `--keep FILE` it is kept, to be run again by `windrow sim --find FILE`"
+                ));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Tells each thing once: what was found on standard output, what was not on standard error.

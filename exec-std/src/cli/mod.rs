@@ -8,6 +8,7 @@ mod cores;
 mod explain;
 mod hangs;
 mod hunt;
+mod kept;
 mod leaf;
 mod outputs;
 mod passed;

@@ -1,11 +1,13 @@
 //! `windrow sim`: one run of the simulator, its timeline as text.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use windrow_core::LEVELS_MAX;
-use windrow_core::sim::{Choices, Conduct, Report, Scenario, Source, diagnose, mixed, record};
+use windrow_core::sim::{Choices, Conduct, Find, Report, Scenario, Source, diagnose, mixed, record};
 
 use super::outputs::{print_result, say};
-use super::{Refusal, hangs};
+use super::{Refusal, hangs, kept};
 
 /// Actors in a tree that is simulated, at the most.
 const ACTORS_MAX: u64 = 1000;
@@ -28,13 +30,23 @@ pub(crate) struct Sim {
     /// Take a rule out, by the name of its hang. Needs a build with `--features defects`.
     #[arg(long, value_name = "NAME")]
     defect: Option<String>,
+    /// Which run: what a search has found, as `windrow hunt --keep FILE` keeps it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "roam", "tree", "faults", "defect"])]
+    find: Option<PathBuf>,
 }
 
 impl Sim {
     /// Runs, prints the timeline, and what is wrong if anything is.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
-        let scenario = self.scenario()?;
-        let report = record(&scenario, Choices::seed(self.roam.unwrap_or(self.seed)));
+        let find = self.find.as_deref().map(kept::read).transpose()?;
+        let (scenario, report) = match &find {
+            Some(find) => (find.scenario.clone(), find.replay()),
+            None => {
+                let scenario = self.scenario()?;
+                let report = record(&scenario, Choices::seed(self.roam.unwrap_or(self.seed)));
+                (scenario, report)
+            }
+        };
         let mut text = report.timeline.clone();
         if report.is_clean() {
             text += &format!("clean: {} steps until {}\n", report.steps, report.ended);
@@ -44,6 +56,9 @@ impl Sim {
             text += &format!("{told}\n");
         }
         print_result(&text)?;
+        if let Some(find) = &find {
+            compare(find, &report);
+        }
         if self.faults.is_some() && scenario.menu.len() > 1 {
             say(format_args!("{}", self.drawn(&scenario, &report)));
         }
@@ -91,6 +106,18 @@ impl Sim {
             scenario = hangs::break_in(scenario, hang.defect);
         }
         Ok(scenario)
+    }
+}
+
+/// Says so if a run that was found once shows something else by now.
+fn compare(find: &Find, report: &Report) {
+    let then = &find.violation;
+    match &report.violation {
+        None => say(format_args!("what was found is not broken any more: {then}")),
+        Some(now) if now.promise != then.promise => {
+            say(format_args!("something else is broken than what was found: {then}"));
+        }
+        Some(_) => {}
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Told {
     sink: Option<String>,
     /// What would have saved it.
     cures: Vec<Vec<String>>,
+    /// The shortest run itself, as `windrow sim --find` and `serde` take it.
+    pub(super) run: Option<Find>,
     #[serde(skip)]
     story: Diagnosis,
 }
@@ -44,6 +46,8 @@ impl Told {
     /// Tells what was found out already of a run in this world.
     pub(super) fn of_story(scenario: &Scenario, story: Diagnosis) -> Self {
         let broken = story.report.violation.as_ref();
+        let run =
+            broken.map(|broken| Find::new(scenario.clone(), (broken.clone(), story.report.trace.clone())));
         let actor = |parent: &usize| format!("a{}", parent + 1);
         let words = |cures: &Vec<_>| cures.iter().map(ToString::to_string).collect();
         Self {
@@ -57,6 +61,7 @@ impl Told {
             deviations: story.deviations.clone(),
             sink: story.report.explanation.as_ref().map(|told| format!("{:?}", told.sink)),
             cures: story.cures.iter().map(words).collect(),
+            run,
             story,
         }
     }

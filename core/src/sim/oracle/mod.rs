@@ -32,6 +32,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub(super) use acts::{check_found, check_look, check_turn};
 use calls::{Calls, answered_with};
 pub(super) use end::end;
@@ -46,7 +48,7 @@ use crate::sim::world::{Actor, World, id, place};
 use crate::{ActorId, Child, End, Event, Input, Instant, Life, Machine, Message, Output, Payload, Refused};
 
 /// One broken promise.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Violation {
     /// What is broken.

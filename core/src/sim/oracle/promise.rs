@@ -5,8 +5,11 @@
 
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A promise that was broken, by the way in which it shows; what its [`Number`] stands for is listed there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(clippy::exhaustive_enums, reason = "whoever tells of them names each")]
 pub enum Promise {
     /// Nothing can happen any more, and somebody is alive.

@@ -4,6 +4,8 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use super::script::Script;
 use super::verb::Verb;
 
@@ -12,7 +14,8 @@ macro_rules! conducts {
         /// How an actor, or a command, behaves. Where one is chosen from a menu that the actor can't have, it serves; where one is
         /// asked for, that is a [`BadScenario`](crate::sim::BadScenario): of the root nothing is taken that keeps it from starting
         /// or answering, as `Wedge` or `Command`; a command has no children, and who [`Collects`](Self::Collects) has.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
         #[allow(clippy::exhaustive_enums, reason = "real processes play each by name")]
         pub enum Conduct {
             $($(#[$doc])* $name,)*

@@ -7,7 +7,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::{Conduct, Scenario, Verb};
-use crate::BadLimits;
+use crate::{BadLimits, Defect};
 
 /// The longest span until something begins: any longer one is as good as "never", for which there is a net to take away.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
@@ -60,6 +60,8 @@ pub enum BadScenario {
     },
     /// A span is too long; it is called so.
     Span(&'static str),
+    /// A rule is taken out, and this build has no feature `defects`.
+    Defect(Defect),
 }
 
 /// An actor, by its name and its place.
@@ -109,6 +111,13 @@ impl fmt::Display for BadScenario {
                  from the start",
                 At(node)
             ),
+            Self::Defect(defect) => {
+                write!(
+                    f,
+                    "the rule against `{}` is taken out: build with the feature `defects`",
+                    defect.name()
+                )
+            }
             Self::Span(name) => write!(f, "`{name}` is longer than 365 days: give it less"),
         }
     }
@@ -126,6 +135,9 @@ impl Scenario {
     /// Names the first thing that can't be.
     pub fn check(&self) -> Result<(), BadScenario> {
         self.limits.check_at(self.levels).map_err(BadScenario::Limits)?;
+        if let Some(defect) = self.defects.iter().find(|defect| !self.defects.has(*defect)) {
+            return Err(BadScenario::Defect(defect));
+        }
         let mut parents = (1..).zip(self.parents.iter().copied());
         if let Some((node, parent)) = parents.find(|(node, parent)| parent >= node) {
             return Err(BadScenario::Parent { node, parent });

@@ -8,11 +8,13 @@
 //! | `script` | a list of verbs, and what follows from it |
 //! | `verb` | what a script can say |
 //! | `fit` | whether it asks for what can be |
+//! | `names` | rules that are taken out, written down |
 //! | `nets` | what catches what else let through |
 //! | `slip` | what a careless shell does |
 
 mod conduct;
 mod fit;
+mod names;
 mod nets;
 mod script;
 mod slip;
@@ -29,10 +31,13 @@ pub use script::Script;
 pub use slip::Slip;
 pub use verb::Verb;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Defects, LEVELS_MAX, Limits};
 
-/// What a run starts from; what it leaves open is chosen.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// What a run starts from; what it leaves open is chosen. Where it is read, what is not written is as in [`of`](Self::of).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[allow(clippy::exhaustive_structs, reason = "written out by every search")]
 pub struct Scenario {
     /// The parent of each actor but the first, which is the root; a parent comes before its children.
@@ -48,7 +53,8 @@ pub struct Scenario {
     pub limits: Limits,
     /// How many generations may stand below the root; never fewer than there are.
     pub levels: u8,
-    /// The rules taken out.
+    /// The rules taken out. Their names are written down.
+    #[serde(with = "names")]
     pub defects: Defects,
     /// The nets in place.
     pub nets: Nets,
@@ -78,6 +84,13 @@ pub struct Scenario {
     /// Whether a driver that was held up may hear what its parent has said meanwhile later than all else, so that user code acts
     /// in between: who is told of one descriptor after the other may.
     pub piecemeal: bool,
+}
+
+impl Default for Scenario {
+    /// A root alone.
+    fn default() -> Self {
+        Self::of(Vec::new())
+    }
 }
 
 impl Scenario {

@@ -3,8 +3,11 @@
 //! The rule: a defect that one net hides is found where that net is away. What no search may find without a net, it does
 //! not find either: a tree bears the loss of any one of them.
 
+use serde::{Deserialize, Serialize};
+
 /// The nets that catch what another net let through; each can be taken away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[allow(clippy::exhaustive_structs, clippy::struct_excessive_bools, reason = "written out by every scenario")]
 pub struct Nets {
     /// A dead process's channel is seen to be gone.

@@ -3,15 +3,19 @@
 //! The rule: what the oracles may expect of whoever plays a script is read off its verbs, and written down nowhere else;
 //! so they judge a script that somebody else has made as they judge ours.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::verb::Verb;
 use crate::Role;
 
 /// A short list of verbs: done in their order, and after a cue, when that comes. A script stays where its verbs end, until
 /// it is cancelled.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Verb>", into = "Vec<Verb>")]
 pub struct Script {
     verbs: [Verb; Self::LONGEST],
     len: u8,
@@ -213,6 +217,23 @@ impl Script {
             () if self.is_command() => Role::Command,
             () => Role::Actor,
         }
+    }
+}
+
+impl From<Script> for Vec<Verb> {
+    fn from(script: Script) -> Self {
+        script.verbs().to_vec()
+    }
+}
+
+impl TryFrom<Vec<Verb>> for Script {
+    type Error = &'static str;
+
+    fn try_from(verbs: Vec<Verb>) -> Result<Self, Self::Error> {
+        if verbs.len() > Self::LONGEST {
+            return Err("a script has no more than 8 verbs");
+        }
+        Ok(Self::new(&verbs))
     }
 }
 

@@ -4,10 +4,13 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Output;
 
 /// What a shell does wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[allow(clippy::exhaustive_enums, reason = "the world treats each by name")]
 #[allow(
     unpredictable_function_pointer_comparisons,
@@ -41,5 +44,7 @@ pub enum Slip {
     /// It says that no stranger is there, and has not looked.
     Unlooked,
     /// It takes what its machine says at a step for what this makes of it; so a machine's mistakes can be played too.
+    /// It can't be written down.
+    #[serde(skip)]
     Mishears(fn(&mut Vec<Output>)),
 }

@@ -1,9 +1,10 @@
 //! What a script can say.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One thing that user code, a process or its environment does; those of the first groups only say how it is from the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Verb {
     /// Cue: what follows is done when user code is cancelled, or a command is told to end; then it returns, or exits well.

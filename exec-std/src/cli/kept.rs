@@ -1,0 +1,57 @@
+//! A find that is kept in a file: one line of JSON, for whoever mends what it shows, and for their tests from then on.
+//!
+//! The rule: what a search took long to find is not lost to a place that can't be written, so that is looked at first; and no file
+//! that is there is written over.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use windrow_core::sim::{BadScenario, Find};
+
+use super::{Refusal, hangs};
+
+/// Says whether a find could be kept there.
+pub(super) fn check(path: &Path) -> Result<(), Refusal> {
+    if path.symlink_metadata().is_ok() {
+        return Err(Refusal::new(format!("{} is there already", path.display()), 2)
+            .hint("name a file that is not: none is written over"));
+    }
+    let dir = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .map_or_else(|| PathBuf::from("."), Path::to_owned);
+    match dir.metadata() {
+        Ok(data) if data.is_dir() && path.file_name().is_some() => Ok(()),
+        Ok(_) => Err(refused(path).because("that is no place for a file")),
+        Err(error) => Err(refused(path).because(error).hint(format!("make {} first", dir.display()))),
+    }
+}
+
+/// Keeps a find.
+pub(super) fn keep(path: &Path, find: &Find) -> Result<(), Refusal> {
+    let line = serde_json::to_string(find).map_err(|error| refused(path).because(error))?;
+    let made = OpenOptions::new().write(true).create_new(true).open(path);
+    let written = made.and_then(|mut file: File| writeln!(file, "{line}"));
+    written.map_err(|error| refused(path).because(error))
+}
+
+/// Reads one, of a world that this build can run.
+pub(super) fn read(path: &Path) -> Result<Find, Refusal> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| Refusal::new(format!("{} can't be read", path.display()), 2).because(error))?;
+    let find: Find = serde_json::from_slice(&bytes).map_err(|error| {
+        Refusal::new(format!("{} is no find", path.display()), 2)
+            .because(error)
+            .hint("`windrow hunt --keep FILE` writes one")
+    })?;
+    match find.scenario.check() {
+        Ok(()) => Ok(find),
+        Err(BadScenario::Defect(defect)) => hangs::demand(defect.name()).map(|()| find),
+        Err(bad) => Err(Refusal::new(format!("what {} keeps can't be run", path.display()), 2).because(bad)),
+    }
+}
+
+fn refused(path: &Path) -> Refusal {
+    Refusal::new(format!("no find can be kept in {}", path.display()), 2)
+}

@@ -1,0 +1,220 @@
+//! The searches as their user meets them: what is told of a run, of a find, and of one that is stopped.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use windrow_std::unix::process::Exit;
+
+use crate::harness::{Bed, Module, cases, watch};
+
+pub(crate) const MODULE: Module = Module {
+    cases: cases![
+        the_simulator_answers,
+        a_seed_tells_which_faults_it_drew,
+        a_hang_that_is_sought_is_found_or_missed,
+        what_a_net_hides_is_no_failure_of_the_search,
+        every_hang_that_is_sought_is_found,
+        the_find_of_a_hunt_is_kept,
+        a_search_that_is_stopped_tells_how_far_it_came,
+    ],
+    ..Module::EMPTY
+};
+
+fn the_simulator_answers(bed: &Bed) {
+    let run = bed.windrow(["sim", "--tree", "1x2", "--seed", "4"]).finish();
+    run.expect(0);
+    assert!(run.out.lines().count() > 20 && run.out.contains("clean: "), "{run}");
+    let again = bed.windrow(["sim", "--tree", "1x2", "--seed", "4"]).finish();
+    assert_eq!(run.out, again.out, "a seed is a run");
+    // The random run of a seed is another one, and it is the hunt's: it begins where that is told to.
+    let run = bed.windrow(["sim", "--roam", "500"]).finish();
+    let steps =
+        run.expect(0).out.lines().last().and_then(|clean| clean.split(' ').nth(1)).expect("its steps");
+    let hunt = bed.windrow(["hunt", "--actors", "0", "--seeds", "1", "--from", "500"]).finish();
+    assert!(
+        hunt.expect(0).out.ends_with(&format!("from seed 500 on: {steps} steps, 0 violations\n")),
+        "{hunt}{run}"
+    );
+    assert_eq!(hunt.err, "", "what stands on standard output is told");
+    let hunt = bed.windrow(["hunt", "--actors", "2", "-k", "1", "--seeds", "100", "--json"]).finish();
+    hunt.expect(0);
+    let bag: serde_json::Value = serde_json::from_str(&hunt.out).expect("one object on one line");
+    assert_eq!(
+        (&bag["violations"], hunt.out.lines().count(), hunt.err.as_str()),
+        (&0.into(), 1, ""),
+        "{hunt}"
+    );
+    assert!(bag["states"].as_u64() > Some(500) && bag["runs"].as_u64() > Some(100), "{hunt}");
+    let hangs = bed.windrow(["hangs"]).finish();
+    hangs.expect(0);
+    let row = hangs.out.lines().find(|line| line.starts_with("parent-shield-kept ")).expect("a row for each");
+    assert!(row.contains("  machine  found in every tree") && row.contains("(T), Cycle; rule: "), "{hangs}");
+    let help = bed.windrow(["sim", "--help"]).finish();
+    assert!(help.out.contains("exit-hard, wedge"), "{help}");
+    let help = bed.windrow(["hunt", "--help"]).finish();
+    assert!(help.out.contains("--features defects --bin windrow -- hunt --defect all"), "{help}");
+}
+
+/// Also that it drew none, and where a run is to be sought that a rule is missed in.
+fn a_seed_tells_which_faults_it_drew(bed: &Bed) {
+    let run = |seed: &str, more: &[&str]| {
+        let args = ["sim", "--tree", "1x2", "--seed", seed].into_iter().chain(more.iter().copied());
+        bed.breakable(args).finish()
+    };
+    let told: Vec<_> =
+        (1..=17).map(|seed| run(&seed.to_string(), &["--faults", "wedge,exit-hard"]).err).collect();
+    let some = |err: &String| err.ends_with("; who can't behave so serves\n") && err.contains(" draws a");
+    let none = |err: &String| err.ends_with(" draws none: try another --seed\n");
+    assert!(told.iter().all(|err| some(err) || none(err)), "{told:?}");
+    assert!(told.iter().any(some) && told.iter().any(none), "{told:?}");
+    for faults in [&["--faults", "none"][..], &[]] {
+        assert_eq!(run("1", faults).expect(0).err, "");
+    }
+    let clean = run("1", &["--defect", "orphan-ignored", "--faults", "none"]);
+    let hint = "hint: this run does not need that rule: `windrow hunt --defect orphan-ignored` finds one\n";
+    assert!(clean.expect(0).err.ends_with(hint), "{clean}");
+}
+
+/// The exit status tells whether the hang was found: in its own world, in every small tree, or by nothing that was let
+/// search.
+fn a_hang_that_is_sought_is_found_or_missed(bed: &Bed) {
+    let hunt = |more: &[&str]| {
+        let args = ["hunt", "--defect", "parent-shield-kept", "--json"];
+        bed.breakable(args.iter().chain(more)).finish()
+    };
+    for more in [&[][..], &["--actors", "2", "--seeds", "50"]] {
+        let ended = hunt(more);
+        let bag = ended.expect(1).json();
+        let search = &bag["defects"][0]["search"];
+        assert_eq!((&bag["violations"], search), (&1.into(), &"exhaustive".into()), "{ended}");
+    }
+    the_find_of_a_hunt_is_told(bed);
+    let ended = hunt(&["--actors", "1", "--seeds", "0"]);
+    let bag = ended.expect(3).json();
+    assert_eq!((&bag["violations"], &bag["defects"][0]["found"]), (&0.into(), &false.into()), "{ended}");
+    assert!(ended.err.contains("parent-shield-kept: NOT FOUND"), "{ended}");
+}
+
+/// What the search of every tree found has a story too, and for programs its world and its choices; a seed's find can be
+/// had again.
+fn the_find_of_a_hunt_is_told(bed: &Bed) {
+    let args = ["hunt", "--defect", "no-deadline-after-ack", "-k", "1", "--actors"];
+    let hunt = |more: &[&str]| bed.breakable(args.iter().chain(more)).finish();
+    let story = "The shortest way there: a2 is WedgeOnCancel.";
+    let ended = hunt(&["2", "--seeds", "0"]);
+    assert!(ended.expect(1).out.contains(story) && ended.out.contains("1.000s  a1 <- "), "{ended}");
+    let last = ended.out.lines().last().unwrap_or_default();
+    assert!(last.starts_with("no-deadline-after-ack: hang of 2 actors, k = 1, "), "{ended}");
+    assert!(last.ends_with(" states; no seed shows it"), "{ended}");
+    let find = hunt(&["2", "--seeds", "0", "--json"]).expect(1).json()["defects"][0]["find"].clone();
+    assert_eq!(
+        (&find["promise"], &find["breaks"], &find["sink"]),
+        (&"hang".into(), &"T".into(), &"NoDeadline".into())
+    );
+    assert_eq!((&find["tree"], &find["choices"]["conduct"][0]), (&["a1"][..].into(), &0.into()), "{find}");
+    assert_eq!(find["deviations"][0], "a2 is WedgeOnCancel", "{find}");
+    let find = hunt(&["1", "--seeds", "2000", "--json"]).expect(1).json()["defects"][0]["find"].clone();
+    let seed = find["seed"].as_u64().expect("a seed shows it").to_string();
+    let told = format!("`windrow sim --roam {seed} --defect no-deadline-after-ack` is a run that shows it\n");
+    let ended = hunt(&["1", "--seeds", "2000"]);
+    assert!(ended.expect(1).err.contains(&told), "{ended}");
+    let again = bed.breakable(["sim", "--defect", "no-deadline-after-ack", "--roam", &seed]).finish();
+    let what = find["what"].as_str().expect("what happened");
+    assert!(again.expect(1).out.contains(&format!("hang: {what} (breaks T")), "{find}{again}");
+}
+
+/// In a file, for the day on which it is mended; and the same stands in what programs read.
+fn the_find_of_a_hunt_is_kept(bed: &Bed) {
+    let path = bed.path("find.json");
+    let file = path.to_str().expect("a path in words");
+    let hunt = ["hunt", "--defect", "orphan-ignored", "-k", "1", "--json"];
+    let kept = bed.breakable(hunt.iter().chain(&["--keep", file])).finish();
+    let find = kept.expect(1).json()["defects"][0]["find"].clone();
+    assert_eq!(kept.err, format!("`windrow sim --find {file}` runs it again\n"));
+    let text = std::fs::read_to_string(&path).expect("what was kept");
+    let read: serde_json::Value = serde_json::from_str(&text).expect("one object on one line");
+    assert_eq!((&find["run"], text.lines().count()), (&read, 1));
+    let again = bed.breakable(["sim", "--find", file]).finish();
+    let what = find["what"].as_str().expect("what happened");
+    assert!(again.expect(1).out.contains(&format!(": {what} (breaks ")), "{again}");
+    assert_eq!(again.err, "");
+    // With its rule in place again, which is to be mended, nothing is broken.
+    let run = |text: &str| {
+        std::fs::write(&path, text).expect("a file");
+        bed.windrow(["sim", "--find", file]).finish()
+    };
+    let intact = text.replacen("[\"orphan-ignored\"]", "[]", 1);
+    let mended = run(&intact);
+    assert!(mended.expect(0).out.contains("clean: "), "{mended}");
+    assert!(mended.err.starts_with("what was found is not broken any more: orphan: "), "{mended}");
+    for (text, told) in [
+        (text.clone(), "error: the rule against `orphan-ignored` can't be taken out\n"),
+        (intact.replacen("[", "[9,", 1), "\ncaused by: a2 (place 1) has its parent at place 9"),
+        (intact.replacen('{', "[", 1), "\nhint: `windrow hunt --keep FILE` writes one\n"),
+    ] {
+        let refused = run(&text);
+        assert!(refused.expect(2).err.contains(told), "{refused}");
+    }
+    let there = bed.windrow(["hunt", "--keep", file]).finish();
+    assert!(
+        there.expect(2).err.contains("\nhint: name a file that is not: none is written over\n"),
+        "{there}"
+    );
+    let nowhere = bed.windrow(["hunt", "--keep", &format!("{file}/no/where")]).finish();
+    nowhere.expect(2);
+}
+
+/// With one more net away a hang's own world is searched; what need not be found then, or in no tree, is no failure.
+fn what_a_net_hides_is_no_failure_of_the_search(bed: &Bed) {
+    let args = ["hunt", "--defect", "orphan-ignored", "-k", "1"];
+    for (more, status, told) in [
+        (&["--without", "exits"][..], 1, "orphan-ignored without `exits`: orphan, k = 1, "),
+        (&["--without", "user"], 1, "orphan-ignored without `user`: orphan, k = 1, "),
+        (&["--actors", "2", "--seeds", "0"], 0, "need not be: an orphan hears of its loss by its channel"),
+    ] {
+        let ended = bed.breakable(args.iter().chain(more)).finish();
+        ended.expect(status);
+        assert!(ended.out.contains(told) || ended.err.contains(told), "{ended}");
+    }
+}
+
+/// The tables stand in the repository as they are printed.
+fn every_hang_that_is_sought_is_found(bed: &Bed) {
+    // Seconds of work for a debug build, and others work beside it.
+    let patient = Duration::from_secs(45);
+    let hunt = bed.breakable(["hunt", "--defect", "all"]).start().finish_within(patient);
+    hunt.expect(1);
+    assert_eq!(hunt.out, include_str!("../core/tests/snapshots/defects.md"), "{hunt}");
+    let nets = bed.breakable(["hunt", "--defect", "all", "--without", "each"]).start().finish_within(patient);
+    nets.expect(1);
+    assert_eq!(nets.out, include_str!("../core/tests/snapshots/nets.md"), "{nets}");
+}
+
+/// The second signal is for whoever can't wait, and one that comes at once is the first again: whoever is slow to look finds both.
+fn a_search_that_is_stopped_tells_how_far_it_came(bed: &Bed) {
+    let random = &["hunt", "--actors", "0", "--seeds", "18446744073709551615"][..];
+    let all = &["hunt", "--actors", "9", "-k", "3", "--seeds", "0"];
+    let [int, term] = [Signal::INT, Signal::TERM].map(|signal| 128 + signal.as_raw());
+    for (args, told) in [(random, "; `--from "), (all, ": 0 violations until the search was stopped\n")] {
+        for (signals, statuses) in [
+            (&[Signal::INT][..], [int, int]),
+            (&[Signal::TERM], [term, term]),
+            (&[Signal::INT, Signal::TERM], [int, term]),
+        ] {
+            let running = bed.windrow(args).start();
+            watch::observe("those who search", || threads(running.pid()) > 1);
+            running.signal(Signal::STOP);
+            watch::observe("a search that stands still", || watch::is_stopped(running.pid()));
+            signals.iter().for_each(|signal| running.signal(*signal));
+            running.signal(Signal::CONT);
+            let ended = running.finish();
+            assert!(statuses.map(Exit::Code).contains(&ended.exit), "{ended}");
+            assert!(ended.out.contains(told), "{ended}");
+            assert_eq!(ended.err, "");
+        }
+    }
+}
+
+fn threads(pid: i32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
+}
