@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
+use serde_json::Value;
 use windrow_core::Output;
 use windrow_core::trace::{self, Trace};
 
@@ -15,6 +16,7 @@ pub(crate) const MODULE: Module = Module {
     cases: cases![
         of_a_tree_that_stands_who_waits_for_whom_is_told,
         of_a_tree_that_is_over_what_its_end_took_is_told,
+        what_a_tree_did_is_drawn_as_a_timeline,
         of_a_command_it_is_told_that_it_goes_on,
         what_is_torn_and_what_was_changed_is_told,
         of_several_trees_the_last_is_told,
@@ -30,7 +32,7 @@ fn ask(bed: &Bed, verb: &str, dir: &Path, more: &[&str]) -> Finished {
 
 /// Gives the one JSON object on a line of its own.
 #[track_caller]
-fn object(line: &str) -> serde_json::Value {
+fn object(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }
 
@@ -50,8 +52,20 @@ fn of_a_tree_that_stands_who_waits_for_whom_is_told(bed: &Bed) {
     assert!(lines[5].starts_with("  and 1.1 waits for the end of task t0 since "), "{told}");
     assert!(lines[6].starts_with("  because only the user's code in 1.1 (pid "), "{told}");
 
+    let graph = ask(bed, "explain", &dir, &["--dot"]);
+    let graph = graph.expect(1).out.as_str();
+    assert!(graph.starts_with("digraph waits {\n") && graph.ends_with("}\n"), "{graph}");
+    let edges = graph.lines().filter(|line| line.contains("\" -> \"a"));
+    let edges: Vec<_> =
+        edges.map(|line| (line.contains("the end of child 1"), line.contains("red"))).collect();
+    assert_eq!(edges, [(true, true); 2], "who waits for a child, as it is explained: {graph}");
+    assert_eq!(graph.matches("[label=\"the end of task t0 since ").count(), 3, "user code, of each: {graph}");
+    assert!(graph.contains("[label=\"1.1\\nRunning\", color=red, "), "{graph}");
+
     running.signal(Signal::INT);
     running.finish().expect(0);
+    let over = ask(bed, "explain", &dir, &["--dot"]);
+    assert!(!over.expect(0).out.contains("red") && over.out.contains("\\nEnded\", style=dashed]"), "{over}");
     let told = ask(bed, "explain", &dir, &[]);
     assert!(told.expect(0).out.contains(", cancelled, signal 2 at root; its teardown took "), "{told}");
 }
@@ -64,7 +78,7 @@ fn of_a_tree_that_is_over_what_its_end_took_is_told(bed: &Bed) {
     let told = ask(bed, "explain", &dir, &["--json"]);
     let object = object(&told.expect(0).out);
     assert_eq!((&object["actors"], &object["untraced"]), (&2.into(), &0.into()));
-    assert_eq!((&object["because"], &object["unended"]), (&serde_json::Value::Null, &["1"][..].into()));
+    assert_eq!((&object["because"], &object["unended"]), (&Value::Null, &["1"][..].into()));
     // Each rung that was needed, with its time.
     let fall = object["falls"][0].as_str().expect("the way out of one");
     let rungs: Vec<_> = fall.strip_prefix("1: ").expect("its name").split(", ").collect();
@@ -77,6 +91,45 @@ fn of_a_tree_that_is_over_what_its_end_took_is_told(bed: &Bed) {
     let lines = ask(bed, "replay", &dir, &["--json"]);
     let number = lines.expect(0).out.lines().map(self::object).filter(|line| line["at_us"].is_u64()).count();
     assert_eq!(Some(number as u64), object_records(&told), "{told}");
+}
+
+fn what_a_tree_did_is_drawn_as_a_timeline(bed: &Bed) {
+    let dir = bed.path("traces");
+    let trace = dir.to_str().expect("a name in UTF-8");
+    bed.windrow_run(["--breadth", "2", "--depth", "2", "--trace", trace]).finish().expect(0);
+    let records = object_records(&ask(bed, "explain", &dir, &["--json"])).expect("how many");
+    let drawn = ask(bed, "replay", &dir, &["--chrome"]);
+    let drawn = object(&drawn.expect(0).out);
+    let events = drawn["traceEvents"].as_array().expect("events");
+    let of = |kind: &str| -> Vec<_> { events.iter().filter(|event| event["ph"] == kind).collect() };
+    let named = |what: &str| -> Vec<_> {
+        let named = of("M").into_iter().filter(|event| event["name"] == what);
+        named.map(|event| event["args"]["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    assert_eq!((named("process_name").len(), of("i").len() as u64), (7, records));
+    assert!(named("process_name")[0].starts_with("root (a"));
+    assert!(named("thread_name").contains(&String::from("child 2.1")));
+    // The life of each has no hole, and comes to its end.
+    let (begin, span) = (|event: &Value| micros(&event["ts"]), |event: &Value| micros(&event["dur"]));
+    for pid in 1..=7 {
+        let life: Vec<_> =
+            of("X").into_iter().filter(|event| event["pid"] == pid && event["tid"] == 0).collect();
+        assert!(life.len() >= 4 && life.last().expect("an end")["name"] == "Ended", "{life:?}");
+        assert!(life.windows(2).all(|two| begin(two[0]) + span(two[0]) == begin(two[1])), "{life:?}");
+    }
+    // Hello, spec and ready, and a last word or an error, of each child; and nothing comes before it was sent.
+    let (sent, taken) = (of("s"), of("f"));
+    assert!(sent.len() == taken.len() && sent.len() >= 6 * 4, "{} and {}", sent.len(), taken.len());
+    for (sent, taken) in sent.iter().zip(taken) {
+        assert_eq!((&sent["id"], &sent["name"]), (&taken["id"], &taken["name"]));
+        assert!(sent["pid"] != taken["pid"] && begin(sent) <= begin(taken), "{sent} {taken}");
+    }
+}
+
+/// Reads microseconds as nanoseconds, which are whole.
+#[allow(clippy::cast_possible_truncation, reason = "of a short run")]
+fn micros(number: &Value) -> i64 {
+    (number.as_f64().expect("microseconds") * 1000.0).round() as i64
 }
 
 fn object_records(told: &Finished) -> Option<u64> {

@@ -11,6 +11,7 @@ use core::fmt;
 use core::ops::Deref;
 use core::time::Duration;
 
+use super::timeline::leaves_by;
 use super::tree::{Member, Tree};
 use crate::{
     ActorId, Child, Input, Instant, Life, Link, Message, On, Output, Record, Role, Span, Until, Wait, Why,
@@ -280,7 +281,7 @@ impl Seen<'_> {
 /// Counts what an actor has said to its parent.
 fn words_said(member: &Member) -> usize {
     let outputs = member.trace.records.iter().flat_map(|record| &record.outputs);
-    outputs.filter(|output| matches!(output, Output::Send { link: Link::Parent, .. })).count()
+    outputs.filter(|output| leaves_by(output) == Some(Link::Parent)).count()
 }
 
 fn is_word(input: &Input, from: Link) -> bool {

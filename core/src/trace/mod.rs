@@ -14,7 +14,8 @@
 //! # What it is read for
 //!
 //! Of all traces of one tree, [`Tree`] tells who was made by whom; of one that hangs, [who waits for whom](Tree::explain)
-//! and why nobody answers; of one that is over, [what its end took](Tree::falls). Times are compared between actors: their
+//! and why nobody answers; of one that is over, [what its end took](Tree::falls); and of each, [what](Member::phases) a timeline
+//! is [drawn](Tree::letters) of. Times are compared between actors: their
 //! shells must read one clock.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a reader of traces looks for some of what stands there")]
@@ -22,6 +23,7 @@
 mod explain;
 mod fall;
 mod replay;
+mod timeline;
 mod tree;
 
 use alloc::collections::BTreeMap;
@@ -36,6 +38,7 @@ use crate::{ActorId, Machine, NameId, Record};
 pub use explain::Explanation;
 pub use fall::{Fall, Rung};
 pub use replay::{Divergence, Said};
+pub use timeline::{Letter, Phase, State};
 pub use tree::{Member, Tree};
 
 /// How a trace begins.

@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use super::Trace;
-use crate::{Input, Instant, Machine, Output, Refused};
+use crate::{Input, Instant, Machine, Output, Record, Refused};
 
 /// The first difference between a trace and its replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,15 @@ impl Trace {
     /// # Errors
     /// Tells of the first output that is not the recorded one.
     pub fn replay_to(&self, records: usize) -> Result<Machine, Box<Divergence>> {
+        self.play(records, &mut |_, _| ())
+    }
+
+    /// The same, and shows the machine as it stands after each of them.
+    pub(super) fn play(
+        &self,
+        records: usize,
+        show: &mut dyn FnMut(&Record, &Machine),
+    ) -> Result<Machine, Box<Divergence>> {
         let mut machine = self.start.clone();
         for (index, record) in self.records.iter().take(records).enumerate() {
             let diverged = |output, recorded, said| {
@@ -80,6 +89,7 @@ impl Trace {
                 }
                 same = same.saturating_add(1);
             }
+            show(record, &machine);
         }
         Ok(machine)
     }

@@ -10,7 +10,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Divergence, Trace};
-use crate::{ActorId, Exit, Input, Instant, Life, Link, Machine, NameId, Output, Role, Stamp};
+use crate::{ActorId, Exit, Input, Instant, Life, Link, Machine, NameId, On, Output, Role, Stamp, Wait};
 
 /// One actor of a tree that left a trace.
 #[derive(Clone, Debug)]
@@ -184,6 +184,17 @@ impl Tree {
         }
         out.push_str(rest);
         out
+    }
+
+    /// Names whom a wait is for, where that is an actor or a command.
+    #[must_use]
+    pub fn awaited(&self, wait: &Wait) -> Option<ActorId> {
+        match wait.on {
+            On::Child(child) => Some(child),
+            On::Link(link) => self.far(wait.who, link),
+            On::Context(context) => self.far(wait.who, context.link),
+            _ => None,
+        }
     }
 
     pub(super) fn member(&self, actor: ActorId) -> Option<&Member> {

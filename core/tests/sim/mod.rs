@@ -6,6 +6,7 @@ mod bound;
 mod choices;
 pub(crate) mod defects;
 mod diagnosis;
+mod drawn;
 mod ends;
 pub(crate) mod exhaustive;
 mod found;

@@ -22,7 +22,7 @@ fn recorded(seed: u64) -> Vec<(Machine, Vec<Record>)> {
 }
 
 /// Sorts what a tree's machines took and said by actor, behind the machine that each began as.
-fn by_actor(scenario: &Scenario, records: Vec<Record>) -> Vec<(Machine, Vec<Record>)> {
+pub(super) fn by_actor(scenario: &Scenario, records: Vec<Record>) -> Vec<(Machine, Vec<Record>)> {
     let mut actors: BTreeMap<ActorId, Vec<Record>> = BTreeMap::new();
     for record in records {
         actors.entry(record.actor).or_default().push(record);
@@ -37,7 +37,7 @@ fn machine(scenario: &Scenario, actor: ActorId) -> Machine {
     Machine::new(Config { defects: scenario.defects, ..config }).expect("its limits were checked")
 }
 
-fn write(start: &Machine, records: &[Record]) -> Vec<u8> {
+pub(super) fn write(start: &Machine, records: &[Record]) -> Vec<u8> {
     let mut bytes = Vec::new();
     trace::begin(start, &mut bytes);
     records.iter().for_each(|record| trace::record(record, &mut bytes));
@@ -238,6 +238,34 @@ fn is_cancel(word: &Message) -> bool {
 
 /// More than a hop, and less than the root waits for an ack.
 const LONG: Duration = Duration::from_millis(300);
+
+/// How an actor is, its shell says and not its machine: who has answered that has still not taken what came later.
+#[test]
+fn who_was_asked_how_it_is_is_named_by_what_it_did_not_take() {
+    let scenario = Scenario { ask: true, ..Scenario::tree(1, 1) };
+    let link = Link::Child(ActorId(2));
+    let answers = |record: &Record| {
+        record.outputs.iter().any(|output| matches!(output, Output::Describe { link: Some(_), .. }))
+    };
+    let told = |record: &Record| match record.input {
+        Input::Received { link: from, message } => from == link && matches!(message, Message::Status(_)),
+        _ => false,
+    };
+    let cancels = |record: &Record| says(record, link, is_cancel);
+    let mut runs = (0..500).map(|seed| record(&scenario, Choices::seed(seed)).records);
+    let asked = runs.find(|records| {
+        let places = [&answers as &dyn Fn(&Record) -> bool, &told, &cancels]
+            .map(|what| records.iter().position(what).unwrap_or(usize::MAX));
+        places.is_sorted() && places[2] < usize::MAX
+    });
+    let bytes = by_actor(&scenario, asked.expect("a user who asks"));
+    let read =
+        |(start, records): &(Machine, Vec<Record>)| Trace::read(&write(start, records)).expect("a trace");
+    let whole = Tree::all(bytes.iter().map(read).collect()).swap_remove(0);
+    let tree = cut(&whole, |record| answers(record) || cancels(record));
+    let told = tree.explain(tree.last().after(LONG)).expect("it is not over");
+    assert!(told.because.contains("was sent `Cancel within "), "{told}");
+}
 
 /// Nobody records that nothing happens.
 #[test]

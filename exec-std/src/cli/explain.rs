@@ -7,11 +7,11 @@ use crate::lines::plain;
 use clap::Args;
 use serde::Serialize;
 use windrow_core::trace::{Member, Tree};
-use windrow_core::{End, Life, Outcome, Output, ScopeId, Span};
+use windrow_core::{End, Instant, Life, Outcome, Output, ScopeId, Span};
 
-use super::Refusal;
 use super::outputs::print_result;
 use super::traces::{Read, Traces, counted, few};
+use super::{Refusal, graph};
 
 #[derive(Args, Debug)]
 #[command(
@@ -25,6 +25,9 @@ pub(crate) struct Explain {
     /// `because` (or null) and `falls`.
     #[arg(long)]
     json: bool,
+    /// Print all that is waited for as a graph, for Graphviz: `windrow explain DIR --dot | dot -Tsvg`.
+    #[arg(long, conflicts_with = "json")]
+    dot: bool,
 }
 
 /// What is told of a tree.
@@ -59,8 +62,11 @@ impl Explain {
     /// Prints it. The exit status says whether the tree ended.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
         let Read { tree, written, .. } = self.traces.read()?;
+        let now = seen(&tree, written);
         let told = Told::of(&tree, written);
-        let text = if self.json {
+        let text = if self.dot {
+            graph::draw(&tree, now)
+        } else if self.json {
             let line = serde_json::to_string(&told);
             line.map_err(|error| Refusal::new("the result can't be written", 2).because(error))? + "\n"
         } else {
@@ -73,9 +79,8 @@ impl Explain {
 
 impl Told {
     fn of(tree: &Tree, written: Option<SystemTime>) -> Self {
-        // The clock that the actors read has gone on as long as their files are old.
-        let age = written.and_then(|written| written.elapsed().ok());
-        let now = tree.last().after(age.unwrap_or_default());
+        let age = age(written);
+        let now = seen(tree, written);
         let members = || tree.members().map(|(id, member)| (tree.called(id), member));
         let explained = tree.explain(now);
         let outcome = outcome(tree);
@@ -166,6 +171,16 @@ impl Told {
         };
         untraced + &torn
     }
+}
+
+/// How long ago the last of the files was written.
+fn age(written: Option<SystemTime>) -> Option<Duration> {
+    written.and_then(|written| written.elapsed().ok())
+}
+
+/// What time it is. The clock that the actors read has gone on as long as their files are old.
+fn seen(tree: &Tree, written: Option<SystemTime>) -> Instant {
+    tree.last().after(age(written).unwrap_or_default())
 }
 
 fn root(tree: &Tree) -> Option<&Member> {

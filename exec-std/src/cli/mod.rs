@@ -3,9 +3,11 @@
 //! Data goes to standard output, talk to standard error. Errors are `error:`, `caused by:`, `hint:`.
 
 mod check;
+mod chrome;
 mod command;
 mod cores;
 mod explain;
+mod graph;
 mod hangs;
 mod hunt;
 mod kept;

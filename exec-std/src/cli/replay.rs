@@ -8,9 +8,9 @@ use serde::Serialize;
 use windrow_core::trace::Tree;
 use windrow_core::{Instant, Record};
 
-use super::Refusal;
 use super::outputs::{print_result, say};
 use super::traces::{Read, Traces, counted};
+use super::{Refusal, chrome};
 
 #[derive(Args, Debug)]
 #[command(
@@ -22,6 +22,10 @@ pub(crate) struct Replay {
     /// Print a JSON object for each record, a line each: `at_us` since the first, `actor`, `name`, `input` and `outputs`.
     #[arg(long)]
     json: bool,
+    /// Print a timeline that ui.perfetto.dev and `chrome://tracing` draw: what each actor was and what it took, its children as
+    /// it saw them, and the messages between them.
+    #[arg(long, conflicts_with = "json")]
+    chrome: bool,
 }
 
 /// A record as it is printed.
@@ -44,7 +48,11 @@ impl Replay {
         let Read { tree, traces, .. } = self.traces.read()?;
         let mut records: Vec<&Record> = traces.iter().flat_map(|trace| &trace.records).collect();
         records.sort_by_key(|record| record.at);
-        self.print(&tree, &records)?;
+        if self.chrome {
+            print_result(&chrome::draw(&tree).map_err(unwritten)?)?;
+        } else {
+            self.print(&tree, &records)?;
+        }
         let diverged = || traces.iter().filter_map(|trace| Some((trace.actor(), trace.replay().err()?)));
         let mut same = true;
         for (actor, diverged) in diverged() {
@@ -65,8 +73,7 @@ impl Replay {
         for record in records {
             if self.json {
                 let line = serde_json::to_string(&Line::of(tree, record, first));
-                text +=
-                    &line.map_err(|error| Refusal::new("the result can't be written", 2).because(error))?;
+                text += &line.map_err(unwritten)?;
                 text.push('\n');
             } else {
                 tell(tree, record, first, &mut text);
@@ -77,6 +84,10 @@ impl Replay {
         }
         print_result(&text)
     }
+}
+
+fn unwritten(error: serde_json::Error) -> Refusal {
+    Refusal::new("the result can't be written", 2).because(error)
 }
 
 impl Line {

@@ -1,0 +1,147 @@
+//! A tree's traces as a timeline that Perfetto and `chrome://tracing` draw: the Trace Event Format, in JSON.
+//!
+//! Each actor is a process there. Its first thread has its own life, with a mark for each thing that it took; every other has one child as
+//! it saw it. An arrow is a message between a parent and a child.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use windrow_core::trace::{Member, Tree};
+use windrow_core::{ActorId, Instant, Message};
+
+/// One event. What a kind of event has no use for is left out.
+#[derive(Debug, Default, Serialize)]
+struct Event {
+    ph: &'static str,
+    name: String,
+    /// Which actor, counted from 1: processes of the same number would be drawn as one.
+    pid: usize,
+    /// Its life, or which of its children.
+    tid: usize,
+    /// Microseconds since the first thing that is on record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dur: Option<f64>,
+    /// Joins both ends of an arrow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cat: Option<&'static str>,
+    /// Of an arrow's end: it points at what is there at the time, not at what begins next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bp: Option<&'static str>,
+    /// Of a mark: how far it reaches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s: Option<&'static str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    args: BTreeMap<&'static str, String>,
+}
+
+/// The thread that has an actor's own life.
+const LIFE: usize = 0;
+
+/// Draws a tree, an event a line.
+pub(super) fn draw(tree: &Tree) -> serde_json::Result<String> {
+    let mut text = String::from("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[");
+    for (index, event) in (Drawing { tree, first: tree.first() }).events().iter().enumerate() {
+        text += if index == 0 { "\n" } else { ",\n" };
+        text += &serde_json::to_string(event)?;
+    }
+    Ok(text + "\n]}\n")
+}
+
+struct Drawing<'a> {
+    tree: &'a Tree,
+    first: Instant,
+}
+
+impl Drawing<'_> {
+    fn events(&self) -> Vec<Event> {
+        let mut events = Vec::new();
+        let places: BTreeMap<ActorId, usize> = self.tree.members().map(|(id, _)| id).zip(1..).collect();
+        for ((id, member), pid) in self.tree.members().zip(1..) {
+            let name = format!("{} ({id})", self.tree.called(id));
+            events.push(named("process_name", pid, LIFE, name));
+            events.push(named("thread_name", pid, LIFE, String::from("its life")));
+            self.phases(member, pid, &mut events);
+            self.marks(member, pid, &mut events);
+        }
+        let said = self
+            .tree
+            .letters()
+            .into_iter()
+            .filter(|letter| !matches!(letter.message, Message::Context { .. }));
+        for (letter, id) in said.zip(1..) {
+            let name = self.tree.named(&letter.message.to_string());
+            let end = |ph, actor, at| Event {
+                ph,
+                name: name.clone(),
+                pid: places.get(&actor).copied().unwrap_or(0),
+                ts: Some(self.since(at)),
+                id: Some(id),
+                cat: Some("message"),
+                bp: Some("e"),
+                ..Event::default()
+            };
+            events.push(end("s", letter.from, letter.sent));
+            events.push(end("f", letter.to, letter.taken));
+        }
+        events
+    }
+
+    /// What the actor was, and what its children were to it, each of them on a thread of its own.
+    fn phases(&self, member: &Member, pid: usize, events: &mut Vec<Event>) {
+        let mut lanes: BTreeMap<ActorId, usize> = BTreeMap::new();
+        for phase in member.phases() {
+            let tid = phase.child.map_or(LIFE, |child| {
+                let next = lanes.len() + 1;
+                *lanes.entry(child).or_insert(next)
+            });
+            events.push(Event {
+                ph: "X",
+                name: phase.state.to_string(),
+                pid,
+                tid,
+                ts: Some(self.since(phase.from)),
+                dur: Some(micros(phase.until.since(phase.from))),
+                ..Event::default()
+            });
+        }
+        let name = |child: &ActorId| format!("child {}", self.tree.called(*child));
+        events.extend(lanes.iter().map(|(child, tid)| named("thread_name", pid, *tid, name(child))));
+    }
+
+    /// What the actor took, and what it said to that.
+    fn marks(&self, member: &Member, pid: usize, events: &mut Vec<Event>) {
+        for record in &member.trace.records {
+            let said = record.outputs.iter().map(|output| self.tree.named(&output.to_string()));
+            let said = said.collect::<Vec<_>>().join("\n");
+            events.push(Event {
+                ph: "i",
+                name: self.tree.named(&record.input.to_string()),
+                pid,
+                ts: Some(self.since(record.at)),
+                s: Some("t"),
+                args: if said.is_empty() { BTreeMap::new() } else { BTreeMap::from([("said", said)]) },
+                ..Event::default()
+            });
+        }
+    }
+
+    fn since(&self, at: Instant) -> f64 {
+        micros(at.since(self.first))
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "in 100 days it is a nanosecond")]
+fn micros(span: Duration) -> f64 {
+    span.as_nanos() as f64 / 1000.0
+}
+
+/// Says how a process, or a thread of it, is called.
+fn named(what: &str, pid: usize, tid: usize, name: String) -> Event {
+    let args = BTreeMap::from([("name", name)]);
+    Event { ph: "M", name: what.to_owned(), pid, tid, args, ..Event::default() }
+}
