@@ -242,12 +242,13 @@ impl Seen<'_> {
     /// Names a child whose channel to its parent was lost after the last thing that the parent did: then that is dead, for the end
     /// of a process closes all it had.
     fn abandoned_child(&self, parent: ActorId, last: Instant) -> Option<ActorId> {
-        let is_loss =
-            |record: &Record| record.at > last && record.input == (Input::LinkLost { link: Link::Parent });
+        let is_loss = |(at, record): (Instant, &Record)| {
+            at > last && record.input == (Input::LinkLost { link: Link::Parent })
+        };
         let mut members = self.members();
         members.find_map(|(id, member)| {
             let below = self.made(id).is_some_and(|made| made.parent == parent);
-            (below && member.trace.records.iter().any(is_loss)).then_some(id)
+            (below && member.trace.timed().any(is_loss)).then_some(id)
         })
     }
 
@@ -260,10 +261,10 @@ impl Seen<'_> {
         let inputs = || member.trace.records.iter().map(|record| record.input);
         let is_lost = |input| matches!(input, Input::LinkLost { link: Link::Parent });
         let taken = inputs().filter(|input| is_word(input, Link::Parent)).count();
-        let sent = above.trace.records.iter().flat_map(|record| {
+        let sent = above.trace.timed().flat_map(|(now, record)| {
             record.outputs.iter().filter_map(move |output| match *output {
                 Output::Send { link, message, may_wait } if link == Link::Child(actor) => {
-                    Some((record.at, message, may_wait))
+                    Some((now, message, may_wait))
                 }
                 _ => None,
             })

@@ -77,11 +77,8 @@ impl Tree {
         let mut falls = Vec::new();
         let mut at = self.root();
         while let Some(actor) = self.member(at).and_then(|member| last_gone(&member.trace.records)) {
-            let records = self.member(at).map_or(&[][..], |member| &member.trace.records);
-            falls.push(Fall {
-                actor,
-                rungs: records.iter().flat_map(|record| rungs(record, actor)).collect(),
-            });
+            let records = self.member(at).into_iter().flat_map(|member| member.trace.timed());
+            falls.push(Fall { actor, rungs: records.flat_map(|record| rungs(record, actor)).collect() });
             at = actor;
         }
         falls
@@ -108,7 +105,7 @@ fn last_gone(records: &[Record]) -> Option<ActorId> {
 }
 
 /// Lists what one record has of a child's way out.
-fn rungs(record: &Record, actor: ActorId) -> impl Iterator<Item = (Instant, Rung)> + '_ {
+fn rungs((at, record): (Instant, &Record), actor: ActorId) -> impl Iterator<Item = (Instant, Rung)> {
     let taken = match record.input {
         Input::Received { link, message: Message::Ack } if link == Link::Child(actor) => Some(Rung::Acked),
         Input::Received { link, message: Message::Bye(_) } if link == Link::Child(actor) => {
@@ -130,5 +127,5 @@ fn rungs(record: &Record, actor: ActorId) -> impl Iterator<Item = (Instant, Rung
         }
         _ => None,
     });
-    taken.into_iter().chain(said).map(|rung| (record.at, rung))
+    taken.into_iter().chain(said).map(move |rung| (at, rung))
 }

@@ -33,7 +33,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ActorId, Machine, NameId, Record};
+use crate::{ActorId, Instant, Machine, NameId, Record};
 
 pub use explain::Explanation;
 pub use fall::{Fall, Rung};
@@ -139,6 +139,15 @@ impl Trace {
         }
         trace.torn = rest.len();
         Ok(trace)
+    }
+
+    /// Lists the records, each with the time of the machine by then. That never goes down; what a record says may, for a
+    /// [tick](crate::Input::Tick) says until when facts are there.
+    pub fn timed(&self) -> impl Iterator<Item = (Instant, &Record)> {
+        self.records.iter().scan(self.start.state().now, |now, record| {
+            *now = record.at.max(*now);
+            Some((*now, record))
+        })
     }
 
     /// Tells whose trace it is.

@@ -159,17 +159,17 @@ struct Post {
 impl Post {
     fn of(member: &Member) -> Self {
         let mut post = Self::default();
-        for record in &member.trace.records {
+        for (now, record) in member.trace.timed() {
             let came = match record.input {
                 Input::Received { link, message } => Some((link, Some(message))),
                 Input::Garbled { link } => Some((link, None)),
                 _ => None,
             };
             if let Some((link, message)) = came {
-                post.taken.entry(link).or_default().push((record.at, message));
+                post.taken.entry(link).or_default().push((now, message));
             }
             for link in record.outputs.iter().filter_map(leaves_by) {
-                post.sent.entry(link).or_default().push(record.at);
+                post.sent.entry(link).or_default().push(now);
             }
         }
         post

@@ -24,6 +24,8 @@ pub struct Member {
     pub diverged: Option<Box<Divergence>>,
     /// When the first thing of it was recorded, maybe in an earlier trace.
     first: Instant,
+    /// When it took the last thing that is on record.
+    last: Instant,
 }
 
 impl Member {
@@ -34,13 +36,14 @@ impl Member {
                 (trace.replay_to(diverged.record).unwrap_or_else(|_| trace.start.clone()), Some(diverged))
             }
         };
-        let first = trace.records.first().map_or(trace.start.state().now, |record| record.at);
-        Self { trace, end, diverged, first }
+        let begun = trace.start.state().now;
+        let first = trace.timed().next().map_or(begun, |(now, _)| now);
+        let last = trace.timed().last().map_or(begun, |(now, _)| now);
+        Self { trace, end, diverged, first, last }
     }
 
-    /// Gives when it took the last thing that is on record.
     pub(super) fn last(&self) -> Instant {
-        self.trace.records.last().map_or_else(|| self.trace.start.state().now, |record| record.at)
+        self.last
     }
 
     /// Tells whether its trace begins with its machine, and not with a later state of that.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use windrow_core::sim::{Choices, Diagnosis, Hang, Scenario, Trial, record, roam};
 use windrow_core::trace::{self, BadTrace, Rung, Said, Trace, Tree};
 use windrow_core::{
-    ActorId, Config, Defect, Exit, Input, Instant, Link, Machine, Message, NameId, Output, Record,
+    ActorId, Config, Defect, Exit, Input, Instant, Limits, Link, Machine, Message, NameId, Output, Record,
+    ScopeId,
 };
 
 use super::defects::TRIALS;
@@ -214,6 +215,27 @@ fn a_driver_that_stands_still_is_named_by_what_it_did_not_take() {
     assert!(told.because.contains("did nothing when its time was over"), "{told}");
     let told = tree(Defect::AckTimeoutSwallowed).explain(Instant::default()).expect("a hang");
     assert!(told.because.contains("was sent `Cancel within 500ms, asked for by root` 500 ms ago"), "{told}");
+}
+
+/// A tick says until when facts are there, which may be before the last of them. So what is read of a trace goes by its machine.
+#[test]
+fn the_time_of_a_trace_never_goes_down() {
+    let mut machine = Machine::new(Config::root(ActorId(1), 1, Limits::default())).expect("good limits");
+    let mut bytes = Vec::new();
+    trace::begin(&machine, &mut bytes);
+    let open = |scope| Input::OpenScope { scope, parent: ScopeId::ROOT, shield: false, deadline: None };
+    let inputs = [(10, Input::Tick), (20, open(ScopeId(1))), (15, Input::Tick), (30, open(ScopeId(2)))];
+    for (at, input) in inputs.map(|(at, input)| (Instant(at), input)) {
+        machine.handle(at, input).expect("it is taken");
+        let outputs = core::iter::from_fn(|| machine.poll_output()).collect();
+        trace::record(&Record { actor: ActorId(1), at, input, outputs }, &mut bytes);
+    }
+    let mut read = Trace::read(&bytes).expect("a trace");
+    assert_eq!(read.replay().expect("the same").encode(), machine.encode());
+    assert!(read.timed().map(|(now, _)| now.0).eq([10, 20, 20, 30]));
+    read.records.truncate(3);
+    let tree = Tree::all(vec![read]).swap_remove(0);
+    assert_eq!((tree.first(), tree.last()), (Instant(10), Instant(20)));
 }
 
 /// Leaves of each trace what stands up to the first record of which something is so, that one included.

@@ -115,14 +115,14 @@ impl Drawing<'_> {
 
     /// What the actor took, and what it said to that.
     fn marks(&self, member: &Member, pid: usize, events: &mut Vec<Event>) {
-        for record in &member.trace.records {
+        for (now, record) in member.trace.timed() {
             let said = record.outputs.iter().map(|output| self.tree.named(&output.to_string()));
             let said = said.collect::<Vec<_>>().join("\n");
             events.push(Event {
                 ph: "i",
                 name: self.tree.named(&record.input.to_string()),
                 pid,
-                ts: Some(self.since(record.at)),
+                ts: Some(self.since(now)),
                 s: Some("t"),
                 args: if said.is_empty() { BTreeMap::new() } else { BTreeMap::from([("said", said)]) },
                 ..Event::default()

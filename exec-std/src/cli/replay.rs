@@ -1,11 +1,12 @@
 //! `windrow replay`: what the actors of a tree took and said, in the order of time, after their machines have done it again.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use crate::lines::plain;
 use clap::Args;
 use serde::Serialize;
-use windrow_core::trace::Tree;
+use windrow_core::trace::{Trace, Tree};
 use windrow_core::{Instant, Record};
 
 use super::outputs::{print_result, say};
@@ -46,8 +47,8 @@ impl Replay {
     /// Gives each machine its inputs again, and prints the timeline. The exit status says whether all said the same.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
         let Read { tree, traces, .. } = self.traces.read()?;
-        let mut records: Vec<&Record> = traces.iter().flat_map(|trace| &trace.records).collect();
-        records.sort_by_key(|record| record.at);
+        let mut records: Vec<(Instant, &Record)> = traces.iter().flat_map(Trace::timed).collect();
+        records.sort_by_key(|(now, _)| *now);
         if self.chrome {
             print_result(&chrome::draw(&tree).map_err(unwritten)?)?;
         } else {
@@ -67,16 +68,17 @@ impl Replay {
         Ok(u8::from(!same))
     }
 
-    fn print(&self, tree: &Tree, records: &[&Record]) -> Result<(), Refusal> {
-        let first = records.first().map_or(Instant::default(), |record| record.at);
+    fn print(&self, tree: &Tree, records: &[(Instant, &Record)]) -> Result<(), Refusal> {
+        let first = records.first().map_or(Instant::default(), |(now, _)| *now);
         let mut text = String::new();
-        for record in records {
+        for (now, record) in records {
+            let since = now.since(first);
             if self.json {
-                let line = serde_json::to_string(&Line::of(tree, record, first));
+                let line = serde_json::to_string(&Line::of(tree, record, since));
                 text += &line.map_err(unwritten)?;
                 text.push('\n');
             } else {
-                tell(tree, record, first, &mut text);
+                tell(tree, record, since, &mut text);
             }
             if text.len() > CHUNK {
                 print_result(&std::mem::take(&mut text))?;
@@ -91,9 +93,9 @@ fn unwritten(error: serde_json::Error) -> Refusal {
 }
 
 impl Line {
-    fn of(tree: &Tree, record: &Record, first: Instant) -> Self {
+    fn of(tree: &Tree, record: &Record, since: Duration) -> Self {
         Self {
-            at_us: record.at.since(first).as_micros(),
+            at_us: since.as_micros(),
             actor: record.actor.to_string(),
             name: tree.called(record.actor),
             input: tree.named(&record.input.to_string()),
@@ -103,9 +105,9 @@ impl Line {
 }
 
 /// Tells of a record in lines: time since the first, who, what came in, and below that what went out.
-fn tell(tree: &Tree, record: &Record, first: Instant, text: &mut String) {
-    let (at, name) = (record.at.since(first), tree.called(record.actor));
-    let (at, name) = (format!("{}.{:06}", at.as_secs(), at.subsec_micros()), plain(&name));
+fn tell(tree: &Tree, record: &Record, since: Duration, text: &mut String) {
+    let name = tree.called(record.actor);
+    let (at, name) = (format!("{}.{:06}", since.as_secs(), since.subsec_micros()), plain(&name));
     let input = tree.named(&record.input.to_string());
     // Writing into a string can't fail.
     let _ = writeln!(text, "{at:>12}  {name} <- {}", plain(&input));
