@@ -52,6 +52,15 @@ fn of_a_tree_that_stands_who_waits_for_whom_is_told(bed: &Bed) {
     assert!(lines[5].starts_with("  and 1.1 waits for the end of task t0 since "), "{told}");
     assert!(lines[6].starts_with("  because only the user's code in 1.1 (pid "), "{told}");
 
+    let told = object(&ask(bed, "explain", &dir, &["--json"]).expect(1).out);
+    let known = told["tree"].as_array().expect("all of them");
+    let names: Vec<_> = known.iter().map(|one| (one["name"].as_str(), one["life"].as_str())).collect();
+    assert_eq!(names, ["root", "1", "1.1"].map(|name| (Some(name), Some("running"))));
+    assert!(known[0]["parent"].is_null() && known[1]["parent"] == known[0]["id"], "{told}");
+    let below = watch::below(running.pid());
+    assert!(below.iter().any(|stamp| known[2]["pid"] == stamp.pid), "{told}");
+    assert!(known[2]["waits"][0].as_str().is_some_and(|wait| wait.starts_with("1.1 waits for ")), "{told}");
+
     let graph = ask(bed, "explain", &dir, &["--dot"]);
     let graph = graph.expect(1).out.as_str();
     assert!(graph.starts_with("digraph waits {\n") && graph.ends_with("}\n"), "{graph}");
@@ -142,6 +151,12 @@ fn of_a_command_it_is_told_that_it_goes_on(bed: &Bed) {
     let running = bed.windrow_run(["--trace", trace, "--", "sleep", "1000"]).start();
     let is_told = || ask(bed, "explain", &dir, &[]).out.contains(") is a command and goes on\n");
     watch::observe("a command that goes on", is_told);
+    let told = object(&ask(bed, "explain", &dir, &["--json"]).expect(1).out);
+    let (root, command) = (&told["tree"][0], &told["tree"][1]);
+    assert!(
+        command["life"].is_null() && command["parent"] == root["id"] && command["pid"].is_u64(),
+        "{told}"
+    );
     running.signal(Signal::INT);
     running.finish().expect(130);
     ask(bed, "explain", &dir, &[]).expect(0);

@@ -201,8 +201,7 @@ impl Seen<'_> {
 
     /// Says which process an actor is, if that is known.
     fn process(&self, actor: ActorId) -> String {
-        let stamp = self.made(actor).and_then(|made| made.stamp).filter(|stamp| stamp.pid > 0);
-        stamp.map_or_else(String::new, |stamp| format!(" (pid {})", stamp.pid))
+        self.stamp(actor).map_or_else(String::new, |stamp| format!(" (pid {})", stamp.pid))
     }
 
     fn leavings(&self, child: ActorId) -> String {

@@ -147,6 +147,28 @@ impl Tree {
         self.order.iter().filter_map(|id| Some((*id, self.members.get(id)?)))
     }
 
+    /// Lists all who are known, by a trace of their own or by their parent's words, each before those below it.
+    #[must_use]
+    pub fn actors(&self) -> Vec<ActorId> {
+        let mut below: BTreeMap<ActorId, Vec<ActorId>> = BTreeMap::new();
+        let bare = self.made.iter().filter(|(id, _)| !self.members.contains_key(id));
+        bare.for_each(|(id, made)| below.entry(made.parent).or_default().push(*id));
+        let with_bare = |id: &ActorId| [*id].into_iter().chain(below.remove(id).unwrap_or_default());
+        self.order.iter().flat_map(with_bare).collect()
+    }
+
+    /// Names the parent of an actor, if that one is of the tree.
+    #[must_use]
+    pub fn parent(&self, actor: ActorId) -> Option<ActorId> {
+        self.made(actor).map(|made| made.parent)
+    }
+
+    /// Tells which process an actor or a command was, as its parent had it: where it is or was a process of its own.
+    #[must_use]
+    pub fn stamp(&self, actor: ActorId) -> Option<Stamp> {
+        self.made(actor)?.stamp.filter(|stamp| stamp.pid > 0)
+    }
+
     /// Counts those who were made and left no trace: commands, and actors that keep none.
     #[must_use]
     pub fn untraced(&self) -> usize {
@@ -200,7 +222,9 @@ impl Tree {
         }
     }
 
-    pub(super) fn member(&self, actor: ActorId) -> Option<&Member> {
+    /// Gives an actor's trace, if it left one.
+    #[must_use]
+    pub fn member(&self, actor: ActorId) -> Option<&Member> {
         self.members.get(&actor)
     }
 

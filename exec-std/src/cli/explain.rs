@@ -7,7 +7,7 @@ use crate::lines::plain;
 use clap::Args;
 use serde::Serialize;
 use windrow_core::trace::{Member, Tree};
-use windrow_core::{End, Instant, Life, Outcome, Output, ScopeId, Span};
+use windrow_core::{ActorId, End, Instant, Life, Outcome, Output, ScopeId, Span};
 
 use super::outputs::print_result;
 use super::traces::{Read, Traces, counted, few};
@@ -22,7 +22,7 @@ pub(crate) struct Explain {
     traces: Traces,
     /// Print one JSON object on one line: `actors`, `untraced`, `records`, `torn_bytes`, `diverged`,
     /// `last_ms_ago` (or null), `ended` (or null), `unended`, `errors`, `stands`, `waits`,
-    /// `because` (or null) and `falls`.
+    /// `because` (or null), `falls` and `tree`: each actor's `id`, `name`, `parent`, `pid` and `life` (or null) and all its `waits`.
     #[arg(long)]
     json: bool,
     /// Print all that is waited for as a graph, for Graphviz: `windrow explain DIR --dot | dot -Tsvg`.
@@ -56,6 +56,22 @@ struct Told {
     because: Option<String>,
     /// The way out of the child that was gone last, of the last of its children, and so on.
     falls: Vec<String>,
+    /// All who are known, each before those below it.
+    tree: Vec<Known>,
+}
+
+/// What is known of one.
+#[derive(Debug, Serialize)]
+struct Known {
+    id: String,
+    name: String,
+    parent: Option<String>,
+    /// Of a thread and of the root, whose pid nobody recorded, none.
+    pid: Option<u32>,
+    /// What it was last; of a command, and of whoever left no trace, nothing.
+    life: Option<String>,
+    /// All that it waits for.
+    waits: Vec<String>,
 }
 
 impl Explain {
@@ -74,6 +90,21 @@ impl Explain {
         };
         print_result(&text)?;
         Ok(u8::from(told.ended.is_none()))
+    }
+}
+
+impl Known {
+    fn of(tree: &Tree, actor: ActorId, now: Instant) -> Self {
+        let member = tree.member(actor);
+        let waits = member.into_iter().flat_map(|member| member.end.waits());
+        Self {
+            id: actor.to_string(),
+            name: tree.called(actor),
+            parent: tree.parent(actor).map(|parent| parent.to_string()),
+            pid: tree.stamp(actor).map(|stamp| stamp.pid),
+            life: member.map(|member| format!("{:?}", member.end.life()).to_lowercase()),
+            waits: waits.map(|wait| tree.named(&wait.seen_at(now).to_string())).collect(),
+        }
     }
 }
 
@@ -110,6 +141,7 @@ impl Told {
             because: explained.as_ref().map(|told| told.because.clone()),
             waits: explained.map(|told| told.chain).unwrap_or_default(),
             falls: falls.iter().map(|fall| tree.tell(fall, first)).collect(),
+            tree: tree.actors().into_iter().map(|actor| Known::of(tree, actor, now)).collect(),
         }
     }
 

@@ -123,7 +123,7 @@ struct Run {
     #[arg(long)]
     tty: bool,
     /// How long a command has after SIGINT before SIGTERM, and after SIGTERM before SIGKILL: 0.1 to 3600 seconds. Without it
-    /// about half a second each.
+    /// about half a second each. A signal that the command ignores has none: at the next one, at once.
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = command::grace)]
     grace: Option<Duration>,
     /// Keep a trace of each actor in this directory, which is made if need be: what it was told and what it did, with times,
