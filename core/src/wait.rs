@@ -98,6 +98,7 @@ impl Wait {
             self.subject(f)?;
             write!(f, " since {} ago", Span(now.since(self.since)))?;
             match self.until.at() {
+                Some(at) if at < now => write!(f, ", and its time was over {} ago", Span(now.since(at))),
                 Some(at) if at < Instant::MAX => write!(f, ", within {}", Span(at.since(now))),
                 Some(_) | None => f.write_str(", without a deadline"),
             }

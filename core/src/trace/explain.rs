@@ -129,7 +129,7 @@ impl Seen<'_> {
     }
 
     fn is_vain(&self, child: ActorId) -> bool {
-        self.made(child).is_some_and(|made| made.exit.is_some()) || self.silence(child).is_some()
+        self.exit(child).is_some() || self.silence(child).is_some()
     }
 
     /// Says where a wait leads.
@@ -168,7 +168,7 @@ impl Seen<'_> {
         let process = self.process(child);
         let above = made.and_then(|made| self.member(made.parent));
         let is_fresh = above.is_some_and(|above| waited <= above.end.limits().times.hop);
-        if let Some(exit) = made.and_then(|made| made.exit) {
+        if let Some((_, exit)) = self.exit(child) {
             return Next::End(match phase {
                 _ if is_fresh => format!("{who} is dead ({exit}), and has not been collected yet"),
                 Child::Sweeping | Child::Purging => {
@@ -215,7 +215,7 @@ impl Seen<'_> {
     /// others went on, and it has not taken what was due.
     fn silence(&self, actor: ActorId) -> Option<String> {
         let member = self.member(actor).filter(|member| member.end.life() != Life::Ended)?;
-        if self.made(actor).is_some_and(|made| made.exit.is_some()) {
+        if self.exit(actor).is_some() {
             return None;
         }
         let (who, now) = (self.called(actor), self.now);

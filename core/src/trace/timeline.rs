@@ -21,8 +21,8 @@ pub struct Phase {
     pub state: State,
     /// From when.
     pub from: Instant,
-    /// Until when; the last that is on record where it stayed so.
-    pub until: Instant,
+    /// Until when; nothing where it is so when its trace ends.
+    pub until: Option<Instant>,
 }
 
 /// What an actor is, or its parent takes it for.
@@ -78,7 +78,7 @@ impl Member {
             child,
             state,
             from,
-            until: now,
+            until: None,
         }));
         phases
     }
@@ -98,7 +98,7 @@ fn turn(open: &mut Open, machine: &Machine, now: Instant, phases: &mut Vec<Phase
     open.retain(|child, (state, from)| {
         let stays = present.get(child) == Some(state);
         if !stays {
-            phases.push(Phase { child: *child, state: *state, from: *from, until: now });
+            phases.push(Phase { child: *child, state: *state, from: *from, until: Some(now) });
         }
         stays
     });

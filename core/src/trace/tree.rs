@@ -59,7 +59,8 @@ pub(super) struct Made {
     pub(super) parent: ActorId,
     pub(super) role: Role,
     pub(super) stamp: Option<Stamp>,
-    pub(super) exit: Option<Exit>,
+    /// How its process ended, and when its parent saw that.
+    pub(super) exit: Option<(Instant, Exit)>,
     name: Option<String>,
 }
 
@@ -169,6 +170,12 @@ impl Tree {
         self.made(actor)?.stamp.filter(|stamp| stamp.pid > 0)
     }
 
+    /// Tells how the process of an actor or a command ended, and when its parent saw that.
+    #[must_use]
+    pub fn exit(&self, actor: ActorId) -> Option<(Instant, Exit)> {
+        self.made(actor)?.exit
+    }
+
     /// Counts those who were made and left no trace: commands, and actors that keep none.
     #[must_use]
     pub fn untraced(&self) -> usize {
@@ -266,13 +273,13 @@ fn note_children(member: &Member, made: &mut BTreeMap<ActorId, Made>) {
         made.insert(*id, Made { parent, role: child.role, stamp, exit: None, name: named(&child.name) });
     }
     let mut own: BTreeSet<ActorId> = trace.start.state().children.keys().copied().collect();
-    for record in &trace.records {
+    for (now, record) in trace.timed() {
         match record.input {
             Input::Started { child, stamp } if own.contains(&child) => {
                 made.entry(child).and_modify(|made| made.stamp = Some(stamp));
             }
             Input::Exited { child, exit } if own.contains(&child) => {
-                made.entry(child).and_modify(|made| made.exit = Some(exit));
+                made.entry(child).and_modify(|made| made.exit = Some((now, exit)));
             }
             _ => {}
         }

@@ -1,23 +1,24 @@
 //! A tree's traces as a timeline that Perfetto and `chrome://tracing` draw: the Trace Event Format, in JSON.
 //!
 //! Each actor is a process there. Its first thread has its own life, with a mark for each thing that it took; every other has one child as
-//! it saw it. An arrow is a message between a parent and a child.
+//! it saw it. An arrow is a message between a parent and a child. What is so when a trace ends goes on until its actor's death was seen,
+//! or to the end of the picture.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 use windrow_core::trace::{Member, Tree};
-use windrow_core::{ActorId, Instant, Message};
+use windrow_core::{ActorId, Instant, Life, Message};
 
 /// One event. What a kind of event has no use for is left out.
 #[derive(Debug, Default, Serialize)]
 struct Event {
     ph: &'static str,
     name: String,
-    /// Which actor, counted from 1: processes of the same number would be drawn as one.
+    /// Which actor, counted from 1: threads of one process would be drawn as one.
     pid: usize,
-    /// Its life, or which of its children.
+    /// The actor's number for its own life, which makes that the main thread; for a child one that nothing else has.
     tid: usize,
     /// Microseconds since the first thing that is on record.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,13 +40,12 @@ struct Event {
     args: BTreeMap<&'static str, String>,
 }
 
-/// The thread that has an actor's own life.
-const LIFE: usize = 0;
-
-/// Draws a tree, an event a line.
-pub(super) fn draw(tree: &Tree) -> serde_json::Result<String> {
+/// Draws a tree as it is seen at `now`, an event a line.
+pub(super) fn draw(tree: &Tree, now: Instant) -> serde_json::Result<String> {
     let mut text = String::from("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[");
-    for (index, event) in (Drawing { tree, first: tree.first() }).events().iter().enumerate() {
+    let lanes = tree.members().count();
+    let drawing = Drawing { tree, first: tree.first(), now, lanes };
+    for (index, event) in drawing.events().iter().enumerate() {
         text += if index == 0 { "\n" } else { ",\n" };
         text += &serde_json::to_string(event)?;
     }
@@ -55,16 +55,20 @@ pub(super) fn draw(tree: &Tree) -> serde_json::Result<String> {
 struct Drawing<'a> {
     tree: &'a Tree,
     first: Instant,
+    now: Instant,
+    /// The last number that a thread has.
+    lanes: usize,
 }
 
 impl Drawing<'_> {
-    fn events(&self) -> Vec<Event> {
+    fn events(mut self) -> Vec<Event> {
         let mut events = Vec::new();
         let places: BTreeMap<ActorId, usize> = self.tree.members().map(|(id, _)| id).zip(1..).collect();
         for ((id, member), pid) in self.tree.members().zip(1..) {
-            let name = format!("{} ({id})", self.tree.called(id));
-            events.push(named("process_name", pid, LIFE, name));
-            events.push(named("thread_name", pid, LIFE, String::from("its life")));
+            let process =
+                self.tree.stamp(id).map_or_else(String::new, |stamp| format!(", pid {}", stamp.pid));
+            events.push(named("process_name", pid, pid, format!("{} ({id}{process})", self.tree.called(id))));
+            events.push(named("thread_name", pid, pid, String::from("its life")));
             self.phases(member, pid, &mut events);
             self.marks(member, pid, &mut events);
         }
@@ -79,6 +83,7 @@ impl Drawing<'_> {
                 ph,
                 name: name.clone(),
                 pid: places.get(&actor).copied().unwrap_or(0),
+                tid: places.get(&actor).copied().unwrap_or(0),
                 ts: Some(self.since(at)),
                 id: Some(id),
                 cat: Some("message"),
@@ -92,25 +97,37 @@ impl Drawing<'_> {
     }
 
     /// What the actor was, and what its children were to it, each of them on a thread of its own.
-    fn phases(&self, member: &Member, pid: usize, events: &mut Vec<Event>) {
+    fn phases(&mut self, member: &Member, pid: usize, events: &mut Vec<Event>) {
         let mut lanes: BTreeMap<ActorId, usize> = BTreeMap::new();
+        let last = self.last(member);
         for phase in member.phases() {
-            let tid = phase.child.map_or(LIFE, |child| {
-                let next = lanes.len() + 1;
-                *lanes.entry(child).or_insert(next)
+            let tid = phase.child.map_or(pid, |child| {
+                *lanes.entry(child).or_insert_with(|| {
+                    self.lanes += 1;
+                    self.lanes
+                })
             });
+            let until = phase.until.unwrap_or(last).max(phase.from);
             events.push(Event {
                 ph: "X",
                 name: phase.state.to_string(),
                 pid,
                 tid,
                 ts: Some(self.since(phase.from)),
-                dur: Some(micros(phase.until.since(phase.from))),
+                dur: Some(micros(until.since(phase.from))),
                 ..Event::default()
             });
         }
         let name = |child: &ActorId| format!("child {}", self.tree.called(*child));
         events.extend(lanes.iter().map(|(child, tid)| named("thread_name", pid, *tid, name(child))));
+    }
+
+    /// Until when the actor was what it was last. A root that has ended was the last of all.
+    fn last(&self, member: &Member) -> Instant {
+        let actor = member.trace.actor();
+        let seen = self.tree.exit(actor).map(|(seen, _)| seen);
+        let over = self.tree.root() == actor && member.end.life() == Life::Ended;
+        seen.unwrap_or(if over { self.tree.last() } else { self.now })
     }
 
     /// What the actor took, and what it said to that.
@@ -122,6 +139,7 @@ impl Drawing<'_> {
                 ph: "i",
                 name: self.tree.named(&record.input.to_string()),
                 pid,
+                tid: pid,
                 ts: Some(self.since(now)),
                 s: Some("t"),
                 args: if said.is_empty() { BTreeMap::new() } else { BTreeMap::from([("said", said)]) },

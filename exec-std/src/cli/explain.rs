@@ -1,7 +1,7 @@
 //! `windrow explain`: of a tree that does not end, who waits for whom and why nobody answers; of one that is over, what its
 //! end took. All of it from traces.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::lines::plain;
 use clap::Args;
@@ -77,11 +77,10 @@ struct Known {
 impl Explain {
     /// Prints it. The exit status says whether the tree ended.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
-        let Read { tree, written, .. } = self.traces.read()?;
-        let now = seen(&tree, written);
-        let told = Told::of(&tree, written);
+        let read = self.traces.read()?;
+        let told = Told::of(&read);
         let text = if self.dot {
-            graph::draw(&tree, now)
+            graph::draw(&read.tree, read.now())
         } else if self.json {
             let line = serde_json::to_string(&told);
             line.map_err(|error| Refusal::new("the result can't be written", 2).because(error))? + "\n"
@@ -109,9 +108,8 @@ impl Known {
 }
 
 impl Told {
-    fn of(tree: &Tree, written: Option<SystemTime>) -> Self {
-        let age = age(written);
-        let now = seen(tree, written);
+    fn of(read: &Read) -> Self {
+        let (tree, now, age) = (&read.tree, read.now(), read.age());
         let members = || tree.members().map(|(id, member)| (tree.called(id), member));
         let explained = tree.explain(now);
         let outcome = outcome(tree);
@@ -203,16 +201,6 @@ impl Told {
         };
         untraced + &torn
     }
-}
-
-/// How long ago the last of the files was written.
-fn age(written: Option<SystemTime>) -> Option<Duration> {
-    written.and_then(|written| written.elapsed().ok())
-}
-
-/// What time it is. The clock that the actors read has gone on as long as their files are old.
-fn seen(tree: &Tree, written: Option<SystemTime>) -> Instant {
-    tree.last().after(age(written).unwrap_or_default())
 }
 
 fn root(tree: &Tree) -> Option<&Member> {

@@ -2,7 +2,7 @@
 //!
 //! All waits are there; those that an explanation follows stand out, and end in whoever does not answer.
 
-use std::fmt::Write;
+use std::fmt::{Arguments, Write};
 
 use windrow_core::trace::Tree;
 use windrow_core::{ActorId, Instant, Life, Wait};
@@ -12,73 +12,71 @@ use crate::lines::plain;
 /// Draws all waits as they are seen at `now`.
 pub(super) fn draw(tree: &Tree, now: Instant) -> String {
     let told = tree.explain(now);
-    let chain = told.map(|told| told.actors).unwrap_or_default();
-    let follows = |wait: &Wait, on: Option<ActorId>| {
-        let place = chain.iter().position(|actor| *actor == wait.who);
-        place.is_some_and(|place| on.is_some() && chain.get(place + 1).copied() == on)
+    let because = told.as_ref().map_or_else(String::new, |told| format!("because {}", told.because));
+    let mut graph = Graph {
+        tree,
+        now,
+        chain: told.map(|told| told.chain).unwrap_or_default(),
+        things: 0,
+        text: String::new(),
     };
-    let mut text = String::from("digraph waits {\n  rankdir=LR;\n  node [shape=box];\n");
-    let mut things = 0;
-    for (id, member) in tree.members() {
-        let (name, life) = (plain(&tree.called(id)).into_owned(), member.end.life());
-        let look = match life {
-            _ if chain.last() == Some(&id) => ", color=red, penwidth=2",
-            Life::Ended => ", style=dashed",
-            _ => "",
+    graph.line(format_args!("rankdir=LR; node [shape=box]; labelloc=b; label={}", quoted(&plain(&because))));
+    for actor in tree.actors() {
+        graph.actor(actor);
+    }
+    format!("digraph waits {{\n{}}}\n", graph.text)
+}
+
+struct Graph<'a> {
+    tree: &'a Tree,
+    now: Instant,
+    /// The waits that are followed, in words.
+    chain: Vec<String>,
+    /// How many waits were for no process.
+    things: usize,
+    text: String,
+}
+
+impl Graph<'_> {
+    /// Draws one, and what it waits for. The dead wait for nothing, whatever they waited for when their trace ended.
+    fn actor(&mut self, actor: ActorId) {
+        let tree = self.tree;
+        let member = tree.member(actor);
+        let life = member.map(|member| member.end.life());
+        let pid = tree.stamp(actor).map_or_else(String::new, |stamp| format!("\npid {}", stamp.pid));
+        let (state, look) = match (tree.exit(actor), life) {
+            (Some((_, exit)), _) => (exit.to_string(), ", style=dashed"),
+            (None, Some(Life::Ended)) => (String::from("Ended"), ", style=dashed"),
+            (None, Some(life)) => (format!("{life:?}"), ""),
+            (None, None) => (String::from("no trace"), ", style=dotted"),
         };
-        line(
-            &mut text,
-            format_args!(
-                "{} [label={}{look}]",
-                quoted(&id.to_string()),
-                quoted(&format!("{name}\n{life:?}"))
-            ),
-        );
-        for wait in member.end.waits() {
-            let on = tree.awaited(&wait);
-            let words = tree.named(&wait.seen_at(now).to_string());
-            let words = words.split_once(" waits for ").map_or(&*words, |(_, what)| what);
-            let to = on.map_or_else(
-                || {
-                    things += 1;
-                    format!("wait{things}")
-                },
-                |on| on.to_string(),
-            );
-            if on.is_none() {
-                line(&mut text, format_args!("{to} [label=\"\", shape=point]"));
-            }
-            let look = if follows(&wait, on) { ", color=red, penwidth=2" } else { "" };
-            let (from, to) = (quoted(&id.to_string()), quoted(&to));
-            line(&mut text, format_args!("{from} -> {to} [label={}{look}]", quoted(&plain(words))));
+        let label = quoted(&format!("{}{pid}\n{state}", plain(&tree.called(actor))));
+        self.line(format_args!("{} [label={label}{look}]", quoted(&actor.to_string())));
+        if look.is_empty() {
+            member.into_iter().flat_map(|member| member.end.waits()).for_each(|wait| self.wait(&wait));
         }
     }
-    for actor in untraced(tree) {
-        line(
-            &mut text,
-            format_args!(
-                "{} [label={}, style=dotted]",
-                quoted(&actor.to_string()),
-                quoted(&plain(&tree.called(actor)))
-            ),
-        );
+
+    fn wait(&mut self, wait: &Wait) {
+        let words = self.tree.named(&wait.seen_at(self.now).to_string());
+        let look = if self.chain.contains(&words) { ", color=red, penwidth=2" } else { "" };
+        let what = words.split_once(" waits for ").map_or(&*words, |(_, what)| what);
+        let label = quoted(&plain(what).replacen(" since ", "\nsince ", 1));
+        let from = quoted(&wait.who.to_string());
+        let to = self.tree.awaited(wait).map(|on| quoted(&on.to_string()));
+        let to = to.unwrap_or_else(|| {
+            self.things += 1;
+            let thing = format!("wait{}", self.things);
+            self.line(format_args!("{thing} [shape=point]"));
+            thing
+        });
+        self.line(format_args!("{from} -> {to} [label={label}{look}]"));
     }
-    text + "}\n"
-}
 
-/// Lists who is waited for and left no trace.
-fn untraced(tree: &Tree) -> Vec<ActorId> {
-    let waits = tree.members().flat_map(|(_, member)| member.end.waits());
-    let mut actors: Vec<_> = waits.filter_map(|wait| tree.awaited(&wait)).collect();
-    actors.sort_unstable();
-    actors.dedup();
-    actors.retain(|actor| tree.members().all(|(id, _)| id != *actor));
-    actors
-}
-
-fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
-    // Writing into a string can't fail.
-    let _ = writeln!(text, "  {words};");
+    fn line(&mut self, words: Arguments<'_>) {
+        // Writing into a string can't fail.
+        let _ = writeln!(self.text, "  {words};");
+    }
 }
 
 /// Quotes a text. A line break in it is one in the drawing.

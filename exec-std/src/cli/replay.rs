@@ -46,11 +46,12 @@ const CHUNK: usize = 64 << 10;
 impl Replay {
     /// Gives each machine its inputs again, and prints the timeline. The exit status says whether all said the same.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
-        let Read { tree, traces, .. } = self.traces.read()?;
+        let read = self.traces.read()?;
+        let (now, Read { tree, traces, .. }) = (read.now(), read);
         let mut records: Vec<(Instant, &Record)> = traces.iter().flat_map(Trace::timed).collect();
         records.sort_by_key(|(now, _)| *now);
         if self.chrome {
-            print_result(&chrome::draw(&tree).map_err(unwritten)?)?;
+            print_result(&chrome::draw(&tree, now).map_err(unwritten)?)?;
         } else {
             self.print(&tree, &records)?;
         }

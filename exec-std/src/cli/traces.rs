@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use windrow_core::ActorId;
 use windrow_core::trace::{Trace, Tree};
+use windrow_core::{ActorId, Instant, Life};
 
 use super::Refusal;
 use super::outputs::say;
@@ -50,7 +50,22 @@ pub(crate) struct Read {
     /// The same one by one, and what came before in its actors' earlier files.
     pub(crate) traces: Vec<Trace>,
     /// When the last of their files was written.
-    pub(crate) written: Option<SystemTime>,
+    written: Option<SystemTime>,
+}
+
+impl Read {
+    /// How long ago the last of the files was written.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.written.and_then(|written| written.elapsed().ok())
+    }
+
+    /// What time it is for the tree, unless its root has ended: the clock that the actors read has gone on as long as their files are
+    /// old.
+    pub(crate) fn now(&self) -> Instant {
+        let root = self.tree.member(self.tree.root());
+        let over = root.is_some_and(|root| root.end.life() == Life::Ended);
+        self.tree.last().after(self.age().filter(|_| !over).unwrap_or_default())
+    }
 }
 
 impl Traces {

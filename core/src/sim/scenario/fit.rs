@@ -3,6 +3,7 @@
 //! The rule: what is asked for and can't be is told before anything runs; what a menu offers, or a search has drawn, is passed
 //! over where it does not fit, for it is meant for other places.
 
+use alloc::vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -60,6 +61,20 @@ pub enum BadScenario {
     },
     /// A span is too long; it is called so.
     Span(&'static str),
+    /// The tree is deeper than its levels.
+    Levels {
+        /// The root's levels.
+        levels: u8,
+        /// How many generations stand below it.
+        depth: u8,
+    },
+    /// An actor has more children than its limits let it have.
+    Children {
+        /// Whose.
+        node: usize,
+        /// How many.
+        children: u32,
+    },
     /// A rule is taken out, and this build has no feature `defects`.
     Defect(Defect),
 }
@@ -111,6 +126,15 @@ impl fmt::Display for BadScenario {
                  from the start",
                 At(node)
             ),
+            Self::Levels { levels, depth } => {
+                write!(
+                    f,
+                    "{depth} generations stand below the root, and its `levels` are {levels}: raise them"
+                )
+            }
+            Self::Children { node, children } => {
+                write!(f, "{} has {children} children: raise `limits.children`, or give it fewer", At(node))
+            }
             Self::Defect(defect) => {
                 write!(
                     f,
@@ -141,6 +165,16 @@ impl Scenario {
         let mut parents = (1..).zip(self.parents.iter().copied());
         if let Some((node, parent)) = parents.find(|(node, parent)| parent >= node) {
             return Err(BadScenario::Parent { node, parent });
+        }
+        let depth = self.height(0);
+        if depth > self.levels {
+            return Err(BadScenario::Levels { levels: self.levels, depth });
+        }
+        let mut children = vec![0_u32; self.nodes()];
+        self.parents.iter().for_each(|parent| children[*parent] = children[*parent].saturating_add(1));
+        let most = children.into_iter().enumerate().max_by_key(|(_, children)| *children);
+        if let Some((node, children)) = most.filter(|(_, children)| *children > self.limits.children) {
+            return Err(BadScenario::Children { node, children });
         }
         for (name, span) in [("settled", Some(self.settled)), ("signal_at", self.signal_at)] {
             if span.is_some_and(|span| span > LONGEST) {
