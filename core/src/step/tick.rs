@@ -16,7 +16,7 @@ impl Step<'_> {
         while let Some((at, timer)) = self.state.deadlines.take_due(heard) {
             self.late = self.late.max(self.state.now.since(at));
             match timer {
-                Timer::Child(id) => self.rung_over(id),
+                Timer::Child(id) => self.rung_over(id, heard),
                 Timer::Scope(scope) => self.cancel_scope(scope, self.cause(Reason::Deadline)),
                 Timer::Tasks => self.tasks_over(at),
                 Timer::Shields => self.break_shields(),
@@ -30,7 +30,7 @@ impl Step<'_> {
         self.late = Duration::ZERO;
     }
 
-    fn rung_over(&mut self, id: ActorId) {
+    fn rung_over(&mut self, id: ActorId, heard: Instant) {
         let Some(child) = self.state.children.get(&id) else {
             return;
         };
@@ -43,8 +43,7 @@ impl Step<'_> {
         let why = child.why_not_up(&self.state.limits);
         // Who looks late, or was told to hurry, finds two rungs due: too little time skips one, never SIGKILL.
         let asked = matches!(phase, Child::Asked | Child::Acked | Child::Parting);
-        let late =
-            child.role != Role::Thread && child.ladder.is_some_and(|ladder| ladder.kill_at <= self.state.now);
+        let late = child.role != Role::Thread && child.ladder.is_some_and(|ladder| ladder.kill_at <= heard);
         let change = if asked && late { ChildChange::Condemned } else { ChildChange::Expired };
         let next = phase.next(child.spare(change));
         self.spend(id);

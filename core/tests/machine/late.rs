@@ -58,6 +58,21 @@ fn a_tick_fires_what_was_due_when_facts_were_asked_for() {
     assert!(story.machine.poll_timeout() > Some(due));
 }
 
+/// Nor does it have a rung skipped: who is told to end may have said so already, and that is not read yet.
+#[test]
+fn a_tick_skips_no_rung_that_was_not_over_when_facts_were_asked_for() {
+    let mut story = Story::up();
+    story.give(Input::CancelChild { child: ACTOR });
+    let due = story.machine.poll_timeout().unwrap();
+    story.now = due.after(limits().times.bound(LEVELS) * 2);
+    story.give(Input::StatusAsked);
+    let read = std::mem::replace(&mut story.now, due);
+    let outputs = story.give(Input::Tick);
+    assert_eq!((story.phase(), outputs.contains(&kill())), (Some(Child::Stopping), false), "{outputs:?}");
+    story.now = read;
+    assert!(story.give(Input::Tick).contains(&kill()), "it was due then");
+}
+
 /// Time that was given is not taken back by a second cancel.
 #[test]
 fn a_repeated_cancel_leaves_what_was_given() {
