@@ -4,14 +4,14 @@
 //! that is there is written over.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use windrow_core::sim::{BadScenario, Find};
 
 use super::{Refusal, hangs};
 
-/// Says whether a find could be kept there.
+/// Says whether a find could be kept there, by making the file and taking it away again: only the system knows.
 pub(super) fn check(path: &Path) -> Result<(), Refusal> {
     if path.symlink_metadata().is_ok() {
         return Err(Refusal::new(format!("{} is there already", path.display()), 2)
@@ -21,18 +21,17 @@ pub(super) fn check(path: &Path) -> Result<(), Refusal> {
         .parent()
         .filter(|dir| !dir.as_os_str().is_empty())
         .map_or_else(|| PathBuf::from("."), Path::to_owned);
-    match dir.metadata() {
-        Ok(data) if data.is_dir() && path.file_name().is_some() => Ok(()),
-        Ok(_) => Err(refused(path).because("that is no place for a file")),
-        Err(error) => Err(refused(path).because(error).hint(format!("make {} first", dir.display()))),
+    if let Err(error) = dir.metadata() {
+        return Err(refused(path).because(error).hint(format!("make {} first", dir.display())));
     }
+    let tried = create(path).and_then(|_| std::fs::remove_file(path));
+    tried.map_err(|error| refused(path).because(error))
 }
 
 /// Keeps a find.
 pub(super) fn keep(path: &Path, find: &Find) -> Result<(), Refusal> {
     let line = serde_json::to_string(find).map_err(|error| refused(path).because(error))?;
-    let made = OpenOptions::new().write(true).create_new(true).open(path);
-    let written = made.and_then(|mut file: File| writeln!(file, "{line}"));
+    let written = create(path).and_then(|mut file| writeln!(file, "{line}"));
     written.map_err(|error| refused(path).because(error))
 }
 
@@ -52,6 +51,28 @@ pub(super) fn read(path: &Path) -> Result<Find, Refusal> {
     }
 }
 
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
 fn refused(path: &Path) -> Refusal {
     Refusal::new(format!("no find can be kept in {}", path.display()), 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unix::rundir::tests::Scratch;
+
+    #[test]
+    fn a_place_that_takes_no_file_is_told_before_the_search() {
+        let scratch = Scratch::new("windrow-kept");
+        let path = scratch.0.join("find.json");
+        assert!(check(&path).is_ok() && !path.exists());
+        for place in [scratch.0.clone(), scratch.0.join("none/find.json"), scratch.0.join("find/")] {
+            assert!(check(&place).is_err(), "{place:?}");
+        }
+        // It is a directory, and nobody makes files in it.
+        assert!(check(Path::new("/proc/find.json")).is_err());
+    }
 }
