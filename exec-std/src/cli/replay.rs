@@ -24,7 +24,7 @@ pub(crate) struct Replay {
     #[arg(long)]
     json: bool,
     /// Print a timeline that ui.perfetto.dev and `chrome://tracing` draw: what each actor was and what it took, its children as
-    /// it saw them, and the messages between them.
+    /// it saw them, and the messages between them but for those of calls. Of several files of one actor it has the last.
     #[arg(long, conflicts_with = "json")]
     chrome: bool,
 }

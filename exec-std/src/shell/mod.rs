@@ -255,8 +255,9 @@ impl<R: Reactor> Shell<R> {
     /// Takes what is ready and does what follows. Call it with nothing ready when the time of [`timeout`](Self::timeout)
     /// is over, and once at the beginning.
     ///
-    /// If a timer [is due](Self::is_due) at `now`, the loop must have asked what is ready after it read that time: then no
-    /// timer overtakes a fact that was there. What is read counts from when it is.
+    /// `now` is read from [the shell's clock](now), as all that is read counts from when that is, by the same. If a timer
+    /// [is due](Self::is_due) at `now`, the loop must have asked what is ready after it read that time: then no timer overtakes a
+    /// fact that was there.
     ///
     /// # Errors
     /// The system's, when the loop itself can't go on.
