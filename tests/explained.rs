@@ -68,13 +68,17 @@ fn of_a_tree_that_stands_who_waits_for_whom_is_told(bed: &Bed) {
     let edges: Vec<_> =
         edges.map(|line| (line.contains("the end of child 1"), line.contains("red"))).collect();
     assert_eq!(edges, [(true, true); 2], "who waits for a child, as it is explained: {graph}");
-    assert_eq!(graph.matches("[label=\"the end of task t0 since ").count(), 3, "user code, of each: {graph}");
-    assert!(graph.contains("[label=\"1.1\\nRunning\", color=red, "), "{graph}");
+    let tasks = graph.lines().filter(|line| line.contains("[label=\"the end of task t0\\nsince "));
+    assert!(tasks.map(|line| line.contains("red")).eq([false, false, true]), "user code, of each: {graph}");
+    assert!(graph.contains("; label=\"because only the user's code in 1.1 (pid "), "{graph}");
 
     running.signal(Signal::INT);
     running.finish().expect(0);
     let over = ask(bed, "explain", &dir, &["--dot"]);
-    assert!(!over.expect(0).out.contains("red") && over.out.contains("\\nEnded\", style=dashed]"), "{over}");
+    assert!(
+        !over.expect(0).out.contains("red") && over.out.contains("\\nexit status 0\", style=dashed]"),
+        "{over}"
+    );
     let told = ask(bed, "explain", &dir, &[]);
     assert!(told.expect(0).out.contains(", cancelled, signal 2 at root; its teardown took "), "{told}");
 }
@@ -93,6 +97,16 @@ fn of_a_tree_that_is_over_what_its_end_took_is_told(bed: &Bed) {
     let rungs: Vec<_> = fall.strip_prefix("1: ").expect("its name").split(", ").collect();
     let names = rungs.iter().map(|rung| rung.split_once(' ').expect("a time").0);
     assert!(names.eq(["asked", "SIGTERM", "SIGKILL", "exited", "gone"]), "{fall}");
+
+    // Who is deaf stays what it was until its death is seen, and is drawn as dead then.
+    let drawn = self::object(&ask(bed, "replay", &dir, &["--chrome"]).expect(0).out);
+    let of_leaf = |event: &&Value| event["ph"] == "X" && event["pid"] == 2 && event["tid"] == 2;
+    let last = drawn["traceEvents"].as_array().expect("events").iter().rfind(of_leaf).expect("its life");
+    assert!(last["name"] == "Cancelling" || last["name"] == "Running", "{last}");
+    assert!(last["dur"].as_f64() > Some(500_000.0), "two rungs: {last}");
+    let graph = ask(bed, "explain", &dir, &["--dot"]);
+    assert!(graph.expect(0).out.contains("\\nkilled by signal 9\", style=dashed]"), "{graph}");
+    assert!(!graph.out.contains(" -> "), "the dead wait for nothing: {graph}");
 
     let replayed = ask(bed, "replay", &dir, &[]);
     assert!(replayed.expect(0).out.starts_with("    0.000000  root <- Tick\n"), "{replayed}");
@@ -122,7 +136,7 @@ fn what_a_tree_did_is_drawn_as_a_timeline(bed: &Bed) {
     let (begin, span) = (|event: &Value| micros(&event["ts"]), |event: &Value| micros(&event["dur"]));
     for pid in 1..=7 {
         let life: Vec<_> =
-            of("X").into_iter().filter(|event| event["pid"] == pid && event["tid"] == 0).collect();
+            of("X").into_iter().filter(|event| event["pid"] == pid && event["tid"] == pid).collect();
         assert!(life.len() >= 4 && life.last().expect("an end")["name"] == "Ended", "{life:?}");
         assert!(life.windows(2).all(|two| begin(two[0]) + span(two[0]) == begin(two[1])), "{life:?}");
     }

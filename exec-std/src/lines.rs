@@ -5,13 +5,37 @@
 //! stays what it is.
 
 use std::borrow::Cow;
+#[cfg(feature = "cli")]
+use std::path::Path;
 
 /// Gives what others said as one line, with control characters as they are written in Rust.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)
 }
 
-/// The same for what may have several lines.
+/// Gives a word as a shell reads it back, on one line whatever it has in it.
+#[cfg(feature = "cli")]
+pub(crate) fn in_shell(word: &Path) -> String {
+    let text = word.to_string_lossy();
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "%+,-./:=@^_".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.into_owned();
+    }
+    if !text.contains(char::is_control) {
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    let mut quoted = String::from("$'");
+    for letter in text.chars() {
+        match letter {
+            '\'' | '\\' => quoted.extend(['\\', letter]),
+            _ if letter.is_control() => quoted += &format!("\\u{:04x}", u32::from(letter)),
+            _ => quoted.push(letter),
+        }
+    }
+    quoted + "'"
+}
+
+/// Gives what others said, where it may have several lines.
 pub(crate) fn plain_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |letter| matches!(letter, '\n' | '\t'))
 }
@@ -46,5 +70,14 @@ mod tests {
         assert_eq!(plain("\u{1b}[31mred\n\u{9b}0m\t"), r"\u{1b}[31mred\n\u{9b}0m\t");
         assert_eq!(plain_lines("one\n\ttwo\r\u{7}"), "one\n\ttwo\\r\\u{7}");
         assert!(matches!(plain("hay, Heu, 干草"), Cow::Borrowed(_)));
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn a_shell_reads_a_word_back() {
+        let words =
+            ["find.json", "", "a b", "it's", "p\n`rm`", "\u{1b}[2J\\'"].map(|word| in_shell(word.as_ref()));
+        let read = ["find.json", "''", "'a b'", r"'it'\''s'", r"$'p\u000a`rm`'", r"$'\u001b[2J\\\''"];
+        assert_eq!(words, read);
     }
 }

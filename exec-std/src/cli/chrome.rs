@@ -1,8 +1,8 @@
 //! A tree's traces as a timeline that Perfetto and `chrome://tracing` draw: the Trace Event Format, in JSON.
 //!
 //! Each actor is a process there. Its first thread has its own life, with a mark for each thing that it took; every other has one child as
-//! it saw it. An arrow is a message between a parent and a child that is none of a call's, for those would hide all others. What is so when a trace ends goes on until its actor's death was seen,
-//! or to the end of the picture.
+//! it saw it. An arrow is a message between a parent and a child that is none of a call's, for those would hide all others. What is so
+//! when a trace ends goes on until its actor's death was seen, or to the end of the picture.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -7,6 +7,7 @@ use windrow_core::{Defect, Place};
 
 use super::Refusal;
 use super::outputs::print_result;
+use crate::lines::in_shell;
 
 /// What takes a rule out is compiled in on demand alone.
 pub(crate) const BUILD: &str = "cargo run --release -p windrow-std --features defects --bin windrow --";
@@ -59,7 +60,7 @@ pub(crate) fn demand(name: &str) -> Result<(), Refusal> {
     if cfg!(feature = "defects") {
         return Ok(());
     }
-    let asked: Vec<_> = std::env::args().skip(1).collect();
+    let asked: Vec<_> = std::env::args_os().skip(1).map(|word| in_shell(word.as_ref())).collect();
     Err(Refusal::new(format!("the rule against `{name}` can't be taken out"), 2)
         .because("this program was built without the feature `defects`")
         .hint(format!("{BUILD} {}", asked.join(" "))))

@@ -17,6 +17,7 @@ use super::stop::Stop;
 use super::told::Told;
 use super::trials::{Catch, Trials, in_every_tree, in_their_worlds, in_their_worlds_without, without_each};
 use super::{Refusal, hangs, kept, say, sim};
+use crate::lines::in_shell;
 
 /// Seeds that one task runs.
 const BLOCK: u64 = 64;
@@ -107,7 +108,7 @@ impl Hunt {
     /// Searches, and tells what it came to.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
         let seeds = self.seeds()?;
-        self.keep.as_deref().map_or(Ok(()), kept::check)?;
+        self.check_keep()?;
         let Some(name) = self.defect.as_deref() else {
             if self.actors == Some(0) && self.tree.is_none() && seeds == 0 {
                 return Err(Refusal::new("with no tree and no seed there is nothing to search", 2)
@@ -125,8 +126,8 @@ impl Hunt {
             let stop = Stop::new();
             let bag = self.whole(&stop, seeds);
             let stopped = stop.over();
-            self.tell(&bag)?;
             self.keep(&bag)?;
+            self.tell(&bag)?;
             return Ok(if bag.violations > 0 { 1 } else { stopped.unwrap_or(0) });
         };
         let sought = if name == "all" { HANGS } else { slice::from_ref(hangs::named(name)?) };
@@ -143,8 +144,8 @@ impl Hunt {
             }
         };
         let bag = Bag::of(trials);
-        self.tell(&bag)?;
         self.keep(&bag)?;
+        self.tell(&bag)?;
         let is_missed = |catch: &Catch| !catch.found && catch.hidden.is_none();
         Ok(if bag.defects.iter().any(is_missed) { MISSED } else { u8::from(bag.violations > 0) })
     }
@@ -204,16 +205,27 @@ impl Hunt {
         bag
     }
 
+    /// Refuses a place that takes no find, and searches of which several may come.
+    fn check_keep(&self) -> Result<(), Refusal> {
+        let Some(path) = &self.keep else { return Ok(()) };
+        let several =
+            self.defect.as_deref() == Some("all") || (self.defect.is_some() && self.away().len() > 1);
+        if several {
+            return Err(Refusal::new("--keep keeps one find, and of these there may be many", 2)
+                .hint("name one hang and one net; or take `run` of each find in what --json prints"));
+        }
+        kept::check(path)
+    }
+
     /// Keeps what was found where that is asked for, or says that it can be.
     fn keep(&self, bag: &Bag) -> Result<(), Refusal> {
         let find = bag.only_find().and_then(|told| told.run.as_ref());
         match (&self.keep, find) {
             (Some(path), Some(find)) => {
                 kept::keep(path, find)?;
-                say(format_args!("`windrow sim --find {}` runs it again", path.display()));
-            }
-            (Some(_), None) if bag.violations > 0 => {
-                say(format_args!("hint: --keep is for one find: name the hang and the net"))
+                if !self.json {
+                    say(format_args!("`windrow sim --find {}` runs it again", in_shell(path)));
+                }
             }
             (None, Some(_)) if !self.json => {
                 say(format_args!(

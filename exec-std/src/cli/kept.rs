@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use windrow_core::sim::{BadScenario, Find};
 
-use super::{Refusal, hangs};
+use super::{Refusal, hangs, say};
 
 /// Says whether a find could be kept there, by making the file and taking it away again: only the system knows.
 pub(super) fn check(path: &Path) -> Result<(), Refusal> {
@@ -28,11 +28,14 @@ pub(super) fn check(path: &Path) -> Result<(), Refusal> {
     tried.map_err(|error| refused(path).because(error))
 }
 
-/// Keeps a find.
+/// Keeps a find. What can't be kept after all is said, since it may have taken a night.
 pub(super) fn keep(path: &Path, find: &Find) -> Result<(), Refusal> {
     let line = serde_json::to_string(find).map_err(|error| refused(path).because(error))?;
     let written = create(path).and_then(|mut file| writeln!(file, "{line}"));
-    written.map_err(|error| refused(path).because(error))
+    written.map_err(|error| {
+        say(format_args!("{line}"));
+        refused(path).because(error).hint("the line above is what was to stand there")
+    })
 }
 
 /// Reads one, of a world that this build can run.

@@ -113,12 +113,31 @@ impl Sim {
 fn compare(find: &Find, report: &Report) {
     let then = &find.violation;
     match &report.violation {
-        None => say(format_args!("what was found is not broken any more: {then}")),
+        None => {
+            say(format_args!("what was found is not broken any more: {then}"));
+            let unmade = unmade(find, report);
+            if unmade > 0 {
+                let kept = find.trace.deviations();
+                say(format_args!(
+                    "but {unmade} of its {kept} choices that are not the default were not made: this is another run"
+                ));
+            }
+        }
         Some(now) if now.promise != then.promise => {
             say(format_args!("something else is broken than what was found: {then}"));
         }
         Some(_) => {}
     }
+}
+
+/// Counts the choices of a find that its world asked for in no such place, or not out of so many.
+fn unmade(find: &Find, report: &Report) -> usize {
+    let of = |source: &Source| {
+        let (kept, made) = (find.trace.stream(*source), report.trace.stream(*source));
+        let is_unmade = |(place, taken): &(usize, &u32)| **taken != 0 && made.get(*place) != Some(*taken);
+        kept.iter().enumerate().filter(is_unmade).count()
+    };
+    Source::ALL.iter().map(of).sum()
 }
 
 /// Reads a tree: `2x3`.

@@ -23,9 +23,9 @@ struct Heard {
 }
 
 impl Stop {
-    /// Takes SIGINT and SIGTERM, until this goes. Where there are no descriptors for that, they end the program as ever.
+    /// Takes SIGINT, SIGTERM and a hangup, unless they are ignored, until this goes. Where there are no descriptors for that, they end the program as ever.
     pub(super) fn new() -> Self {
-        Self::hearing(Signals::install_handlers_for(&[Signal::INT, Signal::TERM]).ok())
+        Self::hearing(Signals::install_handlers_for(&[Signal::INT, Signal::TERM, Signal::HUP]).ok())
     }
 
     /// Takes none: for tasks that can't stop amid what they do.

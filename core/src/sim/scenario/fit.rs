@@ -3,7 +3,6 @@
 //! The rule: what is asked for and can't be is told before anything runs; what a menu offers, or a search has drawn, is passed
 //! over where it does not fit, for it is meant for other places.
 
-use alloc::vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -68,13 +67,6 @@ pub enum BadScenario {
         /// How many generations stand below it.
         depth: u8,
     },
-    /// An actor has more children than its limits let it have.
-    Children {
-        /// Whose.
-        node: usize,
-        /// How many.
-        children: u32,
-    },
     /// A rule is taken out, and this build has no feature `defects`.
     Defect(Defect),
 }
@@ -132,9 +124,6 @@ impl fmt::Display for BadScenario {
                     "{depth} generations stand below the root, and its `levels` are {levels}: raise them"
                 )
             }
-            Self::Children { node, children } => {
-                write!(f, "{} has {children} children: raise `limits.children`, or give it fewer", At(node))
-            }
             Self::Defect(defect) => {
                 write!(
                     f,
@@ -169,12 +158,6 @@ impl Scenario {
         let depth = self.height(0);
         if depth > self.levels {
             return Err(BadScenario::Levels { levels: self.levels, depth });
-        }
-        let mut children = vec![0_u32; self.nodes()];
-        self.parents.iter().for_each(|parent| children[*parent] = children[*parent].saturating_add(1));
-        let most = children.into_iter().enumerate().max_by_key(|(_, children)| *children);
-        if let Some((node, children)) = most.filter(|(_, children)| *children > self.limits.children) {
-            return Err(BadScenario::Children { node, children });
         }
         for (name, span) in [("settled", Some(self.settled)), ("signal_at", self.signal_at)] {
             if span.is_some_and(|span| span > LONGEST) {
