@@ -70,7 +70,7 @@ fn of_a_tree_that_stands_who_waits_for_whom_is_told(bed: &Bed) {
     assert_eq!(edges, [(true, true); 2], "who waits for a child, as it is explained: {graph}");
     let tasks = graph.lines().filter(|line| line.contains("[label=\"the end of task t0\\nsince "));
     assert!(tasks.map(|line| line.contains("red")).eq([false, false, true]), "user code, of each: {graph}");
-    assert!(graph.contains("; label=\"because only the user's code in 1.1 (pid "), "{graph}");
+    assert!(graph.contains("labelloc=b; label=\"because only the user's code in 1.1 (pid "), "{graph}");
 
     running.signal(Signal::INT);
     running.finish().expect(0);

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::tree::{Member, Tree};
-use crate::{ActorId, Child, Input, Instant, Life, Link, Machine, Message, On, Output, Record, Why};
+use crate::{ActorId, Child, Input, Instant, Life, Link, Machine, Message, Output, Record};
 
 /// What an actor was for some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,46 +64,60 @@ impl Member {
     /// Lists what the actor was, and what each of its children was to it, in the order in which that was over.
     #[must_use]
     pub fn phases(&self) -> Vec<Phase> {
-        let mut phases = Vec::new();
-        let mut open = BTreeMap::new();
         let begin = self.trace.records.first().map_or_else(Instant::default, |record| record.at);
         let mut now = self.trace.start.state().now.max(begin);
-        turn(&mut open, &self.trace.start, now, &mut phases);
+        let mut open = Open { life: (self.trace.start.life(), now), children: BTreeMap::new() };
+        let mut phases = Vec::new();
+        open.turn(&self.trace.start, now, &mut phases);
         // Up to where it diverged, if it did.
         let _ = self.trace.play(self.trace.records.len(), &mut |record: &Record, machine: &Machine| {
             now = now.max(record.at);
-            turn(&mut open, machine, now, &mut phases);
+            open.turn(machine, now, &mut phases);
         });
-        phases.extend(open.into_iter().map(|(child, (state, from))| Phase {
-            child,
-            state,
+        let (life, from) = open.life;
+        phases.push(Phase { child: None, state: State::Life(life), from, until: None });
+        let stays = |(child, (state, from))| Phase {
+            child: Some(child),
+            state: State::Child(state),
             from,
             until: None,
-        }));
+        };
+        phases.extend(open.children.into_iter().map(stays));
         phases
     }
 }
 
 /// Who is what, and since when.
-type Open = BTreeMap<Option<ActorId>, (State, Instant)>;
+struct Open {
+    life: (Life, Instant),
+    children: BTreeMap<ActorId, (Child, Instant)>,
+}
 
-/// Ends the phases that are over by now, and begins those that follow.
-fn turn(open: &mut Open, machine: &Machine, now: Instant, phases: &mut Vec<Phase>) {
-    let children = machine.waits().filter_map(|wait| match (wait.on, wait.why) {
-        (On::Child(child), Why::Child(phase)) => Some((Some(child), State::Child(phase))),
-        _ => None,
-    });
-    let mut present: BTreeMap<_, _> = children.collect();
-    present.insert(None, State::Life(machine.life()));
-    open.retain(|child, (state, from)| {
-        let stays = present.get(child) == Some(state);
-        if !stays {
-            phases.push(Phase { child: *child, state: *state, from: *from, until: Some(now) });
+impl Open {
+    /// Ends the phases that are over by now, and begins those that follow.
+    fn turn(&mut self, machine: &Machine, now: Instant, phases: &mut Vec<Phase>) {
+        let until = Some(now);
+        let (life, from) = self.life;
+        if machine.life() != life {
+            phases.push(Phase { child: None, state: State::Life(life), from, until });
+            self.life = (machine.life(), now);
         }
-        stays
-    });
-    for (child, state) in present {
-        open.entry(child).or_insert((state, now));
+        let children = &machine.state().children;
+        let was = self.children.iter().map(|(child, (state, _))| (*child, *state));
+        // Most records move no child, and there may be thousands of both.
+        if was.eq(children.iter().map(|(id, child)| (*id, child.phase))) {
+            return;
+        }
+        self.children.retain(|child, (state, from)| {
+            let stays = children.get(child).is_some_and(|child| child.phase == *state);
+            if !stays {
+                phases.push(Phase { child: Some(*child), state: State::Child(*state), from: *from, until });
+            }
+            stays
+        });
+        for (id, child) in children {
+            self.children.entry(*id).or_insert((child.phase, now));
+        }
     }
 }
 

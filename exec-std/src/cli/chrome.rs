@@ -63,7 +63,6 @@ struct Drawing<'a> {
 impl Drawing<'_> {
     fn events(mut self) -> Vec<Event> {
         let mut events = Vec::new();
-        let places: BTreeMap<ActorId, usize> = self.tree.members().map(|(id, _)| id).zip(1..).collect();
         for ((id, member), pid) in self.tree.members().zip(1..) {
             let process =
                 self.tree.stamp(id).map_or_else(String::new, |stamp| format!(", pid {}", stamp.pid));
@@ -72,28 +71,25 @@ impl Drawing<'_> {
             self.phases(member, pid, &mut events);
             self.marks(member, pid, &mut events);
         }
-        let said = self
-            .tree
-            .letters()
-            .into_iter()
-            .filter(|letter| !matches!(letter.message, Message::Context { .. }));
-        for (letter, id) in said.zip(1..) {
-            let name = self.tree.named(&letter.message.to_string());
-            let end = |ph, actor, at| Event {
-                ph,
-                name: name.clone(),
-                pid: places.get(&actor).copied().unwrap_or(0),
-                tid: places.get(&actor).copied().unwrap_or(0),
-                ts: Some(self.since(at)),
-                id: Some(id),
-                cat: Some("message"),
-                bp: Some("e"),
-                ..Event::default()
-            };
-            events.push(end("s", letter.from, letter.sent));
-            events.push(end("f", letter.to, letter.taken));
-        }
+        self.arrows(&mut events);
         events
+    }
+
+    /// What parents and children have said to each other. Both ends are drawn, so both have a number.
+    fn arrows(&self, events: &mut Vec<Event>) {
+        let places: BTreeMap<ActorId, usize> = self.tree.members().map(|(id, _)| id).zip(1..).collect();
+        let mut letters = self.tree.letters();
+        letters.retain(|letter| !matches!(letter.message, Message::Context { .. }));
+        for (letter, id) in letters.into_iter().zip(1..) {
+            let name = self.tree.named(&letter.message.to_string());
+            let ends = [("s", letter.from, letter.sent), ("f", letter.to, letter.taken)];
+            events.extend(ends.into_iter().filter_map(|(ph, actor, at)| {
+                let pid = *places.get(&actor)?;
+                let (ts, name) = (Some(self.since(at)), name.clone());
+                let (id, cat, bp) = (Some(id), Some("message"), Some("e"));
+                Some(Event { ph, name, pid, tid: pid, ts, id, cat, bp, ..Event::default() })
+            }));
+        }
     }
 
     /// What the actor was, and what its children were to it, each of them on a thread of its own.

@@ -11,16 +11,13 @@ use crate::lines::plain;
 
 /// Draws all waits as they are seen at `now`.
 pub(super) fn draw(tree: &Tree, now: Instant) -> String {
-    let told = tree.explain(now);
-    let because = told.as_ref().map_or_else(String::new, |told| format!("because {}", told.because));
-    let mut graph = Graph {
-        tree,
-        now,
-        chain: told.map(|told| told.chain).unwrap_or_default(),
-        things: 0,
-        text: String::new(),
-    };
-    graph.line(format_args!("rankdir=LR; node [shape=box]; labelloc=b; label={}", quoted(&plain(&because))));
+    let mut graph = Graph { tree, now, chain: Vec::new(), things: 0, text: String::new() };
+    graph.line(format_args!("rankdir=LR; node [shape=box]"));
+    if let Some(told) = tree.explain(now) {
+        let because = format!("because {}", told.because);
+        graph.line(format_args!("labelloc=b; label={}", quoted(&plain(&because))));
+        graph.chain = told.chain;
+    }
     for actor in tree.actors() {
         graph.actor(actor);
     }

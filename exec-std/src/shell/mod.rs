@@ -262,6 +262,8 @@ impl<R: Reactor> Shell<R> {
     /// # Errors
     /// The system's, when the loop itself can't go on.
     pub fn turn(&mut self, now: Instant, ready: &[Ready]) -> io::Result<Turn> {
+        // What only a fact of this turn makes due waits for the next, which asks again what is ready.
+        let due = self.is_due(now);
         for one in ready {
             self.take(*one)?;
             // A channel that is closed over it brings nothing more.
@@ -271,10 +273,10 @@ impl<R: Reactor> Shell<R> {
         self.take_orders(now);
         self.look_again(now);
         self.settle(now);
-        if self.is_due(now) {
+        if due {
             self.take_lent(now);
         }
-        if self.is_unbegun() || self.is_due(now) {
+        if self.is_unbegun() || (due && self.is_due(now)) {
             self.tick(now);
             self.settle(now);
         }
