@@ -15,8 +15,7 @@
 //!
 //! Of all traces of one tree, [`Tree`] tells who was made by whom; of one that hangs, [who waits for whom](Tree::explain)
 //! and why nobody answers; of one that is over, [what its end took](Tree::falls); and of each, [what](Member::phases) a timeline
-//! is [drawn](Tree::letters) of. Times are compared between actors: their
-//! shells must read one clock.
+//! is [drawn](Tree::letters) of. Times are compared between actors: their shells must read one clock.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a reader of traces looks for some of what stands there")]
 

@@ -2,11 +2,10 @@
 //!
 //! The rule: what is printed is enough to have the same run again. It is the shortest that breaks the same promise.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
-use windrow_core::sim::{Diagnosis, Find, Scenario, Source};
+use windrow_core::sim::{Diagnosis, Find, Scenario, Trace};
 
 use super::say;
 
@@ -24,7 +23,7 @@ pub(super) struct Told {
     /// Which nets were away.
     without: Vec<&'static str>,
     /// The choices, source by source, up to the last that is not the default; and those in words.
-    choices: BTreeMap<String, Vec<u32>>,
+    choices: Trace,
     deviations: Vec<String>,
     /// What the chain of waits ends in, if anybody waits.
     sink: Option<String>,
@@ -57,7 +56,7 @@ impl Told {
             seed: None,
             tree: scenario.parents.iter().map(actor).collect(),
             without: scenario.nets.away().collect(),
-            choices: Source::ALL.iter().filter_map(|source| chosen(&story, *source)).collect(),
+            choices: story.report.trace.clone(),
             deviations: story.deviations.clone(),
             sink: story.report.explanation.as_ref().map(|told| format!("{:?}", told.sink)),
             cures: story.cures.iter().map(words).collect(),
@@ -72,11 +71,4 @@ impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.story.report.timeline, self.story)
     }
-}
-
-/// Gives what was chosen of one source, by its name, if anything but the default was.
-fn chosen(story: &Diagnosis, source: Source) -> Option<(String, Vec<u32>)> {
-    let stream = story.report.trace.stream(source);
-    let last = stream.iter().rposition(|taken| *taken != 0)?;
-    Some((format!("{source:?}").to_lowercase(), stream[..=last].to_vec()))
 }

@@ -35,7 +35,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Defects, LEVELS_MAX, Limits};
 
-/// What a run starts from; what it leaves open is chosen. Where it is read, what is not written is as in [`of`](Self::of).
+/// What a run starts from; what it leaves open is chosen. Where it is read, what is not written is as for a root alone, so whoever
+/// writes down `parents` writes down `levels`, too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(clippy::exhaustive_structs, reason = "written out by every search")]
