@@ -8,6 +8,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use core::mem::{Discriminant, discriminant};
 use core::ops::Deref;
 use core::time::Duration;
 
@@ -252,14 +253,16 @@ impl Seen<'_> {
     }
 
     /// Gives the first word of its parent's that an actor has not taken, and when it was sent. It is known only where the
-    /// traces of both are whole and the channel was, and where the parent has no later word of the actor's.
+    /// channel was whole, and where the parent has no later word of the actor's.
     fn untaken(&self, actor: ActorId) -> Option<(Instant, Message)> {
-        let member = self.member(actor).filter(|member| member.is_whole())?;
-        let above = self.made(actor).and_then(|made| self.member(made.parent));
-        let above = above.filter(|above| above.is_whole())?;
-        let inputs = || member.trace.records.iter().map(|record| record.input);
-        let is_lost = |input| matches!(input, Input::LinkLost { link: Link::Parent });
-        let taken = inputs().filter(|input| is_word(input, Link::Parent)).count();
+        let member = self.member(actor)?;
+        let above = self.made(actor).and_then(|made| self.member(made.parent))?;
+        let is_lost = |record: &Record| record.input == (Input::LinkLost { link: Link::Parent });
+        if member.trace.records.iter().any(is_lost) {
+            return None;
+        }
+        let is_heard = |record: &Record| is_word(&record.input, Link::Child(actor));
+        let is_taken = |record: &Record| is_word(&record.input, Link::Parent);
         let sent = above.trace.timed().flat_map(|(now, record)| {
             record.outputs.iter().filter_map(move |output| match *output {
                 Output::Send { link, message, may_wait } if link == Link::Child(actor) => {
@@ -268,13 +271,26 @@ impl Seen<'_> {
                 _ => None,
             })
         });
-        let mut untaken = sent.skip(taken).filter(|(_, _, may_wait)| !may_wait);
-        let (at, word, _) = untaken.next().filter(|_| !inputs().any(is_lost))?;
+        let must_be_taken = |(at, word, may_wait)| if may_wait { None } else { Some((at, word)) };
         // Who is heard of after its last record has gone on without one.
-        let heard = |record: &Record| is_word(&record.input, Link::Child(actor));
-        let told = words_said(member);
-        let is_behind = above.trace.records.iter().filter(|record| heard(record)).count() > told;
-        (!is_behind).then_some((at, word))
+        if member.is_whole() && above.is_whole() {
+            let taken = member.trace.records.iter().filter(|record| is_taken(record)).count();
+            let heard = above.trace.records.iter().filter(|record| is_heard(record)).count();
+            return sent.skip(taken).find_map(must_be_taken).filter(|_| heard <= words_said(member));
+        }
+        // Where words can't be counted, for one trace begins later than the other, there are their times: words stay in order.
+        let taken = member.trace.timed().filter(|(_, record)| is_taken(record)).last();
+        let taken = taken.map_or(member.trace.start.state().now, |(now, _)| now);
+        let found = { sent }.filter(|(at, ..)| *at > taken).find_map(must_be_taken)?;
+        let said: Vec<_> = member.trace.timed().flat_map(|(_, record)| words(record, Link::Parent)).collect();
+        let mut heard = above.trace.timed().filter(|(now, record)| *now > found.0 && is_heard(record));
+        let is_its = |(_, record): (Instant, &Record)| match record.input {
+            Input::Received { message, .. } if !matches!(message, Message::Status(_)) => {
+                said.contains(&discriminant(&message))
+            }
+            _ => true,
+        };
+        heard.all(is_its).then_some(found)
     }
 }
 
@@ -282,6 +298,14 @@ impl Seen<'_> {
 fn words_said(member: &Member) -> usize {
     let outputs = member.trace.records.iter().flat_map(|record| &record.outputs);
     outputs.filter(|output| leaves_by(output) == Some(Link::Parent)).count()
+}
+
+/// Lists the kinds of the words that a record says by a channel.
+fn words(record: &Record, by: Link) -> impl Iterator<Item = Discriminant<Message>> + '_ {
+    record.outputs.iter().filter_map(move |output| match output {
+        Output::Send { link, message, .. } if *link == by => Some(discriminant(message)),
+        _ => None,
+    })
 }
 
 fn is_word(input: &Input, from: Link) -> bool {

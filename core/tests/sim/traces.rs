@@ -300,6 +300,33 @@ fn who_has_not_taken_a_word_is_named_once_it_is_late() {
     assert!(told.because.contains("was sent `Cancel within 500ms, asked for by root` 300 ms ago"), "{told}");
 }
 
+/// Leaves of each actor's trace but the root's only so many records before its end, as of one that was begun anew.
+fn begun_late(tree: &Tree, kept: usize) -> Tree {
+    let traces = tree.members().map(|(id, member)| {
+        let trace = &member.trace;
+        let first = trace.records.len().saturating_sub(if id == tree.root() { usize::MAX } else { kept });
+        let start = trace.replay_to(first).expect("the same").encode();
+        let start = Machine::decode(&start).expect("a machine");
+        let mut bytes = Vec::new();
+        trace::begin(&start, &mut bytes);
+        trace.records[first..].iter().for_each(|record| trace::record(record, &mut bytes));
+        Trace::read(&bytes).expect("a trace")
+    });
+    Tree::all(traces.collect()).swap_remove(0)
+}
+
+/// A trace that was begun anew, or begins where its actor is ready, has not all that was taken.
+#[test]
+fn who_has_not_taken_a_word_is_named_however_late_its_trace_begins() {
+    let whole = tree(Defect::AckTimeoutSwallowed);
+    let whole = cut(&whole, |record| says(record, Link::Child(ActorId(2)), is_cancel));
+    let whole_told = whole.explain(whole.last().after(LONG)).expect("a tree that goes on");
+    for kept in 0..3 {
+        let tree = begun_late(&whole, kept);
+        assert_eq!(tree.explain(tree.last().after(LONG)).as_ref(), Some(&whole_told), "{kept} records");
+    }
+}
+
 #[test]
 fn whose_trace_ended_early_is_not_taken_for_deaf() {
     let whole = tree(Defect::FirstErrorMasked);
@@ -316,6 +343,9 @@ fn whose_trace_ended_early_is_not_taken_for_deaf() {
     let tree = cut(&whole, |record| is_acked(record) || *record == last);
     let told = tree.explain(tree.last().after(LONG)).expect("a tree that goes on");
     assert!(!told.because.contains("has not taken it"), "{told}");
+    let told = begun_late(&tree, 1).explain(tree.last().after(LONG)).expect("a tree that goes on");
+    let is_late = told.because.contains("has not taken it");
+    assert!(!is_late, "{told}");
 }
 
 #[test]
