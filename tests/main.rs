@@ -25,6 +25,7 @@ mod deadlines;
 mod deaths;
 mod denied;
 mod doors;
+mod dumped;
 mod embedded;
 mod ends;
 mod examples;
@@ -37,6 +38,7 @@ mod hunted;
 mod inputs;
 mod late;
 mod leavings;
+mod living;
 mod long;
 mod loops;
 mod losses;
@@ -98,6 +100,7 @@ const MODULES: &[harness::Module] = &[
     deaths::MODULE,
     denied::MODULE,
     doors::MODULE,
+    dumped::MODULE,
     embedded::MODULE,
     ends::MODULE,
     examples::MODULE,
@@ -109,6 +112,7 @@ const MODULES: &[harness::Module] = &[
     inputs::MODULE,
     late::MODULE,
     leavings::MODULE,
+    living::MODULE,
     long::MODULE,
     loops::MODULE,
     losses::MODULE,

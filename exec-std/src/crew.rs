@@ -37,7 +37,11 @@ impl<D: Drive> ThreadCrew<D> {
         if let Some(ended) = drive.until_run(&shared)? {
             return Ok(ended.status());
         }
-        let brief = shared.drive(|shell| shell.take_brief()).unwrap_or_default();
+        let brief = shared.drive(|shell| {
+            shell.record();
+            shell.take_brief()
+        });
+        let brief = brief.unwrap_or_default();
         drive.will_run()?;
         self.program.begin::<D>(&shared, &brief, Some(alive))?;
         Ok(drive.until_done(&shared)?.status())

@@ -27,8 +27,8 @@ use crate::notice::Notice;
 use crate::order::Backend;
 use crate::rehearsal::rehearse;
 use crate::seat::Seat;
-use crate::shell::{Kept, Meets, Recorder, Shared, Shell, Tree, Wreck};
-use crate::unix::exec::{ACTOR_VARIABLE, TRACE_VARIABLE, take_channel};
+use crate::shell::{Kept, Meets, Recorder, Shared, Shell, Tree, Wreck, hear_out, say};
+use crate::unix::exec::{ACTOR_VARIABLE, take_channel};
 use crate::unix::procfs;
 use crate::unix::signals::FormerMask;
 use crate::unix::template::{self, Role};
@@ -42,6 +42,7 @@ pub struct Program {
     pub(crate) kept: Kept,
     run_dir: Option<PathBuf>,
     adopts: bool,
+    pub(crate) unrecorded: bool,
     levels: u8,
     limits: Limits,
     backend: Option<Backend>,
@@ -173,9 +174,7 @@ impl Program {
     /// Call it first in `main`, before there is a second thread, when arguments are to be read before
     /// [`run`](Self::run); which otherwise does it.
     pub fn take_seat<D: Drive>(&self) {
-        // Where its parent keeps its trace, which has found the place and made it.
-        let told = std::env::var_os(TRACE_VARIABLE).map(|dir| self.clone().trace(dir));
-        let program = told.as_ref().unwrap_or(self);
+        let program = &*self.as_told();
         if let Some(newborn) = template::from_env(self.preload) {
             program.sit::<D>(Seat::born(newborn));
         }
@@ -224,10 +223,12 @@ impl Program {
     ) -> io::Result<Ended<T>> {
         self.take_seat::<D>();
         procfs::check()?;
-        let config = Config::root(fresh_id(), self.levels, self.limits);
+        let id = fresh_id();
+        let config = Config::root(id, self.levels, self.limits);
         let from_env = || Backend::from_env().map_err(|bad| io::Error::new(io::ErrorKind::InvalidInput, bad));
         let backend = self.backend.map_or_else(from_env, Ok)?;
-        let program = &*self.with_traces()?;
+        let traced = self.with_traces()?;
+        let program = &*traced.with_recorder()?;
         let earlier = adopter::spared(self.adopts)?;
         // Until nothing is left that a signal could be for.
         let mask = FormerMask::note()?;
@@ -236,6 +237,7 @@ impl Program {
         shell.set_backend(backend);
         shell.share_process(earlier);
         shell.keep(&program.kept)?;
+        shell.record();
         let shared = Arc::new(Shared::new(shell));
         // Until the wreck, if there is one, is cleared away.
         let _adopter;
@@ -243,7 +245,7 @@ impl Program {
         let wreck = Wreck(&shared);
         drive.until_run(&shared)?;
         rehearse();
-        let template = match Role::take(self.preload, program.kept.traces.as_deref())? {
+        let template = match Role::take(self.preload, || program.kept.told())? {
             Role::Actor(template) => template,
             Role::Newborn(newborn) => {
                 // What the root had open is closed here already; its numbers mean other things now.
@@ -268,7 +270,12 @@ impl Program {
             let _ = returned.send(root(actor)?);
             Ok(Vec::new())
         })?;
-        Ok(drive.until_done(&shared)?.with(value.try_recv().ok()))
+        let ended = drive.until_done(&shared)?;
+        if let Some(told) = program.dump_if_due(&ended, id) {
+            say(told);
+            hear_out();
+        }
+        Ok(ended.with(value.try_recv().ok()))
     }
 }
 

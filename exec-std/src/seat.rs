@@ -66,13 +66,16 @@ impl Program {
         }
         // Its parent was told that it is ready. What is left, a thread and the user's code, may wait for those who are not.
         std::thread::yield_now();
-        let told = shared.drive(|shell| (shell.machine().levels(), shell.take_brief()));
+        let told = shared.drive(|shell| {
+            shell.record();
+            (shell.machine().levels(), shell.take_brief())
+        });
         let (levels, brief) = told.unwrap_or_default();
         *name =
             postcard::from_bytes(&brief).map_or_else(|_| String::new(), |brief: Brief<'_>| brief.name.into());
         if levels > 0 {
             // Whoever has asked meanwhile how it is may still be told, by a thread.
-            match Role::take(self.preload.filter(|_| !forked), self.kept.traces.as_deref())? {
+            match Role::take(self.preload.filter(|_| !forked), || self.kept.told())? {
                 Role::Actor(template) => {
                     shared.drive(|shell| shell.set_template(template)).transpose()?;
                 }

@@ -22,7 +22,7 @@ pub(crate) struct Explain {
     traces: Traces,
     /// Print one JSON object on one line: `actors`, `untraced`, `records`, `torn_bytes`, `diverged`,
     /// `last_ms_ago` (or null), `ended` (or null), `unended`, `errors`, `stands`, `waits`,
-    /// `because` (or null), `falls` and `tree`: each actor's `id`, `name`, `parent`, `pid` and `life` (or null) and all its `waits`.
+    /// `because` and `process` (or null), `falls` and `tree`: each actor's `id`, `name`, `parent`, `pid` and `life` (or null) and all its `waits`.
     #[arg(long)]
     json: bool,
     /// Print all that is waited for as a graph, for Graphviz: `windrow explain DIR --dot | dot -Tsvg`.
@@ -48,12 +48,17 @@ struct Told {
     ended: Option<String>,
     /// Who had not ended.
     unended: Vec<String>,
+    /// The same without those whose death was seen.
+    #[serde(skip)]
+    there: Vec<String>,
     /// What the root was told that went wrong, in the order in which it came.
     errors: Vec<String>,
     /// The root was not asked to end: its tree stands, as far as it knows.
     stands: bool,
     waits: Vec<String>,
     because: Option<String>,
+    /// What the process of whoever does not answer is, if the tree lives.
+    process: Option<String>,
     /// The way out of the child that was gone last, of the last of its children, and so on.
     falls: Vec<String>,
     /// All who are known, each before those below it.
@@ -111,6 +116,8 @@ impl Told {
     fn of(read: &Read) -> Self {
         let (tree, now, age) = (&read.tree, read.now(), read.age());
         let members = || tree.members().map(|(id, member)| (tree.called(id), member));
+        let unended =
+            || tree.members().filter(|(_, member)| member.end.life() != Life::Ended).map(|(id, _)| id);
         let explained = tree.explain(now);
         let outcome = outcome(tree);
         let falls = tree.falls();
@@ -130,13 +137,12 @@ impl Told {
             last_ms_ago: age.and_then(|age| u64::try_from(age.as_millis()).ok()),
             // A file that was begun behind the last word does not have it.
             ended: explained.is_none().then(|| ended(tree, outcome)),
-            unended: members()
-                .filter(|(_, member)| member.end.life() != Life::Ended)
-                .map(|(name, _)| name)
-                .collect(),
+            unended: unended().map(|id| tree.called(id)).collect(),
+            there: unended().filter(|id| tree.exit(*id).is_none()).map(|id| tree.called(id)).collect(),
             errors: errors(tree),
             stands: root(tree).is_some_and(|root| root.end.life() == Life::Running),
             because: explained.as_ref().map(|told| told.because.clone()),
+            process: explained.as_ref().and_then(|told| read.process(*told.actors.last()?)),
             waits: explained.map(|told| told.chain).unwrap_or_default(),
             falls: falls.iter().map(|fall| tree.tell(fall, first)).collect(),
             tree: tree.actors().into_iter().map(|actor| Known::of(tree, actor, now)).collect(),
@@ -158,14 +164,14 @@ impl Told {
             lines.push(format!("what it was told went wrong: {}", few(&self.errors)));
         }
         if self.ended.is_none() {
-            let over = match self.actors.saturating_sub(self.unended.len()) {
+            let over = match self.actors.saturating_sub(self.there.len()) {
                 0 => String::new(),
                 some => format!(
                     "; {} over",
                     if some == 1 { String::from("1 other is") } else { format!("{some} others are") }
                 ),
             };
-            lines.push(format!("no end is on record of {}{over}{}", few(&self.unended), self.since()));
+            lines.push(format!("no end is on record of {}{over}{}", few(&self.there), self.since()));
             if self.stands {
                 lines.push(String::from("the root was not asked to end; one of those who wait:"));
             }
@@ -174,6 +180,7 @@ impl Told {
                 waits.map(|(index, wait)| format!("  {}{wait}", if index == 0 { "" } else { "and " })),
             );
             lines.extend(self.because.iter().map(|because| format!("  because {because}")));
+            lines.extend(self.process.iter().map(|process| format!("  {process}")));
         } else if !self.unended.is_empty() {
             lines.push(format!("of their own end nothing is on record: {}", few(&self.unended)));
         }

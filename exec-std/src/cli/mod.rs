@@ -6,12 +6,14 @@ mod check;
 mod chrome;
 mod command;
 mod cores;
+mod dump;
 mod explain;
 mod graph;
 mod hangs;
 mod hunt;
 mod kept;
 mod leaf;
+mod living;
 mod outputs;
 mod passed;
 mod replay;
@@ -32,6 +34,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::lines::plain;
+use crate::recorder;
 use crate::{Backend, Drive, Program};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -64,7 +67,9 @@ Exit status:
 
 Environment:
   WINDROW_SPAWN=fork|exec|thread   the backend, unless --backend says otherwise
-  WINDROW_TRACE=DIR                where each actor keeps a trace, unless --trace says otherwise";
+  WINDROW_TRACE=DIR                where each actor keeps a trace, unless --trace says otherwise
+  WINDROW_DUMP=DIR                 where the flight recorder is written to when somebody had to be killed, and at SIGUSR1
+  WINDROW_RECORDER=off             no flight recorder, which `windrow explain PID` reads";
 
 const SIGNALS: &str = "\
 Signals:
@@ -88,10 +93,12 @@ enum Verb {
     Sim(sim::Sim),
     /// Search the simulator for a tree that does not end as it should.
     Hunt(hunt::Hunt),
-    /// Say of a tree that kept traces who waited for whom and why nobody answered, or what its end took.
+    /// Say of a tree that lives, or kept traces, who waits for whom and why nobody answers, or what its end took.
     Explain(explain::Explain),
-    /// Run the machines of a tree that kept traces again, print what they took and said, and name the first difference.
+    /// Run the machines of a tree that lives, or kept traces, again, print what they took and said, and name the first difference.
     Replay(replay::Replay),
+    /// Write what a tree that lives has on record to files, for `explain` and `replay` to read when it is gone.
+    Dump(dump::Dump),
     /// List the hangs that are searched for, each with the rule that keeps it away.
     Hangs,
 }
@@ -187,6 +194,7 @@ pub fn main<D: Drive>() -> ExitCode {
         Verb::Hunt(hunt) => hunt.run(),
         Verb::Explain(explain) => explain.run(),
         Verb::Replay(replay) => replay.run(),
+        Verb::Dump(dump) => dump.run(),
         Verb::Hangs => hangs::list(),
     };
     exit(ended)
@@ -280,6 +288,7 @@ fn traced(program: Program, run: &Run, code: u8) -> Result<Program, Refusal> {
         Some(dir) => program.trace(dir),
         None => program,
     };
+    recorder::is_wanted().map_err(|bad| Refusal::new(bad.why(), code).hint(bad.hint()))?;
     let made = program.with_traces().map(Cow::into_owned);
     made.map_err(|error| Refusal::new(error.place(), code).because(&error.why).hint(error.hint()))
 }

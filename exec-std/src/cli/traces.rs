@@ -1,4 +1,4 @@
-//! The traces that a tree left, read from their directory.
+//! The traces of a tree: those that it left, read from their directory, or those of one that lives.
 //!
 //! The rule: one file that can't be read is told and left out; all that can still be told of the others is.
 
@@ -11,19 +11,21 @@ use clap::Args;
 use windrow_core::trace::{Trace, Tree};
 use windrow_core::{ActorId, Instant, Life};
 
-use super::Refusal;
 use super::outputs::say;
+use super::{Refusal, living};
+use crate::shell::now;
 
 /// How many of a list are told.
 const FEW: usize = 12;
 
 /// What says where traces come from.
-const KEEP: &str = "`windrow run --trace DIR`, `WINDROW_TRACE=DIR` or `Program::trace` has a tree keep them";
+const KEEP: &str = "`windrow run --trace DIR`, `WINDROW_TRACE=DIR` or `Program::trace` has a tree keep them; of one that lives, give a pid";
 
 #[derive(Args, Debug)]
 pub(crate) struct Traces {
-    /// The directory in which a tree's actors kept their traces, or some of the files.
-    #[arg(value_name = "DIR|FILE", required = true)]
+    /// The directory in which a tree's actors kept their traces, or some of the files; or any process of a tree that lives, for
+    /// what its flight recorder has.
+    #[arg(value_name = "DIR|FILE|PID", required = true)]
     paths: Vec<PathBuf>,
     /// The tree below this actor, by its id: of several trees, or a part of one. Otherwise the one that was recorded last.
     #[arg(long, value_name = "ID", value_parser = Ids::parse)]
@@ -49,14 +51,32 @@ pub(crate) struct Read {
     pub(crate) tree: Tree,
     /// The same one by one, and what came before in its actors' earlier files.
     pub(crate) traces: Vec<Trace>,
-    /// When the last of their files was written.
-    written: Option<SystemTime>,
+    seen: Seen,
+}
+
+/// When traces were read.
+#[derive(Clone, Copy, Debug)]
+enum Seen {
+    /// From files, of which the last was written at this time.
+    Files(Option<SystemTime>),
+    /// At this time by the clock of their actors, who live.
+    Living(Instant),
 }
 
 impl Read {
-    /// How long ago the last of the files was written.
+    /// How long ago the last record was written.
     pub(crate) fn age(&self) -> Option<Duration> {
-        self.written.and_then(|written| written.elapsed().ok())
+        match self.seen {
+            Seen::Files(written) => written?.elapsed().ok(),
+            Seen::Living(now) => Some(now.since(self.tree.last())),
+        }
+    }
+
+    /// What an actor's process is at this moment, if the tree lives and the pid is known.
+    pub(crate) fn process(&self, actor: ActorId) -> Option<String> {
+        let stamp = self.tree.stamp(actor).filter(|_| matches!(self.seen, Seen::Living(_)))?;
+        let pid = i32::try_from(stamp.pid).ok()?;
+        Some(format!("its process {pid} {}", living::state(pid)))
     }
 
     /// What time it is for the tree, unless its root has ended: the clock that the actors read has gone on as long as their files are
@@ -71,6 +91,11 @@ impl Read {
 impl Traces {
     /// Reads the traces, and puts those of one tree together.
     pub(crate) fn read(&self) -> Result<Read, Refusal> {
+        if let [only] = &self.paths[..]
+            && let Some(pid) = pid(only)
+        {
+            return self.read_living(pid);
+        }
         let mut all = Vec::new();
         for path in self.files()? {
             match read(&path) {
@@ -82,7 +107,20 @@ impl Traces {
         let members: BTreeSet<_> = tree.members().map(|(id, _)| id).collect();
         all.retain(|(trace, _)| members.contains(&trace.actor()));
         let written = all.iter().filter_map(|(_, written)| *written).max();
-        Ok(Read { tree, traces: all.into_iter().map(|(trace, _)| trace).collect(), written })
+        Ok(Read {
+            tree,
+            traces: all.into_iter().map(|(trace, _)| trace).collect(),
+            seen: Seen::Files(written),
+        })
+    }
+
+    /// Reads those of a tree that lives.
+    fn read_living(&self, pid: i32) -> Result<Read, Refusal> {
+        let mut all: Vec<_> = living::read(pid)?.into_iter().map(|trace| (trace, None)).collect();
+        let seen = Seen::Living(now());
+        let tree = self.tree(&all)?;
+        all.retain(|(trace, _)| tree.member(trace.actor()).is_some());
+        Ok(Read { tree, traces: all.into_iter().map(|(trace, _)| trace).collect(), seen })
     }
 
     /// Gives the tree that was asked for, or the one whose files were written last, and tells of the others.
@@ -155,6 +193,12 @@ fn listed(dir: &Path) -> Result<Vec<PathBuf>, Refusal> {
     let paths = entries.into_iter().map(|entry| entry.path());
     let files = paths.filter(|path| path.extension().and_then(OsStr::to_str) == Some("trace")).collect();
     Ok(files)
+}
+
+/// Tells whether a process is meant: by a number that no file has for its name.
+fn pid(path: &Path) -> Option<i32> {
+    let pid = path.to_str()?.parse().ok().filter(|pid| *pid > 0);
+    pid.filter(|_| !path.exists())
 }
 
 fn read(path: &Path) -> Result<(Trace, Option<SystemTime>), String> {

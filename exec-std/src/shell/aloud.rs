@@ -58,7 +58,7 @@ pub(crate) fn stuck(name: &str, actor: ActorId, error: &io::Error) -> String {
 }
 
 /// Says something. Without a thread it is not said.
-pub(super) fn say(text: String) {
+pub(crate) fn say(text: String) {
     if !speech().add(text) {
         return;
     }

@@ -17,6 +17,7 @@ use crate::broken::{Defect, broken};
 use crate::notice::Notice;
 use crate::sandwich::Sandwich;
 use crate::unix::link::Flushed;
+use crate::unix::process::Process;
 
 /// How long after a child's exit something else may hold its output open before that is told as a leak.
 const LEAK: Duration = Duration::from_millis(200);
@@ -38,6 +39,7 @@ impl<R: Reactor> Shell<R> {
             Some(Source::Template) => self.take_answers(),
             Some(Source::TemplateExit) => self.take_release(ready.token),
             Some(Source::Orphan(pid)) => {
+                self.forget_flight(pid);
                 let start = self.domains.collect(pid, ready.token, &mut self.watch);
                 self.clear_after(pid, start);
             }
@@ -115,6 +117,10 @@ impl<R: Reactor> Shell<R> {
 
     pub(super) fn exited(&mut self, child: ActorId, exit: Exit) {
         let exit = if self.was_for_memory(child, exit) { Exit::Oom } else { exit };
+        let process = self.children.get(&child).and_then(|child| child.body.as_ref()?.process());
+        if let Some(pid) = process.map(Process::pid) {
+            self.forget_flight(pid);
+        }
         if let Some(record) = self.children.get_mut(&child) {
             record.seen = true;
             if record.drain(&mut self.watch) {

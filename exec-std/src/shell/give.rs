@@ -3,52 +3,75 @@
 //! The rule: a record is kept before anything of it is done, so whoever is ended by an output leaves it behind.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use windrow_core::{Input, Instant, Life, Machine, Output, Record, Refused};
+use windrow_core::{Input, Instant, Life, Link, Machine, Output, Record, Refused};
 
 use super::aloud::say;
 use super::intern::Names;
 use super::reactor::Reactor;
-use super::tracer::{BOUND, Tracer};
+use super::tracer::{Disk, Tracer};
 use super::{Shell, now};
+use crate::dump::dump_told;
 use crate::lines::{indent, plain};
+use crate::unix::arena::{Arena, Slot};
+use crate::unix::exec::{RECORDER_VARIABLE, TRACE_VARIABLE, Told};
 
 /// Hears of a record. It is called on the threads of the actor, with its shell locked: it must not wait for any of them.
 pub type Recorder = fn(&Record);
+
+/// How many bytes of the past an actor keeps on disk for certain, unless its program says otherwise; it holds no more than twice
+/// as many. A record takes some 40, so these are the last two hundred thousand.
+pub(super) const BOUND: u64 = 8 << 20;
 
 /// What a program has kept of each of its actors.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kept {
     pub(crate) recorder: Option<Recorder>,
-    /// Where traces are kept.
+    /// Where traces are kept on disk.
     pub(crate) traces: Option<PathBuf>,
     /// How long one may be, in bytes, if not [`BOUND`].
     pub(crate) bound: Option<u64>,
+    /// The tree's flight recorder.
+    pub(crate) arena: Option<Arc<Arena>>,
+    /// Where that is written to.
+    pub(crate) dumps: Option<PathBuf>,
+}
+
+impl Kept {
+    /// Gives what a program that is started again is told of it.
+    pub(crate) fn told(&self) -> Told {
+        let traces = self.traces.as_deref().map(|dir| (TRACE_VARIABLE, dir.into()));
+        let recorder = self.arena.as_ref().map(|arena| (RECORDER_VARIABLE, arena.path().into()));
+        traces.into_iter().chain(recorder).collect()
+    }
 }
 
 /// Who keeps the records of one actor.
 #[derive(Debug)]
 pub(super) struct Keeper {
     kept: Kept,
-    tracer: Option<Tracer>,
+    disk: Option<Tracer<Disk>>,
+    memory: Option<Tracer<Slot>>,
     /// Room for what the machine says, used again.
     outputs: Vec<Output>,
 }
 
 impl<R: Reactor> Shell<R> {
-    /// Has the records of this actor kept, from its first input on.
+    /// Has the records of this actor kept, on disk from its first input on.
     ///
     /// # Errors
-    /// Why no trace can begin. The actor may go on without one.
+    /// Why no trace can begin on disk. The actor may go on without one.
     pub(crate) fn keep(&mut self, kept: &Kept) -> io::Result<()> {
-        if kept.recorder.is_none() && kept.traces.is_none() {
-            return Ok(());
-        }
-        let begin = |dir| Tracer::begin(dir, kept.bound.unwrap_or(BOUND), &self.machine);
+        let begin = |dir| {
+            let disk = Disk::new(dir, kept.bound.unwrap_or(BOUND), self.machine.actor());
+            Tracer::begin(disk, &self.machine)
+        };
         let begun = kept.traces.as_deref().map(begin).transpose();
-        let (tracer, begun) = begun.map_or_else(|error| (None, Err(error)), |tracer| (tracer, Ok(())));
-        self.keeper = Some(Box::new(Keeper { kept: kept.clone(), tracer, outputs: Vec::new() }));
+        let (disk, begun) = begun.map_or_else(|error| (None, Err(error)), |disk| (disk, Ok(())));
+        let keeper = Keeper { kept: kept.clone(), disk, memory: None, outputs: Vec::new() };
+        self.keeper = Some(Box::new(keeper));
         begun
     }
 
@@ -59,9 +82,39 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    /// Gives the directory in which this actor's children keep their traces, if they do.
-    pub(super) fn traces(&self) -> Option<&Path> {
-        self.keeper.as_ref()?.kept.traces.as_deref()
+    /// Has the records kept in the tree's flight recorder from here on, if it has one. A child does that once it is ready: until
+    /// then its parent's record tells of it.
+    pub(crate) fn record(&mut self) {
+        let is_root = !self.channels.has(Link::Parent);
+        let Some(keeper) = &mut self.keeper else { return };
+        let Some(arena) = &keeper.kept.arena else { return };
+        let slot = if is_root { arena.root() } else { arena.claim() };
+        keeper.memory = slot.and_then(|slot| Tracer::begin(slot, &self.machine).ok());
+    }
+
+    /// Gives what a child is told that is started by `exec`: where its records go.
+    pub(super) fn told(&self) -> Told {
+        self.keeper.as_ref().map(|keeper| keeper.kept.told()).unwrap_or_default()
+    }
+
+    /// Has the flight recorder written to files, on a thread of its own: a disk may hang.
+    pub(super) fn dump(&self) {
+        let Some(Kept { arena: Some(arena), dumps: Some(dir), .. }) =
+            self.keeper.as_ref().map(|keeper| &keeper.kept)
+        else {
+            return;
+        };
+        let (arena, dir, root) = (Arc::clone(arena), dir.clone(), self.machine.actor());
+        let dump = move || dump_told(&arena, &dir, root).map(say);
+        // Without a thread it is not written.
+        let _ = std::thread::Builder::new().name(String::from("dump")).spawn(dump);
+    }
+
+    /// A process is dead and not yet collected: what its actors have of the flight recorder may be others'.
+    pub(super) fn forget_flight(&self, pid: i32) {
+        if let Some(arena) = self.keeper.as_ref().and_then(|keeper| keeper.kept.arena.as_ref()) {
+            arena.release(pid);
+        }
     }
 
     /// Gives the machine one input and does what it says. A fact is never refused here, for all outputs are polled.
@@ -79,7 +132,7 @@ impl<R: Reactor> Shell<R> {
 
     fn give_at(&mut self, now: Instant, input: Input) -> Option<Refused> {
         let refused = self.machine.handle(now, input).err();
-        if self.keeper.is_some() && refused.is_none() {
+        if refused.is_none() && self.keeper.as_ref().is_some_and(|keeper| keeper.keeps()) {
             self.give_on_record(now, input);
         }
         while let Some(output) = self.machine.poll_output() {
@@ -88,7 +141,6 @@ impl<R: Reactor> Shell<R> {
         refused
     }
 
-    #[cold]
     fn give_on_record(&mut self, at: Instant, input: Input) {
         let Some(keeper) = &mut self.keeper else { return };
         let mut outputs = std::mem::take(&mut keeper.outputs);
@@ -111,28 +163,47 @@ impl<R: Reactor> Shell<R> {
     }
 }
 
-#[cfg(test)]
 impl Keeper {
-    pub(super) fn tracer(&mut self) -> Option<&mut Tracer> {
-        self.tracer.as_mut()
+    /// Tells whether anybody wants records.
+    fn keeps(&self) -> bool {
+        self.disk.is_some() || self.memory.is_some() || self.kept.recorder.is_some()
     }
 
-    pub(super) fn set_recorder(&mut self, recorder: Recorder) {
-        self.kept.recorder = Some(recorder);
-    }
-}
-
-impl Keeper {
-    /// Keeps a record; after an error no trace is kept any more.
+    /// Keeps a record; after an error no trace is kept any more there.
     fn keep(&mut self, record: &Record, machine: &Machine, names: &Names) -> io::Result<()> {
-        let kept = self.tracer.as_mut().map_or(Ok(()), |tracer| tracer.keep(record, machine, names));
+        if let Some(memory) = &mut self.memory
+            && !memory.medium().is_outgrown()
+            && memory.keep(record, machine, names).is_err()
+        {
+            memory.medium().outgrow();
+        }
+        if machine.life() == Life::Ended {
+            // What stands there is read as long as nobody else needs the room.
+            self.memory = None;
+        }
+        let kept = self.disk.as_mut().map_or(Ok(()), |disk| disk.keep(record, machine, names));
         if kept.is_err() {
-            self.tracer = None;
+            self.disk = None;
         }
         // Last, for there are some who kill the process.
         if let Some(recorder) = self.kept.recorder {
             recorder(record);
         }
         kept
+    }
+}
+
+#[cfg(test)]
+impl Keeper {
+    pub(super) fn tracer(&mut self) -> Option<&mut Tracer<Disk>> {
+        self.disk.as_mut()
+    }
+
+    pub(super) fn memory(&mut self) -> Option<&mut Tracer<Slot>> {
+        self.memory.as_mut()
+    }
+
+    pub(super) fn set_recorder(&mut self, recorder: Recorder) {
+        self.kept.recorder = Some(recorder);
     }
 }

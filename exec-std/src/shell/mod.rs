@@ -47,7 +47,7 @@ use std::time::Duration;
 use windrow_core::{ActorId, Config, Input, Instant, Life, Link, Machine, NameId, Outcome};
 use zeroize::Zeroizing;
 
-pub(crate) use aloud::{hear_out, stuck};
+pub(crate) use aloud::{hear_out, say, stuck};
 pub use desk::Shared;
 use give::Keeper;
 pub(crate) use give::Kept;

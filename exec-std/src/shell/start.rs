@@ -264,7 +264,7 @@ impl<R: Reactor> Shell<R> {
         let dead = self.maker.template().map(|template| template.pid());
         self.maker.retire(&mut self.watch);
         self.find_unanswered(dead);
-        let mut template = match Template::reexec_traced(self.traces()) {
+        let mut template = match Template::reexec_told(self.told()) {
             Ok(template) => template,
             // Without a new one children are made by exec, and nobody guards them: a worse tree, but a tree.
             Err(error) => return self.tell_all_unguarded(&error.to_string()),

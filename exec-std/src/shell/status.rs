@@ -84,6 +84,7 @@ impl<R: Reactor> Shell<R> {
     /// Prints the tree to standard error.
     pub(super) fn print_status(&mut self, silent: u32) {
         say(std::mem::take(&mut self.status).tell(self.machine.actor(), silent, now()));
+        self.dump();
     }
 
     /// Says whose user code is still at work when the actor goes on to its end without it.

@@ -1,125 +1,122 @@
-//! A trace on disk: all that the machine of one actor takes and says, for whoever asks later what it did, and why.
+//! A trace as it grows: all that the machine of one actor takes and says, for whoever asks later what it did, and why.
 //!
-//! The rule: a record is written whole, by one call, before anything of it is done; so whoever is killed leaves all that it did.
-//! Nothing is synced: what the kernel has been given outlives the process, not the machine.
+//! The rule: a record is written whole, before anything of it is done; so whoever is killed leaves all that it did. It reads
+//! nothing back, and what fails here is no more than the end of the trace.
 //!
-//! It reads nothing back, and what fails here is no more than the end of the trace.
+//! Where it goes is a [`Medium`]: a file on a [disk](Disk), or the actor's [slot](Slot) of the flight recorder.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions, rename};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
 
 use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
 use windrow_core::{Input, Machine, NameId, Output, Record, trace};
 
 use super::intern::Names;
+use crate::unix::arena::Slot;
 
-/// How many bytes of the past an actor keeps for certain, unless its program says otherwise; it holds no more than twice as many.
-/// A record takes some 40, so these are the last two hundred thousand.
-pub(crate) const BOUND: u64 = 8 << 20;
+pub(super) use disk::Disk;
 
-/// The part of the bound that is left to the last record: by default 1 MiB, where the longest of an actor with 2,000 children
-/// has less than 100 KiB.
-const FREE: u64 = 8;
+mod disk;
+
+/// The part of the bound that is left to the last record: by default 1 MiB on a disk, where the longest of an actor with 2,000
+/// children has less than 100 KiB.
+const FREE: usize = 8;
 
 /// How much of the buffer is kept for the next record.
 const KEPT: usize = 1 << 16;
 
-/// The trace of one actor, as it grows.
-#[derive(Debug)]
-pub(super) struct Tracer {
-    file: File,
-    path: PathBuf,
-    /// What is to be written, used again.
-    bytes: Vec<u8>,
-    written: u64,
-    /// A new file begins behind so many bytes.
-    full: u64,
-    bound: u64,
-    /// The longest file that this process may have: a byte beyond it is a signal that kills.
-    longest: u64,
+/// What a trace is written to. It holds two of them: the one that is written, and the one before.
+pub(super) trait Medium {
+    /// Begins a trace with these bytes, in the place of the one before, which the one that was written becomes.
+    fn begin(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes behind what is there, all of it or nothing; `FileTooLarge` where that has no room.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// How long a trace should be at most.
+    fn bound(&self) -> usize;
 }
 
-impl Tracer {
-    /// Begins the trace of a machine that was given nothing yet.
-    pub(super) fn begin(dir: &Path, bound: u64, machine: &Machine) -> io::Result<Self> {
-        let path = dir.join(format!("{:016x}.trace", machine.actor().0));
-        let longest = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX);
-        let (file, bytes, bound) = (create(&path)?, Vec::new(), bound.min(longest));
-        let mut tracer = Self { file, path, bytes, written: 0, full: 0, bound, longest };
-        tracer.open(machine, &[], &Names::default())?;
+impl Medium for Slot {
+    fn begin(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // One that fills most of it would be written anew with every other record.
+        if bytes.len() > self.room() / 4 * 3 {
+            return Err(Errno::FBIG.into());
+        }
+        self.turn();
+        self.append(bytes)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        Self::append(self, bytes)
+    }
+
+    fn bound(&self) -> usize {
+        self.room()
+    }
+}
+
+/// The trace of one actor.
+#[derive(Debug)]
+pub(super) struct Tracer<M> {
+    medium: M,
+    /// What is to be written, used again.
+    bytes: Vec<u8>,
+    written: usize,
+    /// It begins anew behind so many bytes.
+    full: usize,
+}
+
+impl<M: Medium> Tracer<M> {
+    /// Begins the trace of a machine that speaks of nobody yet.
+    pub(super) fn begin(medium: M, machine: &Machine) -> io::Result<Self> {
+        let mut tracer = Self { medium, bytes: Vec::new(), written: 0, full: 0 };
+        tracer.renew(machine, &[], &Names::default())?;
         Ok(tracer)
     }
 
     /// Writes a record down. What it says is not done yet, and all of it is polled.
     ///
     /// # Errors
-    /// The system's, with the path. What was written stands as far as it is whole, and no more is to be.
+    /// The medium's. What was written stands as far as it is whole, and no more is to be.
     pub(super) fn keep(&mut self, record: &Record, machine: &Machine, names: &Names) -> io::Result<()> {
         for id in spawned(record) {
             trace::name(id, names.name(id), &mut self.bytes);
         }
         trace::record(record, &mut self.bytes);
-        self.write()?;
-        if self.written <= self.full {
-            return Ok(());
+        let kept = self.medium.append(&self.bytes);
+        self.written = self.written.saturating_add(self.bytes.len());
+        self.bytes.clear();
+        match kept {
+            Ok(()) if self.written <= self.full => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::FileTooLarge => return Err(error),
+            // One that has no room comes to nothing but what it made of the machine.
+            Ok(()) | Err(_) => {}
         }
-        self.renew(record, machine, names)
-    }
-
-    /// Sets the file aside, in the place of an earlier one, and goes on in a new one.
-    fn renew(&mut self, record: &Record, machine: &Machine, names: &Names) -> io::Result<()> {
-        rename(&self.path, self.path.with_extension("earlier.trace")).map_err(|error| self.failed(&error))?;
-        self.file = create(&self.path)?;
-        self.written = 0;
         // Whom this record spawns is not counted among the living yet.
         let living: BTreeSet<_> = names.actors.children(machine.actor()).chain(spawned(record)).collect();
-        self.open(machine, &Vec::from_iter(living), names)
+        self.renew(machine, &Vec::from_iter(living), names)
     }
 
-    /// Writes how a file begins: with the machine as it is now, and the names of those that it may speak of.
-    fn open(&mut self, machine: &Machine, living: &[NameId], names: &Names) -> io::Result<()> {
+    /// Begins anew: with the machine as it is now, and the names of those that it may speak of.
+    fn renew(&mut self, machine: &Machine, living: &[NameId], names: &Names) -> io::Result<()> {
         trace::begin(machine, &mut self.bytes);
         for id in living {
             trace::name(*id, names.name(*id), &mut self.bytes);
         }
-        self.write()?;
+        let begun = self.medium.begin(&self.bytes);
+        self.written = self.bytes.len();
+        self.bytes.clear();
         self.bytes.shrink_to(KEPT);
         // A state that takes most of the bound would otherwise be written anew with every record.
-        self.full = (self.bound - self.bound / FREE).max(self.written.saturating_mul(2));
-        Ok(())
+        let bound = self.medium.bound();
+        self.full = (bound - bound / FREE).max(self.written.saturating_mul(2));
+        begun
     }
 
-    /// Writes what is in the buffer, all of it or nothing.
-    fn write(&mut self) -> io::Result<()> {
-        let end = self.written.saturating_add(self.bytes.len() as u64);
-        let fits = if end > self.longest { Err(Errno::FBIG.into()) } else { Ok(()) };
-        if let Err(error) = fits.and_then(|()| self.file.write_all(&self.bytes)) {
-            // A disk that is full has taken some of it.
-            let _ = self.file.set_len(self.written);
-            return Err(self.failed(&error));
-        }
-        self.written = end;
-        self.bytes.clear();
-        Ok(())
+    pub(super) fn medium(&mut self) -> &mut M {
+        &mut self.medium
     }
-
-    fn failed(&self, error: &io::Error) -> io::Error {
-        at(&self.path, error)
-    }
-}
-
-/// Makes a file that nobody else has, and no program inherits.
-fn create(path: &Path) -> io::Result<File> {
-    let made = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path);
-    made.map_err(|error| at(path, &error))
-}
-
-fn at(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Lists the names that a record is the first to speak of: of whom it orders, and of those whose turn comes with it.

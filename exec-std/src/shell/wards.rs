@@ -6,7 +6,6 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use super::mail::{Letter, Mail};
 use super::reactor::Reactor;
 use super::start::{AGAIN, NAMELESS};
 use crate::order::{Any, Order};
-use crate::unix::exec::{ACTOR_VARIABLE, Command, TRACE_VARIABLE};
+use crate::unix::exec::{ACTOR_VARIABLE, Command, Told};
 use crate::unix::memory::Toll;
 use crate::unix::process::Process;
 use crate::unix::stdio::Null;
@@ -101,7 +100,7 @@ impl<R: Reactor> Shell<R> {
                 }
                 None => {
                     let stdio = [stdin.beside_own(&mut self.null)?, stdout, stderr];
-                    let command = this_program(id, &name, self.traces(), channel, stdio);
+                    let command = this_program(id, &name, self.told(), channel, stdio);
                     self.attempt(id, command)
                 }
             },
@@ -268,7 +267,7 @@ impl Stdin {
 fn this_program(
     id: ActorId,
     name: &str,
-    traces: Option<&Path>,
+    told: Told,
     channel: OwnedFd,
     stdio: [Option<OwnedFd>; 3],
 ) -> Command {
@@ -276,8 +275,8 @@ fn this_program(
     // As a thread's or a forked child's, which can't have it either.
     command.title = Some(OsString::from(name.replace('\0', " ")));
     command.env(ACTOR_VARIABLE, format!("{:x}", id.0));
-    if let Some(dir) = traces {
-        command.env(TRACE_VARIABLE, dir);
+    for (name, value) in told {
+        command.env(name, value);
     }
     command.channel = Some(channel);
     command.stdio = stdio;

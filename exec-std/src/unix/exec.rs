@@ -36,6 +36,12 @@ pub(crate) const ACTOR_VARIABLE: &str = "WINDROW_ACTOR";
 /// Tells a re-executed program, or template, where its actors keep their traces.
 pub(crate) const TRACE_VARIABLE: &str = "WINDROW_ACTOR_TRACE";
 
+/// Tells a re-executed program, or template, where its tree's flight recorder is.
+pub(crate) const RECORDER_VARIABLE: &str = "WINDROW_ACTOR_RECORDER";
+
+/// What a program that is started again is told by its environment, beside who it is.
+pub(crate) type Told = Vec<(&'static str, OsString)>;
+
 /// The pauses between attempts at a file that somebody has open for writing: such a one was most often just
 /// written, and is still open in a child that another thread is making. 6 ms in all.
 pub(crate) const BUSY_PAUSES: [Duration; 5] = [
@@ -139,7 +145,8 @@ impl Command {
 
     /// Returns the whole environment; what ours says of channels is not for others.
     fn variables(&self) -> Vec<(OsString, OsString)> {
-        let ours = [CHANNEL_VARIABLE, ACTOR_VARIABLE, TRACE_VARIABLE, super::template::VARIABLE];
+        let ours =
+            [CHANNEL_VARIABLE, ACTOR_VARIABLE, TRACE_VARIABLE, RECORDER_VARIABLE, super::template::VARIABLE];
         let ours = |name: &OsStr| ours.iter().any(|known| name == *known);
         let mut all: Vec<_> = if self.clean {
             Vec::new()

@@ -1,4 +1,5 @@
 //! The Unix primitives that every shell uses.
+pub(crate) mod arena;
 pub(crate) mod earlier;
 pub mod exec;
 pub mod link;

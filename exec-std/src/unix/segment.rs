@@ -7,6 +7,7 @@
 //!
 //! It knows nothing of who uses it in which turn, nor what is in it.
 
+use std::ffi::CStr;
 use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -25,13 +26,15 @@ use super::rundir::{File, Inode, Name, RunDir, segments};
 /// What goes with a descriptor, so that it is not taken for something else.
 const PASS: &[u8; 8] = b"segment\0";
 
-/// Makes a file in memory, which nobody has sealed yet.
-pub(super) fn memory() -> io::Result<OwnedFd> {
+/// What `/proc` calls memory of ours.
+pub(super) const NAME: &CStr = c"windrow";
+
+/// Makes a file in memory, which nobody has sealed yet. The name is for `/proc` only.
+pub(super) fn memory(name: &CStr) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // The name is for /proc only.
-    Ok(match memfd_create(c"windrow", flags | MemfdFlags::NOEXEC_SEAL) {
+    Ok(match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
         // A kernel before 6.3 does not know that no memory of ours is a program.
-        Err(Errno::INVAL) => memfd_create(c"windrow", flags)?,
+        Err(Errno::INVAL) => memfd_create(name, flags)?,
         made => made?,
     })
 }
@@ -51,7 +54,7 @@ impl Segment {
     ///
     /// Fails without descriptors or memory.
     pub fn anonymous(length: u64) -> io::Result<Self> {
-        let file = memory()?;
+        let file = memory(NAME)?;
         ftruncate(&file, length)?;
         fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
         Ok(Self { file: super::stdio::above_stdio(file)?.into(), length })

@@ -131,7 +131,7 @@ pub fn null() -> io::Result<OwnedFd> {
 
 /// Makes a file in memory that nobody can change, to be read from its beginning on.
 fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
-    let mut file = File::from(super::segment::memory()?);
+    let mut file = File::from(super::segment::memory(super::segment::NAME)?);
     file.write_all(bytes)?;
     file.rewind()?;
     fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL)?;

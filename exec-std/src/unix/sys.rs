@@ -1,4 +1,4 @@
-//! The system calls that no safe wrapper offers; no other file of this crate has `unsafe` in it but `sys/signals.rs`, its other half.
+//! The system calls that no safe wrapper offers; no other file of this crate has `unsafe` in it but those in `sys`.
 //!
 //! The rule: what leaves this file is safe to call. A fork is refused while there is a second thread, a descriptor is
 //! owned by one object only, and a child that shares our memory calls nothing but the kernel.
@@ -24,6 +24,7 @@ pub use signals::Mask;
 use signals::SIGNALS;
 pub(crate) use signals::{Disposition, discard, ignore, reset_dispositions, set_default, tell_signal};
 
+pub(crate) mod map;
 mod signals;
 
 /// The descriptor at which a process that we make finds its one channel.

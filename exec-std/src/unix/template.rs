@@ -11,7 +11,6 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -156,17 +155,17 @@ impl Template {
     ///
     /// The same as [`exec::spawn`].
     pub fn reexec() -> Result<Self, ExecError> {
-        Self::reexec_traced(None)
+        Self::reexec_told(exec::Told::new())
     }
 
-    /// The same, and its children keep their traces where they are told.
-    pub(crate) fn reexec_traced(traces: Option<&Path>) -> Result<Self, ExecError> {
+    /// The same, and what its children are told is in its environment.
+    pub(crate) fn reexec_told(told: exec::Told) -> Result<Self, ExecError> {
         let (ours, theirs) = socket_pair().map_err(|error| ExecError::preparing(&error.into()))?;
         let mut command = Command::new("/proc/self/exe");
         command.title = std::env::args_os().next();
         command.env(VARIABLE, getpid().as_raw_pid().to_string());
-        if let Some(dir) = traces {
-            command.env(exec::TRACE_VARIABLE, dir);
+        for (name, value) in told {
+            command.env(name, value);
         }
         command.channel = Some(theirs);
         command.blocked = Mask::FULL;

@@ -1,15 +1,20 @@
 //! What is on disk, and when.
 
 use std::cell::RefCell;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::io::{FdFlags, fcntl_getfd};
 use windrow_core::trace::Trace;
-use windrow_core::{ActorId, Config, Instant, Life, Limits};
+use windrow_core::{ActorId, Config, Instant, Life, Limits, Role, ScopeId, Spec, SpecId, Stamp, Times};
 
+use super::super::give::BOUND;
 use super::super::{Company, Kept, PollingReactor, Shell};
 use super::*;
+use crate::unix::arena::{self, Arena};
 use crate::unix::rundir::tests::Scratch;
 
 const ROOT_ID: ActorId = ActorId(0xa1);
@@ -22,7 +27,7 @@ fn shell() -> Box<Shell<PollingReactor>> {
 /// Gives a shell whose records are kept, and how its files are called.
 fn traced(scratch: &Scratch, bound: u64) -> (Box<Shell<PollingReactor>>, [PathBuf; 2]) {
     let mut shell = shell();
-    shell.keep(&Kept { traces: Some(scratch.0.clone()), bound: Some(bound), recorder: None }).unwrap();
+    shell.keep(&Kept { traces: Some(scratch.0.clone()), bound: Some(bound), ..Kept::default() }).unwrap();
     (shell, ["00000000000000a1.trace", "00000000000000a1.earlier.trace"].map(|name| scratch.0.join(name)))
 }
 
@@ -32,9 +37,9 @@ fn read(path: &Path) -> Trace {
     trace
 }
 
-/// Gives the file that a shell writes to.
-fn tracer(shell: &mut Shell<PollingReactor>) -> Option<&mut Tracer> {
-    shell.keeper.as_mut().unwrap().tracer()
+/// Gives the files that a shell writes to.
+fn tracer(shell: &mut Shell<PollingReactor>) -> Option<&mut Disk> {
+    shell.keeper.as_mut().unwrap().tracer().map(Tracer::medium)
 }
 
 fn tick(shell: &mut Shell<PollingReactor>, at: u64) {
@@ -48,7 +53,7 @@ fn it_begins_before_the_first_input_and_is_nobody_elses() {
     let trace = read(&path);
     assert_eq!((trace.records.len(), trace.start.encode()), (0, shell.machine.encode()));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let file = &tracer(&mut shell).unwrap().file;
+    let file = tracer(&mut shell).unwrap().file.as_ref().unwrap();
     assert_eq!(fcntl_getfd(file).unwrap(), FdFlags::CLOEXEC);
     // Not over what is there, be it whoever's.
     let kept = Kept { traces: Some(scratch.0.clone()), ..Kept::default() };
@@ -78,7 +83,7 @@ fn a_record_is_there_before_anything_of_it_is_done() {
 fn a_write_that_fails_ends_the_trace_and_not_the_actor() {
     let scratch = Scratch::new("windrow-trace-full");
     let (mut shell, [path, _]) = traced(&scratch, BOUND);
-    tracer(&mut shell).unwrap().file = File::options().append(true).open("/dev/full").unwrap();
+    tracer(&mut shell).unwrap().file = Some(File::options().append(true).open("/dev/full").unwrap());
     tick(&mut shell, 1);
     assert!(tracer(&mut shell).is_none());
     assert_eq!((read(&path).records.len(), shell.machine.life()), (0, Life::Running));
@@ -89,11 +94,16 @@ fn a_write_that_fails_ends_the_trace_and_not_the_actor() {
 #[test]
 fn no_file_is_longer_than_the_process_may_have_one() {
     let scratch = Scratch::new("windrow-trace-limit");
-    let (mut shell, [path, _]) = traced(&scratch, BOUND);
-    let tracer_there = tracer(&mut shell).unwrap();
-    tracer_there.longest = tracer_there.written + 1;
-    tick(&mut shell, 1);
-    assert!(tracer(&mut shell).is_none() && read(&path).records.is_empty());
+    let (mut shell, [path, earlier]) = traced(&scratch, BOUND);
+    let begun = tracer(&mut shell).unwrap().written;
+    tracer(&mut shell).unwrap().longest = begun + 40;
+    (1..=9).for_each(|at| tick(&mut shell, at));
+    assert!(fs::metadata(&earlier).unwrap().len() <= begun + 40);
+    assert_eq!(read(&path).replay().unwrap().encode(), shell.machine.encode());
+    // Not even as it is now.
+    tracer(&mut shell).unwrap().longest = begun / 2;
+    (10..=19).for_each(|at| tick(&mut shell, at));
+    assert!(tracer(&mut shell).is_none() && fs::metadata(&path).unwrap().len() == 0);
 }
 
 #[test]
@@ -115,4 +125,90 @@ fn a_state_that_fills_the_bound_leaves_room_for_records() {
     let (mut shell, [_, earlier]) = traced(&scratch, 1);
     (1..=1000).for_each(|at| tick(&mut shell, at));
     assert!(read(&earlier).records.len() > 5);
+}
+
+/// Gives what stands in the slots, as it is read from outside: the last trace of each.
+fn in_memory(arena: &Arena) -> Vec<(arena::read::Written, Trace)> {
+    let all = arena::read::read(&File::open(arena.path()).unwrap()).unwrap().written;
+    let last = |written: &arena::read::Written| Trace::read(written.halves.last().unwrap()).unwrap();
+    all.into_iter()
+        .map(|written| (last(&written), written))
+        .map(|(trace, written)| (written, trace))
+        .collect()
+}
+
+/// Gives a shell whose records are kept in memory.
+fn recorded() -> (Box<Shell<PollingReactor>>, Arc<Arena>) {
+    let (mut shell, arena) = (shell(), Arena::new().unwrap());
+    shell.keep(&Kept { arena: Some(Arc::clone(&arena)), ..Kept::default() }).unwrap();
+    shell.record();
+    (shell, arena)
+}
+
+#[test]
+fn what_is_recorded_is_replayed_however_long_it_was() {
+    let (mut shell, arena) = recorded();
+    for round in 0..3 {
+        (1..=40_000).for_each(|at| tick(&mut shell, round * 40_000 + at));
+        let (written, trace) = in_memory(&arena).pop().unwrap();
+        assert_eq!(trace.replay().unwrap().encode(), shell.machine.encode());
+        assert_eq!((trace.records.last().unwrap().at.0, trace.torn), (round * 40_000 + 40_000, 0));
+        assert!(written.lives && !written.outgrown);
+        if let [earlier, _] = &written.halves[..] {
+            // But for one record that may have had no room.
+            let last = Trace::read(earlier).unwrap().records.last().unwrap().at;
+            assert!(trace.records[0].at.0 - last.0 <= 2);
+        }
+    }
+    let (written, _) = in_memory(&arena).pop().unwrap();
+    assert_eq!(written.halves.len(), 2);
+}
+
+/// Gives how many children a machine has when its slot has no more room for it.
+fn children_until_full(slot: Slot) -> usize {
+    let limits = {
+        let (hop, ack) = (Duration::from_secs(10), Duration::from_secs(10));
+        let times = Times { hop, ack, ..Times::default() };
+        Limits { children: 100_000, times, ..Limits::default() }
+    };
+    let mut machine = Machine::new(Config::root(ROOT_ID, 1, limits)).unwrap();
+    let mut tracer = Tracer::begin(slot, &machine).unwrap();
+    let mut step = |input| {
+        machine.handle(Instant(1), input).unwrap();
+        let outputs = std::iter::from_fn(|| machine.poll_output()).collect();
+        let record = Record { actor: ROOT_ID, at: Instant(1), input, outputs };
+        tracer.keep(&record, &machine, &Names::default())
+    };
+    step(Input::Tick).unwrap();
+    let child = |id| (ActorId(ROOT_ID.0 << 32 | id), Stamp { pid: 4_000_000, start: 1 << 40 });
+    let full = (1..).find(|id| {
+        let (child, stamp) = child(*id);
+        let spec = Spec { id: SpecId(1), name: NameId(1), role: Role::Actor, levels: None, times: None };
+        let spawned = step(Input::Spawn { child, scope: ScopeId::ROOT, spec });
+        spawned.and_then(|()| step(Input::Started { child, stamp })).is_err()
+    });
+    assert!(tracer.medium().room() > tracer.written / 2);
+    full.map_or(0, |full| full as usize)
+}
+
+#[test]
+fn there_is_room_for_many_children_and_most_of_all_in_the_roots_slot() {
+    let arena = Arena::new().unwrap();
+    let (root, other) = (arena.root().unwrap(), arena.claim().unwrap());
+    let full = children_until_full(other);
+    assert!((500..2000).contains(&full), "{full}");
+    let full = children_until_full(root);
+    assert!((8_000..32_000).contains(&full), "{full}");
+}
+
+#[test]
+fn who_has_no_room_says_so_and_goes_on() {
+    let (mut shell, arena) = recorded();
+    let memory = || in_memory(&arena).pop().unwrap();
+    tick(&mut shell, 1);
+    shell.keeper.as_mut().unwrap().memory().unwrap().medium().outgrow();
+    tick(&mut shell, 2);
+    let (written, trace) = memory();
+    assert!(written.outgrown && written.lives);
+    assert_eq!(trace.records.len(), 1);
 }

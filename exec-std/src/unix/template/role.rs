@@ -5,11 +5,11 @@
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 
 use rustix::io::Errno;
 
 use super::Template;
+use crate::unix::exec::Told;
 
 /// Which process this is, after a template was made.
 #[derive(Debug)]
@@ -23,13 +23,13 @@ pub enum Role {
 }
 
 impl Role {
-    /// Forks a template, or, in a process that has a second thread, makes one by [`Template::reexec`], whose children keep their
-    /// traces where they are told.
-    pub(crate) fn take(preload: Option<fn()>, traces: Option<&Path>) -> io::Result<Self> {
+    /// Forks a template, or, in a process that has a second thread, makes one by [`Template::reexec`], which is told what is not
+    /// inherited.
+    pub(crate) fn take(preload: Option<fn()>, told: impl FnOnce() -> Told) -> io::Result<Self> {
         match Template::start(preload) {
             Ok(role) => Ok(role),
             Err(StartError::Threads) => {
-                let made = Template::reexec_traced(traces);
+                let made = Template::reexec_told(told());
                 made.map(Self::Actor).map_err(|error| io::Error::from_raw_os_error(error.errno))
             }
             Err(StartError::Io(error)) => Err(error),

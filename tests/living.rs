@@ -1,0 +1,200 @@
+//! `windrow explain PID` and `windrow replay PID`: what the flight recorder of a tree that lives has, which nobody asked for.
+
+use rustix::process::Signal;
+use serde_json::Value;
+use windrow_std::{Actor, Backend, Order, Raised};
+
+use crate::harness::acts::be_root;
+use crate::harness::gate::{knock, wait_at};
+use crate::harness::{Bed, Finished, Module, Running, by_each, program, watch};
+use crate::templates::TEMPLATE;
+
+pub(crate) const MODULE: Module = Module {
+    by_each: by_each![
+        each_process_of_a_tree_leads_to_all_its_records,
+        the_silent_one_is_told_and_so_is_what_its_process_is,
+        who_was_killed_is_on_record,
+        a_template_that_is_started_again_is_told_where_the_recorder_is,
+        a_slot_that_was_left_is_anothers,
+        without_a_recorder_the_tree_is_the_same
+    ],
+    entries: &[("vanish", vanish)],
+    acts: &[("recorded-root", recorded_root)],
+    ..Module::EMPTY
+};
+
+fn ask(bed: &Bed, verb: &str, pid: i32, more: &[&str]) -> Finished {
+    bed.windrow([&[verb, &*pid.to_string()], more].concat()).finish()
+}
+
+/// Gives what is told of all actors, by their names.
+#[track_caller]
+fn known(told: &Finished) -> Vec<(String, Value)> {
+    let told: Value = serde_json::from_str(&told.out).unwrap_or_else(|error| panic!("{error}: {told}"));
+    let known = told["tree"].as_array().expect("all of them").clone();
+    known.into_iter().map(|one| (one["name"].as_str().unwrap_or_default().to_owned(), one)).collect()
+}
+
+fn standing(bed: &Bed, more: &[&str]) -> Running {
+    let args = ["--leaf", "sleep", "--breadth", "1", "--depth", "2"];
+    let mut running = bed.windrow_run([&args, more].concat()).start();
+    running.until_err("all are up");
+    running
+}
+
+fn each_process_of_a_tree_leads_to_all_its_records(bed: &Bed) {
+    for backend in ["fork", "exec", "thread"] {
+        let running = standing(bed, &["--backend", backend]);
+        let below = watch::below(running.pid()).into_iter().map(|stamp| stamp.pid);
+        // The outer half, the inner one, the actors and the templates.
+        for pid in [running.pid()].into_iter().chain(below) {
+            let told = ask(bed, "explain", pid, &["--json"]);
+            let known = known(told.expect(1));
+            let lives = known.iter().map(|(name, one)| (&**name, one["life"].as_str()));
+            assert!(lives.eq(["root", "1", "1.1"].map(|name| (name, Some("running")))), "{backend}: {told}");
+        }
+        let told = ask(bed, "explain", running.pid(), &[]);
+        assert!(told.expect(1).out.contains("  and 1.1 waits for the end of task t0 since "), "{told}");
+        assert!(told.out.contains("\n  because only the user's code in 1.1 (pid "), "{told}");
+        let replayed = ask(bed, "replay", running.pid(), &[]);
+        assert!(replayed.expect(0).err.ends_with(" of 3 actors\n"), "{replayed}");
+        running.signal(Signal::INT);
+        let ended = running.finish();
+        ended.expect(0);
+    }
+}
+
+/// Nothing that is stopped is asked for anything, and what it is doing is known by the system.
+fn the_silent_one_is_told_and_so_is_what_its_process_is(bed: &Bed) {
+    let running = standing(bed, &[]);
+    let told = ask(bed, "explain", running.pid(), &["--json"]);
+    let leaf = known(&told)[2].1["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).expect("its pid");
+    watch::signal(leaf, Signal::STOP);
+    running.signal(Signal::INT);
+    let is_told = || {
+        let told = ask(bed, "explain", running.pid(), &[]).out;
+        told.contains(&format!("because 1.1 (pid {leaf}) was sent `Cancel within "))
+            && told.contains(&format!("\n  its process {leaf} is stopped: SIGCONT lets it go on\n"))
+    };
+    watch::observe("the one that is stopped", is_told);
+    running.finish().expect(0);
+}
+
+/// `recorded-root KIND UP GO`: a root that has what `KIND` says behind it, knocks, and waits for the gate.
+fn recorded_root(words: &[String]) -> u8 {
+    let [kind, up, go] = words else { return 125 };
+    let (kind, up, go) = (kind.clone(), up.clone(), go.clone());
+    be_root(&program().levels(1), false, move |actor: &Actor| {
+        let vanish = |backend: Backend| {
+            let gone = actor.nursery(|nursery| {
+                let order = Order::entry("vanish", Vec::new()).name("vanished").backend(backend);
+                nursery.spawn(order)?.wait_gone().map(drop)
+            });
+            assert!(gone.is_err(), "what vanishes is an error");
+        };
+        match &*kind {
+            "killed" => vanish(Backend::Fork),
+            // More than there are slots.
+            "many" => (0..1100).for_each(|_| vanish(Backend::Fork)),
+            _ => {}
+        }
+        actor.nursery(|nursery| {
+            nursery.spawn(Order::entry("lie-down", Vec::new()).name("first"))?.ready()?;
+            knock(&up, "u");
+            wait_at(&go);
+            nursery.spawn(Order::entry("lie-down", Vec::new()).name("second"))?.ready()?;
+            knock(&up, "u");
+            wait_at(&go);
+            nursery.cancel();
+            Ok(Vec::new())
+        })
+    })
+}
+
+/// Leaves without a word, as if it were killed.
+fn vanish(_: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    std::process::abort()
+}
+
+/// Has a root at its gate, asks what is on record, and has it go on in between by what `between` does.
+fn recorded(bed: &Bed, kind: &str, between: impl FnOnce(i32)) -> Vec<(String, Value)> {
+    let (up, go) = (bed.gate("up"), bed.gate("go"));
+    let running = bed.start(bed.act("recorded-root", &[kind, up.path(), go.path()]));
+    up.hear(1);
+    between(running.pid());
+    go.open(1);
+    up.hear(1);
+    let mut found = Vec::new();
+    // Whoever is ready begins to record a moment later.
+    watch::observe("all that are there on record", || {
+        let told = ask(bed, "explain", running.pid(), &["--json"]);
+        assert_eq!(told.expect(1).err, "", "{told}");
+        found = known(&told);
+        // Of those who are gone there may be no more than what the root knows.
+        let mut those_there = found.iter().filter(|(name, _)| !name.starts_with("vanished"));
+        those_there.all(|(_, one)| !one["life"].is_null())
+    });
+    go.open(1);
+    running.finish().expect(0);
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    found
+}
+
+#[track_caller]
+fn expect_lives(known: &[(String, Value)], expected: &[(&str, &str)]) {
+    let lives = known.iter().map(|(name, one)| (&**name, one["life"].as_str().expect("a life")));
+    assert!(lives.clone().eq(expected.iter().copied()), "{:?}", Vec::from_iter(lives));
+}
+
+fn who_was_killed_is_on_record(bed: &Bed) {
+    let known = recorded(bed, "killed", |_| {});
+    expect_lives(
+        &known,
+        &[("first", "running"), ("root", "running"), ("second", "running"), ("vanished", "running")],
+    );
+}
+
+fn a_template_that_is_started_again_is_told_where_the_recorder_is(bed: &Bed) {
+    let kill = |root| {
+        let templates = || watch::named(root, TEMPLATE);
+        let [old] = templates()[..] else { panic!("not one template") };
+        watch::signal(old, Signal::KILL);
+        watch::observe("another template", || templates().first().is_some_and(|new| *new != old));
+    };
+    let known = recorded(bed, "", kill);
+    expect_lives(&known, &[("first", "running"), ("root", "running"), ("second", "running")]);
+}
+
+fn a_slot_that_was_left_is_anothers(bed: &Bed) {
+    let known = recorded(bed, "many", |_| {});
+    let there = |what: &str| {
+        let is_there = |(name, one): &&(String, Value)| name.starts_with(what) && one["life"] == "running";
+        known.iter().filter(is_there).count()
+    };
+    assert_eq!([there("first"), there("root"), there("second")], [1; 3]);
+    // As many as there are slots.
+    assert_eq!(there("vanished"), 1021);
+}
+
+fn without_a_recorder_the_tree_is_the_same(bed: &Bed) {
+    let args = ["--leaf", "sleep", "--breadth", "1", "--depth", "1"];
+    let mut running = bed.windrow_run(args).env("WINDROW_RECORDER", "off").start();
+    running.until_err("all are up");
+    let (none, own) = (ask(bed, "explain", running.pid(), &[]), std::process::id().cast_signed());
+    let error = format!("error: process {} (", running.pid());
+    assert!(none.expect(2).err.starts_with(&error), "{none}");
+    assert!(none.err.contains(") is of no tree with a flight recorder\nhint: "), "{none}");
+    running.signal(Signal::INT);
+    running.finish().expect(0);
+    assert!(ask(bed, "explain", own, &[]).expect(2).err.contains("is of no tree"), "{own}");
+    assert_eq!(ask(bed, "replay", i32::MAX, &[]).expect(2).err, "error: there is no process 2147483647\n");
+
+    let refused = bed.windrow_run(args).env("WINDROW_RECORDER", "no").finish();
+    let told =
+        "error: `WINDROW_RECORDER` in the environment: `no` is neither `on` nor `off`\nhint: use `off`";
+    assert!(refused.expect(2).err.starts_with(told), "{refused}");
+    // Where no file may be so long, a tree has none.
+    let script = "ulimit -f 100; exec \"$0\" \"$@\"";
+    let words = ["-c".into(), script.into()].into_iter().chain(bed.windrow_run_words());
+    bed.launch("sh", words).finish().expect(0);
+}
