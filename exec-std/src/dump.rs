@@ -48,18 +48,19 @@ impl Program {
         let tally = ended.outcome.tally;
         let is_due =
             tally.escalations > 0 || tally.left > 0 || ended.outcome.end == windrow_core::End::Forced;
-        is_due.then(|| dump_told(self.kept.arena.as_deref()?, self.kept.dumps.as_deref()?, root))?
+        let (arena, dir) = (self.kept.arena.as_deref()?, self.kept.dumps.as_deref()?);
+        is_due.then(|| dump_told(arena, dir, root))
     }
 }
 
 /// Writes what is on record, and gives what is to be said of it.
-pub(crate) fn dump_told(arena: &Arena, dir: &Path, root: ActorId) -> Option<String> {
+pub(crate) fn dump_told(arena: &Arena, dir: &Path, root: ActorId) -> String {
     let dumped =
         File::open(arena.path()).and_then(|file| read::read(&file)).and_then(|all| below(all, dir, root));
-    Some(match dumped {
+    match dumped {
         Ok(dir) => format!("the flight recorder is kept: windrow explain {}\n", dir.display()),
         Err(error) => format!("the flight recorder can't be kept in {}: {error}\n", dir.display()),
-    })
+    }
 }
 
 /// Writes it to a new directory of the tree's below one that is made if need be.

@@ -169,6 +169,13 @@
 //! what is left of a tree that was killed to the last process goes with the next
 //! [`RunDir::sweep`](unix::rundir::RunDir::sweep). The example `segments` shows both.
 //!
+//! # A tree that hangs
+//!
+//! Every tree has a flight recorder: memory in which each actor writes what its machine takes and says, before anything of it is
+//! done. `windrow explain PID` tells from it who waits for whom and why nobody answers, by any process of the tree, and asks nobody
+//! there; SIGUSR1 to the root has those who answer print the same of themselves. [`Program::dump`] writes the recorder to files when
+//! somebody had to be killed, [`Program::trace`] keeps all records on disk, and [`Program::without_recorder`] has none.
+//!
 //! # Three rules
 //!
 //! - Call [`Program::run`], or [`Program::take_seat`] before it, first in `main`: children made by `exec` start there.

@@ -105,7 +105,7 @@ impl<R: Reactor> Shell<R> {
             return;
         };
         let (arena, dir, root) = (Arc::clone(arena), dir.clone(), self.machine.actor());
-        let dump = move || dump_told(&arena, &dir, root).map(say);
+        let dump = move || say(dump_told(&arena, &dir, root));
         // Without a thread it is not written.
         let _ = std::thread::Builder::new().name(String::from("dump")).spawn(dump);
     }
@@ -199,8 +199,8 @@ impl Keeper {
         self.disk.as_mut()
     }
 
-    pub(super) fn memory(&mut self) -> Option<&mut Tracer<Slot>> {
-        self.memory.as_mut()
+    pub(super) fn memory(&mut self) -> &mut Option<Tracer<Slot>> {
+        &mut self.memory
     }
 
     pub(super) fn set_recorder(&mut self, recorder: Recorder) {

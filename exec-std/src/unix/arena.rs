@@ -79,6 +79,7 @@ impl Arena {
         fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
         let path = PathBuf::from(format!("/proc/{}/fd/{}", getpid().as_raw_pid(), file.as_raw_fd()));
         let arena = Self { map: Map::shared(file.as_fd(), WORDS, BYTES)?, _file: Some(file), path };
+        arena.map.fill_words()?;
         arena.word(0).store(MAGIC, Ordering::Release);
         Ok(Arc::new(arena))
     }
@@ -128,7 +129,13 @@ impl Arena {
         lengths.iter().for_each(|length| length.store(0, Ordering::Release));
         // Whoever reads meanwhile sees by the turns that it is another's.
         let turn = turns.fetch_add(1, Ordering::AcqRel) + 1;
-        Some(Slot { arena: Arc::clone(self), index, half: usize::from(turn % 2 == 1), written: 0 })
+        Some(Slot {
+            arena: Arc::clone(self),
+            index,
+            half: usize::from(turn % 2 == 1),
+            written: 0,
+            there: [0; 2],
+        })
     }
 
     /// Gives up the slots of a process that is dead, before it is collected: then its pid may be another's.
@@ -174,6 +181,8 @@ pub(crate) struct Slot {
     /// Which half is written.
     half: usize,
     written: usize,
+    /// Up to where the memory of each half is there.
+    there: [usize; 2],
 }
 
 impl Slot {
@@ -194,11 +203,14 @@ impl Slot {
     /// Writes behind what is there, all of it or nothing.
     ///
     /// # Errors
-    /// There is no room for it.
+    /// `FileTooLarge` if there is no room for it; and if there is no memory.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let (begin, room) = place(self.index);
         let end = self.written.checked_add(bytes.len()).filter(|end| *end <= room).ok_or(Errno::FBIG)?;
         let from = begin + self.half * room + self.written;
+        if end > self.there[self.half] {
+            self.there[self.half] = self.written + (self.arena.map.fill(from, from + bytes.len())? - from);
+        }
         let into: &[AtomicU8] = &self.arena.map.bytes()[from..][..bytes.len()];
         into.iter().zip(bytes).for_each(|(into, byte)| into.store(*byte, Ordering::Relaxed));
         self.arena.slot(self.index)[2 + self.half].store(end as u64, Ordering::Release);

@@ -10,8 +10,12 @@ use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicU8, AtomicU64};
 
+use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 use rustix::fs::{SealFlags, fcntl_get_seals, fstat};
+
+/// The least that is made at once. Where pages are larger, a whole one is.
+const PAGE: usize = 4096;
 
 /// A file in memory, as words that are followed by bytes. A forked child has it where its parent has it.
 #[derive(Debug)]
@@ -48,6 +52,37 @@ impl Map {
         // SAFETY: of this mapping a dump of the process has nothing, which changes no memory.
         let _ = unsafe { madvise(base, length.get(), MmapAdvise::MADV_DONTDUMP) };
         Ok(Self { base: base.cast(), words, bytes })
+    }
+
+    /// Has the memory of so many bytes there before they are written: where there is none, that is an error now, and would be a
+    /// signal then. Gives up to where it is there.
+    ///
+    /// # Errors
+    /// There is no memory.
+    pub(crate) fn fill(&self, from: usize, to: usize) -> io::Result<usize> {
+        let first = self.words * size_of::<AtomicU64>();
+        let end =
+            (first + to.min(self.bytes)).next_multiple_of(PAGE).min(Self::length(self.words, self.bytes));
+        let begin = (first + from.min(to)) / PAGE * PAGE;
+        self.populate(begin, end - begin)?;
+        Ok(end - first)
+    }
+
+    /// Has the memory of all its words there.
+    ///
+    /// # Errors
+    /// There is no memory.
+    pub(crate) fn fill_words(&self) -> io::Result<()> {
+        self.populate(0, self.words * size_of::<AtomicU64>())
+    }
+
+    fn populate(&self, begin: usize, length: usize) -> io::Result<()> {
+        // SAFETY: it is within the mapping, of which nothing changes but that its pages are there.
+        match unsafe { madvise(self.base.byte_add(begin).cast(), length, MmapAdvise::MADV_POPULATE_WRITE) } {
+            // A kernel before 5.14 makes each page as it is written to.
+            Ok(()) | Err(Errno::EINVAL) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Gives its words.
