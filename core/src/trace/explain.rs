@@ -28,6 +28,8 @@ pub struct Explanation {
     pub actors: Vec<ActorId>,
     /// Why the last wait is not over.
     pub because: String,
+    /// Where that is wrong, if it may be: a trace on disk may end before its actor did.
+    pub unless: Option<&'static str>,
 }
 
 impl fmt::Display for Explanation {
@@ -35,7 +37,8 @@ impl fmt::Display for Explanation {
         for (index, line) in self.chain.iter().enumerate() {
             writeln!(f, "  {}{line}", if index == 0 { "" } else { "and " })?;
         }
-        write!(f, "  because {}", self.because)
+        write!(f, "  because {}", self.because)?;
+        self.unless.map_or(Ok(()), |unless| write!(f, ", {unless}"))
     }
 }
 
@@ -78,7 +81,8 @@ impl Seen<'_> {
         if self.member(self.root())?.end.life() == Life::Ended {
             return None;
         }
-        let mut told = Explanation { chain: Vec::new(), actors: Vec::new(), because: String::new() };
+        let mut told =
+            Explanation { chain: Vec::new(), actors: Vec::new(), because: String::new(), unless: None };
         let (mut at, blamed) = (self.root(), self.blamed());
         told.because = loop {
             if told.actors.contains(&at) {
@@ -86,6 +90,7 @@ impl Seen<'_> {
             }
             told.actors.push(at);
             if let Some(words) = self.silence(at) {
+                told.unless = Some(OR_ELSE);
                 break words;
             }
             let Some(wait) = self.choose(at, &blamed) else {
@@ -226,15 +231,15 @@ impl Seen<'_> {
         let why = if let Some(child) = self.abandoned_child(actor, member.last()) {
             let child = self.called(child);
             format!(
-                "closed its channel to {child} without a word, and nothing of it is on record after that: it died, {OR_ELSE}"
+                "closed its channel to {child} without a word, and nothing of it is on record after that: it died"
             )
         } else if let Some((at, word)) = self.untaken(actor).filter(|(at, _)| is_over(at)) {
             let (word, ago) = (self.named(&word.to_string()), Span(now.since(at)));
-            format!("was sent `{word}` {ago} ago, and has not taken it: {STANDS_STILL}, {OR_ELSE}")
+            format!("was sent `{word}` {ago} ago, and has not taken it: {STANDS_STILL}")
         } else {
             let due = member.end.poll_timeout().filter(is_over)?;
             let ago = Span(now.since(due));
-            format!("did nothing when its time was over {ago} ago: {STANDS_STILL}, {OR_ELSE}")
+            format!("did nothing when its time was over {ago} ago: {STANDS_STILL}")
         };
         Some(format!("{who}{process} {why}"))
     }

@@ -10,7 +10,7 @@ use windrow_core::trace::{Member, Tree};
 use windrow_core::{ActorId, End, Instant, Life, Outcome, Output, ScopeId, Span};
 
 use super::outputs::print_result;
-use super::traces::{Read, Traces, counted, few};
+use super::traces::{Read, Traces, because, counted, few};
 use super::{Refusal, graph};
 
 #[derive(Args, Debug)]
@@ -85,7 +85,7 @@ impl Explain {
         let read = self.traces.read()?;
         let told = Told::of(&read);
         let text = if self.dot {
-            graph::draw(&read.tree, read.now())
+            graph::draw(&read)
         } else if self.json {
             let line = serde_json::to_string(&told);
             line.map_err(|error| Refusal::new("the result can't be written", 2).because(error))? + "\n"
@@ -118,7 +118,7 @@ impl Told {
         let members = || tree.members().map(|(id, member)| (tree.called(id), member));
         let unended =
             || tree.members().filter(|(_, member)| member.end.life() != Life::Ended).map(|(id, _)| id);
-        let explained = tree.explain(now);
+        let explained = read.explain();
         let outcome = outcome(tree);
         let falls = tree.falls();
         // What a nursery ends has no beginning but the first rung.
@@ -141,7 +141,7 @@ impl Told {
             there: unended().filter(|id| tree.exit(*id).is_none()).map(|id| tree.called(id)).collect(),
             errors: errors(tree),
             stands: root(tree).is_some_and(|root| root.end.life() == Life::Running),
-            because: explained.as_ref().map(|told| told.because.clone()),
+            because: explained.as_ref().map(because),
             process: explained.as_ref().and_then(|told| read.process(*told.actors.last()?)),
             waits: explained.map(|told| told.chain).unwrap_or_default(),
             falls: falls.iter().map(|fall| tree.tell(fall, first)).collect(),

@@ -7,14 +7,16 @@ use std::fmt::{Arguments, Write};
 use windrow_core::trace::Tree;
 use windrow_core::{ActorId, Instant, Life, Wait};
 
+use super::traces::{Read, because};
 use crate::lines::plain;
 
-/// Draws all waits as they are seen at `now`.
-pub(super) fn draw(tree: &Tree, now: Instant) -> String {
+/// Draws all waits as they are seen at this time.
+pub(super) fn draw(read: &Read) -> String {
+    let (tree, now) = (&read.tree, read.now());
     let mut graph = Graph { tree, now, chain: Vec::new(), things: 0, text: String::new() };
     graph.line(format_args!("rankdir=LR; node [shape=box]"));
-    if let Some(told) = tree.explain(now) {
-        let because = format!("because {}", told.because);
+    if let Some(told) = read.explain() {
+        let because = format!("because {}", because(&told));
         graph.line(format_args!("labelloc=b; label={}", quoted(&plain(&because))));
         graph.chain = told.chain;
     }

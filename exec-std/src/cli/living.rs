@@ -50,10 +50,12 @@ pub(super) fn recorded(pid: i32) -> Result<read::All, Refusal> {
     Ok(read)
 }
 
-/// Reads all traces of the tree that a process is of.
-pub(super) fn read(pid: i32) -> Result<Vec<Trace>, Refusal> {
+/// Reads all traces of the tree that a process is of, and tells whether none ends before its actor.
+pub(super) fn read(pid: i32) -> Result<(Vec<Trace>, bool), Refusal> {
     let mut traces = Vec::new();
+    let mut whole = true;
     for written in recorded(pid)?.written {
+        whole &= !written.outgrown;
         for half in written.halves {
             match Trace::read(&half) {
                 Ok(trace) => traces.push(trace),
@@ -63,7 +65,7 @@ pub(super) fn read(pid: i32) -> Result<Vec<Trace>, Refusal> {
             }
         }
     }
-    Ok(traces)
+    Ok((traces, whole))
 }
 
 /// Says what a process is at this moment.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use windrow_core::trace::{Trace, Tree};
+use windrow_core::trace::{Explanation, Trace, Tree};
 use windrow_core::{ActorId, Instant, Life};
 
 use super::outputs::say;
@@ -59,8 +59,8 @@ pub(crate) struct Read {
 enum Seen {
     /// From files, of which the last was written at this time.
     Files(Option<SystemTime>),
-    /// At this time by the clock of their actors, who live.
-    Living(Instant),
+    /// At this time by the clock of their actors, who live, and of whom all that they did is there, if it is `whole`.
+    Living { now: Instant, whole: bool },
 }
 
 impl Read {
@@ -68,13 +68,20 @@ impl Read {
     pub(crate) fn age(&self) -> Option<Duration> {
         match self.seen {
             Seen::Files(written) => written?.elapsed().ok(),
-            Seen::Living(now) => Some(now.since(self.tree.last())),
+            Seen::Living { now, .. } => Some(now.since(self.tree.last())),
         }
+    }
+
+    /// Says who waits for whom, and why in vain.
+    pub(crate) fn explain(&self) -> Option<Explanation> {
+        let mut told = self.tree.explain(self.now())?;
+        told.unless = told.unless.filter(|_| !matches!(self.seen, Seen::Living { whole: true, .. }));
+        Some(told)
     }
 
     /// What an actor's process is at this moment, if the tree lives and the pid is known.
     pub(crate) fn process(&self, actor: ActorId) -> Option<String> {
-        let stamp = self.tree.stamp(actor).filter(|_| matches!(self.seen, Seen::Living(_)))?;
+        let stamp = self.tree.stamp(actor).filter(|_| matches!(self.seen, Seen::Living { .. }))?;
         let pid = i32::try_from(stamp.pid).ok()?;
         Some(format!("its process {pid} {}", living::state(pid)))
     }
@@ -116,8 +123,9 @@ impl Traces {
 
     /// Reads those of a tree that lives.
     fn read_living(&self, pid: i32) -> Result<Read, Refusal> {
-        let mut all: Vec<_> = living::read(pid)?.into_iter().map(|trace| (trace, None)).collect();
-        let seen = Seen::Living(now());
+        let (traces, whole) = living::read(pid)?;
+        let mut all: Vec<_> = traces.into_iter().map(|trace| (trace, None)).collect();
+        let seen = Seen::Living { now: now(), whole };
         let tree = self.tree(&all)?;
         all.retain(|(trace, _)| tree.member(trace.actor()).is_some());
         Ok(Read { tree, traces: all.into_iter().map(|(trace, _)| trace).collect(), seen })
@@ -171,6 +179,11 @@ impl Traces {
         }
         Ok(files)
     }
+}
+
+/// Says why the last wait is in vain.
+pub(crate) fn because(told: &Explanation) -> String {
+    told.unless.map_or_else(|| told.because.clone(), |unless| format!("{}, {unless}", told.because))
 }
 
 /// Lists as many as a line has room for.
