@@ -10,7 +10,6 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::mem::{Discriminant, discriminant};
 use core::ops::Deref;
-use core::time::Duration;
 
 use super::timeline::leaves_by;
 use super::tree::{Member, Tree};
@@ -28,6 +27,8 @@ pub struct Explanation {
     pub actors: Vec<ActorId>,
     /// Why the last wait is not over.
     pub because: String,
+    /// Of whom that is said, if it is an actor or a command.
+    pub whom: Option<ActorId>,
     /// Where that is wrong, if it may be: a trace on disk may end before its actor did.
     pub unless: Option<&'static str>,
 }
@@ -49,7 +50,8 @@ const OR_ELSE: &str = "if its trace did not end early";
 /// Where a wait leads.
 enum Next {
     Actor(ActorId),
-    End(String),
+    /// To somebody, or to nobody, of whom these words are true.
+    End(Option<ActorId>, String),
 }
 
 impl Tree {
@@ -81,25 +83,35 @@ impl Seen<'_> {
         if self.member(self.root())?.end.life() == Life::Ended {
             return None;
         }
-        let mut told =
-            Explanation { chain: Vec::new(), actors: Vec::new(), because: String::new(), unless: None };
-        let (mut at, blamed) = (self.root(), self.blamed());
+        let mut told = Explanation {
+            chain: Vec::new(),
+            actors: Vec::new(),
+            because: String::new(),
+            whom: None,
+            unless: None,
+        };
+        let (mut at, blamed, mut is_fresh) = (self.root(), self.blamed(), false);
         told.because = loop {
             if told.actors.contains(&at) {
-                break "they wait for each other".to_string();
+                let fresh = if is_fresh { ", which may be over by now" } else { "" };
+                break format!("they wait for each other{fresh}");
             }
             told.actors.push(at);
             if let Some(words) = self.silence(at) {
-                told.unless = Some(OR_ELSE);
+                (told.whom, told.unless) = (Some(at), Some(OR_ELSE));
                 break words;
             }
             let Some(wait) = self.choose(at, &blamed) else {
                 break format!("{} waits for nothing that is on record", self.called(at));
             };
             told.chain.push(self.named(&wait.seen_at(self.now).to_string()));
+            is_fresh |= self.is_fresh(at, &wait);
             match self.next(at, &wait) {
                 Next::Actor(next) => at = next,
-                Next::End(words) => break words,
+                Next::End(whom, words) => {
+                    told.whom = whom;
+                    break words;
+                }
             }
         };
         Some(told)
@@ -142,40 +154,50 @@ impl Seen<'_> {
     fn next(&self, actor: ActorId, wait: &Wait) -> Next {
         let me = self.called(actor);
         let process = self.process(actor);
-        let code = || format!("only the user's code in {me}{process} could end that");
+        let of_me = |words: String| Next::End(Some(actor), words);
+        let (is_fresh, yet) =
+            (self.is_fresh(actor, wait), |fresh| if fresh { "has not ended yet" } else { "does not end" });
         match (wait.on, wait.why) {
-            (On::Child(child), Why::Child(phase)) => self.child(child, phase, self.now.since(wait.since)),
-            (On::Task(_) | On::Scope(_), _) | (On::Context(_), Why::Callee(_)) => Next::End(code()),
+            (On::Child(child), Why::Child(phase)) => self.child(child, phase, is_fresh),
+            (On::Task(_) | On::Scope(_), _) | (On::Context(_), Why::Callee(_)) => {
+                of_me(format!("only the user's code in {me}{process} could end that"))
+            }
             (On::Link(link), _) => self.far_end(actor, link),
             (On::Context(context), _) => self.far_end(actor, context.link),
-            (On::Strangers, _) => Next::End(format!("what {me} killed at its end does not die")),
-            (On::Guardian, _) => Next::End(format!("the guardian of {me} does not end")),
-            (On::Question(_) | On::Child(_), _) => Next::End(format!("nobody answers {me}")),
+            (On::Strangers, _) => Next::End(None, format!("what {me} killed at its end {}", yet(is_fresh))),
+            (On::Guardian, _) => Next::End(None, format!("the guardian of {me} {}", yet(is_fresh))),
+            (On::Question(_) | On::Child(_), _) => Next::End(None, format!("nobody answers {me}")),
         }
+    }
+
+    /// Tells whether an actor has waited for no longer than that may take where all is well.
+    fn is_fresh(&self, actor: ActorId, wait: &Wait) -> bool {
+        let hop = self.member(actor).map(|member| member.end.limits().times.hop);
+        hop.is_some_and(|hop| self.now.since(wait.since) <= hop)
     }
 
     fn far_end(&self, actor: ActorId, link: Link) -> Next {
         let me = self.called(actor);
         let Some(far) = self.far(actor, link) else {
-            return Next::End(format!("whoever is at the far end of {link} of {me} does not answer"));
+            return Next::End(None, format!("whoever is at the far end of {link} of {me} does not answer"));
         };
+        let of_it = |words: String| Next::End(Some(far), words);
         match self.member(far) {
-            None => Next::End(format!("{} does not answer, and left no trace", self.called(far))),
+            None => of_it(format!("{} does not answer, and left no trace", self.called(far))),
             Some(member) if member.end.life() == Life::Ended => {
-                Next::End(format!("{} is over, and {me} was not told", self.called(far)))
+                of_it(format!("{} is over, and {me} was not told", self.called(far)))
             }
             Some(_) => Next::Actor(far),
         }
     }
 
     /// Says why nothing comes of a child.
-    fn child(&self, child: ActorId, phase: Child, waited: Duration) -> Next {
+    fn child(&self, child: ActorId, phase: Child, is_fresh: bool) -> Next {
         let (who, made) = (self.called(child), self.made(child));
         let process = self.process(child);
-        let above = made.and_then(|made| self.member(made.parent));
-        let is_fresh = above.is_some_and(|above| waited <= above.end.limits().times.hop);
+        let of_it = |words: String| Next::End(Some(child), words);
         if let Some((_, exit)) = self.exit(child) {
-            return Next::End(match phase {
+            return of_it(match phase {
                 _ if is_fresh => format!("{who} is dead ({exit}), and has not been collected yet"),
                 Child::Sweeping | Child::Purging => {
                     format!(
@@ -190,18 +212,18 @@ impl Seen<'_> {
             });
         }
         if matches!(phase, Child::Queued | Child::Starting) {
-            return Next::End(format!("nobody has made {who} yet"));
+            return of_it(format!("nobody has made {who} yet"));
         }
         match self.member(child) {
             Some(member) if member.end.life() == Life::Ended => {
                 let on = if is_fresh { "its exit was not told yet" } else { "its process goes on" };
-                Next::End(format!("{who}{process} said its last word, and {on}"))
+                of_it(format!("{who}{process} said its last word, and {on}"))
             }
             Some(_) => Next::Actor(child),
             None if made.is_some_and(|made| made.role == Role::Command) => {
-                Next::End(format!("{who}{process} is a command and goes on"))
+                of_it(format!("{who}{process} is a command and goes on"))
             }
-            None => Next::End(format!("{who}{process} left no trace: it never began, or keeps none")),
+            None => of_it(format!("{who}{process} left no trace: it never began, or keeps none")),
         }
     }
 
@@ -283,10 +305,18 @@ impl Seen<'_> {
             let heard = above.trace.records.iter().filter(|record| is_heard(record)).count();
             return sent.skip(taken).find_map(must_be_taken).filter(|_| heard <= words_said(member));
         }
-        // Where words can't be counted, for one trace begins later than the other, there are their times: words stay in order.
+        // Where words can't be counted, for one trace begins later than the other, the last that was taken tells, or else the
+        // times: words stay in order.
         let taken = member.trace.timed().filter(|(_, record)| is_taken(record)).last();
-        let taken = taken.map_or(member.trace.start.state().now, |(now, _)| now);
-        let found = { sent }.filter(|(at, ..)| *at > taken).find_map(must_be_taken)?;
+        let (by, last) =
+            taken.map_or((member.trace.start.state().now, None), |(now, record)| (now, Some(record.input)));
+        let sent: Vec<_> = sent.collect();
+        let is_last = |(at, message, _): &(Instant, Message, bool)| {
+            *at <= by && last == Some(Input::Received { link: Link::Parent, message: *message })
+        };
+        let behind = sent.iter().rposition(is_last).map(|last| last.saturating_add(1));
+        let behind = behind.unwrap_or_else(|| sent.partition_point(|(at, ..)| *at <= by));
+        let found = sent.into_iter().skip(behind).find_map(must_be_taken)?;
         let said: Vec<_> = member.trace.timed().flat_map(|(_, record)| words(record, Link::Parent)).collect();
         let mut heard = above.trace.timed().filter(|(now, record)| *now > found.0 && is_heard(record));
         let is_its = |(_, record): (Instant, &Record)| match record.input {

@@ -6,8 +6,8 @@
 //! # Its bytes
 //!
 //! [`MAGIC`], then [`VERSION`] as a little-endian `u16`, then entries. Each is a little-endian `u32` length and that
-//! many bytes: of the first, [`Machine::encode`]; of all others, an entry in postcard, which is a [`Record`] or the text
-//! of a name. A trace need not begin where its machine did, so whoever keeps one may begin it anew when it is long enough.
+//! many bytes: of the first, [`Machine::encode`]; of all others, an entry in postcard, which is a [`Record`], the text
+//! of a name, or when all that was copied. A trace need not begin where its machine did, so whoever keeps one may begin it anew when it is long enough.
 //!
 //! There is no checksum. [Replaying](Trace::replay) compares every output, and is a better one.
 //!
@@ -51,6 +51,7 @@ pub const VERSION: u16 = 1;
 enum Entry<'a> {
     Record(&'a Record),
     Name(NameId, &'a str),
+    Seen(Instant),
 }
 
 /// The same, as it is read. Append-only.
@@ -59,6 +60,7 @@ enum Entry<'a> {
 enum ReadEntry {
     Record(Record),
     Name(NameId, String),
+    Seen(Instant),
 }
 
 /// Appends to `bytes` how the trace of a machine begins, with all that the machine knows now. Its outputs must be polled.
@@ -76,6 +78,11 @@ pub fn record(record: &Record, bytes: &mut Vec<u8>) {
 /// Appends the text of a name that later records mean by its number.
 pub fn name(id: NameId, text: &str, bytes: &mut Vec<u8>) {
     append(&Entry::Name(id, text), bytes);
+}
+
+/// Appends when it was copied: of an actor that went on, nothing more had come by then.
+pub fn seen(at: Instant, bytes: &mut Vec<u8>) {
+    append(&Entry::Seen(at), bytes);
 }
 
 fn append(entry: &Entry<'_>, bytes: &mut Vec<u8>) {
@@ -105,6 +112,8 @@ pub struct Trace {
     pub records: Vec<Record>,
     /// The texts of names that stand in records.
     pub names: BTreeMap<NameId, String>,
+    /// When it was copied, if its actor went on then.
+    pub seen: Option<Instant>,
     /// How many bytes at its end are no whole entry: whoever kept it was ended, or its disk was full.
     pub torn: usize,
 }
@@ -128,11 +137,12 @@ impl Trace {
         let state = entry(&mut rest).ok_or(BadTrace::NoBeginning)?;
         let start = Machine::decode(state).ok().filter(|start| start.broken_invariant().is_none());
         let start = start.ok_or(BadTrace::NoState)?;
-        let mut trace = Self { start, records: Vec::new(), names: BTreeMap::new(), torn: 0 };
+        let mut trace = Self { start, records: Vec::new(), names: BTreeMap::new(), seen: None, torn: 0 };
         while let Some(body) = entry(&mut rest) {
             match postcard::from_bytes(body) {
                 Ok(ReadEntry::Record(record)) if record.actor == trace.actor() => trace.records.push(record),
                 Ok(ReadEntry::Name(id, text)) => drop(trace.names.insert(id, text)),
+                Ok(ReadEntry::Seen(at)) => trace.seen = Some(at),
                 Ok(ReadEntry::Record(_)) | Err(_) => return Err(BadTrace::NoEntry(trace.records.len())),
             }
         }

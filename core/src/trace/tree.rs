@@ -77,6 +77,12 @@ pub struct Tree {
 }
 
 impl Tree {
+    /// Tells when the traces were copied, if the tree went on then.
+    #[must_use]
+    pub fn seen(&self) -> Option<Instant> {
+        self.members.values().filter_map(|member| member.trace.seen).max()
+    }
+
     /// Sorts traces into the trees that they are of, the one that was recorded last first. Of several of one actor, the last
     /// counts. An actor whose parent left none is the root of a tree of its own.
     #[must_use]
@@ -162,6 +168,18 @@ impl Tree {
     #[must_use]
     pub fn parent(&self, actor: ActorId) -> Option<ActorId> {
         self.made(actor).map(|made| made.parent)
+    }
+
+    /// Tells whether it is on record that an actor or a command is no more: by its own last word, or by its parent, who saw its
+    /// exit, or has no such child any more.
+    #[must_use]
+    pub fn is_over(&self, actor: ActorId) -> bool {
+        let is_over = self.member(actor).is_some_and(|member| member.end.life() == Life::Ended);
+        let is_let_go = || {
+            let parent = self.made(actor).and_then(|made| self.member(made.parent));
+            parent.is_some_and(|parent| !parent.end.state().children.contains_key(&actor))
+        };
+        is_over || self.exit(actor).is_some() || is_let_go()
     }
 
     /// Tells which process an actor or a command was, as its parent had it: where it is or was a process of its own.
@@ -255,6 +273,14 @@ fn gather(traces: Vec<Trace>) -> (BTreeMap<ActorId, Member>, BTreeMap<ActorId, M
     all.sort_by_key(Member::last);
     let mut made = BTreeMap::new();
     all.iter().for_each(|member| note_children(member, &mut made));
+    for member in &all {
+        // Its parent may have begun its trace anew since, and forgotten it.
+        let parent = member.end.state().parent_id;
+        if parent != ActorId::default() && parent != member.trace.actor() {
+            let own = Made { parent, role: Role::Actor, stamp: None, exit: None, name: None };
+            made.entry(member.trace.actor()).or_insert(own);
+        }
+    }
     let mut members: BTreeMap<ActorId, Member> = BTreeMap::new();
     for mut member in all {
         let earlier = members.remove(&member.trace.actor());

@@ -2,6 +2,7 @@
 
 pub(crate) mod ablated;
 mod asks;
+mod begun;
 mod bound;
 mod choices;
 pub(crate) mod defects;

@@ -1,5 +1,6 @@
 //! Traces of whole simulated trees: written, cut off, garbled, read, replayed.
 
+use super::begun::begun_late;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -203,7 +204,7 @@ fn in_words(tree: &Tree) -> String {
     }
 }
 
-fn tree(defect: Defect) -> Tree {
+pub(super) fn tree(defect: Defect) -> Tree {
     let trial = TRIALS.iter().find(|trial| trial.defect == defect).expect("a trial of each defect");
     tree_of(defect, trial.finds().next().expect("its find"))
 }
@@ -239,7 +240,7 @@ fn the_time_of_a_trace_never_goes_down() {
 }
 
 /// Leaves of each trace what stands up to the first record of which something is so, that one included.
-fn cut(tree: &Tree, until: impl Fn(&Record) -> bool) -> Tree {
+pub(super) fn cut(tree: &Tree, until: impl Fn(&Record) -> bool) -> Tree {
     let traces = tree.members().map(|(_, member)| {
         let mut trace = member.trace.clone();
         let kept = trace.records.iter().position(&until).map_or(trace.records.len(), |last| last + 1);
@@ -249,17 +250,17 @@ fn cut(tree: &Tree, until: impl Fn(&Record) -> bool) -> Tree {
     Tree::all(traces.collect()).swap_remove(0)
 }
 
-fn says(record: &Record, link: Link, word: fn(&Message) -> bool) -> bool {
+pub(super) fn says(record: &Record, link: Link, word: fn(&Message) -> bool) -> bool {
     let is_said = |said: &Output| matches!(said, Output::Send { link: to, message, .. } if *to == link && word(message));
     record.outputs.iter().any(is_said)
 }
 
-fn is_cancel(word: &Message) -> bool {
+pub(super) fn is_cancel(word: &Message) -> bool {
     matches!(word, Message::Cancel { .. })
 }
 
 /// More than a hop, and less than the root waits for an ack.
-const LONG: Duration = Duration::from_millis(300);
+pub(super) const LONG: Duration = Duration::from_millis(300);
 
 /// How an actor is, its shell says and not its machine: who has answered that has still not taken what came later.
 #[test]
@@ -298,33 +299,6 @@ fn who_has_not_taken_a_word_is_named_once_it_is_late() {
     assert!(told.because.contains("only the user's code in a2"), "{told}");
     let told = tree.explain(tree.last().after(LONG)).expect("a tree that goes on");
     assert!(told.because.contains("was sent `Cancel within 500ms, asked for by root` 300 ms ago"), "{told}");
-}
-
-/// Leaves of each actor's trace but the root's only so many records before its end, as of one that was begun anew.
-fn begun_late(tree: &Tree, kept: usize) -> Tree {
-    let traces = tree.members().map(|(id, member)| {
-        let trace = &member.trace;
-        let first = trace.records.len().saturating_sub(if id == tree.root() { usize::MAX } else { kept });
-        let start = trace.replay_to(first).expect("the same").encode();
-        let start = Machine::decode(&start).expect("a machine");
-        let mut bytes = Vec::new();
-        trace::begin(&start, &mut bytes);
-        trace.records[first..].iter().for_each(|record| trace::record(record, &mut bytes));
-        Trace::read(&bytes).expect("a trace")
-    });
-    Tree::all(traces.collect()).swap_remove(0)
-}
-
-/// A trace that was begun anew, or begins where its actor is ready, has not all that was taken.
-#[test]
-fn who_has_not_taken_a_word_is_named_however_late_its_trace_begins() {
-    let whole = tree(Defect::AckTimeoutSwallowed);
-    let whole = cut(&whole, |record| says(record, Link::Child(ActorId(2)), is_cancel));
-    let whole_told = whole.explain(whole.last().after(LONG)).expect("a tree that goes on");
-    for kept in 0..3 {
-        let tree = begun_late(&whole, kept);
-        assert_eq!(tree.explain(tree.last().after(LONG)).as_ref(), Some(&whole_told), "{kept} records");
-    }
 }
 
 #[test]
