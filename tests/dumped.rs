@@ -15,6 +15,7 @@ pub(crate) const MODULE: Module = Module {
         an_end_as_it_should_be_is_none,
         at_a_question_what_is_on_record_is_kept,
         what_lives_is_written_where_nothing_is,
+        who_was_silent_then_is_told_of_a_dump,
         where_nothing_can_be_kept_is_told
     ],
     ..Module::EMPTY
@@ -69,7 +70,7 @@ fn who_had_to_be_killed_is_a_reason_to_keep_the_records(bed: &Bed) {
 fn an_end_as_it_should_be_is_none(bed: &Bed) {
     let dir = bed.path("dumps");
     let ended = bed.windrow_run(["--breadth", "1", "--depth", "1"]).env("WINDROW_DUMP", &dir).finish();
-    assert!(!ended.expect(0).err.contains(TOLD) && !dir.exists(), "{ended}");
+    assert!(!ended.expect(0).err.contains(TOLD) && dumps(&dir).is_empty(), "{ended}");
 }
 
 fn at_a_question_what_is_on_record_is_kept(bed: &Bed) {
@@ -119,11 +120,48 @@ fn what_lives_is_written_where_nothing_is(bed: &Bed) {
     bed.windrow(["dump", "0", place]).finish().expect(2);
 }
 
+/// It is as the tree was then, however late it is read.
+fn who_was_silent_then_is_told_of_a_dump(bed: &Bed) {
+    let mut running = bed.windrow_run(["--leaf", "sleep", "--breadth", "1", "--depth", "1"]).start();
+    running.until_err("all are up");
+    let leaf = watch::below(running.pid()).pop().expect("a leaf").pid;
+    watch::signal(leaf, Signal::STOP);
+    running.signal(Signal::INT);
+    let pid = running.pid().to_string();
+    let mut number = 0;
+    watch::observe("a dump of who does not take a word", || {
+        number += 1;
+        let dir = bed.path("dumps").join(number.to_string());
+        bed.windrow(["dump", &pid, text(&dir)]).finish().expect(0);
+        let told = bed.windrow(["explain", text(&dir)]).finish();
+        told.expect(1).out.contains(&format!("because 1 (pid {leaf}) was sent `Cancel within "))
+    });
+    running.finish().expect(0);
+    // Who names what is above has them named.
+    let above = bed.windrow(["explain", text(&bed.path("dumps"))]).finish();
+    let hint = format!("hint: below it is the dump {}/{number}\n", text(&bed.path("dumps")));
+    assert!(above.expect(2).err.ends_with(&hint), "{above}");
+}
+
 fn where_nothing_can_be_kept_is_told(bed: &Bed) {
     let file = bed.path("file");
     fs::write(&file, "").expect("a file");
+    let dir = file.join("below");
+    let told = format!("error: no flight recorder can be written in `{}`\ncaused by: Not a dir", text(&dir));
+    for (words, code) in [(&["--backend", "fork"][..], 2), (&["--", "true"], 125)] {
+        let refused = bed.windrow_run(words).env("WINDROW_DUMP", &dir).finish();
+        assert!(refused.expect(code).err.starts_with(&told), "{refused}");
+        let (dumps, none) = (bed.path("dumps"), ("WINDROW_RECORDER", "off"));
+        let refused = bed.windrow_run(words).env("WINDROW_DUMP", &dumps).env(none.0, none.1).finish();
+        let told = "error: there is no flight recorder, and it is to be written to files\nhint: leave out ";
+        assert!(refused.expect(code).err.starts_with(told) && !dumps.exists(), "{refused}");
+    }
+    // It is gone when it is needed: half a dump is none.
     let args = ["--leaf", "ignore-term", "--breadth", "1", "--depth", "1"];
-    let ended = bed.windrow_run(args).env("WINDROW_DUMP", file.join("below")).finish();
-    let told = format!("the flight recorder can't be kept in {}/below: Not a directory", file.display());
+    let mut running = bed.windrow_run(args).env("WINDROW_DUMP", bed.path("dumps")).start();
+    running.until_err("cancelling");
+    fs::remove_dir(bed.path("dumps")).and_then(|()| fs::write(bed.path("dumps"), "")).expect("a file");
+    let ended = running.finish();
+    let told = format!("the flight recorder can't be kept in {}: File exists", text(&bed.path("dumps")));
     assert!(ended.expect(0).err.contains(&told), "{ended}");
 }

@@ -13,12 +13,17 @@ pub(crate) const MODULE: Module = Module {
     by_each: by_each![
         each_process_of_a_tree_leads_to_all_its_records,
         the_silent_one_is_told_and_so_is_what_its_process_is,
+        whoever_is_stopped_is_told_of_a_tree_that_stands,
+        code_that_computes_for_ever_is_told_to_be_at_work,
+        what_is_no_living_tree_is_told,
+        a_parent_that_has_forgotten_a_child_is_no_other_tree,
         who_was_killed_is_on_record,
         a_template_that_is_started_again_is_told_where_the_recorder_is,
         a_slot_that_was_left_is_anothers,
         without_a_recorder_the_tree_is_the_same
     ],
     entries: &[("vanish", vanish)],
+    slow_entries: &[("busy-parent", busy_parent)],
     acts: &[("recorded-root", recorded_root)],
     ..Module::EMPTY
 };
@@ -74,17 +79,81 @@ fn the_silent_one_is_told_and_so_is_what_its_process_is(bed: &Bed) {
     let is_told = || {
         let told = ask(bed, "explain", running.pid(), &[]).out;
         told.contains(&format!("because 1.1 (pid {leaf}) was sent `Cancel within "))
-            && told.contains(&format!("\n  its process {leaf} is stopped: SIGCONT lets it go on\n"))
+            && told.contains(&format!("\n  process {leaf} (1.1) is stopped: SIGCONT lets it go on\n"))
     };
     watch::observe("the one that is stopped", is_told);
     running.finish().expect(0);
+}
+
+/// While a tree stands nothing is due, and who is stopped is told all the same: an actor, a template, the half that passes
+/// signals on.
+fn whoever_is_stopped_is_told_of_a_tree_that_stands(bed: &Bed) {
+    let running = standing(bed, &[]);
+    let explained = || ask(bed, "explain", running.pid(), &[]);
+    let leaf = known(&ask(bed, "explain", running.pid(), &["--json"]))[2].1["pid"].clone();
+    let leaf = leaf.as_i64().and_then(|pid| i32::try_from(pid).ok()).expect("its pid");
+    let template = watch::named(running.pid(), TEMPLATE)[0];
+    let outer = running.pid();
+    for (pid, name) in [(leaf, "1.1"), (template, TEMPLATE)] {
+        assert!(!explained().out.contains("is stopped"), "{}", explained());
+        watch::signal(pid, Signal::STOP);
+        let told = format!("\n  process {pid} ({name}) is stopped: SIGCONT lets it go on\n");
+        watch::observe("the one that is stopped", || explained().out.contains(&told));
+        watch::signal(pid, Signal::CONT);
+        watch::observe("nobody that is stopped", || !explained().out.contains("is stopped"));
+    }
+    watch::signal(outer, Signal::STOP);
+    watch::observe("the outer half", || explained().out.contains(&format!("\n  process {outer} (")));
+    watch::signal(outer, Signal::CONT);
+    running.signal(Signal::INT);
+    running.finish().expect(0);
+}
+
+/// The driver sleeps all the while.
+fn code_that_computes_for_ever_is_told_to_be_at_work(bed: &Bed) {
+    let args = ["--leaf", "spin", "--breadth", "1", "--depth", "1"];
+    let running = bed.windrow_run(args).start();
+    let is_told = || {
+        let told = ask(bed, "explain", running.pid(), &[]).out;
+        told.contains("because only the user's code in 1 (pid ")
+            && told.contains(" (1) is at work on 1 thread\n")
+    };
+    watch::observe("code at work", is_told);
+    running.finish().expect(0);
+}
+
+fn what_is_no_living_tree_is_told(bed: &Bed) {
+    let refused = |words: &[&str], error: &str| {
+        let told = bed.windrow([&["explain"], words].concat()).finish();
+        assert!(told.expect(2).err.starts_with(&format!("error: {error}")), "{told}");
+    };
+    let own = std::process::id().to_string();
+    refused(&["0"], "there is no process 0\n");
+    refused(&["99999999999"], "there is no process 99999999999\n");
+    refused(&[&own, "/tmp"], "of processes one is to be named, and nothing beside it\nhint: a file that ");
+    let mut dead = std::process::Command::new("true").spawn().expect("a process");
+    let pid = dead.id().to_string();
+    let is_dead = || bed.windrow(["explain", &pid]).finish().err.ends_with("is dead, and not collected\n");
+    watch::observe("a zombie", is_dead);
+    dead.wait().expect("its end");
+    // Two trees below one process: which is meant?
+    let (one, other) = (standing(bed, &[]), standing(bed, &[]));
+    refused(
+        &[&own],
+        &format!("below process {own} are 2 trees\nhint: name a process of one; their roots are "),
+    );
+    for running in [one, other] {
+        running.signal(Signal::INT);
+        running.finish().expect(0);
+    }
 }
 
 /// `recorded-root KIND UP GO`: a root that has what `KIND` says behind it, knocks, and waits for the gate.
 fn recorded_root(words: &[String]) -> u8 {
     let [kind, up, go] = words else { return 125 };
     let (kind, up, go) = (kind.clone(), up.clone(), go.clone());
-    be_root(&program().levels(1), false, move |actor: &Actor| {
+    let levels = if kind == "forgetful" { 2 } else { 1 };
+    be_root(&program().levels(levels), false, move |actor: &Actor| {
         let vanish = |backend: Backend| {
             let gone = actor.nursery(|nursery| {
                 let order = Order::entry("vanish", Vec::new()).name("vanished").backend(backend);
@@ -99,7 +168,8 @@ fn recorded_root(words: &[String]) -> u8 {
             _ => {}
         }
         actor.nursery(|nursery| {
-            nursery.spawn(Order::entry("lie-down", Vec::new()).name("first"))?.ready()?;
+            let first = if kind == "forgetful" { "busy-parent" } else { "lie-down" };
+            nursery.spawn(Order::entry(first, Vec::new()).name("first"))?.ready()?;
             knock(&up, "u");
             wait_at(&go);
             nursery.spawn(Order::entry("lie-down", Vec::new()).name("second"))?.ready()?;
@@ -114,6 +184,17 @@ fn recorded_root(words: &[String]) -> u8 {
 /// Leaves without a word, as if it were killed.
 fn vanish(_: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
     std::process::abort()
+}
+
+/// Has a child that ends, and then does so much that its slot has begun anew twice.
+fn busy_parent(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    let vanished = actor.nursery(|nursery| nursery.spawn(Order::entry("vanish", Vec::new()))?.wait_gone());
+    assert!(vanished.is_err(), "what vanishes is an error");
+    for _ in 0..10_000 {
+        actor.nursery(|_| Ok(()))?;
+    }
+    actor.ready()?;
+    actor.sleep_forever().map(|()| Vec::new())
 }
 
 /// Has a root at its gate, asks what is on record, and has it go on in between by what `between` does.
@@ -132,7 +213,7 @@ fn recorded(bed: &Bed, kind: &str, between: impl FnOnce(i32)) -> Vec<(String, Va
         found = known(&told);
         // Of those who are gone there may be no more than what the root knows.
         let mut those_there = found.iter().filter(|(name, _)| !name.starts_with("vanished"));
-        those_there.all(|(_, one)| !one["life"].is_null())
+        found.len() > 2 && those_there.all(|(_, one)| !one["life"].is_null())
     });
     go.open(1);
     running.finish().expect(0);
@@ -174,6 +255,17 @@ fn a_slot_that_was_left_is_anothers(bed: &Bed) {
     assert_eq!([there("first"), there("root"), there("second")], [1; 3]);
     // As many as there are slots.
     assert_eq!(there("vanished"), 1021);
+}
+
+fn a_parent_that_has_forgotten_a_child_is_no_other_tree(bed: &Bed) {
+    let known = recorded(bed, "forgetful", |_| {});
+    let lives: Vec<_> = known.iter().map(|(name, one)| (name, &one["life"])).collect();
+    assert_eq!(known.len(), 4, "{lives:?}");
+    // Nobody knows its name any more.
+    let parent = known.iter().find(|(name, _)| name == "first").expect("a parent");
+    let child =
+        known.iter().find(|(name, _)| !["first", "root", "second"].contains(&&**name)).expect("a child");
+    assert_eq!(child.1["parent"], parent.1["id"]);
 }
 
 fn without_a_recorder_the_tree_is_the_same(bed: &Bed) {

@@ -3,16 +3,21 @@
 //! The rule: each dump has a directory to itself, for its user alone, and nothing that is there is written over. The files are
 //! those of [traces](crate::Program::trace), so whatever reads these reads a dump.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File, OpenOptions, remove_dir, remove_file};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf, absolute};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
-use windrow_core::ActorId;
-use windrow_core::trace::Trace;
+use windrow_core::trace::{self, Trace};
+use windrow_core::{ActorId, End, Instant};
 
 use crate::ended::Ended;
 use crate::program::Program;
+use crate::shell::now;
 use crate::unix::arena::{Arena, read};
 
 /// Names the directory where a program has none itself.
@@ -21,13 +26,16 @@ const VARIABLE: &str = "WINDROW_DUMP";
 /// How many dumps of one tree there may be in one directory.
 const DUMPS: u32 = 1000;
 
+/// How long the end of a tree waits until one is written.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 impl Program {
     /// Has what the [flight recorder](Self::without_recorder) has written to a directory below `dir`: at the end of a tree of
-    /// which somebody had to be stopped or killed, or is left, or which a third signal ended; and at SIGUSR1. So does `WINDROW_DUMP=DIR`
-    /// in the environment. Where it is, or why it could not be written, is told on standard error.
+    /// which somebody had to be stopped or killed, or is left, or which a third signal ended; and at SIGUSR1 to the root. So does
+    /// `WINDROW_DUMP=DIR` in the environment. Where it is, or why it could not be written, is told on standard error.
     ///
     /// It is called `<id of the root>-<number>`, and has the traces of all actors, as [`trace`](Self::trace) has: `windrow explain`
-    /// and `windrow replay` read it. `windrow dump PID DIR` writes one of a tree that lives.
+    /// and `windrow replay` read it, as of the time at which it was written. `windrow dump PID DIR` writes one of a tree that lives.
     #[must_use]
     pub fn dump(mut self, dir: impl AsRef<Path>) -> Self {
         let dir = dir.as_ref();
@@ -46,30 +54,42 @@ impl Program {
     /// Writes what is on record if the end of the tree was not as it should be. Gives what is to be said of it.
     pub(crate) fn dump_if_due<T>(&self, ended: &Ended<T>, root: ActorId) -> Option<String> {
         let tally = ended.outcome.tally;
-        let is_due =
-            tally.escalations > 0 || tally.left > 0 || ended.outcome.end == windrow_core::End::Forced;
-        let (arena, dir) = (self.kept.arena.as_deref()?, self.kept.dumps.as_deref()?);
-        is_due.then(|| dump_told(arena, dir, root))
+        let is_due = tally.escalations > 0 || tally.left > 0 || ended.outcome.end == End::Forced;
+        let (arena, dir) = (self.kept.arena.as_ref()?, self.kept.dumps.as_deref()?);
+        is_due.then(|| dump_within(Arc::clone(arena), dir, root))
     }
 }
 
 /// Writes what is on record, and gives what is to be said of it.
 pub(crate) fn dump_told(arena: &Arena, dir: &Path, root: ActorId) -> String {
-    let dumped =
-        File::open(arena.path()).and_then(|file| read::read(&file)).and_then(|all| below(all, dir, root));
-    match dumped {
+    let read = || read::read(&File::open(arena.path())?);
+    match read().and_then(|all| below(&all, dir, root)) {
         Ok(dir) => format!("the flight recorder is kept: windrow explain {}\n", dir.display()),
         Err(error) => format!("the flight recorder can't be kept in {}: {error}\n", dir.display()),
     }
 }
 
+/// The same at an end, which waits for it, but not for ever: a disk may hang.
+fn dump_within(arena: Arc<Arena>, dir: &Path, root: ActorId) -> String {
+    let (sender, told) = channel();
+    let own = dir.to_owned();
+    let dump = move || drop(sender.send(dump_told(&arena, &own, root)));
+    let made = std::thread::Builder::new().name(String::from("dump")).spawn(dump);
+    let told = made.map_err(drop).and_then(|_| told.recv_timeout(PATIENCE).map_err(drop));
+    told.unwrap_or_else(|()| {
+        format!("the flight recorder can't be kept in {}: nothing came of it\n", dir.display())
+    })
+}
+
 /// Writes it to a new directory of the tree's below one that is made if need be.
-fn below(all: read::All, dir: &Path, root: ActorId) -> io::Result<PathBuf> {
+fn below(all: &read::All, dir: &Path, root: ActorId) -> io::Result<PathBuf> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     for number in 1..=DUMPS {
         let place = dir.join(format!("{:016x}-{number}", root.0));
         match DirBuilder::new().mode(0o700).create(&place) {
-            Ok(()) => return write(all, &place).map(|_| place),
+            Ok(()) => {
+                return write(all, &place).map(|_| place.clone()).inspect_err(|_| drop(remove_dir(&place)));
+            }
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Err(_) => {}
         }
@@ -77,29 +97,46 @@ fn below(all: read::All, dir: &Path, root: ActorId) -> io::Result<PathBuf> {
     Err(io::Error::new(io::ErrorKind::AlreadyExists, "there are a thousand of this tree"))
 }
 
-/// Writes the traces to a directory, and gives how many actors have one. What is no trace is left out.
+/// Writes the traces to a directory, all or none, and gives how many actors have one. What is no trace is left out.
 ///
 /// # Errors
 /// The system's; `AlreadyExists` where there are traces of the same actors.
-pub(crate) fn write(all: read::All, dir: &Path) -> io::Result<usize> {
-    let mut actors = 0;
-    for written in all.written {
-        let mut traces =
-            written.halves.iter().rev().filter_map(|half| Some((half, Trace::read(half).ok()?.actor())));
-        let Some((last, actor)) = traces.next() else { continue };
-        let name = format!("{:016x}", actor.0);
-        save(&dir.join(format!("{name}.trace")), last)?;
-        // A slot may have been another's before.
-        if let Some((earlier, _)) = traces.next().filter(|(_, earlier)| *earlier == actor) {
-            save(&dir.join(format!("{name}.earlier.trace")), earlier)?;
+pub(crate) fn write(all: &read::All, dir: &Path) -> io::Result<usize> {
+    let (mut actors, mut files) = (BTreeSet::new(), Vec::new());
+    for (actor, earlier, bytes) in traces(all, now()) {
+        let name = format!("{:016x}{}.trace", actor.0, if earlier { ".earlier" } else { "" });
+        let path = dir.join(name);
+        if let Err(error) = save(&path, &bytes) {
+            files.iter().for_each(|file| drop(remove_file(file)));
+            return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())));
         }
-        actors += 1;
+        files.push(path);
+        actors.insert(actor);
     }
-    Ok(actors)
+    Ok(actors.len())
 }
 
+/// Lists what each actor wrote last, and before it what is left of what it wrote earlier, as it is to be written at `now`.
+fn traces(all: &read::All, now: Instant) -> impl Iterator<Item = (ActorId, bool, Vec<u8>)> + '_ {
+    all.written.iter().flat_map(move |written| {
+        let halves =
+            written.halves.iter().rev().filter_map(|half| Some((Trace::read(half).ok()?.actor(), half)));
+        let halves: Vec<_> = halves.collect();
+        let last = halves.first().map(|(actor, _)| *actor);
+        // A slot may have been another's before.
+        let own = halves.into_iter().filter(move |(actor, _)| Some(*actor) == last);
+        own.enumerate().map(move |(index, (actor, half))| {
+            let mut bytes = half.clone();
+            if index == 0 && written.lives {
+                trace::seen(now, &mut bytes);
+            }
+            (actor, index > 0, bytes)
+        })
+    })
+}
+
+/// Writes a file that nobody else has, all of it or none.
 fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let written = file.and_then(|mut file| file.write_all(bytes));
-    written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes).inspect_err(|_| drop(remove_file(path)))
 }

@@ -192,7 +192,7 @@ impl Program {
     ///
     /// # Errors
     /// A `WINDROW_SPAWN` that names no backend; limits that break a rule; a `/proc` that is missing, or another pid namespace's; a
-    /// run directory that is refused; a directory in which no [trace](Self::trace) can be kept; no template; no descriptors; and
+    /// run directory that is refused; a directory in which no [trace](Self::trace) or [dump](Self::dump) can be kept; a bad `WINDROW_RECORDER`; no template; no descriptors; and
     /// whatever else keeps the root's loop from going on.
     pub fn run<T: Send + 'static>(
         &self,

@@ -74,7 +74,7 @@ impl Program {
 }
 
 /// Makes the directory, and sees whether files can be made in it.
-fn make(dir: &Path) -> io::Result<()> {
+pub(crate) fn make(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     Ok(access(dir, Access::WRITE_OK | Access::EXEC_OK)?)
 }

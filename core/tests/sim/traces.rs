@@ -1,6 +1,5 @@
 //! Traces of whole simulated trees: written, cut off, garbled, read, replayed.
 
-use super::begun::begun_late;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use windrow_core::{
     ScopeId,
 };
 
+use super::begun::begun_late;
 use super::defects::TRIALS;
 
 const RUNS: u64 = if cfg!(debug_assertions) { 60 } else { 600 };

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Refusal;
+use super::living::Recorder;
 use super::outputs::say;
 use super::traces::counted;
-use super::{Refusal, living};
 use crate::dump;
 
 #[derive(Args, Debug)]
@@ -24,10 +25,11 @@ pub(crate) struct Dump {
 impl Dump {
     /// Writes it, and says how much it was.
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
-        let all = living::recorded(self.pid)?;
+        let recorder = Recorder::of(self.pid)?;
+        recorder.warn();
         let place = self.dir.display();
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.dir);
-        let written = made.and_then(|()| dump::write(all, &self.dir)).map_err(|error| {
+        let written = made.and_then(|()| dump::write(&recorder.all, &self.dir)).map_err(|error| {
             let refusal = Refusal::new(format!("no traces can be written in `{place}`"), 2);
             let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
             let refusal = refusal.because(error);

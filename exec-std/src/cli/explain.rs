@@ -15,14 +15,14 @@ use super::{Refusal, graph};
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Exit status: 0 if the end of the tree's root is on record, 1 if not, 2 if no trace can be read."
+    after_help = "Exit status: 0 if the end of the tree's root is on record, 1 if not, so of each tree that lives, 2 if nothing can be read."
 )]
 pub(crate) struct Explain {
     #[command(flatten)]
     traces: Traces,
     /// Print one JSON object on one line: `actors`, `untraced`, `records`, `torn_bytes`, `diverged`,
     /// `last_ms_ago` (or null), `ended` (or null), `unended`, `errors`, `stands`, `waits`,
-    /// `because` and `process` (or null), `falls` and `tree`: each actor's `id`, `name`, `parent`, `pid` and `life` (or null) and all its `waits`.
+    /// `because` (or null), `processes`, `falls` and `tree`: each actor's `id`, `name`, `parent`, `pid` and `life` (or null) and all its `waits`.
     #[arg(long)]
     json: bool,
     /// Print all that is waited for as a graph, for Graphviz: `windrow explain DIR --dot | dot -Tsvg`.
@@ -57,8 +57,8 @@ struct Told {
     stands: bool,
     waits: Vec<String>,
     because: Option<String>,
-    /// What the process of whoever does not answer is, if the tree lives.
-    process: Option<String>,
+    /// What the process of whoever does not answer is, if the tree lives, and who of it is stopped.
+    processes: Vec<String>,
     /// The way out of the child that was gone last, of the last of its children, and so on.
     falls: Vec<String>,
     /// All who are known, each before those below it.
@@ -71,7 +71,7 @@ struct Known {
     id: String,
     name: String,
     parent: Option<String>,
-    /// Of a thread and of the root, whose pid nobody recorded, none.
+    /// Of a thread none, and of the root where the tree lives.
     pid: Option<u32>,
     /// What it was last; of a command, and of whoever left no trace, nothing.
     life: Option<String>,
@@ -98,14 +98,15 @@ impl Explain {
 }
 
 impl Known {
-    fn of(tree: &Tree, actor: ActorId, now: Instant) -> Self {
+    fn of(read: &Read, actor: ActorId, now: Instant) -> Self {
+        let tree = &read.tree;
         let member = tree.member(actor);
         let waits = member.into_iter().flat_map(|member| member.end.waits());
         Self {
             id: actor.to_string(),
             name: tree.called(actor),
             parent: tree.parent(actor).map(|parent| parent.to_string()),
-            pid: tree.stamp(actor).map(|stamp| stamp.pid),
+            pid: read.pid(actor),
             life: member.map(|member| format!("{:?}", member.end.life()).to_lowercase()),
             waits: waits.map(|wait| tree.named(&wait.seen_at(now).to_string())).collect(),
         }
@@ -138,14 +139,14 @@ impl Told {
             // A file that was begun behind the last word does not have it.
             ended: explained.is_none().then(|| ended(tree, outcome)),
             unended: unended().map(|id| tree.called(id)).collect(),
-            there: unended().filter(|id| tree.exit(*id).is_none()).map(|id| tree.called(id)).collect(),
+            there: unended().filter(|id| !tree.is_over(*id)).map(|id| tree.called(id)).collect(),
             errors: errors(tree),
             stands: root(tree).is_some_and(|root| root.end.life() == Life::Running),
             because: explained.as_ref().map(because),
-            process: explained.as_ref().and_then(|told| read.process(*told.actors.last()?)),
+            processes: read.processes(explained.as_ref().and_then(|told| told.whom)),
             waits: explained.map(|told| told.chain).unwrap_or_default(),
             falls: falls.iter().map(|fall| tree.tell(fall, first)).collect(),
-            tree: tree.actors().into_iter().map(|actor| Known::of(tree, actor, now)).collect(),
+            tree: tree.actors().into_iter().map(|actor| Known::of(read, actor, now)).collect(),
         }
     }
 
@@ -180,7 +181,7 @@ impl Told {
                 waits.map(|(index, wait)| format!("  {}{wait}", if index == 0 { "" } else { "and " })),
             );
             lines.extend(self.because.iter().map(|because| format!("  because {because}")));
-            lines.extend(self.process.iter().map(|process| format!("  {process}")));
+            lines.extend(self.processes.iter().map(|process| format!("  {process}")));
         } else if !self.unended.is_empty() {
             lines.push(format!("of their own end nothing is on record: {}", few(&self.unended)));
         }

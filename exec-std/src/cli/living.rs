@@ -6,128 +6,224 @@
 //!
 //! It stops nobody and asks nobody: a tree in which nobody answers is read as any other.
 
-use std::fs::{File, read_dir, read_link, read_to_string};
+use std::collections::BTreeMap;
+use std::fs::{File, read, read_dir, read_link};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 
+use windrow_core::ActorId;
 use windrow_core::trace::Trace;
 
 use super::Refusal;
 use super::outputs::say;
-use super::traces::counted;
+use super::traces::{counted, few};
 use crate::lines::plain;
-use crate::unix::arena::read;
-use crate::unix::procfs;
+use crate::unix::{arena, procfs};
 
 /// How many processes below one are looked at.
 const BELOW: usize = 10_000;
 /// How many above.
 const ABOVE: usize = 100;
 
-/// Reads what is on record of the tree that a process is of.
-pub(super) fn recorded(pid: i32) -> Result<read::All, Refusal> {
-    let file = find(pid)?;
-    let read = read::read(&file).map_err(|error| {
-        let refusal = Refusal::new(format!("the flight recorder of process {pid} can't be read"), 2);
-        match error.kind() {
-            io::ErrorKind::InvalidData => refusal.hint("the build that made it can read it"),
-            _ => refusal.because(error),
-        }
-    })?;
-    let outgrown = read.written.iter().filter(|written| written.lives && written.outgrown).count();
-    if outgrown > 0 {
-        let who = counted(outgrown, "actor");
-        say(format_args!(
-            "warning: {who} grew too large for the recorder: what is told is what they were then"
-        ));
-    }
-    if read.missed > 0 {
-        let who = counted(usize::try_from(read.missed).unwrap_or(usize::MAX), "actor");
-        say(format_args!("warning: the recorder had no room for {who}"));
-    }
-    Ok(read)
+/// Where a tree's recorder is, and what stands in it.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    /// The root's process.
+    pub(super) root: i32,
+    pub(super) all: arena::read::All,
 }
 
-/// Reads all traces of the tree that a process is of, and tells whether none ends before its actor.
-pub(super) fn read(pid: i32) -> Result<(Vec<Trace>, bool), Refusal> {
-    let mut traces = Vec::new();
-    let mut whole = true;
-    for written in recorded(pid)?.written {
-        whole &= !written.outgrown;
-        for half in written.halves {
-            match Trace::read(&half) {
-                Ok(trace) => traces.push(trace),
-                Err(bad) => {
-                    say(format_args!("warning: a trace of process {} is left out: {bad}", written.pid))
+/// What was read of a tree.
+#[derive(Debug)]
+pub(super) struct Living {
+    pub(super) traces: Vec<Trace>,
+    /// Whose tree it is, and in which process.
+    pub(super) root: Option<(ActorId, i32)>,
+    /// None of them ends before its actor.
+    pub(super) whole: bool,
+}
+
+impl Recorder {
+    /// Reads what is on record of the tree that a process is of.
+    pub(super) fn of(pid: i32) -> Result<Self, Refusal> {
+        let (root, file) = find(pid)?;
+        let all = arena::read::read(&file).map_err(|error| {
+            let refusal = Refusal::new(format!("the flight recorder of process {pid} can't be read"), 2);
+            match error.kind() {
+                io::ErrorKind::InvalidData => refusal.hint("the build that made it can read it"),
+                _ => refusal.because(error),
+            }
+        })?;
+        if all.written.is_empty() {
+            return Err(Refusal::new(format!("of the tree of process {pid} nothing is on record yet"), 2));
+        }
+        Ok(Self { root, all })
+    }
+
+    /// Says what is not there.
+    pub(super) fn warn(&self) {
+        let lost = self.all.written.iter().filter(|written| written.lives && written.lost).count();
+        if lost > 0 {
+            let who = counted(lost, "actor");
+            say(format_args!(
+                "warning: {who} had no room for all records: what they did meanwhile is missing"
+            ));
+        }
+        if self.all.missed > 0 {
+            let who = counted(usize::try_from(self.all.missed).unwrap_or(usize::MAX), "actor");
+            say(format_args!("warning: the recorder had no room for {who}"));
+        }
+    }
+}
+
+impl Living {
+    /// Reads all traces of the tree that a process is of.
+    pub(super) fn of(pid: i32) -> Result<Self, Refusal> {
+        let recorder = Recorder::of(pid)?;
+        recorder.warn();
+        let mut living = Self { traces: Vec::new(), root: None, whole: true };
+        for written in recorder.all.written {
+            living.whole &= !written.outgrown;
+            for half in written.halves {
+                match Trace::read(&half) {
+                    Ok(trace) => {
+                        if written.is_root {
+                            living.root = Some((trace.actor(), recorder.root));
+                        }
+                        living.traces.push(trace);
+                    }
+                    Err(bad) => {
+                        say(format_args!("warning: a trace of process {} is left out: {bad}", written.pid));
+                    }
                 }
             }
         }
-    }
-    Ok((traces, whole))
-}
-
-/// Says what a process is at this moment.
-pub(super) fn state(pid: i32) -> &'static str {
-    match procfs::stat(pid).ok().flatten().map(|stat| stat.state) {
-        Some(b'R') => "has work to do, or is in an endless loop",
-        Some(b'S' | b'I') => "sleeps",
-        Some(b'D') => "is in the kernel and can't be interrupted",
-        Some(b'T') => "is stopped: SIGCONT lets it go on",
-        Some(b't') => "is stopped by a debugger",
-        Some(b'Z') => "is dead, and not collected",
-        Some(_) => "is in no state that has a name",
-        None => "is gone",
+        Ok(living)
     }
 }
 
-/// Finds the recorder's memory, from any process of the tree.
-fn find(pid: i32) -> Result<File, Refusal> {
-    if !matches!(procfs::stat(pid), Ok(Some(_))) {
+/// Says what a process is at this moment, by all its threads.
+pub(super) fn state(pid: i32) -> String {
+    let Some(state) = procfs::stat(pid).ok().flatten().map(|stat| stat.state) else {
+        return String::from("is gone");
+    };
+    let at_work = threads_at_work(pid);
+    match state {
+        b'Z' | b'X' => String::from("is dead, and not collected"),
+        b'T' => String::from("is stopped: SIGCONT lets it go on"),
+        b't' => String::from("is stopped by a debugger"),
+        _ if at_work > 0 => format!("is at work on {}", counted(at_work, "thread")),
+        b'D' => String::from("is in the kernel, and can't be interrupted"),
+        _ => String::from("sleeps"),
+    }
+}
+
+/// Tells whether a process is the one that began then, in ticks since the machine did; 0 if that is not known.
+pub(super) fn is_of(pid: i32, start: u64) -> bool {
+    start == 0 || procfs::stat(pid).ok().flatten().is_some_and(|stat| stat.start_time == start)
+}
+
+/// Counts the threads of a process that run, or would if there were a processor for them.
+fn threads_at_work(pid: i32) -> usize {
+    let tasks = read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let runs = |stat: Vec<u8>| {
+        // Behind the name, which may have anything in it.
+        let name = stat.iter().rposition(|byte| *byte == b')')?;
+        stat.get(name + 2).map(|state| *state == b'R')
+    };
+    tasks.filter(|task| read(task.path().join("stat")).ok().and_then(runs) == Some(true)).count()
+}
+
+/// Lists all of a tree that are stopped, and what each is called: what is above its root and not of a shell's, and all below.
+pub(super) fn stopped(root: i32) -> Vec<(i32, String)> {
+    let mut below = Vec::new();
+    let _ = procfs::descendants(root, BELOW, &mut below);
+    // The outer half of a program, which passes signals on.
+    let outer = procfs::stat(root).ok().flatten().map(|stat| stat.ppid);
+    let name = |pid: i32| procfs::name(pid).unwrap_or_default();
+    let outer = outer.filter(|outer| name(*outer) == name(root));
+    let all = outer.into_iter().chain([root]).chain(below.into_iter().map(|stamp| stamp.pid));
+    let is_stopped =
+        |pid: &i32| procfs::stat(*pid).ok().flatten().is_some_and(|stat| matches!(stat.state, b'T' | b't'));
+    all.filter(is_stopped).map(|pid| (pid, name(pid))).collect()
+}
+
+/// Finds the recorder's memory, from any process of the tree, and the root that has it.
+fn find(pid: i32) -> Result<(i32, File), Refusal> {
+    let Some(stat) = procfs::stat(pid).ok().flatten() else {
         return Err(Refusal::new(format!("there is no process {pid}"), 2));
+    };
+    if matches!(stat.state, b'Z' | b'X') {
+        return Err(Refusal::new(format!("process {pid} is dead, and not collected"), 2));
     }
-    let inode = mapped(pid).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => Refusal::new(format!("process {pid} can't be looked into"), 2)
-            .because(error)
-            .hint("be its user, or root"),
-        _ => Refusal::new(format!("process {pid} can't be looked into"), 2).because(error),
+    let inodes = mapped(pid).map_err(|error| {
+        let refusal = Refusal::new(format!("process {pid} can't be looked into"), 2);
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => refusal.because(error).hint("be its user, or root"),
+            _ => refusal.because(error),
+        }
     })?;
+    let above = || std::iter::successors(Some(pid), |pid| Some(procfs::stat(*pid).ok()??.ppid)).take(ABOVE);
+    if !inodes.is_empty() {
+        let found = above().find_map(|above| open(above, &inodes).pop().map(|(_, file)| (above, file)));
+        return found.ok_or_else(|| {
+            Refusal::new(
+                format!("the root of the tree of process {pid} is gone, or not to be looked into"),
+                2,
+            )
+            .hint("its recorder goes with the root; be the root's user")
+        });
+    }
     let mut below = Vec::new();
     let _ = procfs::descendants(pid, BELOW, &mut below);
-    let below = below.into_iter().map(|stamp| stamp.pid).filter(|_| inode.is_none());
-    let above = std::iter::successors(Some(pid), |pid| Some(procfs::stat(*pid).ok()??.ppid)).take(ABOVE);
-    let found = [pid].into_iter().chain(below).chain(above).find_map(|pid| open(pid, inode));
-    found.ok_or_else(|| {
+    let mut trees: BTreeMap<u64, (i32, File)> = BTreeMap::new();
+    for root in below.into_iter().map(|stamp| stamp.pid) {
+        for (inode, file) in open(root, &[]) {
+            trees.entry(inode).or_insert((root, file));
+        }
+    }
+    if trees.len() > 1 {
+        let roots: Vec<_> = trees.values().map(|(root, _)| root.to_string()).collect();
+        let error = format!("below process {pid} are {} trees", trees.len());
+        return Err(
+            Refusal::new(error, 2).hint(format!("name a process of one; their roots are {}", few(&roots)))
+        );
+    }
+    let above = || above().find_map(|above| open(above, &[]).pop().map(|(_, file)| (above, file)));
+    trees.into_values().next().or_else(above).ok_or_else(|| {
         let name = procfs::name(pid).unwrap_or_default();
         let error = format!("process {pid} (`{}`) is of no tree with a flight recorder", plain(&name));
         Refusal::new(error, 2).hint(
-            "a program of windrow's has one, but for `WINDROW_RECORDER=off`, `Program::without_recorder`, `ulimit -f` and `ulimit -v`",
+            "a program of windrow's has one, but for `WINDROW_RECORDER=off`, `Program::without_recorder`, `ulimit -v` and `ulimit -f`",
         )
     })
 }
 
-/// Gives which recorder's memory a process has mapped.
-fn mapped(pid: i32) -> io::Result<Option<u64>> {
-    let maps = read_to_string(format!("/proc/{pid}/maps"))?;
+/// Lists which recorders' memory a process has mapped.
+fn mapped(pid: i32) -> io::Result<Vec<u64>> {
+    let maps = read(format!("/proc/{pid}/maps"))?;
     // Address, access, offset, device, inode, and the rest of the line is the name.
-    let inode = |line: &str| {
+    let inode = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line);
         let mut words = line.splitn(6, ' ');
         let inode = words.nth(4)?.parse().ok()?;
-        read::is_named(words.next()?.trim_start().as_bytes()).then_some(inode)
+        arena::read::is_named(words.next()?.trim_start().as_bytes()).then_some(inode)
     };
-    Ok(maps.lines().find_map(inode))
+    Ok(maps.split(|byte| *byte == b'\n').filter_map(inode).collect())
 }
 
-/// Opens a recorder's memory that a process has open: that with the inode, or any.
-fn open(pid: i32, inode: Option<u64>) -> Option<File> {
-    let mut links = read_dir(format!("/proc/{pid}/fd")).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    links.find_map(|path: PathBuf| {
-        if !read::is_named(read_link(&path).ok()?.as_os_str().as_bytes()) {
+/// Opens all recorders' memories that a process has open: those with these inodes, or any.
+fn open(pid: i32, inodes: &[u64]) -> Vec<(u64, File)> {
+    let links = read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
+    let found = links.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        if !arena::read::is_named(read_link(&path).ok()?.as_os_str().as_bytes()) {
             return None;
         }
         let file = File::open(&path).ok()?;
-        let is_it = inode.is_none_or(|inode| file.metadata().is_ok_and(|data| data.ino() == inode));
-        is_it.then_some(file)
-    })
+        let inode = file.metadata().ok()?.ino();
+        (inodes.is_empty() || inodes.contains(&inode)).then_some((inode, file))
+    });
+    found.collect()
 }

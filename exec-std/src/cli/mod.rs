@@ -34,7 +34,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::lines::plain;
-use crate::recorder;
 use crate::{Backend, Drive, Program};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -288,7 +287,10 @@ fn traced(program: Program, run: &Run, code: u8) -> Result<Program, Refusal> {
         Some(dir) => program.trace(dir),
         None => program,
     };
-    recorder::is_wanted().map_err(|bad| Refusal::new(bad.why(), code).hint(bad.hint()))?;
+    program.is_recorded().map_err(|error| {
+        let refusal = Refusal::new(error.what(), code).hint(error.hint());
+        if let Some(why) = error.why() { refusal.because(why) } else { refusal }
+    })?;
     let made = program.with_traces().map(Cow::into_owned);
     made.map_err(|error| Refusal::new(error.place(), code).because(&error.why).hint(error.hint()))
 }

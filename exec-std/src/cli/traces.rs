@@ -11,8 +11,9 @@ use clap::Args;
 use windrow_core::trace::{Explanation, Trace, Tree};
 use windrow_core::{ActorId, Instant, Life};
 
+use super::Refusal;
+use super::living::{self, Living};
 use super::outputs::say;
-use super::{Refusal, living};
 use crate::shell::now;
 
 /// How many of a list are told.
@@ -23,8 +24,8 @@ const KEEP: &str = "`windrow run --trace DIR`, `WINDROW_TRACE=DIR` or `Program::
 
 #[derive(Args, Debug)]
 pub(crate) struct Traces {
-    /// The directory in which a tree's actors kept their traces, or some of the files; or any process of a tree that lives, for
-    /// what its flight recorder has.
+    /// The directory in which a tree's actors kept their traces, or to which its flight recorder was written, or some of the files;
+    /// or, alone, any process of a tree that lives, which one may look into who could trace it.
     #[arg(value_name = "DIR|FILE|PID", required = true)]
     paths: Vec<PathBuf>,
     /// The tree below this actor, by its id: of several trees, or a part of one. Otherwise the one that was recorded last.
@@ -59,16 +60,17 @@ pub(crate) struct Read {
 enum Seen {
     /// From files, of which the last was written at this time.
     Files(Option<SystemTime>),
-    /// At this time by the clock of their actors, who live, and of whom all that they did is there, if it is `whole`.
-    Living { now: Instant, whole: bool },
+    /// At this time by the clock of their actors, who live, and of whom all that they did is there, if it is `whole`; and where
+    /// their root is.
+    Living { now: Instant, whole: bool, root: Option<(ActorId, i32)> },
 }
 
 impl Read {
     /// How long ago the last record was written.
     pub(crate) fn age(&self) -> Option<Duration> {
-        match self.seen {
-            Seen::Files(written) => written?.elapsed().ok(),
-            Seen::Living { now, .. } => Some(now.since(self.tree.last())),
+        match (self.seen, self.tree.seen()) {
+            (Seen::Living { now, .. }, _) | (Seen::Files(_), Some(now)) => Some(now.since(self.tree.last())),
+            (Seen::Files(written), None) => written?.elapsed().ok(),
         }
     }
 
@@ -79,11 +81,39 @@ impl Read {
         Some(told)
     }
 
-    /// What an actor's process is at this moment, if the tree lives and the pid is known.
-    pub(crate) fn process(&self, actor: ActorId) -> Option<String> {
-        let stamp = self.tree.stamp(actor).filter(|_| matches!(self.seen, Seen::Living { .. }))?;
-        let pid = i32::try_from(stamp.pid).ok()?;
-        Some(format!("its process {pid} {}", living::state(pid)))
+    /// Gives the pid of an actor or a command, if it is known.
+    pub(crate) fn pid(&self, actor: ActorId) -> Option<u32> {
+        let of_root = match self.seen {
+            Seen::Living { root: Some((root, pid)), .. } if root == actor => u32::try_from(pid).ok(),
+            _ => None,
+        };
+        of_root.or_else(|| self.tree.stamp(actor).map(|stamp| stamp.pid))
+    }
+
+    /// Says what the process of somebody is at this moment, and which others of the tree are stopped; nothing of a tree that is
+    /// read from files.
+    pub(crate) fn processes(&self, whom: Option<ActorId>) -> Vec<String> {
+        let Seen::Living { root: Some((_, root)), .. } = self.seen else { return Vec::new() };
+        let named: BTreeMap<i32, ActorId> = self
+            .tree
+            .actors()
+            .into_iter()
+            .filter_map(|actor| Some((i32::try_from(self.pid(actor)?).ok()?, actor)))
+            .collect();
+        let whom = whom.and_then(|whom| {
+            let pid = i32::try_from(self.pid(whom)?).ok()?;
+            // Its pid may be another's by now.
+            let is_its = self.tree.stamp(whom).is_none_or(|stamp| living::is_of(pid, stamp.start));
+            let state = if is_its { living::state(pid) } else { String::from("is gone") };
+            Some((pid, format!("process {pid} ({}) {state}", self.tree.called(whom))))
+        });
+        let pid = whom.as_ref().map(|(pid, _)| *pid);
+        let stopped = living::stopped(root).into_iter().filter(|(stopped, _)| Some(*stopped) != pid);
+        let stopped = stopped.map(|(pid, name)| {
+            let name = named.get(&pid).map_or(name, |actor| self.tree.called(*actor));
+            format!("process {pid} ({name}) {}", living::state(pid))
+        });
+        whom.map(|(_, told)| told).into_iter().chain(stopped).collect()
     }
 
     /// What time it is for the tree, unless its root has ended: the clock that the actors read has gone on as long as their files are
@@ -98,10 +128,13 @@ impl Read {
 impl Traces {
     /// Reads the traces, and puts those of one tree together.
     pub(crate) fn read(&self) -> Result<Read, Refusal> {
-        if let [only] = &self.paths[..]
-            && let Some(pid) = pid(only)
-        {
-            return self.read_living(pid);
+        match &self.paths[..] {
+            [only] if is_number(only) => return self.read_living(pid(only)?),
+            several if several.iter().any(|path| is_number(path)) => {
+                return Err(Refusal::new("of processes one is to be named, and nothing beside it", 2)
+                    .hint("a file that is called by a number is meant by ./NUMBER"));
+            }
+            _ => {}
         }
         let mut all = Vec::new();
         for path in self.files()? {
@@ -123,10 +156,12 @@ impl Traces {
 
     /// Reads those of a tree that lives.
     fn read_living(&self, pid: i32) -> Result<Read, Refusal> {
-        let (traces, whole) = living::read(pid)?;
+        let Living { traces, root, whole } = Living::of(pid)?;
         let mut all: Vec<_> = traces.into_iter().map(|trace| (trace, None)).collect();
-        let seen = Seen::Living { now: now(), whole };
-        let tree = self.tree(&all)?;
+        let seen = Seen::Living { now: now(), whole, root };
+        let below = |(root, _)| Tree::below(root, all.iter().map(|(trace, _)| trace.clone()).collect());
+        let tree =
+            root.filter(|_| self.root.is_none()).and_then(below).map_or_else(|| self.tree(&all), Ok)?;
         all.retain(|(trace, _)| tree.member(trace.actor()).is_some());
         Ok(Read { tree, traces: all.into_iter().map(|(trace, _)| trace).collect(), seen })
     }
@@ -138,7 +173,7 @@ impl Traces {
             let found = ids.iter().find_map(|id| Tree::below(*id, traces()));
             return found.ok_or_else(|| {
                 Refusal::new("no trace of the actor is there that --root names", 2)
-                    .hint("the name of an actor's file is its id")
+                    .hint("`windrow explain --json` has the ids of all")
             });
         }
         // Clocks of different boots can't be compared, and files can.
@@ -175,7 +210,11 @@ impl Traces {
         files.dedup_by_key(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
         if files.is_empty() {
             let places: Vec<_> = self.paths.iter().map(|path| path.display().to_string()).collect();
-            return Err(Refusal::new(format!("no trace is in {}", places.join(", ")), 2).hint(KEEP));
+            let refusal = Refusal::new(format!("no trace is in {}", places.join(", ")), 2);
+            return Err(match self.paths.iter().find_map(|path| last_below(path)) {
+                Some(dump) => refusal.hint(format!("below it is the dump {}", dump.display())),
+                None => refusal.hint(KEEP),
+            });
         }
         Ok(files)
     }
@@ -208,10 +247,21 @@ fn listed(dir: &Path) -> Result<Vec<PathBuf>, Refusal> {
     Ok(files)
 }
 
-/// Tells whether a process is meant: by a number that no file has for its name.
-fn pid(path: &Path) -> Option<i32> {
-    let pid = path.to_str()?.parse().ok().filter(|pid| *pid > 0);
-    pid.filter(|_| !path.exists())
+/// Finds the directory below one that was written to last and has traces.
+fn last_below(dir: &Path) -> Option<PathBuf> {
+    let below = std::fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
+    let with_traces = below.filter(|path| listed(path).is_ok_and(|files| !files.is_empty()));
+    with_traces.max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok())
+}
+
+/// Tells whether a process is meant.
+fn is_number(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn pid(path: &Path) -> Result<i32, Refusal> {
+    let pid = path.to_str().and_then(|path| path.parse().ok()).filter(|pid| *pid > 0);
+    pid.ok_or_else(|| Refusal::new(format!("there is no process {}", path.display()), 2))
 }
 
 fn read(path: &Path) -> Result<(Trace, Option<SystemTime>), String> {

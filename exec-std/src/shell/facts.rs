@@ -118,7 +118,8 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn exited(&mut self, child: ActorId, exit: Exit) {
         let exit = if self.was_for_memory(child, exit) { Exit::Oom } else { exit };
         let process = self.children.get(&child).and_then(|child| child.body.as_ref()?.process());
-        if let Some(pid) = process.map(Process::pid) {
+        // Somebody else collected one of which nothing is known: its pid may be another's.
+        if let Some(pid) = process.map(Process::pid).filter(|_| exit != Exit::Unknown) {
             self.forget_flight(pid);
         }
         if let Some(record) = self.children.get_mut(&child) {

@@ -25,6 +25,9 @@ pub type Recorder = fn(&Record);
 /// as many. A record takes some 40, so these are the last two hundred thousand.
 pub(super) const BOUND: u64 = 8 << 20;
 
+/// One that has outgrown its slot looks for room after as many records as what it is has times so many bytes.
+const BYTES_EACH: usize = 64;
+
 /// What a program has kept of each of its actors.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kept {
@@ -54,6 +57,8 @@ pub(super) struct Keeper {
     kept: Kept,
     disk: Option<Tracer<Disk>>,
     memory: Option<Tracer<Slot>>,
+    /// After how many records it is looked whether there is room in memory; none if there is.
+    unremembered: usize,
     /// Room for what the machine says, used again.
     outputs: Vec<Output>,
 }
@@ -70,7 +75,7 @@ impl<R: Reactor> Shell<R> {
         };
         let begun = kept.traces.as_deref().map(begin).transpose();
         let (disk, begun) = begun.map_or_else(|error| (None, Err(error)), |disk| (disk, Ok(())));
-        let keeper = Keeper { kept: kept.clone(), disk, memory: None, outputs: Vec::new() };
+        let keeper = Keeper { kept: kept.clone(), disk, memory: None, unremembered: 0, outputs: Vec::new() };
         self.keeper = Some(Box::new(keeper));
         begun
     }
@@ -99,6 +104,9 @@ impl<R: Reactor> Shell<R> {
 
     /// Has the flight recorder written to files, on a thread of its own: a disk may hang.
     pub(super) fn dump(&self) {
+        if self.channels.has(Link::Parent) {
+            return;
+        }
         let Some(Kept { arena: Some(arena), dumps: Some(dir), .. }) =
             self.keeper.as_ref().map(|keeper| &keeper.kept)
         else {
@@ -169,14 +177,30 @@ impl Keeper {
         self.disk.is_some() || self.memory.is_some() || self.kept.recorder.is_some()
     }
 
+    /// Keeps a record in memory. An actor that has outgrown its slot may have room there again when children of it are gone: that
+    /// is looked at now and then, so that it costs little however large the actor is.
+    fn remember(&mut self, record: &Record, machine: &Machine, names: &Names) {
+        let Some(memory) = &mut self.memory else { return };
+        let kept = match self.unremembered {
+            0 => memory.keep(record, machine, names),
+            1 => memory
+                .again(machine, names, std::iter::empty())
+                .inspect(|()| memory.medium().set_outgrown(false)),
+            _ => Err(io::ErrorKind::FileTooLarge.into()),
+        };
+        self.unremembered = match (kept, self.unremembered) {
+            (Ok(()), _) => 0,
+            (Err(_), 2..) => self.unremembered - 1,
+            (Err(_), 0 | 1) => {
+                memory.medium().set_outgrown(true);
+                1 + memory.written() / BYTES_EACH
+            }
+        };
+    }
+
     /// Keeps a record; after an error no trace is kept any more there.
     fn keep(&mut self, record: &Record, machine: &Machine, names: &Names) -> io::Result<()> {
-        if let Some(memory) = &mut self.memory
-            && !memory.medium().is_outgrown()
-            && memory.keep(record, machine, names).is_err()
-        {
-            memory.medium().outgrow();
-        }
+        self.remember(record, machine, names);
         if machine.life() == Life::Ended {
             // What stands there is read as long as nobody else needs the room.
             self.memory = None;
@@ -201,6 +225,12 @@ impl Keeper {
 
     pub(super) fn memory(&mut self) -> &mut Option<Tracer<Slot>> {
         &mut self.memory
+    }
+
+    /// As if what it is had no room, and for so many records.
+    pub(super) fn outgrow(&mut self, records: usize) {
+        self.unremembered = records;
+        self.memory.as_mut().unwrap().medium().set_outgrown(true);
     }
 
     pub(super) fn set_recorder(&mut self, recorder: Recorder) {

@@ -18,10 +18,6 @@ pub(super) use disk::Disk;
 
 mod disk;
 
-/// The part of the bound that is left to the last record: by default 1 MiB on a disk, where the longest of an actor with 2,000
-/// children has less than 100 KiB.
-const FREE: usize = 8;
-
 /// How much of the buffer is kept for the next record.
 const KEPT: usize = 1 << 16;
 
@@ -33,14 +29,17 @@ pub(super) trait Medium {
     /// Writes behind what is there, all of it or nothing; `FileTooLarge` where that has no room.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// How long a trace should be at most.
-    fn bound(&self) -> usize;
+    /// Behind how many bytes a trace that began with so many is begun anew.
+    fn full(&self, begun: usize) -> usize;
+
+    /// Hears that a record had no room, and is in what the machine is from there on alone.
+    fn lost(&mut self);
 }
 
 impl Medium for Slot {
     fn begin(&mut self, bytes: &[u8]) -> io::Result<()> {
         // One that fills most of it would be written anew with every other record.
-        if bytes.len() > self.room() / 4 * 3 {
+        if bytes.len() > self.room() / 2 {
             return Err(Errno::FBIG.into());
         }
         self.turn();
@@ -51,8 +50,13 @@ impl Medium for Slot {
         Self::append(self, bytes)
     }
 
-    fn bound(&self) -> usize {
-        self.room()
+    /// The last quarter is left to the last record: to say an end to all children of one that has as many as fit.
+    fn full(&self, _begun: usize) -> usize {
+        self.room() / 4 * 3
+    }
+
+    fn lost(&mut self) {
+        self.set_lost();
     }
 }
 
@@ -90,11 +94,21 @@ impl<M: Medium> Tracer<M> {
         match kept {
             Ok(()) if self.written <= self.full => return Ok(()),
             Err(error) if error.kind() != io::ErrorKind::FileTooLarge => return Err(error),
-            // One that has no room comes to nothing but what it made of the machine.
-            Ok(()) | Err(_) => {}
+            Err(_) => self.medium.lost(),
+            Ok(()) => {}
         }
+        self.again(machine, names, spawned(record))
+    }
+
+    /// Begins anew, also one that has ended.
+    pub(super) fn again(
+        &mut self,
+        machine: &Machine,
+        names: &Names,
+        spawned: impl Iterator<Item = NameId>,
+    ) -> io::Result<()> {
         // Whom this record spawns is not counted among the living yet.
-        let living: BTreeSet<_> = names.actors.children(machine.actor()).chain(spawned(record)).collect();
+        let living: BTreeSet<_> = names.actors.children(machine.actor()).chain(spawned).collect();
         self.renew(machine, &Vec::from_iter(living), names)
     }
 
@@ -108,10 +122,13 @@ impl<M: Medium> Tracer<M> {
         self.written = self.bytes.len();
         self.bytes.clear();
         self.bytes.shrink_to(KEPT);
-        // A state that takes most of the bound would otherwise be written anew with every record.
-        let bound = self.medium.bound();
-        self.full = (bound - bound / FREE).max(self.written.saturating_mul(2));
+        self.full = self.medium.full(self.written);
         begun
+    }
+
+    /// How long it is, or would have been.
+    pub(super) fn written(&self) -> usize {
+        self.written
     }
 
     pub(super) fn medium(&mut self) -> &mut M {

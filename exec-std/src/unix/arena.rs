@@ -14,11 +14,11 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
 use rustix::fs::{Mode, OFlags, SealFlags, fcntl_add_seals, ftruncate};
 use rustix::io::Errno;
-use rustix::process::{Resource, getpid, getrlimit};
+use rustix::process::{Pid, Resource, getpid, getrlimit, test_kill_process};
 
 use super::segment::memory;
 use super::stdio::above_stdio;
@@ -32,10 +32,10 @@ const NAME: &std::ffi::CStr = c"windrow-recorder";
 const MAGIC: u64 = u64::from_le_bytes(*b"windrec\x01");
 /// How many actors have a slot at once. The first is the root's.
 const SLOTS: usize = 1024;
-/// How long half a slot is, in bytes: some 1,500 records, or an actor with 600 children as it is.
-const HALF: usize = 64 << 10;
+/// How long half a slot is, in bytes: some 3,000 records.
+const HALF: usize = 128 << 10;
 /// The same of the root's, which may have more children than others, and lives longer.
-const ROOT_HALF: usize = 1 << 20;
+const ROOT_HALF: usize = 2 << 20;
 
 /// Words before those of the slots: the magic, how often a slot was looked for, and how many actors found none.
 const HEAD: usize = 3;
@@ -46,12 +46,14 @@ const EACH: usize = 4;
 const WORDS: usize = HEAD + SLOTS * EACH;
 const BYTES: usize = 2 * ROOT_HALF + 2 * (SLOTS - 1) * HALF;
 
-/// How an owner is written: its pid above two bits.
-const PID: u32 = 2;
+/// How an owner is written: its pid above three bits.
+const PID: u32 = 3;
 /// It writes, or may.
 const LIVES: u64 = 1;
-/// It would write no more, because what it is takes more than half a slot.
+/// It writes nothing for now, because what it is takes too much room.
 const OUTGROWN: u64 = 2;
+/// Records are missing between those that are there.
+const LOST: u64 = 4;
 
 /// The memory of one tree's flight recorder, as one process has it.
 #[derive(Debug)]
@@ -67,9 +69,13 @@ impl Arena {
     /// Makes it, for the root.
     ///
     /// # Errors
-    /// Without descriptors, without room, or where no file may be so long.
+    /// Without descriptors or memory; where no file may be so long; and where a process may have only so much memory, all of which
+    /// then is for what else is in it.
     pub(crate) fn new() -> io::Result<Arc<Self>> {
         let length = Map::length(WORDS, BYTES) as u64;
+        if getrlimit(Resource::As).current.is_some() {
+            return Err(Errno::NOMEM.into());
+        }
         // A byte beyond it would be a signal that kills.
         if getrlimit(Resource::Fsize).current.is_some_and(|longest| longest < length) {
             return Err(Errno::FBIG.into());
@@ -110,16 +116,36 @@ impl Arena {
 
     /// Gives a slot that nobody writes to, if there is one.
     pub(crate) fn claim(self: &Arc<Self>) -> Option<Slot> {
-        let found = (1..SLOTS).find_map(|_| {
-            let next = self.word(NEXT).fetch_add(1, Ordering::Relaxed);
-            let index = 1 + usize::try_from(next).unwrap_or(0) % (SLOTS - 1);
-            let owner = self.slot(index)[0].load(Ordering::Relaxed);
-            if owner & LIVES == 0 { self.take(index, owner) } else { None }
+        let found = self.look().or_else(|| {
+            self.sweep();
+            self.look()
         });
         if found.is_none() {
             self.word(MISSED).fetch_add(1, Ordering::Relaxed);
         }
         found
+    }
+
+    fn look(self: &Arc<Self>) -> Option<Slot> {
+        (1..SLOTS).find_map(|_| {
+            let next = self.word(NEXT).fetch_add(1, Ordering::Relaxed);
+            let index = 1 + usize::try_from(next).unwrap_or(0) % (SLOTS - 1);
+            let owner = self.slot(index)[0].load(Ordering::Relaxed);
+            if owner & LIVES == 0 { self.take(index, owner) } else { None }
+        })
+    }
+
+    /// Gives up the slots of those who are gone and whose parent was, too: strangers collected them.
+    fn sweep(&self) {
+        for index in 1..SLOTS {
+            let owner = &self.slot(index)[0];
+            let word = owner.load(Ordering::Relaxed);
+            let pid = i32::try_from(word >> PID).ok().and_then(Pid::from_raw);
+            let is_gone = pid.is_none_or(|pid| test_kill_process(pid) == Err(Errno::SRCH));
+            if word & LIVES != 0 && is_gone {
+                let _ = owner.compare_exchange(word, word & !LIVES, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Takes a slot from an owner who is no more, unless somebody else was faster.
@@ -198,6 +224,8 @@ impl Slot {
         // Whoever is killed between the two leaves what was written last.
         lengths[self.half].store(0, Ordering::Release);
         turns.fetch_add(1, Ordering::AcqRel);
+        // Whoever sees a byte of what follows sees that it was begun.
+        fence(Ordering::Release);
     }
 
     /// Writes behind what is there, all of it or nothing.
@@ -218,13 +246,18 @@ impl Slot {
         Ok(())
     }
 
-    /// Says that no more will be written, though its owner goes on.
-    pub(crate) fn outgrow(&self) {
-        self.owner().fetch_or(OUTGROWN, Ordering::Release);
+    /// Says that nothing will be written for now, though its owner goes on; or that it is again.
+    pub(crate) fn set_outgrown(&self, is_outgrown: bool) {
+        if is_outgrown {
+            self.owner().fetch_or(OUTGROWN | LOST, Ordering::Release);
+        } else {
+            self.owner().fetch_and(!OUTGROWN, Ordering::Release);
+        }
     }
 
-    pub(crate) fn is_outgrown(&self) -> bool {
-        self.owner().load(Ordering::Relaxed) & OUTGROWN != 0
+    /// Says that records are missing.
+    pub(crate) fn set_lost(&self) {
+        self.owner().fetch_or(LOST, Ordering::Release);
     }
 
     fn owner(&self) -> &AtomicU64 {
@@ -235,7 +268,7 @@ impl Slot {
 impl Drop for Slot {
     /// It may be another's from here on, and until then what was written can be read. In a forked child it was never ours.
     fn drop(&mut self) {
-        if self.owner().load(Ordering::Relaxed) | OUTGROWN == ours() | OUTGROWN {
+        if self.owner().load(Ordering::Relaxed) & !(OUTGROWN | LOST) == ours() {
             self.owner().fetch_and(!LIVES, Ordering::Release);
         }
     }

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use rustix::io::{FdFlags, fcntl_getfd};
 use windrow_core::trace::Trace;
-use windrow_core::{ActorId, Config, Instant, Life, Limits, Role, ScopeId, Spec, SpecId, Stamp, Times};
+use windrow_core::{
+    ActorId, Config, Instant, Life, Limits, Link, Message, Role, ScopeId, Spec, SpecId, Stamp, Times,
+    VERSIONS,
+};
 
 use super::super::give::BOUND;
 use super::super::{Company, Kept, PollingReactor, Shell};
@@ -18,6 +21,9 @@ use crate::unix::arena::{self, Arena};
 use crate::unix::rundir::tests::Scratch;
 
 const ROOT_ID: ActorId = ActorId(0xa1);
+
+/// So many children have room in a slot, whatever becomes of them.
+const CHILDREN: usize = 500;
 
 fn shell() -> Box<Shell<PollingReactor>> {
     let (config, company) = (Config::root(ROOT_ID, 1, Limits::default()), Company::new().unwrap());
@@ -183,47 +189,96 @@ fn what_is_recorded_is_replayed_however_long_it_was() {
     assert_eq!(written.halves.len(), 2);
 }
 
-/// Gives how many children a machine has when its slot has no more room for it.
-fn children_until_full(slot: Slot) -> usize {
-    let limits = {
-        let (hop, ack) = (Duration::from_secs(10), Duration::from_secs(10));
-        let times = Times { hop, ack, ..Times::default() };
-        Limits { children: 100_000, times, ..Limits::default() }
-    };
-    let mut machine = Machine::new(Config::root(ROOT_ID, 1, limits)).unwrap();
-    let mut tracer = Tracer::begin(slot, &machine).unwrap();
-    let mut step = |input| {
-        machine.handle(Instant(1), input).unwrap();
-        let outputs = std::iter::from_fn(|| machine.poll_output()).collect();
+/// A machine with children, and names for all, whose records go to a slot.
+struct Parent {
+    machine: Machine,
+    names: Names,
+    tracer: Tracer<Slot>,
+    children: u64,
+}
+
+impl Parent {
+    fn new(slot: Slot) -> Self {
+        let limits = {
+            let (hop, ack) = (Duration::from_secs(10), Duration::from_secs(10));
+            let times = Times { hop, ack, ..Times::default() };
+            Limits { children: 100_000, times, ..Limits::default() }
+        };
+        let machine = Machine::new(Config::root(ROOT_ID, 1, limits)).unwrap();
+        let tracer = Tracer::begin(slot, &machine).unwrap();
+        let mut parent = Self { machine, names: Names::default(), tracer, children: 0 };
+        parent.step(Input::Tick).unwrap();
+        parent
+    }
+
+    fn step(&mut self, input: Input) -> io::Result<()> {
+        self.machine.handle(Instant(1), input).unwrap();
+        let outputs = std::iter::from_fn(|| self.machine.poll_output()).collect();
         let record = Record { actor: ROOT_ID, at: Instant(1), input, outputs };
-        tracer.keep(&record, &machine, &Names::default())
-    };
-    step(Input::Tick).unwrap();
-    let child = |id| (ActorId(ROOT_ID.0 << 32 | id), Stamp { pid: 4_000_000, start: 1 << 40 });
-    let full = (1..).find(|id| {
-        let (child, stamp) = child(*id);
-        let spec = Spec { id: SpecId(1), name: NameId(1), role: Role::Actor, levels: None, times: None };
-        let spawned = step(Input::Spawn { child, scope: ScopeId::ROOT, spec });
-        spawned.and_then(|()| step(Input::Started { child, stamp })).is_err()
-    });
-    assert!(tracer.medium().room() > tracer.written / 2);
-    full.map_or(0, |full| full as usize)
+        self.tracer.keep(&record, &self.machine, &self.names)
+    }
+
+    fn spawn(&mut self) -> io::Result<()> {
+        self.children += 1;
+        let child = ActorId(ROOT_ID.0 << 32 | self.children);
+        let name = self.names.intern(&format!("worker-{:06}", self.children));
+        self.names.actors.came(child, ROOT_ID, name);
+        let spec = Spec { id: SpecId(1), name, role: Role::Actor, levels: None, times: None };
+        self.step(Input::Spawn { child, scope: ScopeId::ROOT, spec })?;
+        let hello = Message::Hello { actor: child, versions: VERSIONS };
+        self.step(Input::Started { child, stamp: Stamp { pid: 4_000_000, start: 1 << 40 } })?;
+        self.step(Input::Received { link: Link::Child(child), message: hello })?;
+        self.step(Input::Received { link: Link::Child(child), message: Message::Ready })
+    }
 }
 
 #[test]
-fn there_is_room_for_many_children() {
-    let full = children_until_full(Arena::new().unwrap().claim().unwrap());
-    assert!((700..2000).contains(&full), "{full}");
+fn there_is_room_for_many_children_and_for_the_end_of_all() {
+    let arena = Arena::new().unwrap();
+    let mut parent = Parent::new(arena.claim().unwrap());
+    (0..CHILDREN).for_each(|_| parent.spawn().unwrap());
+    parent.step(Input::Cancel { scope: ScopeId::ROOT }).unwrap();
+    let (written, trace) = in_memory(&arena).pop().unwrap();
+    assert!(!written.lost, "a record is not there");
+    assert_eq!(trace.replay().unwrap().encode(), parent.machine.encode());
+    let halves = written.halves.iter().map(|half| Trace::read(half).unwrap());
+    let last = halves.flat_map(|trace| trace.records).last().unwrap();
+    assert_eq!(last.input, Input::Cancel { scope: ScopeId::ROOT });
+    // Each of them is asked by then, which takes the most room.
+    parent.tracer.again(&parent.machine, &parent.names, None.into_iter()).unwrap();
+}
+
+/// What it made of the machine is there all the same.
+#[test]
+fn a_record_that_has_no_room_is_told_of() {
+    let arena = Arena::new().unwrap();
+    let mut parent = Parent::new(arena.claim().unwrap());
+    let room = parent.tracer.medium().room();
+    let record =
+        Record { actor: ROOT_ID, at: Instant(1), input: Input::Tick, outputs: vec![Output::Run; room] };
+    parent.tracer.keep(&record, &parent.machine, &parent.names).unwrap();
+    let (written, trace) = in_memory(&arena).pop().unwrap();
+    assert!(written.lost && trace.records.is_empty());
+    assert_eq!(trace.start.encode(), parent.machine.encode());
 }
 
 #[test]
-fn who_has_no_room_says_so_and_goes_on() {
+fn who_has_no_room_says_so_and_looks_for_it_again() {
     let (mut shell, arena) = recorded();
-    let memory = || in_memory(&arena).pop().unwrap();
+    let is_told = || {
+        let (written, trace) = in_memory(&arena).pop().unwrap();
+        (written.outgrown, written.lost, trace.records.len())
+    };
     tick(&mut shell, 1);
-    shell.keeper.as_mut().unwrap().memory().as_mut().unwrap().medium().outgrow();
-    tick(&mut shell, 2);
-    let (written, trace) = memory();
-    assert!(written.outgrown && written.lives);
-    assert_eq!(trace.records.len(), 1);
+    assert_eq!(is_told(), (false, false, 1));
+    shell.keeper.as_mut().unwrap().outgrow(3);
+    (2..=3).for_each(|at| tick(&mut shell, at));
+    assert_eq!(is_told(), (true, true, 1));
+    // With what it is by then.
+    tick(&mut shell, 4);
+    assert_eq!(is_told(), (false, true, 0));
+    tick(&mut shell, 5);
+    assert_eq!(is_told(), (false, true, 1));
+    let (_, trace) = in_memory(&arena).pop().unwrap();
+    assert_eq!(trace.replay().unwrap().encode(), shell.machine.encode());
 }

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::{BYTES, EACH, HEAD, LIVES, MAGIC, MISSED, NAME, OUTGROWN, PID, SLOTS, WORDS, place};
+use super::{BYTES, EACH, HEAD, LIVES, LOST, MAGIC, MISSED, OUTGROWN, PID, SLOTS, WORDS, place};
 use crate::unix::sys::map::Map;
 
 /// How often a slot is read whose owner writes faster than that.
@@ -18,11 +18,15 @@ const WORD: usize = size_of::<u64>();
 /// What one actor has written.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Written {
+    /// It has the root's slot.
+    pub(crate) is_root: bool,
     pub(crate) pid: u32,
     /// Its process was there, and it had not ended, as far as it and its parent say.
     pub(crate) lives: bool,
     /// What it is takes more room than it has: what it did since is not here.
     pub(crate) outgrown: bool,
+    /// Some of what it did is not here.
+    pub(crate) lost: bool,
     /// What it wrote, and before it what is left of what it wrote earlier.
     pub(crate) halves: Vec<Vec<u8>>,
 }
@@ -36,8 +40,10 @@ pub(crate) struct All {
 }
 
 /// Tells whether a link in `/proc` leads to such memory.
+#[cfg(any(test, feature = "cli"))]
 pub(crate) fn is_named(link: &[u8]) -> bool {
-    link.strip_prefix(b"/memfd:").and_then(|name| name.strip_prefix(NAME.to_bytes())) == Some(b" (deleted)")
+    link.strip_prefix(b"/memfd:").and_then(|name| name.strip_prefix(super::NAME.to_bytes()))
+        == Some(b" (deleted)")
 }
 
 /// Reads what all have written by now.
@@ -73,8 +79,9 @@ fn slot(file: &File, index: usize) -> io::Result<Option<Written>> {
         let [after, turned, ..] = words::<EACH>(file, HEAD + index * EACH)?;
         if after >> PID == owner >> PID && turned == turns {
             let pid = u32::try_from(owner >> PID).unwrap_or(0);
-            let (lives, outgrown) = (after & LIVES != 0, after & OUTGROWN != 0);
-            return Ok(Some(Written { pid, lives, outgrown, halves }));
+            let is = |flag| after & flag != 0;
+            let (lives, outgrown, lost) = (is(LIVES), is(OUTGROWN), is(LOST));
+            return Ok(Some(Written { is_root: index == 0, pid, lives, outgrown, lost, halves }));
         }
     }
     Ok(None)

@@ -88,14 +88,32 @@ fn whoever_is_dead_gives_up_all_that_its_process_has() {
     arena.release(std::process::id().cast_signed());
     assert!(read(&arena).written.iter().all(|written| !written.lives));
     let mut other = arena.claim().unwrap();
-    other.outgrow();
-    assert!(read(&arena).written[0].outgrown && other.is_outgrown());
+    other.set_outgrown(true);
+    let is_told = || {
+        let written = read(&arena).written.remove(0);
+        (written.outgrown, written.lost)
+    };
+    assert_eq!(is_told(), (true, true));
+    other.set_outgrown(false);
+    assert_eq!(is_told(), (false, true));
     // As in a forked child, which has copies of what was its parent's.
     arena.slot(1)[0].store(LIVES | 77 << PID, Ordering::Relaxed);
     drop(slots);
     other.append(b"x").unwrap();
     drop(other);
     assert!(read(&arena).written[0].lives, "a copy gave up what is another's");
+}
+
+/// A parent that was killed, too, gives up nothing for it.
+#[test]
+fn a_slot_of_one_that_is_gone_is_given_when_there_is_no_other() {
+    let arena = arena();
+    let mut slots: Vec<_> = (1..SLOTS).map(|_| arena.claim().unwrap()).collect();
+    let gone = i32::MAX.unsigned_abs();
+    arena.slot(7)[0].store(u64::from(gone) << PID | LIVES, Ordering::Relaxed);
+    slots.push(arena.claim().unwrap());
+    assert_eq!(slots.last().unwrap().index, 7);
+    assert!(arena.claim().is_none());
 }
 
 #[test]
