@@ -20,6 +20,7 @@ mod facts;
 mod found;
 mod give;
 mod intern;
+mod keeper;
 mod lent;
 mod looks;
 mod mail;
@@ -49,11 +50,11 @@ use zeroize::Zeroizing;
 
 pub(crate) use aloud::{hear_out, say, stuck};
 pub use desk::Shared;
-use give::Keeper;
-pub(crate) use give::Kept;
-pub use give::Recorder;
 pub use intern::NAME_MAX;
 pub(crate) use intern::clip;
+use keeper::Keeper;
+pub(crate) use keeper::Kept;
+pub use keeper::Recorder;
 pub use reactor::{Interest, PollingReactor, Reactor, Ready, Token};
 
 use crate::actor::Actor;

@@ -14,7 +14,7 @@ use windrow_core::{
     VERSIONS,
 };
 
-use super::super::give::BOUND;
+use super::super::keeper::BOUND;
 use super::super::{Company, Kept, PollingReactor, Shell};
 use super::*;
 use crate::unix::arena::{self, Arena};
