@@ -118,8 +118,9 @@ impl<R: Reactor> Shell<R> {
     pub(super) fn exited(&mut self, child: ActorId, exit: Exit) {
         let exit = if self.was_for_memory(child, exit) { Exit::Oom } else { exit };
         let process = self.children.get(&child).and_then(|child| child.body.as_ref()?.process());
-        // Somebody else collected one of which nothing is known: its pid may be another's.
-        if let Some(pid) = process.map(Process::pid).filter(|_| exit != Exit::Unknown) {
+        // Who ended well gave up its slot itself; and of whom nothing is known, somebody else collected it: its pid may be another's.
+        let is_cut_off = !matches!(exit, Exit::Code(0) | Exit::Unknown);
+        if let Some(pid) = process.map(Process::pid).filter(|_| is_cut_off) {
             self.forget_flight(pid);
         }
         if let Some(record) = self.children.get_mut(&child) {
