@@ -32,7 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Program {
     /// Has what the [flight recorder](Self::without_recorder) has written to a directory below `dir`: at the end of a tree of
     /// which somebody had to be stopped or killed, or is left, or which a third signal ended; and at SIGUSR1 to the root. So does
-    /// `WINDROW_DUMP=DIR` in the environment. Where it is, or why it could not be written, is told on standard error.
+    /// `WINDROW_DUMP=DIR` in the environment. Where it is, or why it could not be written, is told on standard error. The directory
+    /// is made at the start; the end of the tree waits for a dump for five seconds at the most, for a disk may hang.
     ///
     /// It is called `<id of the root>-<number>`, and has the traces of all actors, as [`trace`](Self::trace) has: `windrow explain`
     /// and `windrow replay` read it, as of the time at which it was written. `windrow dump PID DIR` writes one of a tree that lives.
