@@ -1,5 +1,7 @@
 //! `windrow explain PID` and `windrow replay PID`: what the flight recorder of a tree that lives has, which nobody asked for.
 
+use std::ffi::OsString;
+
 use rustix::process::Signal;
 use serde_json::Value;
 use windrow_std::{Actor, Backend, Order, Raised};
@@ -16,6 +18,7 @@ pub(crate) const MODULE: Module = Module {
         whoever_is_stopped_is_told_of_a_tree_that_stands,
         code_that_computes_for_ever_is_told_to_be_at_work,
         what_is_no_living_tree_is_told,
+        whose_process_was_asked_for_is_told_and_who_has_a_tree_of_its_own,
         a_parent_that_has_forgotten_a_child_is_no_other_tree,
         who_was_killed_is_on_record,
         a_template_that_is_started_again_is_told_where_the_recorder_is,
@@ -119,6 +122,30 @@ fn code_that_computes_for_ever_is_told_to_be_at_work(bed: &Bed) {
             && told.contains(" (1) is at work on 1 thread\n")
     };
     watch::observe("code at work", is_told);
+    running.finish().expect(0);
+}
+
+fn whose_process_was_asked_for_is_told_and_who_has_a_tree_of_its_own(bed: &Bed) {
+    let running = standing(bed, &[]);
+    let inner = known(&ask(bed, "explain", running.pid(), &["--json"]))[1].1["pid"].clone();
+    let inner = inner.as_i64().and_then(|pid| i32::try_from(pid).ok()).expect("its pid");
+    let told = ask(bed, "explain", inner, &[]);
+    assert!(told.expect(1).out.contains(&format!("\n  process {inner} (1) ")), "{told}");
+    running.signal(Signal::INT);
+    running.finish().expect(0);
+
+    let within =
+        bed.windrow_run_words().into_iter().chain(["--leaf", "sleep", "--depth", "1"].map(Into::into));
+    let mut running = bed.windrow_run([OsString::from("--")].into_iter().chain(within)).start();
+    running.until_err("all are up");
+    let told = ask(bed, "explain", running.pid(), &[]);
+    let line = told.expect(1).out.lines().last().expect("a command");
+    let pid = line.rsplit(' ').next().expect("its pid");
+    assert!(line.starts_with(&format!("  process {pid} (")), "{told}");
+    assert!(line.ends_with(&format!(", with a tree of its own: windrow explain {pid}")), "{told}");
+    let nested = bed.windrow(["explain", pid]).finish();
+    assert!(nested.expect(1).out.starts_with("3 traces, "), "{nested}");
+    running.signal(Signal::INT);
     running.finish().expect(0);
 }
 

@@ -128,7 +128,7 @@ impl Told {
         Self {
             actors: tree.members().count(),
             untraced: tree.untraced(),
-            records: members().map(|(_, member)| member.trace.records.len()).sum(),
+            records: read.traces.iter().map(|trace| trace.records.len()).sum(),
             torn_bytes: members().map(|(_, member)| member.trace.torn).sum(),
             diverged: members()
                 .filter_map(|(name, member)| {

@@ -22,7 +22,7 @@ use crate::lines::plain;
 use crate::unix::{arena, procfs};
 
 /// How many processes below one are looked at.
-const BELOW: usize = 10_000;
+pub(super) const BELOW: usize = 10_000;
 /// How many above.
 const ABOVE: usize = 100;
 
@@ -103,54 +103,8 @@ impl Living {
     }
 }
 
-/// Says what a process is at this moment, by all its threads.
-pub(super) fn state(pid: i32) -> String {
-    let Some(state) = procfs::stat(pid).ok().flatten().map(|stat| stat.state) else {
-        return String::from("is gone");
-    };
-    let at_work = threads_at_work(pid);
-    match state {
-        b'Z' | b'X' => String::from("is dead, and not collected"),
-        b'T' => String::from("is stopped: SIGCONT lets it go on"),
-        b't' => String::from("is stopped by a debugger"),
-        _ if at_work > 0 => format!("is at work on {}", counted(at_work, "thread")),
-        b'D' => String::from("is in the kernel, and can't be interrupted"),
-        _ => String::from("sleeps"),
-    }
-}
-
-/// Tells whether a process is the one that began then, in ticks since the machine did; 0 if that is not known.
-pub(super) fn is_of(pid: i32, start: u64) -> bool {
-    start == 0 || procfs::stat(pid).ok().flatten().is_some_and(|stat| stat.start_time == start)
-}
-
-/// Counts the threads of a process that run, or would if there were a processor for them.
-fn threads_at_work(pid: i32) -> usize {
-    let tasks = read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let runs = |stat: Vec<u8>| {
-        // Behind the name, which may have anything in it.
-        let name = stat.iter().rposition(|byte| *byte == b')')?;
-        stat.get(name + 2).map(|state| *state == b'R')
-    };
-    tasks.filter(|task| read(task.path().join("stat")).ok().and_then(runs) == Some(true)).count()
-}
-
-/// Lists all of a tree that are stopped, and what each is called: what is above its root and not of a shell's, and all below.
-pub(super) fn stopped(root: i32) -> Vec<(i32, String)> {
-    let mut below = Vec::new();
-    let _ = procfs::descendants(root, BELOW, &mut below);
-    // The outer half of a program, which passes signals on.
-    let outer = procfs::stat(root).ok().flatten().map(|stat| stat.ppid);
-    let name = |pid: i32| procfs::name(pid).unwrap_or_default();
-    let outer = outer.filter(|outer| name(*outer) == name(root));
-    let all = outer.into_iter().chain([root]).chain(below.into_iter().map(|stamp| stamp.pid));
-    let is_stopped =
-        |pid: &i32| procfs::stat(*pid).ok().flatten().is_some_and(|stat| matches!(stat.state, b'T' | b't'));
-    all.filter(is_stopped).map(|pid| (pid, name(pid))).collect()
-}
-
 /// Finds the recorder's memory, from any process of the tree, and the root that has it.
-fn find(pid: i32) -> Result<(i32, File), Refusal> {
+pub(super) fn find(pid: i32) -> Result<(i32, File), Refusal> {
     let Some(stat) = procfs::stat(pid).ok().flatten() else {
         return Err(Refusal::new(format!("there is no process {pid}"), 2));
     };
@@ -164,7 +118,7 @@ fn find(pid: i32) -> Result<(i32, File), Refusal> {
             _ => refusal.because(error),
         }
     })?;
-    let above = || std::iter::successors(Some(pid), |pid| Some(procfs::stat(*pid).ok()??.ppid)).take(ABOVE);
+    let above = || above(pid);
     if !inodes.is_empty() {
         let found = above().find_map(|above| open(above, &inodes).pop().map(|(_, file)| (above, file)));
         return found.ok_or_else(|| {
@@ -177,27 +131,35 @@ fn find(pid: i32) -> Result<(i32, File), Refusal> {
     }
     let mut below = Vec::new();
     let _ = procfs::descendants(pid, BELOW, &mut below);
-    let mut trees: BTreeMap<u64, (i32, File)> = BTreeMap::new();
+    let mut trees: BTreeMap<i32, File> = BTreeMap::new();
+    // Each before those below it: a tree that stands in another is part of that.
     for root in below.into_iter().map(|stamp| stamp.pid) {
-        for (inode, file) in open(root, &[]) {
-            trees.entry(inode).or_insert((root, file));
+        if let Some((_, file)) = open(root, &[]).pop()
+            && !self::above(root).any(|above| trees.contains_key(&above))
+        {
+            trees.insert(root, file);
         }
     }
     if trees.len() > 1 {
-        let roots: Vec<_> = trees.values().map(|(root, _)| root.to_string()).collect();
+        let roots: Vec<_> = trees.keys().map(i32::to_string).collect();
         let error = format!("below process {pid} are {} trees", trees.len());
         return Err(
             Refusal::new(error, 2).hint(format!("name a process of one; their roots are {}", few(&roots)))
         );
     }
     let above = || above().find_map(|above| open(above, &[]).pop().map(|(_, file)| (above, file)));
-    trees.into_values().next().or_else(above).ok_or_else(|| {
+    trees.pop_first().or_else(above).ok_or_else(|| {
         let name = procfs::name(pid).unwrap_or_default();
         let error = format!("process {pid} (`{}`) is of no tree with a flight recorder", plain(&name));
         Refusal::new(error, 2).hint(
             "a program of windrow's has one, but for `WINDROW_RECORDER=off`, `Program::without_recorder`, `ulimit -v` and `ulimit -f`",
         )
     })
+}
+
+/// Lists a process and those above it.
+fn above(pid: i32) -> impl Iterator<Item = i32> {
+    std::iter::successors(Some(pid), |pid| Some(procfs::stat(*pid).ok()??.ppid)).take(ABOVE)
 }
 
 /// Lists which recorders' memory a process has mapped.

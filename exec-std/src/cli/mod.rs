@@ -16,6 +16,7 @@ mod leaf;
 mod living;
 mod outputs;
 mod passed;
+mod processes;
 mod replay;
 mod sim;
 mod stop;

@@ -11,9 +11,9 @@ use clap::Args;
 use windrow_core::trace::{Explanation, Trace, Tree};
 use windrow_core::{ActorId, Instant, Life};
 
-use super::Refusal;
-use super::living::{self, Living};
+use super::living::Living;
 use super::outputs::say;
+use super::{Refusal, processes};
 use crate::shell::now;
 
 /// How many of a list are told.
@@ -60,9 +60,9 @@ pub(crate) struct Read {
 enum Seen {
     /// From files, of which the last was written at this time.
     Files(Option<SystemTime>),
-    /// At this time by the clock of their actors, who live, and of whom all that they did is there, if it is `whole`; and where
-    /// their root is.
-    Living { now: Instant, whole: bool, root: Option<(ActorId, i32)> },
+    /// At this time by the clock of their actors, who live, and of whom all that they did is there, if it is `whole`; where their
+    /// root is, and which process was `asked` for.
+    Living { now: Instant, whole: bool, root: Option<(ActorId, i32)>, asked: i32 },
 }
 
 impl Read {
@@ -90,30 +90,13 @@ impl Read {
         of_root.or_else(|| self.tree.stamp(actor).map(|stamp| stamp.pid))
     }
 
-    /// Says what the process of somebody is at this moment, and which others of the tree are stopped; nothing of a tree that is
+    /// Says what the processes of the tree that matter do at this moment: that of `whom` before others. Nothing of a tree that is
     /// read from files.
     pub(crate) fn processes(&self, whom: Option<ActorId>) -> Vec<String> {
-        let Seen::Living { root: Some((_, root)), .. } = self.seen else { return Vec::new() };
-        let named: BTreeMap<i32, ActorId> = self
-            .tree
-            .actors()
-            .into_iter()
-            .filter_map(|actor| Some((i32::try_from(self.pid(actor)?).ok()?, actor)))
-            .collect();
-        let whom = whom.and_then(|whom| {
-            let pid = i32::try_from(self.pid(whom)?).ok()?;
-            // Its pid may be another's by now.
-            let is_its = self.tree.stamp(whom).is_none_or(|stamp| living::is_of(pid, stamp.start));
-            let state = if is_its { living::state(pid) } else { String::from("is gone") };
-            Some((pid, format!("process {pid} ({}) {state}", self.tree.called(whom))))
-        });
-        let pid = whom.as_ref().map(|(pid, _)| *pid);
-        let stopped = living::stopped(root).into_iter().filter(|(stopped, _)| Some(*stopped) != pid);
-        let stopped = stopped.map(|(pid, name)| {
-            let name = named.get(&pid).map_or(name, |actor| self.tree.called(*actor));
-            format!("process {pid} ({name}) {}", living::state(pid))
-        });
-        whom.map(|(_, told)| told).into_iter().chain(stopped).collect()
+        match self.seen {
+            Seen::Living { root: Some((_, root)), asked, .. } => processes::told(self, root, asked, whom),
+            Seen::Living { .. } | Seen::Files(_) => Vec::new(),
+        }
     }
 
     /// What time it is for the tree, unless its root has ended: the clock that the actors read has gone on as long as their files are
@@ -158,7 +141,7 @@ impl Traces {
     fn read_living(&self, pid: i32) -> Result<Read, Refusal> {
         let Living { traces, root, whole } = Living::of(pid)?;
         let mut all: Vec<_> = traces.into_iter().map(|trace| (trace, None)).collect();
-        let seen = Seen::Living { now: now(), whole, root };
+        let seen = Seen::Living { now: now(), whole, root, asked: pid };
         let below = |(root, _)| Tree::below(root, all.iter().map(|(trace, _)| trace.clone()).collect());
         let tree =
             root.filter(|_| self.root.is_none()).and_then(below).map_or_else(|| self.tree(&all), Ok)?;
