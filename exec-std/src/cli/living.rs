@@ -118,37 +118,39 @@ pub(super) fn find(pid: i32) -> Result<(i32, File), Refusal> {
             _ => refusal.because(error),
         }
     })?;
-    let above = || above(pid);
-    if !inodes.is_empty() {
-        let found = above().find_map(|above| open(above, &inodes).pop().map(|(_, file)| (above, file)));
-        return found.ok_or_else(|| {
-            Refusal::new(
-                format!("the root of the tree of process {pid} is gone, or not to be looked into"),
-                2,
-            )
-            .hint("its recorder goes with the root; be the root's user")
-        });
-    }
+    if inodes.is_empty() { from_outside(pid) } else { from_within(pid, &inodes) }
+}
+
+/// Finds it from a process that has the memory: above it is the root, if not it itself.
+fn from_within(pid: i32, inodes: &[u64]) -> Result<(i32, File), Refusal> {
+    let found = above(pid).find_map(|above| Some((above, open(above, inodes)?)));
+    found.ok_or_else(|| {
+        let error = format!("the root of the tree of process {pid} is gone, or not to be looked into");
+        Refusal::new(error, 2).hint("its recorder goes with the root; be the root's user")
+    })
+}
+
+/// Finds it from one that has nothing of a tree but somebody below or above: of those below, who stands in another's tree does not
+/// count.
+fn from_outside(pid: i32) -> Result<(i32, File), Refusal> {
     let mut below = Vec::new();
     let _ = procfs::descendants(pid, BELOW, &mut below);
     let mut trees: BTreeMap<i32, File> = BTreeMap::new();
-    // Each before those below it: a tree that stands in another is part of that.
+    // Each comes before those below it.
     for root in below.into_iter().map(|stamp| stamp.pid) {
-        if let Some((_, file)) = open(root, &[]).pop()
-            && !self::above(root).any(|above| trees.contains_key(&above))
+        if let Some(file) = open(root, &[])
+            && !above(root).any(|above| trees.contains_key(&above))
         {
             trees.insert(root, file);
         }
     }
     if trees.len() > 1 {
         let roots: Vec<_> = trees.keys().map(i32::to_string).collect();
-        let error = format!("below process {pid} are {} trees", trees.len());
-        return Err(
-            Refusal::new(error, 2).hint(format!("name a process of one; their roots are {}", few(&roots)))
-        );
+        let hint = format!("name a process of one; their roots are {}", few(&roots));
+        return Err(Refusal::new(format!("below process {pid} are {} trees", trees.len()), 2).hint(hint));
     }
-    let above = || above().find_map(|above| open(above, &[]).pop().map(|(_, file)| (above, file)));
-    trees.pop_first().or_else(above).ok_or_else(|| {
+    let from_above = || above(pid).find_map(|above| Some((above, open(above, &[])?)));
+    trees.pop_first().or_else(from_above).ok_or_else(|| {
         let name = procfs::name(pid).unwrap_or_default();
         let error = format!("process {pid} (`{}`) is of no tree with a flight recorder", plain(&name));
         Refusal::new(error, 2).hint(
@@ -175,17 +177,16 @@ fn mapped(pid: i32) -> io::Result<Vec<u64>> {
     Ok(maps.split(|byte| *byte == b'\n').filter_map(inode).collect())
 }
 
-/// Opens all recorders' memories that a process has open: those with these inodes, or any.
-fn open(pid: i32, inodes: &[u64]) -> Vec<(u64, File)> {
-    let links = read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
-    let found = links.filter_map(|entry| {
+/// Opens a recorder's memory that a process has open: one with these inodes, or any.
+fn open(pid: i32, inodes: &[u64]) -> Option<File> {
+    let mut links = read_dir(format!("/proc/{pid}/fd")).ok()?;
+    links.find_map(|entry| {
         let path = entry.ok()?.path();
         if !arena::read::is_named(read_link(&path).ok()?.as_os_str().as_bytes()) {
             return None;
         }
         let file = File::open(&path).ok()?;
-        let inode = file.metadata().ok()?.ino();
-        (inodes.is_empty() || inodes.contains(&inode)).then_some((inode, file))
-    });
-    found.collect()
+        let is_it = inodes.is_empty() || inodes.contains(&file.metadata().ok()?.ino());
+        is_it.then_some(file)
+    })
 }

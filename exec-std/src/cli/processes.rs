@@ -17,13 +17,10 @@ pub(super) fn told(read: &Read, root: i32, asked: i32, whom: Option<ActorId>) ->
     let named: BTreeMap<i32, ActorId> =
         read.tree.actors().into_iter().filter_map(|actor| Some((pid(actor)?, actor))).collect();
     let whom = whom.and_then(pid);
-    let asked = Some(asked).filter(|asked| named.contains_key(asked) && *asked != root);
-    let mut pids: Vec<i32> = whom.into_iter().chain(asked).collect();
-    let stopped: Vec<i32> = stopped(root).into_iter().filter(|pid| !pids.contains(pid)).collect();
-    pids.extend(stopped);
-    if asked == whom {
-        pids.dedup();
-    }
+    let asked =
+        Some(asked).filter(|asked| named.contains_key(asked) && ![Some(root), whom].contains(&Some(*asked)));
+    let first: Vec<i32> = whom.into_iter().chain(asked).collect();
+    let stopped = stopped(root).into_iter().filter(|pid| !first.contains(pid));
     let line = |pid| {
         let (name, state) = match named.get(&pid) {
             Some(actor) if is_of(read, *actor, pid) => (read.tree.called(*actor), state(pid)),
@@ -37,7 +34,7 @@ pub(super) fn told(read: &Read, root: i32, asked: i32, whom: Option<ActorId>) ->
             if is_root { format!(", with a tree of its own: windrow explain {pid}") } else { String::new() };
         format!("process {pid} ({name}) {state}{own}")
     };
-    pids.into_iter().map(line).collect()
+    first.iter().copied().chain(stopped).map(line).collect()
 }
 
 /// Tells whether a process is an actor's, as far as when it began is known.
