@@ -57,8 +57,8 @@ Exit status:
   0        the end was the one that was asked for, and nothing is left
   1        it was not, or something is left; `sim`, `hunt`: something was found; `explain`: the tree had not ended;
            `replay`: a machine said something else than was recorded
-  2        bad arguments, or a tree that can't be; no trace that can be read; `sim`, `hunt`, `hangs`, `explain`, `replay`: the
-           result can't be written
+  2        bad arguments, or a tree that can't be; no trace that can be read; `sim`, `hunt`, `hangs`, `explain`, `replay`,
+           `dump`: the result can't be written
   3        `hunt --defect`: a hang whose rule was taken out was not found
   125      `run -- CMD`: windrow itself failed or was killed, or its own arguments are bad
   126/127  `run -- CMD`: the command can't be executed / found

@@ -25,7 +25,7 @@ const KEEP: &str = "`windrow run --trace DIR`, `WINDROW_TRACE=DIR` or `Program::
 #[derive(Args, Debug)]
 pub(crate) struct Traces {
     /// The directory in which a tree's actors kept their traces, or to which its flight recorder was written, or some of the files;
-    /// or, alone, any process of a tree that lives, which one may look into who could trace it.
+    /// or, alone, any process of a tree that lives, which you could trace.
     #[arg(value_name = "DIR|FILE|PID", required = true)]
     paths: Vec<PathBuf>,
     /// The tree below this actor, by its id: of several trees, or a part of one. Otherwise the one that was recorded last.
