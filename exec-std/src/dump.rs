@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions, remove_dir, remove_file};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use windrow_core::{ActorId, End, Instant};
 use crate::ended::Ended;
 use crate::program::Program;
 use crate::shell::now;
+use crate::traces::{from_here, make};
 use crate::unix::arena::{Arena, read};
 
 /// Names the directory where a program has none itself.
@@ -39,17 +40,14 @@ impl Program {
     /// and `windrow replay` read it, as of the time at which it was written. `windrow dump PID DIR` writes one of a tree that lives.
     #[must_use]
     pub fn dump(mut self, dir: impl AsRef<Path>) -> Self {
-        let dir = dir.as_ref();
-        self.kept.dumps = Some(absolute(dir).unwrap_or_else(|_| dir.to_owned()));
+        self.kept.dumps = Some(from_here(dir.as_ref()));
         self
     }
 
-    /// Takes from the environment where dumps go, if the program does not say so.
-    pub(crate) fn with_dumps(self) -> Self {
-        match std::env::var_os(VARIABLE).filter(|dir| self.kept.dumps.is_none() && !dir.is_empty()) {
-            Some(dir) => self.dump(dir),
-            None => self,
-        }
+    /// Gives where dumps go: as the program says, or else as the environment does.
+    pub(crate) fn dumps(&self) -> Option<PathBuf> {
+        let told = || std::env::var_os(VARIABLE).filter(|dir| !dir.is_empty());
+        self.kept.dumps.clone().or_else(|| Some(from_here(Path::new(&told()?))))
     }
 
     /// Writes what is on record if the end of the tree was not as it should be. Gives what is to be said of it.
@@ -57,34 +55,41 @@ impl Program {
         let tally = ended.outcome.tally;
         let is_due = tally.escalations > 0 || tally.left > 0 || ended.outcome.end == End::Forced;
         let (arena, dir) = (self.kept.arena.as_ref()?, self.kept.dumps.as_deref()?);
-        is_due.then(|| dump_within(Arc::clone(arena), dir, root))
+        is_due.then(|| dump_within(arena, dir, root))
     }
 }
 
-/// Writes what is on record, and gives what is to be said of it.
-pub(crate) fn dump_told(arena: &Arena, dir: &Path, root: ActorId) -> String {
-    let read = || read::read(&File::open(arena.path())?);
-    match read().and_then(|all| below(&all, dir, root)) {
-        Ok(dir) => format!("the flight recorder is kept: windrow explain {}\n", dir.display()),
-        Err(error) => format!("the flight recorder can't be kept in {}: {error}\n", dir.display()),
-    }
+/// Writes what is on record, on a thread of its own, for a disk may hang; and gives what is to be said of it to `tell`. Without a
+/// thread it is not written.
+pub(crate) fn dump_aside(
+    arena: &Arc<Arena>,
+    dir: &Path,
+    root: ActorId,
+    tell: impl FnOnce(String) + Send + 'static,
+) {
+    let (arena, dir) = (Arc::clone(arena), dir.to_owned());
+    let dump = move || {
+        let read = || read::read(&File::open(arena.path())?);
+        tell(match read().and_then(|all| below(&all, &dir, root)) {
+            Ok(dir) => format!("the flight recorder is kept: windrow explain {}\n", dir.display()),
+            Err(error) => format!("the flight recorder can't be kept in {}: {error}\n", dir.display()),
+        });
+    };
+    let _ = std::thread::Builder::new().name(String::from("dump")).spawn(dump);
 }
 
-/// The same at an end, which waits for it, but not for ever: a disk may hang.
-fn dump_within(arena: Arc<Arena>, dir: &Path, root: ActorId) -> String {
+/// The same at an end, which waits for it, but not for ever.
+fn dump_within(arena: &Arc<Arena>, dir: &Path, root: ActorId) -> String {
     let (sender, told) = channel();
-    let own = dir.to_owned();
-    let dump = move || drop(sender.send(dump_told(&arena, &own, root)));
-    let made = std::thread::Builder::new().name(String::from("dump")).spawn(dump);
-    let told = made.map_err(drop).and_then(|_| told.recv_timeout(PATIENCE).map_err(drop));
-    told.unwrap_or_else(|()| {
+    dump_aside(arena, dir, root, move |words| drop(sender.send(words)));
+    told.recv_timeout(PATIENCE).unwrap_or_else(|_| {
         format!("the flight recorder can't be kept in {}: nothing came of it\n", dir.display())
     })
 }
 
 /// Writes it to a new directory of the tree's below one that is made if need be.
 fn below(all: &read::All, dir: &Path, root: ActorId) -> io::Result<PathBuf> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    make(dir)?;
     for number in 1..=DUMPS {
         let place = dir.join(format!("{:016x}-{number}", root.0));
         match DirBuilder::new().mode(0o700).create(&place) {

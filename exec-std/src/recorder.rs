@@ -39,7 +39,8 @@ impl Program {
         if !self.is_recorded()? {
             return Ok(Cow::Borrowed(self));
         }
-        let mut program = self.clone().with_dumps();
+        let mut program = self.clone();
+        program.kept.dumps = self.dumps();
         program.kept.arena = match Arena::new() {
             Err(why) if program.kept.dumps.is_some() => return Err(Unrecorded::NoMemory(why)),
             made => made.ok(),
@@ -55,7 +56,7 @@ impl Program {
             word => return Err(Unrecorded::BadWord(word.unwrap_or("?").into())),
         };
         let is_recorded = is_wanted && !self.unrecorded;
-        match self.clone().with_dumps().kept.dumps {
+        match self.dumps() {
             Some(_) if !is_recorded => return Err(Unrecorded::Unwanted),
             Some(dir) => make(&dir).map_err(|why| Unrecorded::NoPlace(dir, why))?,
             None => {}

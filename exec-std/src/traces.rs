@@ -42,9 +42,7 @@ impl Program {
     /// ```
     #[must_use]
     pub fn trace(mut self, dir: impl AsRef<Path>) -> Self {
-        let dir = dir.as_ref();
-        // Without a directory of its own this process can make none there either, and is told so at the start.
-        self.kept.traces = Some(absolute(dir).unwrap_or_else(|_| dir.to_owned()));
+        self.kept.traces = Some(from_here(dir.as_ref()));
         self
     }
 
@@ -71,6 +69,12 @@ impl Program {
         }
         Ok(program)
     }
+}
+
+/// Gives a path that means the same wherever a process is later.
+pub(crate) fn from_here(dir: &Path) -> PathBuf {
+    // Without a directory of its own this process can make none there either, and is told so at the start.
+    absolute(dir).unwrap_or_else(|_| dir.to_owned())
 }
 
 /// Makes the directory, and sees whether files can be made in it.

@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use core::mem::{Discriminant, discriminant};
+use core::mem::discriminant;
 use core::ops::Deref;
 
 use super::timeline::leaves_by;
@@ -155,8 +155,8 @@ impl Seen<'_> {
         let me = self.called(actor);
         let process = self.process(actor);
         let of_me = |words: String| Next::End(Some(actor), words);
-        let (is_fresh, yet) =
-            (self.is_fresh(actor, wait), |fresh| if fresh { "has not ended yet" } else { "does not end" });
+        let is_fresh = self.is_fresh(actor, wait);
+        let ends = if is_fresh { "has not ended yet" } else { "does not end" };
         match (wait.on, wait.why) {
             (On::Child(child), Why::Child(phase)) => self.child(child, phase, is_fresh),
             (On::Task(_) | On::Scope(_), _) | (On::Context(_), Why::Callee(_)) => {
@@ -164,8 +164,8 @@ impl Seen<'_> {
             }
             (On::Link(link), _) => self.far_end(actor, link),
             (On::Context(context), _) => self.far_end(actor, context.link),
-            (On::Strangers, _) => Next::End(None, format!("what {me} killed at its end {}", yet(is_fresh))),
-            (On::Guardian, _) => Next::End(None, format!("the guardian of {me} {}", yet(is_fresh))),
+            (On::Strangers, _) => Next::End(None, format!("what {me} killed at its end {ends}")),
+            (On::Guardian, _) => Next::End(None, format!("the guardian of {me} {ends}")),
             (On::Question(_) | On::Child(_), _) => Next::End(None, format!("nobody answers {me}")),
         }
     }
@@ -290,14 +290,7 @@ impl Seen<'_> {
         }
         let is_heard = |record: &Record| is_word(&record.input, Link::Child(actor));
         let is_taken = |record: &Record| is_word(&record.input, Link::Parent);
-        let sent = above.trace.timed().flat_map(|(now, record)| {
-            record.outputs.iter().filter_map(move |output| match *output {
-                Output::Send { link, message, may_wait } if link == Link::Child(actor) => {
-                    Some((now, message, may_wait))
-                }
-                _ => None,
-            })
-        });
+        let sent = sent(above, Link::Child(actor));
         let must_be_taken = |(at, word, may_wait)| if may_wait { None } else { Some((at, word)) };
         // Who is heard of after its last record has gone on without one.
         if member.is_whole() && above.is_whole() {
@@ -317,7 +310,7 @@ impl Seen<'_> {
         let behind = sent.iter().rposition(is_last).map(|last| last.saturating_add(1));
         let behind = behind.unwrap_or_else(|| sent.partition_point(|(at, ..)| *at <= by));
         let found = sent.into_iter().skip(behind).find_map(must_be_taken)?;
-        let said: Vec<_> = member.trace.timed().flat_map(|(_, record)| words(record, Link::Parent)).collect();
+        let said: Vec<_> = self::sent(member, Link::Parent).map(|(_, word, _)| discriminant(&word)).collect();
         let mut heard = above.trace.timed().filter(|(now, record)| *now > found.0 && is_heard(record));
         let is_its = |(_, record): (Instant, &Record)| match record.input {
             Input::Received { message, .. } if !matches!(message, Message::Status(_)) => {
@@ -335,11 +328,13 @@ fn words_said(member: &Member) -> usize {
     outputs.filter(|output| leaves_by(output) == Some(Link::Parent)).count()
 }
 
-/// Lists the kinds of the words that a record says by a channel.
-fn words(record: &Record, by: Link) -> impl Iterator<Item = Discriminant<Message>> + '_ {
-    record.outputs.iter().filter_map(move |output| match output {
-        Output::Send { link, message, .. } if *link == by => Some(discriminant(message)),
-        _ => None,
+/// Lists what an actor has said by a channel, when, and whether it may wait there.
+fn sent(member: &Member, by: Link) -> impl Iterator<Item = (Instant, Message, bool)> + '_ {
+    member.trace.timed().flat_map(move |(now, record)| {
+        record.outputs.iter().filter_map(move |output| match *output {
+            Output::Send { link, message, may_wait } if link == by => Some((now, message, may_wait)),
+            _ => None,
+        })
     })
 }
 

@@ -7,7 +7,8 @@
 //!
 //! [`MAGIC`], then [`VERSION`] as a little-endian `u16`, then entries. Each is a little-endian `u32` length and that
 //! many bytes: of the first, [`Machine::encode`]; of all others, an entry in postcard, which is a [`Record`], the text
-//! of a name, or when all that was copied. A trace need not begin where its machine did, so whoever keeps one may begin it anew when it is long enough.
+//! of a name, or when all that was copied. A trace need not begin where its machine did, so whoever keeps one may begin it
+//! anew when it is long enough.
 //!
 //! There is no checksum. [Replaying](Trace::replay) compares every output, and is a better one.
 //!

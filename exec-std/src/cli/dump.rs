@@ -1,7 +1,5 @@
 //! `windrow dump`: what the flight recorder of a tree that lives has, as files.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,6 +9,7 @@ use super::living::Recorder;
 use super::outputs::say;
 use super::traces::counted;
 use crate::dump;
+use crate::traces::make;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Exit status: 0 if it is written, 2 if not.")]
@@ -28,13 +27,13 @@ impl Dump {
         let recorder = Recorder::of(self.pid)?;
         recorder.warn();
         let place = self.dir.display();
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.dir);
-        let written = made.and_then(|()| dump::write(&recorder.all, &self.dir)).map_err(|error| {
-            let refusal = Refusal::new(format!("no traces can be written in `{place}`"), 2);
-            let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
-            let refusal = refusal.because(error);
-            if is_there { refusal.hint("name another directory") } else { refusal }
-        })?;
+        let written =
+            make(&self.dir).and_then(|()| dump::write(&recorder.all, &self.dir)).map_err(|error| {
+                let refusal = Refusal::new(format!("no traces can be written in `{place}`"), 2);
+                let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
+                let refusal = refusal.because(error);
+                if is_there { refusal.hint("name another directory") } else { refusal }
+            })?;
         say(format_args!("{} in {place}", counted(written, "trace")));
         Ok(0)
     }

@@ -108,7 +108,7 @@ pub(super) fn find(pid: i32) -> Result<(i32, File), Refusal> {
     let Some(stat) = procfs::stat(pid).ok().flatten() else {
         return Err(Refusal::new(format!("there is no process {pid}"), 2));
     };
-    if matches!(stat.state, b'Z' | b'X') {
+    if stat.is_zombie() {
         return Err(Refusal::new(format!("process {pid} is dead, and not collected"), 2));
     }
     let inodes = mapped(pid).map_err(|error| {

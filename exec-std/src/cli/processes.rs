@@ -3,7 +3,7 @@
 //! The rule: a process is named by its pid, and called what its actor is called, if it is still that actor's.
 
 use std::collections::BTreeMap;
-use std::fs::{read, read_dir};
+use std::fs::read_dir;
 
 use windrow_core::ActorId;
 
@@ -45,12 +45,10 @@ fn is_of(read: &Read, actor: ActorId, pid: i32) -> bool {
 
 /// Says what a process is at this moment, by all its threads.
 fn state(pid: i32) -> String {
-    let Some(state) = procfs::stat(pid).ok().flatten().map(|stat| stat.state) else {
-        return String::from("is gone");
-    };
+    let Some(stat) = procfs::stat(pid).ok().flatten() else { return String::from("is gone") };
     let at_work = threads_at_work(pid);
-    match state {
-        b'Z' | b'X' => String::from("is dead, and not collected"),
+    match stat.state {
+        _ if stat.is_zombie() => String::from("is dead, and not collected"),
         b'T' => String::from("is stopped: SIGCONT lets it go on"),
         b't' => String::from("is stopped by a debugger"),
         _ if at_work > 0 => format!("is at work on {}", counted(at_work, "thread")),
@@ -62,12 +60,10 @@ fn state(pid: i32) -> String {
 /// Counts the threads of a process that run, or would if there were a processor for them.
 fn threads_at_work(pid: i32) -> usize {
     let tasks = read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let runs = |stat: Vec<u8>| {
-        // Behind the name, which may have anything in it.
-        let name = stat.iter().rposition(|byte| *byte == b')')?;
-        stat.get(name + 2).map(|state| *state == b'R')
-    };
-    tasks.filter(|task| read(task.path().join("stat")).ok().and_then(runs) == Some(true)).count()
+    let threads = tasks.filter_map(|task| task.file_name().to_str()?.parse().ok());
+    // A thread has an entry of its own, which no list of processes shows.
+    let state = |thread: i32| procfs::stat(thread).ok().flatten().map(|stat| stat.state);
+    threads.filter(|thread| state(*thread) == Some(b'R')).count()
 }
 
 /// Lists all of a tree that are stopped: its root, all below, and the outer half of a program, which passes signals on.

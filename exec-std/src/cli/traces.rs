@@ -2,7 +2,7 @@
 //!
 //! The rule: one file that can't be read is told and left out; all that can still be told of the others is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -127,26 +127,21 @@ impl Traces {
             }
         }
         let tree = self.tree(&all)?;
-        let members: BTreeSet<_> = tree.members().map(|(id, _)| id).collect();
-        all.retain(|(trace, _)| members.contains(&trace.actor()));
+        all.retain(|(trace, _)| tree.member(trace.actor()).is_some());
         let written = all.iter().filter_map(|(_, written)| *written).max();
-        Ok(Read {
-            tree,
-            traces: all.into_iter().map(|(trace, _)| trace).collect(),
-            seen: Seen::Files(written),
-        })
+        let traces = all.into_iter().map(|(trace, _)| trace).collect();
+        Ok(Read { tree, traces, seen: Seen::Files(written) })
     }
 
     /// Reads those of a tree that lives.
     fn read_living(&self, pid: i32) -> Result<Read, Refusal> {
         let Living { traces, root, whole } = Living::of(pid)?;
-        let mut all: Vec<_> = traces.into_iter().map(|trace| (trace, None)).collect();
         let seen = Seen::Living { now: now(), whole, root, asked: pid };
-        let below = |(root, _)| Tree::below(root, all.iter().map(|(trace, _)| trace.clone()).collect());
-        let tree =
-            root.filter(|_| self.root.is_none()).and_then(below).map_or_else(|| self.tree(&all), Ok)?;
-        all.retain(|(trace, _)| tree.member(trace.actor()).is_some());
-        Ok(Read { tree, traces: all.into_iter().map(|(trace, _)| trace).collect(), seen })
+        let below = |(root, _)| Tree::below(root, traces.clone());
+        let any = || self.tree(&traces.iter().map(|trace| (trace.clone(), None)).collect::<Vec<_>>());
+        let tree = root.filter(|_| self.root.is_none()).and_then(below).map_or_else(any, Ok)?;
+        let traces = traces.into_iter().filter(|trace| tree.member(trace.actor()).is_some()).collect();
+        Ok(Read { tree, traces, seen })
     }
 
     /// Gives the tree that was asked for, or the one whose files were written last, and tells of the others.

@@ -13,7 +13,7 @@ use super::aloud::say;
 use super::intern::Names;
 use super::reactor::Reactor;
 use super::tracer::{Disk, Tracer};
-use crate::dump::dump_told;
+use crate::dump::dump_aside;
 use crate::lines::{indent, plain};
 use crate::unix::arena::{Arena, Slot};
 use crate::unix::exec::{RECORDER_VARIABLE, TRACE_VARIABLE, Told};
@@ -102,20 +102,14 @@ impl<R: Reactor> Shell<R> {
         self.keeper.as_ref().map(|keeper| keeper.kept.told()).unwrap_or_default()
     }
 
-    /// Has the flight recorder written to files, on a thread of its own: a disk may hang.
+    /// Has the root write the flight recorder to files, if it is to be.
     pub(super) fn dump(&self) {
-        if self.channels.has(Link::Parent) {
-            return;
-        }
-        let Some(Kept { arena: Some(arena), dumps: Some(dir), .. }) =
+        if let Some(Kept { arena: Some(arena), dumps: Some(dir), .. }) =
             self.keeper.as_ref().map(|keeper| &keeper.kept)
-        else {
-            return;
-        };
-        let (arena, dir, root) = (Arc::clone(arena), dir.clone(), self.machine.actor());
-        let dump = move || say(dump_told(&arena, &dir, root));
-        // Without a thread it is not written.
-        let _ = std::thread::Builder::new().name(String::from("dump")).spawn(dump);
+            && !self.channels.has(Link::Parent)
+        {
+            dump_aside(arena, dir, self.machine.actor(), say);
+        }
     }
 
     /// A process is dead and not yet collected: what its actors have of the flight recorder may be others'.

@@ -137,8 +137,7 @@ impl Arena {
 
     /// Gives up the slots of those who are gone and whose parent was, too: strangers collected them.
     fn sweep(&self) {
-        for index in 1..SLOTS {
-            let owner = &self.slot(index)[0];
+        for owner in self.owners() {
             let word = owner.load(Ordering::Relaxed);
             let pid = i32::try_from(word >> PID).ok().and_then(Pid::from_raw);
             let is_gone = pid.is_none_or(|pid| test_kill_process(pid) == Err(Errno::SRCH));
@@ -166,8 +165,7 @@ impl Arena {
 
     /// Gives up the slots of a process that is dead, before it is collected: then its pid may be another's.
     pub(crate) fn release(&self, pid: i32) {
-        let Some(slots) = self.map.words().get(HEAD..) else { return };
-        for owner in slots.iter().step_by(EACH) {
+        for owner in self.owners() {
             let word = owner.load(Ordering::Relaxed);
             if word & LIVES != 0 && word >> PID == u64::from(pid.unsigned_abs()) {
                 owner.fetch_and(!LIVES, Ordering::Release);
@@ -175,14 +173,21 @@ impl Arena {
         }
     }
 
+    fn owners(&self) -> impl Iterator<Item = &AtomicU64> {
+        self.slots().iter().map(|[owner, ..]| owner)
+    }
+
     fn word(&self, at: usize) -> &AtomicU64 {
         &self.map.words()[at]
     }
 
-    /// Gives the words of a slot.
+    /// Gives the words of all slots.
+    fn slots(&self) -> &[[AtomicU64; EACH]] {
+        self.map.words()[HEAD..].as_chunks().0
+    }
+
     fn slot(&self, index: usize) -> &[AtomicU64; EACH] {
-        let (slots, _) = self.map.words()[HEAD..].as_chunks();
-        &slots[index]
+        &self.slots()[index]
     }
 }
 
