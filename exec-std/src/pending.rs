@@ -58,21 +58,17 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
         });
         let (over, errors) = over.unwrap_or_else(|| Err(actor.gone())).map_err(Raised::Cancelled)?;
         self.over = true;
-        let bytes = self.result_of(over, errors)?;
+        let bytes = after(errors, self.end_of(over))?;
         let result = actor.read_from(self.context.link, &bytes);
         keep_buffer(bytes);
         result
     }
 
     /// Gives what a call returned, or why it did not.
-    fn result_of(&self, over: Over, mut errors: Vec<Failure>) -> Result<Vec<u8>, Raised> {
-        // An error is never masked by the cancellation that it, or something else, caused.
-        if let Over::Failed(failure) = over {
-            errors.push(*failure);
-            return Err(Raised::Group(errors));
-        }
+    fn end_of(&self, over: Over) -> Result<Vec<u8>, Raised> {
         let over = match over {
-            Over::Returned(bytes) if errors.is_empty() => return Ok(bytes),
+            Over::Returned(bytes) => return Ok(bytes),
+            Over::Failed(failure) => return Err(Raised::Group(vec![*failure])),
             over => over,
         };
         let actor = self.portal.actor();
@@ -81,7 +77,6 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
         }
         let failed = |kind| actor.failure_of(self.portal.id(), kind, String::new());
         let failure = match over {
-            Over::Returned(_) | Over::Taken | Over::Failed(_) => return Err(Raised::Group(errors)),
             Over::TimedOut => return Err(Raised::TimedOut),
             // Another deadline of this actor, as of the nursery that the far end is a child of.
             Over::Cancelled(cause) if cause.reason == Reason::Deadline && cause.canceller == actor.id() => {
@@ -91,17 +86,58 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
                 Failure { canceller: Some(cause.canceller), ..failed(Kind::Cancelled(cause.reason)) }
             }
             Over::Lost(exit) => failed(Kind::PeerLost(exit)),
-            Over::Unanswered => failed(Kind::Unanswered),
+            Over::Returned(_) | Over::Taken | Over::Failed(_) | Over::Unanswered => failed(Kind::Unanswered),
         };
-        errors.push(failure);
-        Err(Raised::Group(errors))
+        Err(Raised::Group(vec![failure]))
     }
+}
+
+/// Puts the errors that came before a call's end before those that are its end. None of them is masked by a cancellation that
+/// it, or something else, caused, nor by the time.
+fn after(mut errors: Vec<Failure>, end: Result<Vec<u8>, Raised>) -> Result<Vec<u8>, Raised> {
+    match end {
+        end if errors.is_empty() => return end,
+        Err(Raised::Group(failures)) => errors.extend(failures),
+        Ok(_) | Err(_) => {}
+    }
+    Err(Raised::Group(errors))
 }
 
 impl<R> Drop for Pending<'_, R> {
     fn drop(&mut self) {
         if !self.over {
             self.portal.actor().tell(|shell| shell.cancel_context(self.context));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windrow_core::{ActorId, Cause};
+
+    use super::*;
+
+    #[test]
+    fn an_error_that_came_before_the_end_is_masked_by_nothing() {
+        let failure = |text: &str| Failure::of(Kind::Failed, ActorId(7), text);
+        let cause = Cause { canceller: ActorId(1), reason: Reason::Deadline };
+        let ends = || {
+            [
+                (Ok(vec![1]), 0),
+                (Err(Raised::TimedOut), 0),
+                (Err(Raised::Cancelled(cause)), 0),
+                (Err(Raised::Group(vec![failure("the last")])), 1),
+            ]
+        };
+        for (end, _) in ends() {
+            let told = end.clone();
+            assert_eq!(after(Vec::new(), end), told, "without errors it is what it was");
+        }
+        for (end, more) in ends() {
+            let Err(Raised::Group(errors)) = after(vec![failure("the first")], end) else {
+                panic!("an error is masked");
+            };
+            assert_eq!((errors[0].text.as_str(), errors.len()), ("the first", 1 + more));
         }
     }
 }

@@ -101,7 +101,7 @@ impl Portal {
     ///
     /// # Errors
     /// The same as [`call`](Self::call), and
-    /// - [`Raised::TimedOut`]: the time was over first.
+    /// - [`Raised::TimedOut`]: the time was over first, and the far end had told of no error by then.
     pub fn call_within<A, R>(
         &self,
         timeout: Duration,
