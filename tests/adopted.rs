@@ -17,10 +17,15 @@ pub(crate) const MODULE: Module = Module {
     by_each: by_each![
         a_root_that_adopts_ends_daemons,
         a_root_that_does_not_leaves_them_to_others,
+        what_was_below_a_cancelled_command_is_ended_by_a_root_that_adopts_nobody,
         the_jobs_of_a_command_are_stopped_before_they_are_killed,
         a_daemon_below_a_cancelled_command_is_stopped_before_it_is_killed
     ],
-    acts: &[("bereaved-root", bereaved_root), ("job-control", job_control)],
+    acts: &[
+        ("bereaved-root", bereaved_root),
+        ("cancelling-root", cancelling_root),
+        ("job-control", job_control),
+    ],
     ..Module::EMPTY
 };
 
@@ -60,6 +65,34 @@ fn a_root_that_does_not_leaves_them_to_others(bed: &Bed) {
     running.finish().expect(0);
     pidfd_send_signal(&daemon[0], Signal::KILL).expect("a daemon that lives");
     assert_eq!(watch::collect_all(Duration::from_secs(5)), 1);
+}
+
+/// `cancelling-root UP GO NEVER`: a root that adopts nobody, and cancels itself when the gate opens. Below its command, which ends
+/// then, stands one with a session of its own, which ignores all that it can.
+fn cancelling_root(words: &[String]) -> u8 {
+    let [up, go, never] = words else { return 125 };
+    let below = format!("trap \"\" INT TERM HUP; echo $$ >{up}; read x <{never}");
+    let script = format!("trap 'exit 0' INT; setsid sh -c '{below}' >/dev/null 2>&1 & wait");
+    let go = go.clone();
+    be_root(&program().levels(1), false, move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            nursery.spawn(Order::command("sh", ["-c", &script]))?;
+            wait_at(&go);
+            actor.cancel();
+            Ok(Vec::new())
+        })
+    })
+}
+
+fn what_was_below_a_cancelled_command_is_ended_by_a_root_that_adopts_nobody(bed: &Bed) {
+    let (up, go, never) = (bed.gate("up"), bed.gate("go"), bed.gate("never"));
+    let running = bed.start(bed.act("cancelling-root", &[up.path(), go.path(), never.path()]));
+    let below = pids(&up, 1);
+    go.open(1);
+    let ended = running.finish();
+    watch::exited(&below[0], Duration::ZERO);
+    assert!(ended.out.contains("left: 0"), "{ended}");
+    assert_eq!(watch::collect_all(Duration::from_secs(5)), 1, "it went to another, who collects it");
 }
 
 /// `job-control GO COMMAND...`: starts a command in a group of its own, as a shell with job control does, and leaves it behind

@@ -21,6 +21,8 @@ use crate::unix::earlier::Earlier;
 use crate::unix::process::Process;
 use crate::unix::procfs::{self, Scan, Stamp, Stat};
 
+mod elsewhere;
+
 /// All domains of one actor.
 #[derive(Debug, Default)]
 pub(crate) struct Domains {
@@ -165,10 +167,10 @@ impl Domains {
         watch.remove(&orphan.process, token);
         // What can't be collected (a tracer holds it) is dead all the same.
         let _ = orphan.process.collect();
-        let found = match orphan.owner {
-            Some(owner) => self.sweeping.get_mut(&owner),
-            None => self.clearing.as_mut(),
-        };
+        if let Some(owner) = orphan.owner {
+            self.forget_one(owner, Stamp { pid, start: orphan.start });
+        }
+        let found = orphan.owner.map_or(self.clearing.as_mut(), |owner| self.sweeping.get_mut(&owner));
         if let Some(found) = found {
             found.told = false;
             found.reaped += u32::from(orphan.is_actor);
@@ -265,7 +267,8 @@ impl<R: Reactor> Shell<R> {
         }
         self.domains.due = false;
         self.domains.pace.begins(now);
-        let seen = if self.has_children_of_any_kind() { self.adopt_strangers() } else { Ok(()) };
+        let wanted = self.has_children_of_any_kind() || self.domains.may_be_elsewhere();
+        let seen = if wanted { self.adopt_strangers() } else { Ok(()) };
         let whole = seen.is_ok();
         self.domains.blind = !whole;
         let is_known = std::mem::replace(&mut self.domains.told_blind, !whole);
@@ -329,18 +332,19 @@ impl<R: Reactor> Shell<R> {
     /// Takes over all whose owner is known. An error says why not all could be seen.
     pub(super) fn adopt_strangers(&mut self) -> io::Result<()> {
         let own = self.own_pids();
+        let elsewhere = self.domains.fetch_from_elsewhere(&mut self.watch);
         let found = self.domains.scan.children()?;
-        let listed = found.len();
+        let listed = found.len() + elsewhere.as_ref().map_or(0, |looked| *looked);
         let strangers: Vec<i32> =
             found.iter().copied().filter(|pid| own.binary_search(pid).is_err()).collect();
         self.domains.pace.lists(listed, self.domains.scan.lists());
+        let mut whole = elsewhere.map(drop);
         if strangers.is_empty() {
-            return Ok(());
+            return whole;
         }
         let dead = self.dead();
         // While the template owes an answer, an unknown child may be the one that it is about to tell of.
         let owed = !self.maker.asked.is_empty();
-        let mut whole = Ok(());
         for pid in strangers {
             whole = whole.and(self.adopt_stranger(pid, &dead, owed));
         }
