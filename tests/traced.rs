@@ -24,9 +24,10 @@ pub(crate) const MODULE: Module = Module {
     by_each: by_each![
         traced_child_is_given_up_by_name_and_does_not_spin,
         leavings_that_outlive_sigkill_are_told_of,
+        who_outlives_sigkill_and_the_actor_is_named_and_counted,
         row_31_killed_with_a_child_half_made
     ],
-    acts: &[("root-of-one", root_of_one)],
+    acts: &[("root-of-one", root_of_one), ("root-of-a-family", root_of_a_family)],
     ..Module::EMPTY
 };
 
@@ -61,7 +62,8 @@ fn traced_child_is_given_up_by_name_and_does_not_spin(bed: &Bed) {
     }
     running.signal(Signal::INT);
     let ended = running.finish();
-    assert!(ended.out.contains("failure: Unkillable"), "{ended}");
+    let who = format!("was killed and is still there: {sleeper} (sleep)\n");
+    assert!(ended.out.contains("failure: Unkillable") && ended.out.contains(&who), "{ended}");
     assert!(ended.out.contains("left: 1"), "{ended}");
     let used = watch::computed(UsageWho::RUSAGE_CHILDREN);
     assert!(used < CPU, "the root computed for {used:?}");
@@ -131,11 +133,43 @@ fn leavings_that_outlive_sigkill_are_told_of(bed: &Bed) {
     if held == Err(Errno::EPERM) {
         skipped("this process may not trace");
     } else {
+        running.until_err(&format!("! {left} (deaf) outlives SIGKILL\n"));
         running.until_err("  ! sh left processes that nobody could end: 1\n");
         waitid(Id::Pid(left), WaitPidFlag::WSTOPPED).expect("where it stands");
         ptrace::detach(left, None).expect("one that goes on to its end");
     }
     running.finish().expect(0);
+    watch::collect_all(Duration::from_secs(5));
+}
+
+/// `root-of-a-family COMMAND...`: a root that adopts, with one command. Ends as it does.
+fn root_of_a_family(words: &[String]) -> u8 {
+    let [command, args @ ..] = words else { return 125 };
+    let order = Order::command(command, args);
+    be_root(&program().levels(1).adopt(), false, move |actor: &Actor| {
+        actor.nursery(|nursery| nursery.spawn(order)?.wait_gone().map(|_| Vec::new()))
+    })
+}
+
+fn who_outlives_sigkill_and_the_actor_is_named_and_counted(bed: &Bed) {
+    let (up, never, go) = (bed.gate("up"), bed.gate("never"), bed.gate("go"));
+    let deaf = format!("#!/bin/sh\ntrap '' INT TERM\necho $$ >{}\nread x <{}\n", up.path(), never.path());
+    let deaf = bed.script("deaf", &deaf);
+    let script = format!("{} & read x <{}", deaf.display(), go.path());
+    let running = bed.start(bed.act("root-of-a-family", &["sh", "-c", &script]));
+    let heard = up.hear(1);
+    let left = Pid::from_raw(String::from_utf8_lossy(&heard).trim().parse().expect("a pid"));
+    let held = ptrace::seize(left, ptrace::Options::PTRACE_O_TRACEEXIT);
+    go.open(1);
+    let ended = running.finish();
+    if held == Err(Errno::EPERM) {
+        skipped("this process may not trace");
+    } else {
+        let failure = format!("left a process that outlived SIGKILL: {left} (deaf)");
+        assert!(ended.out.contains(&failure) && ended.out.contains("left: 1"), "{ended}");
+        waitid(Id::Pid(left), WaitPidFlag::WSTOPPED).expect("where it stands");
+        ptrace::detach(left, None).expect("one that goes on to its end");
+    }
     watch::collect_all(Duration::from_secs(5));
 }
 

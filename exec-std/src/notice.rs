@@ -30,6 +30,13 @@ pub enum Notice {
         /// Whose.
         actor: ActorId,
     },
+    /// A process outlives SIGKILL, and is left behind. What it was of is told next.
+    Left {
+        /// Its number.
+        pid: i32,
+        /// The name that it gave itself; empty if it can't be read.
+        name: String,
+    },
     /// A process that the root's process has made is under no guardian, or was and could not be given another: should the
     /// root's process be killed, this one is asked to end, and nobody ends it by force.
     Unguarded {

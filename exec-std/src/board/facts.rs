@@ -228,8 +228,8 @@ pub(crate) struct ChildFacts {
     pub(crate) exit: Option<Exit>,
     pub(crate) result: Option<Vec<u8>>,
     pub(crate) output: Output,
-    /// Why it was never made, where that has no number.
-    pub(crate) unmade: Option<String>,
+    /// What its failure says beside its kind: why it was never made, or who of it is left.
+    pub(crate) why: Option<String>,
     pub(crate) gone: bool,
     /// Somebody waits for it.
     pub(crate) awaited: bool,
@@ -246,11 +246,10 @@ impl ChildFacts {
         Self { scope, is_command, ..Self::default() }
     }
 
-    /// Tells whether there may be words of why it died, or was never made.
+    /// Tells whether there may be words for a failure of it.
     fn may_have_last_words(&self) -> bool {
         let well = self.result.is_some() || (self.is_command && self.exit == Some(Exit::Code(0)));
-        let silent = self.output.stderr.is_empty() && self.unmade.is_none();
-        !well && !silent
+        self.why.is_some() || !(well || self.output.stderr.is_empty())
     }
 }
 

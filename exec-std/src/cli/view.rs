@@ -120,6 +120,7 @@ impl Seen {
             Notice::Event(Event::Escaped(child, count)) => {
                 (child, format!("left processes that nobody could end: {count}"))
             }
+            Notice::Left { pid, name } => return Some(format!("! {pid} ({name}) outlives SIGKILL")),
             Notice::Event(Event::StrangersLeft(0)) => {
                 return Some(format!("! {}", self.unlisted("what is left")));
             }
@@ -232,6 +233,13 @@ mod tests {
         assert_eq!(alarm(Event::StrangersLeft(0)), "! what is left can't be listed: Too many open files");
         assert_eq!(alarm(Event::Escaped(LEAF, 2)), "  ! sh left processes that nobody could end: 2");
         assert_eq!(alarm(Event::StrangersLeft(2)), "! processes are left that nobody could end: 2");
+    }
+
+    #[test]
+    fn who_is_left_is_told_by_number_and_name() {
+        let left = Notice::Left { pid: 7, name: String::from("sh") };
+        assert_eq!(told(std::slice::from_ref(&left)), [""; 0], "nobody came or went");
+        assert_eq!(Seen::default().alarm(&left).as_deref(), Some("! 7 (sh) outlives SIGKILL"));
     }
 
     #[test]

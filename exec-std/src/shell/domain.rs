@@ -150,9 +150,19 @@ impl Domains {
         self.due.then(|| self.pace.next())
     }
 
+    /// Forgets a child that is gone. What it left and nobody could end is the last sweep's.
     pub(crate) fn forget(&mut self, child: ActorId) {
         self.census.remove(&child);
         self.sweeping.remove(&child);
+        self.orphans
+            .values_mut()
+            .filter(|orphan| orphan.owner == Some(child))
+            .for_each(|orphan| orphan.owner = None);
+    }
+
+    /// Lists what is left of a dead child, or of the last sweep.
+    pub(crate) fn left_of(&self, owner: Option<ActorId>) -> Vec<i32> {
+        self.orphans.iter().filter(|(_, orphan)| orphan.owner == owner).map(|(pid, _)| *pid).collect()
     }
 
     pub(crate) fn signal(&self, child: ActorId, signal: Signal) {

@@ -21,6 +21,7 @@ mod found;
 mod give;
 mod intern;
 mod keeper;
+mod left;
 mod lent;
 mod looks;
 mod mail;

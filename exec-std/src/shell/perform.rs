@@ -112,11 +112,14 @@ impl<R: Reactor> Shell<R> {
         let child = facts.children.get(&error.origin);
         match error.kind {
             Kind::NotStarted(errno) => {
-                let nameless = child.and_then(|child| child.unmade.clone());
+                let nameless = child.and_then(|child| child.why.clone());
                 nameless.unwrap_or_else(|| words_for(errno)).into_bytes()
             }
             Kind::Died(_) | Kind::BootDied(_) => {
                 child.map(|child| child.output.last_words()).unwrap_or_default()
+            }
+            Kind::Escaped(_) | Kind::Unkillable => {
+                child.and_then(|child| child.why.clone()).unwrap_or_default().into_bytes()
             }
             Kind::BootTimeout => {
                 let boot = limits.boot;
@@ -231,7 +234,10 @@ impl<R: Reactor> Shell<R> {
                 }
                 self.board.write_child(id, |child| child.gone = true);
             }
+            Event::Escaped(id, _) => self.tell_escaped(id),
+            Event::StrangersLeft(_) => self.tell_strangers(),
             Event::Unkillable(id) => {
+                self.tell_unkillable(id);
                 self.board.write_child(id, |child| child.gone = true);
             }
             // An actor that is not the root has no watcher.

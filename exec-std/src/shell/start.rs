@@ -103,7 +103,7 @@ impl<R: Reactor> Shell<R> {
         };
         if let Err(error) = self.try_start(id, *order, brief, kill_after) {
             let errno = error.raw_os_error().unwrap_or_else(|| {
-                self.board.write_child(id, |child| child.unmade = Some(error.to_string()));
+                self.board.write_child(id, |child| child.why = Some(error.to_string()));
                 if error.kind() == io::ErrorKind::NotFound { MISSING } else { NAMELESS }
             });
             self.not_started(id, errno);
