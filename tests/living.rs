@@ -15,6 +15,7 @@ pub(crate) const MODULE: Module = Module {
     by_each: by_each![
         each_process_of_a_tree_leads_to_all_its_records,
         the_silent_one_is_told_and_so_is_what_its_process_is,
+        of_several_silent_ones_each_is_told,
         whoever_is_stopped_is_told_of_a_tree_that_stands,
         code_that_computes_for_ever_is_told_to_be_at_work,
         what_is_no_living_tree_is_told,
@@ -85,6 +86,29 @@ fn the_silent_one_is_told_and_so_is_what_its_process_is(bed: &Bed) {
             && told.contains(&format!("\n  process {leaf} (1.1) is stopped: SIGCONT lets it go on\n"))
     };
     watch::observe("the one that is stopped", is_told);
+    running.finish().expect(0);
+}
+
+/// Whoever lets the first one go on is told at once whom the tree waits for next.
+fn of_several_silent_ones_each_is_told(bed: &Bed) {
+    let mut running = bed.windrow_run(["--leaf", "sleep", "--breadth", "6", "--depth", "1"]).start();
+    running.until_err("all are up");
+    let stop = |name| watch::signal(watch::named(running.pid(), name)[0], Signal::STOP);
+    ["1", "2", "3", "4", "5", "6"].into_iter().for_each(stop);
+    running.signal(Signal::INT);
+    let is_told = || {
+        let told = ask(bed, "explain", running.pid(), &[]).out;
+        let mut besides = told.lines().filter_map(|line| line.strip_prefix("  besides, "));
+        let named = ["2", "3", "4"].iter().all(|name| {
+            let other = besides.next().unwrap_or_default();
+            other.starts_with(&format!("{name} (pid ")) && other.contains(" was sent `Cancel within ")
+        });
+        let all: Value =
+            serde_json::from_str(&ask(bed, "explain", running.pid(), &["--json"]).out).expect("JSON");
+        let all = all["besides"].as_array().map(Vec::len) == Some(5);
+        named && besides.eq(["2 more take nothing"]) && told.contains("because 1 (pid ") && all
+    };
+    watch::observe("the six that are stopped", is_told);
     running.finish().expect(0);
 }
 

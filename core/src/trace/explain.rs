@@ -31,6 +31,8 @@ pub struct Explanation {
     pub whom: Option<ActorId>,
     /// Where that is wrong, if it may be: a trace on disk may end before its actor did.
     pub unless: Option<&'static str>,
+    /// Who else takes nothing, and what: with the one of the chain out of the way, the tree would wait for these.
+    pub others: Vec<String>,
 }
 
 impl fmt::Display for Explanation {
@@ -39,7 +41,8 @@ impl fmt::Display for Explanation {
             writeln!(f, "  {}{line}", if index == 0 { "" } else { "and " })?;
         }
         write!(f, "  because {}", self.because)?;
-        self.unless.map_or(Ok(()), |unless| write!(f, ", {unless}"))
+        self.unless.map_or(Ok(()), |unless| write!(f, ", {unless}"))?;
+        self.others.iter().try_for_each(|other| write!(f, "\n  besides, {other}"))
     }
 }
 
@@ -89,6 +92,7 @@ impl Seen<'_> {
             because: String::new(),
             whom: None,
             unless: None,
+            others: Vec::new(),
         };
         let (mut at, blamed, mut is_fresh) = (self.root(), self.blamed(), false);
         told.because = loop {
@@ -114,6 +118,8 @@ impl Seen<'_> {
                 }
             }
         };
+        let others = self.members().filter(|(id, _)| Some(*id) != told.whom);
+        told.others = others.filter_map(|(id, _)| self.silence(id)).collect();
         Some(told)
     }
 

@@ -22,13 +22,16 @@ pub(crate) struct Explain {
     traces: Traces,
     /// Print one JSON object on one line: `actors`, `untraced`, `records`, `torn_bytes`, `diverged`,
     /// `last_ms_ago` (or null), `ended` (or null), `unended`, `errors`, `stands`, `waits`,
-    /// `because` (or null), `processes`, `falls` and `tree`: each actor's `id`, `name`, `parent`, `pid` and `life` (or null) and all its `waits`.
+    /// `because` (or null), `besides`: who else takes nothing, `processes`, `falls` and `tree`: each actor's `id`, `name`, `parent`, `pid` and `life` (or null) and all its `waits`.
     #[arg(long)]
     json: bool,
     /// Print all that is waited for as a graph, for Graphviz: `windrow explain DIR --dot | dot -Tsvg`.
     #[arg(long, conflicts_with = "json")]
     dot: bool,
 }
+
+/// How many are told who take nothing either.
+const BESIDES: usize = 3;
 
 /// What is told of a tree.
 #[derive(Debug, Serialize)]
@@ -57,6 +60,8 @@ struct Told {
     stands: bool,
     waits: Vec<String>,
     because: Option<String>,
+    /// Who else takes nothing, and what.
+    besides: Vec<String>,
     /// What the process of whoever does not answer is, if the tree lives, and who of it is stopped.
     processes: Vec<String>,
     /// The way out of the child that was gone last, of the last of its children, and so on.
@@ -144,6 +149,7 @@ impl Told {
             stands: root(tree).is_some_and(|root| root.end.life() == Life::Running),
             because: explained.as_ref().map(because),
             processes: read.processes(explained.as_ref().and_then(|told| told.whom)),
+            besides: explained.as_ref().map(|told| told.others.clone()).unwrap_or_default(),
             waits: explained.map(|told| told.chain).unwrap_or_default(),
             falls: falls.iter().map(|fall| tree.tell(fall, first)).collect(),
             tree: tree.actors().into_iter().map(|actor| Known::of(read, actor, now)).collect(),
@@ -181,6 +187,9 @@ impl Told {
                 waits.map(|(index, wait)| format!("  {}{wait}", if index == 0 { "" } else { "and " })),
             );
             lines.extend(self.because.iter().map(|because| format!("  because {because}")));
+            lines.extend(self.besides.iter().take(BESIDES).map(|besides| format!("  besides, {besides}")));
+            let more = self.besides.len().saturating_sub(BESIDES);
+            lines.extend((more > 0).then(|| format!("  besides, {more} more take nothing")));
             lines.extend(self.processes.iter().map(|process| format!("  {process}")));
         } else if !self.unended.is_empty() {
             lines.push(format!("of their own end nothing is on record: {}", few(&self.unended)));
