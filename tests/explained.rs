@@ -49,7 +49,7 @@ fn of_a_tree_that_stands_who_waits_for_whom_is_told(bed: &Bed) {
     assert_eq!(lines[2], "the root was not asked to end; one of those who wait:");
     assert!(lines[3].starts_with("  root waits for the end of child 1 since "), "{told}");
     assert!(lines[4].starts_with("  and 1 waits for the end of child 1.1 since "), "{told}");
-    assert!(lines[5].starts_with("  and 1.1 waits for the end of task t0 since "), "{told}");
+    assert!(lines[5].starts_with("  and 1.1 waits for the end of its main task since "), "{told}");
     assert!(lines[6].starts_with("  because only the user's code in 1.1 (pid "), "{told}");
 
     let told = object(&ask(bed, "explain", &dir, &["--json"]).expect(1).out);
@@ -68,7 +68,7 @@ fn of_a_tree_that_stands_who_waits_for_whom_is_told(bed: &Bed) {
     let edges: Vec<_> =
         edges.map(|line| (line.contains("the end of child 1"), line.contains("red"))).collect();
     assert_eq!(edges, [(true, true); 2], "who waits for a child, as it is explained: {graph}");
-    let tasks = graph.lines().filter(|line| line.contains("[label=\"the end of task t0\\nsince "));
+    let tasks = graph.lines().filter(|line| line.contains("[label=\"the end of its main task\\nsince "));
     assert!(tasks.map(|line| line.contains("red")).eq([false, false, true]), "user code, of each: {graph}");
     assert!(graph.contains("labelloc=b; label=\"because only the user's code in 1.1 (pid "), "{graph}");
 

@@ -63,7 +63,7 @@ fn each_process_of_a_tree_leads_to_all_its_records(bed: &Bed) {
             assert!(lives.eq(["root", "1", "1.1"].map(|name| (name, Some("running")))), "{backend}: {told}");
         }
         let told = ask(bed, "explain", running.pid(), &[]);
-        assert!(told.expect(1).out.contains("  and 1.1 waits for the end of task t0 since "), "{told}");
+        assert!(told.expect(1).out.contains("  and 1.1 waits for the end of its main task since "), "{told}");
         assert!(told.out.contains("\n  because only the user's code in 1.1 (pid "), "{told}");
         let replayed = ask(bed, "replay", running.pid(), &[]);
         assert!(replayed.expect(0).err.ends_with(" of 3 actors\n"), "{replayed}");

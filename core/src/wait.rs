@@ -110,6 +110,7 @@ impl Wait {
         match (self.on, self.why) {
             (On::Child(child), Why::Child(phase)) => write!(f, "{} of child {child}", phase.awaited())?,
             (On::Child(child), _) => write!(f, "child {child}")?,
+            (On::Task(TaskId::MAIN), _) => f.write_str("the end of its main task")?,
             (On::Task(task), _) => write!(f, "the end of task {task}")?,
             (On::Scope(scope), _) => write!(f, "the body of scope {scope}")?,
             (On::Link(Link::Parent), Why::Life(Life::Booting)) => f.write_str("its spec from its parent")?,
