@@ -3,8 +3,8 @@
 use super::Step;
 use crate::state::Member;
 use crate::{
-    ActorId, Census, Child, ChildChange, Defect, Event, Exit, Instant, Kind, Life, LifeChange, Payload,
-    Reason, Role, Signal, Stamp, Stray, TaskChange, TaskId,
+    ActorId, Census, Child, ChildChange, Defect, Error, Event, Exit, Instant, Kind, Life, LifeChange,
+    Payload, Reason, Role, Signal, Stamp, Stray, TaskChange, TaskId,
 };
 
 impl Step<'_> {
@@ -63,10 +63,13 @@ impl Step<'_> {
         if child.started || child.phase.next(ChildChange::NotStarted).is_none() {
             return self.stray(Stray::Child(id));
         }
-        if !child.phase.is_settled() && child.ladder.is_none() {
-            self.blame(id, Kind::NotStarted(errno));
-        }
+        let (scope, explained) =
+            (child.scope, child.blamed || child.phase.is_settled() || child.ladder.is_some());
+        // Who is gone is not reached by what its failure cancels: there is no spawn left to recall.
         self.change(id, ChildChange::NotStarted);
+        if !explained {
+            self.failed(scope, Error::new(Kind::NotStarted(errno), id, Payload::default()));
+        }
     }
 
     /// The end of a child: an error, unless it said so itself, or was asked for, or is a command's success.

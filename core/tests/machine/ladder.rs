@@ -20,6 +20,8 @@ pub(crate) struct Kid {
     closed: bool,
     /// It said its last word.
     parted: bool,
+    /// Its spawn was answered.
+    answered: bool,
     /// By when it must be up, and by when at the latest if it asks for more time.
     boot: Instant,
     boot_max: Instant,
@@ -49,6 +51,7 @@ impl Kid {
             open: false,
             closed: false,
             parted: false,
+            answered: false,
             boot: now.after(limits.boot),
             boot_max: now.after(limits.boot_max),
             began: None,
@@ -127,6 +130,7 @@ impl Kid {
         let waited =
             seen.before.child(id).is_some_and(|(phase, _)| matches!(phase, Child::Starting | Child::Booting));
         match seen.input {
+            Input::Started { child, .. } | Input::NotStarted { child, .. } => self.answered |= child == id,
             Input::Received { link, message: Message::Bye(_) } if link == Link::Child(id) => {
                 self.parted |= self.open;
             }
@@ -217,6 +221,10 @@ impl Kid {
                 ensure!(self.kills == 0 && !self.dead, "{id} is asked after SIGKILL or its death");
                 ensure!(!left.is_zero(), "{id} is asked without time");
                 self.asks += 1;
+                Ok(())
+            }
+            Output::Recall { child } if child == id => {
+                ensure!(!self.answered, "8: the spawn of {id} is recalled, and was answered");
                 Ok(())
             }
             Output::Close { link } if link == Link::Child(id) => {
