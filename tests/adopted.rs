@@ -6,6 +6,7 @@ use std::process;
 use std::time::Duration;
 
 use rustix::process::{Signal, pidfd_send_signal};
+use windrow_std::unix::procfs;
 use windrow_std::{Actor, Order};
 
 use crate::harness::acts::be_root;
@@ -17,6 +18,7 @@ pub(crate) const MODULE: Module = Module {
     by_each: by_each![
         a_root_that_adopts_ends_daemons,
         a_root_that_does_not_leaves_them_to_others,
+        an_orphan_that_dies_below_a_command_is_collected_while_that_goes_on,
         what_was_below_a_cancelled_command_is_ended_by_a_root_that_adopts_nobody,
         the_jobs_of_a_command_are_stopped_before_they_are_killed,
         a_daemon_below_a_cancelled_command_is_stopped_before_it_is_killed
@@ -93,6 +95,22 @@ fn what_was_below_a_cancelled_command_is_ended_by_a_root_that_adopts_nobody(bed:
     watch::exited(&below[0], Duration::ZERO);
     assert!(ended.out.contains("left: 0"), "{ended}");
     assert_eq!(watch::collect_all(Duration::from_secs(5)), 1, "it went to another, who collects it");
+}
+
+/// As by an init: those that are never collected use up the table of processes.
+fn an_orphan_that_dies_below_a_command_is_collected_while_that_goes_on(bed: &Bed) {
+    let (up, go, never) = (bed.gate("up"), bed.gate("go"), bed.gate("never"));
+    let orphan = format!("echo $$ >{}; read x <{}", up.path(), go.path());
+    for start in ["sh -c", "setsid sh -c"] {
+        let script = format!("({start} '{orphan}' &); read x <{}", never.path());
+        let running = bed.windrow_run(["--", "sh", "-c", &script]).start();
+        let orphan: i32 = String::from_utf8_lossy(&up.hear(1)).trim().parse().expect("a pid");
+        assert!(procfs::stat(orphan).expect("/proc").is_some());
+        go.open(1);
+        watch::observe("it is collected", || procfs::stat(orphan).expect("/proc").is_none());
+        running.signal(Signal::TERM);
+        running.finish().expect(128 + 15);
+    }
 }
 
 /// `job-control GO COMMAND...`: starts a command in a group of its own, as a shell with job control does, and leaves it behind

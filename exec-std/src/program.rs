@@ -42,6 +42,7 @@ pub struct Program {
     pub(crate) kept: Kept,
     run_dir: Option<PathBuf>,
     adopts: bool,
+    is_init: bool,
     pub(crate) unrecorded: bool,
     levels: u8,
     limits: Limits,
@@ -127,6 +128,17 @@ impl Program {
     #[must_use]
     pub fn adopt(mut self) -> Self {
         self.adopts = true;
+        self
+    }
+
+    /// Has the root's process collect whoever dies among those whom it has adopted, while the tree stands, as an init does. Without,
+    /// they stay in the process table until its end, which is long for a root that serves, and whose commands start daemons.
+    ///
+    /// It is for a process that does nothing else, and that has one thread when the tree begins: the status of a
+    /// `std::process::Command` of its own is gone before anybody waits for it.
+    #[must_use]
+    pub fn init(mut self) -> Self {
+        self.is_init = true;
         self
     }
 
@@ -235,7 +247,11 @@ impl Program {
         let mut drive = D::new()?;
         let mut shell = Shell::new(config, drive.reactor()?, None)?;
         shell.set_backend(backend);
+        let adopts = earlier.is_some();
         shell.share_process(earlier);
+        if self.is_init && adopts {
+            shell.be_init()?;
+        }
         shell.keep(&program.kept)?;
         shell.record();
         let shared = Arc::new(Shared::new(shell));

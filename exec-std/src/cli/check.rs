@@ -35,8 +35,8 @@ const OWN_DESCRIPTORS: u64 = 24;
 
 /// What a command takes, and whoever looks after it, besides what is open already; and what more each loop of another kind
 /// takes for each copy that it keeps.
-const COMMAND_DESCRIPTORS: u64 = 10;
-const COMMAND_COPIES: u64 = 7;
+const COMMAND_DESCRIPTORS: u64 = 11;
+const COMMAND_COPIES: u64 = 8;
 
 /// The threads of each actor: the one that drives, and the one that its code runs on.
 const OWN_THREADS: u64 = 2;

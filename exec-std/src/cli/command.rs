@@ -32,7 +32,8 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     }
     check::proc(OURS)?;
     // No actor is made, so no variable is asked how.
-    let program = traced(tree::program(1).backend(Backend::Fork).limits(limits(run.grace)), run, OURS)?;
+    let program =
+        traced(tree::program(1).backend(Backend::Fork).limits(limits(run.grace)).init(), run, OURS)?;
     check::room::<D>(program.is_traced())?;
     let name = command.to_string_lossy().into_owned();
     let stdin = if std::io::stdin().is_terminal() && !run.tty { Source::Null } else { Source::Inherit };

@@ -145,6 +145,16 @@ impl Domains {
         self.due |= std::mem::take(&mut self.blind);
     }
 
+    /// Tells whether what a dead child left is looked for, or what is nobody's.
+    pub(crate) fn is_looking(&self) -> bool {
+        !self.sweeping.is_empty() || self.clearing.is_some()
+    }
+
+    /// Tells whether somebody was there before the tree.
+    pub(crate) fn spares(&self, stamp: Stamp) -> bool {
+        matches!(&self.others, Others::OursBut(earlier) if earlier.has(stamp))
+    }
+
     /// Gives the time of the look that is due.
     pub(crate) fn next_look(&self) -> Option<Instant> {
         self.due.then(|| self.pace.next())
@@ -204,7 +214,7 @@ impl Domains {
         }
         let ours = match &self.others {
             Others::Ours => true,
-            Others::OursBut(earlier) => !earlier.has(Stamp { pid, start: stat.start_time }),
+            Others::OursBut(_) => !self.spares(Stamp { pid, start: stat.start_time }),
             Others::TheirOwn => self.missed.has(pid, stat),
         };
         self.clearing.filter(|_| ours).map(|_| (None, false))
@@ -269,7 +279,7 @@ struct Dead {
 impl<R: Reactor> Shell<R> {
     /// Looks once for all domains that want it, unless the last look rests, and tells each what is new.
     pub(super) fn answer_sweeps(&mut self, now: Instant) {
-        let wanted = !self.domains.sweeping.is_empty() || self.domains.clearing.is_some();
+        let wanted = self.domains.is_looking();
         self.domains.due &= wanted;
         self.domains.told_blind &= wanted;
         if self.domains.next_look().is_none_or(|look| now < look) {

@@ -28,6 +28,7 @@ impl<R: Reactor> Shell<R> {
             // It was closed by an earlier one of the same batch.
             None => {}
             Some(Source::Signals) => self.take_signals()?,
+            Some(Source::Deaths) => self.take_deaths(),
             Some(Source::Mail) => self.company.mail.clear()?,
             Some(Source::Parent) => self.take_link(Link::Parent, ready.writable),
             Some(Source::ChildLink(id)) => self.take_link(Link::Child(id), ready.writable),

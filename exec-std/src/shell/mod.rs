@@ -11,6 +11,7 @@ mod busy;
 mod channel;
 mod channels;
 mod child;
+mod clock;
 mod company;
 mod contexts;
 mod desk;
@@ -19,6 +20,7 @@ mod domain;
 mod facts;
 mod found;
 mod give;
+mod init;
 mod intern;
 mod keeper;
 mod left;
@@ -76,11 +78,13 @@ use asks::Last;
 use channel::Channel;
 use channels::Channels;
 use child::Child;
+pub use clock::now;
 use company::Company;
 pub(crate) use company::{Alive, Berth, Crew};
 pub(crate) use desk::{Asks, Desk, Held};
 pub(crate) use directory::Tree;
 use domain::Domains;
+use init::Init;
 use intern::{Names, Payloads};
 use looks::Looks;
 use maker::Maker;
@@ -118,6 +122,8 @@ pub struct Shell<R> {
     /// The process's, which its main actor hears.
     signals: Option<Signals>,
     looks: Looks,
+    /// Where its process is an init.
+    init: Option<Init>,
     /// Until when the driver means to wait, while it does; `None` in it is until something is ready.
     asleep: Option<Option<Instant>>,
     /// A user's thread has the shell: what only the main thread may do is left to the driver.
@@ -172,14 +178,6 @@ pub enum Turn {
     Done(Ended),
 }
 
-/// Reads the clock that the machine lives by: the system's monotonic one.
-#[must_use]
-pub fn now() -> Instant {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    Instant(seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0)))
-}
-
 impl<R: Reactor> Shell<R> {
     /// Makes the shell of an actor that has not begun. `channel` leads to its parent, if it has one.
     ///
@@ -215,6 +213,7 @@ impl<R: Reactor> Shell<R> {
             watch: Watch::new(reactor),
             signals,
             looks: Looks::default(),
+            init: None,
             asleep: None,
             on_user_thread: false,
             orders: Orders::default(),
@@ -274,6 +273,7 @@ impl<R: Reactor> Shell<R> {
         self.take_letters();
         self.take_orders(now);
         self.look_again(now);
+        self.collect_strangers(now);
         self.settle(now);
         if due {
             self.take_lent(now);
@@ -296,13 +296,14 @@ impl<R: Reactor> Shell<R> {
     pub fn timeout(&self, now: Instant) -> Option<Duration> {
         let due = self.next_tick().map(|due| due.since(now));
         let look = self.domains.next_look().map(|look| look.since(now));
+        let dead = self.next_collection().map(|look| look.since(now));
         let retry = self.next_retry(now).map(|at| at.since(now));
         let leak = self.looks.leaks.front().map(|(at, _)| at.since(now));
         let again = self.orders.busy.next_try().map(|at| at.since(now));
         let unsaid = !self.facts.is_empty() || self.channels.has_unflushed();
         let busy = unsaid || self.orders.want_driver() || self.said.outcome.is_some();
         let at_once = (busy || self.is_unbegun()).then_some(Duration::ZERO);
-        [due, look, retry, leak, again, at_once].into_iter().flatten().min()
+        [due, look, dead, retry, leak, again, at_once].into_iter().flatten().min()
     }
 
     /// Tells whether this turn will end with a tick that fires a timer.

@@ -23,6 +23,7 @@ pub(crate) enum Source {
     ChildErr(ActorId),
     Orphan(i32),
     Door,
+    Deaths,
     Peer(PeerId),
 }
 

@@ -37,8 +37,10 @@ use rustix::process::Signal;
 
 use super::procfs::{self, Ignored};
 use super::sys;
+pub(crate) use deaths::Deaths;
 use handled::Handled;
 
+mod deaths;
 mod handled;
 
 /// What every driver takes: the three that cancel, and the one that asks for a report.
