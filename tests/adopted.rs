@@ -18,6 +18,7 @@ pub(crate) const MODULE: Module = Module {
     by_each: by_each![
         a_root_that_adopts_ends_daemons,
         a_root_that_does_not_leaves_them_to_others,
+        a_daemon_that_its_command_waits_for_is_asked_with_it,
         an_orphan_that_dies_below_a_command_is_collected_while_that_goes_on,
         what_was_below_a_cancelled_command_is_ended_by_a_root_that_adopts_nobody,
         the_jobs_of_a_command_are_stopped_before_they_are_killed,
@@ -95,6 +96,22 @@ fn what_was_below_a_cancelled_command_is_ended_by_a_root_that_adopts_nobody(bed:
     watch::exited(&below[0], Duration::ZERO);
     assert!(ended.out.contains("left: 0"), "{ended}");
     assert_eq!(watch::collect_all(Duration::from_secs(5)), 1, "it went to another, who collects it");
+}
+
+/// It has as long as the command has, and not what is left when that is killed.
+fn a_daemon_that_its_command_waits_for_is_asked_with_it(bed: &Bed) {
+    let (up, never) = (bed.gate("up"), bed.gate("never"));
+    let daemon = format!(
+        "trap 'echo saved >{up}; exit 0' TERM; echo u >{up}; read x <{}",
+        never.path(),
+        up = up.path()
+    );
+    let script = "setsid sh -c \"$1\" & trap 'wait; exit 7' TERM; wait; wait";
+    let running = bed.windrow_run(["--", "sh", "-c", script, "sh", &daemon]).start();
+    assert_eq!(up.hear(1), b"u\n");
+    running.signal(Signal::TERM);
+    assert_eq!(up.hear(1), b"saved\n");
+    running.finish().expect(7);
 }
 
 /// As by an init: those that are never collected use up the table of processes.

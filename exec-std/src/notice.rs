@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use windrow_core::{ActorId, Event};
+use windrow_core::{ActorId, Event, Signal};
 
 /// How many notices wait for a slow watcher.
 const BACKLOG: usize = 4096;
@@ -29,6 +29,20 @@ pub enum Notice {
     Leaks {
         /// Whose.
         actor: ActorId,
+    },
+    /// A child ignores a signal that it was sent, so the next one follows at once.
+    Ignored {
+        /// Who.
+        actor: ActorId,
+        /// What it ignores.
+        signal: Signal,
+    },
+    /// A process was there at the end of which nobody knew, and was sent SIGKILL.
+    Swept {
+        /// Its number.
+        pid: i32,
+        /// The name that it gave itself; empty if it can't be read.
+        name: String,
     },
     /// A process outlives SIGKILL, and is left behind. What it was of is told next.
     Left {

@@ -120,6 +120,13 @@ impl Seen {
             Notice::Event(Event::Escaped(child, count)) => {
                 (child, format!("left processes that nobody could end: {count}"))
             }
+            Notice::Ignored { actor, signal } => {
+                let next = if *signal == Signal::Int { Signal::Term } else { Signal::Kill };
+                (actor, format!("ignores {}: sending {}", named(*signal), named(next)))
+            }
+            Notice::Swept { pid, name } => {
+                return Some(format!("! {pid} ({name}) was left behind: sending SIGKILL"));
+            }
             Notice::Left { pid, name } => return Some(format!("! {pid} ({name}) outlives SIGKILL")),
             Notice::Event(Event::StrangersLeft(0)) => {
                 return Some(format!("! {}", self.unlisted("what is left")));

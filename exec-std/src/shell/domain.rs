@@ -21,6 +21,7 @@ use crate::unix::earlier::Earlier;
 use crate::unix::process::Process;
 use crate::unix::procfs::{self, Scan, Stamp, Stat};
 
+mod below;
 mod elsewhere;
 
 /// All domains of one actor.
@@ -246,17 +247,6 @@ impl Domains {
         Ok(())
     }
 
-    /// Remembers as a child's what is below a process of its own now, wherever that goes when the process dies.
-    /// Those that are actors were told of, or are not counted: templates are there, too.
-    pub(crate) fn note_below(&mut self, owner: ActorId, pid: i32) {
-        let mut below = Vec::new();
-        let _ = self.scan.descendants(pid, 4096, &mut below);
-        let census = self.census.entry(owner).or_default();
-        for stamp in below {
-            census.entry((stamp.pid, stamp.start)).or_insert(false);
-        }
-    }
-
     /// Counts the living orphans of each owner.
     fn alive(&self) -> BTreeMap<Option<ActorId>, u32> {
         let mut alive = BTreeMap::new();
@@ -377,6 +367,10 @@ impl<R: Reactor> Shell<R> {
         match self.domains.owner(pid, &stat, dead) {
             Some((owner, is_actor)) if owner.is_some() || !owed => {
                 let stamp = Stamp { pid, start: stat.start_time };
+                if owner.is_none() && !stat.is_zombie() {
+                    let name = procfs::name(pid).unwrap_or_default();
+                    self.notices.send(Notice::Swept { pid, name });
+                }
                 self.domains.adopt(stamp, owner, is_actor, &mut self.watch)
             }
             _ => Ok(()),

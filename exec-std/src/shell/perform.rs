@@ -173,10 +173,16 @@ impl<R: Reactor> Shell<R> {
         let Some(body) = &child.body else { return };
         if body.ignores(signal) {
             self.facts.push_back(Input::Ignored { child: id, signal });
+            if !child.seen {
+                self.notices.send(Notice::Ignored { actor: id, signal });
+            }
         }
         if let Some(process) = body.process().filter(|_| !self.channels.has(Link::Child(id))) {
             // A command tells of nobody. Who has left its group and its session is known by this alone.
             self.domains.note_below(id, process.pid());
+            if signal == Signal::Term {
+                self.domains.stop_below(id, process.pid());
+            }
         }
         if !already {
             body.signal(signal);
