@@ -124,7 +124,7 @@ fn what_lives_is_written_where_nothing_is(bed: &Bed) {
 fn who_was_silent_then_is_told_of_a_dump(bed: &Bed) {
     let mut running = bed.windrow_run(["--leaf", "sleep", "--breadth", "1", "--depth", "1"]).start();
     running.until_err("all are up");
-    let leaf = watch::below(running.pid()).pop().expect("a leaf").pid;
+    let leaf = watch::named(running.pid(), "1")[0];
     watch::signal(leaf, Signal::STOP);
     running.signal(Signal::INT);
     let pid = running.pid().to_string();
