@@ -21,6 +21,7 @@ pub(crate) const MODULE: Module = Module {
         row_75_a_tree_takes_the_slots_that_are_counted,
         row_75_slots_that_others_take_are_counted,
         row_75_a_group_of_processes_has_slots_too,
+        row_75_a_command_without_slots_never_runs,
     ],
     acts: &[("crowded-root", crowded_root)],
     ..Module::EMPTY
@@ -187,6 +188,35 @@ fn row_75_a_group_of_processes_has_slots_too(bed: &Bed) {
     let refused = group.run(bed, 2, &["--", "true"]);
     let hint = format!("\nhint: is `{}` reached? it allows 2 processes and threads", limit.display());
     assert!(refused.expect(125).err.contains(&hint), "{refused}");
+}
+
+/// Whatever windrow needs beside a command is there before it is: it has its own status, or is not run.
+fn row_75_a_command_without_slots_never_runs(bed: &Bed) {
+    let user = User::new(bed);
+    let mut refused = 0;
+    for slots in 2.. {
+        let mut runs =
+            (0..3).map(|_| user.tree_within(slots, &["--", "sh", "-c", "echo ran; exit 7"]).finish());
+        if runs.all(|ended| has_run(&ended)) {
+            break;
+        }
+        refused += 1;
+        assert!(refused < 30, "it never runs");
+    }
+    assert!(refused > 3, "{refused} refused");
+}
+
+/// Tells whether a command has run that gives 7, where there may have been no slots for it.
+fn has_run(ended: &Finished) -> bool {
+    if ended.out.is_empty() {
+        // Without a thread of its own async-io panics.
+        if !ended.err.contains("panicked at") {
+            assert!(ended.expect(125).err.contains("\nhint: is `ulimit -u` reached? "), "{ended}");
+        }
+        return false;
+    }
+    assert_eq!((&*ended.expect(7).out, &*ended.err), ("ran\n", ""), "{ended}");
+    true
 }
 
 fn end(others: Running) {

@@ -1,13 +1,15 @@
 //! `windrow run -- CMD`: any command, supervised, with its own exit status passed through.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use crate::order::Command;
 use crate::shell::Ended;
 use crate::unix::stdio::Source;
-use crate::{Actor, Backend, Drive, Order, Sandwich};
+use crate::{Actor, Backend, Drive, Order, Raised, Sandwich};
 use windrow_core::{Cause, End, Exit, Kind, Limits, Reason};
 
 use super::passed::Passed;
@@ -36,7 +38,7 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         traced(tree::program(1).backend(Backend::Fork).limits(limits(run.grace)).init(), run, OURS)?;
     check::room::<D>(program.is_traced())?;
     let name = command.to_string_lossy().into_owned();
-    let stdin = if std::io::stdin().is_terminal() && !run.tty { Source::Null } else { Source::Inherit };
+    let stdin = if io::stdin().is_terminal() && !run.tty { Source::Null } else { Source::Inherit };
     let mut order = Order::command(command, words).stdin(stdin);
     if run.tty {
         order = order.own_terminal();
@@ -47,19 +49,10 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     })?;
     let passed =
         Passed::take().map_err(|error| Refusal::new("signals can't be taken", OURS).because(error))?;
-    let (sender, end) = std::sync::mpsc::channel();
+    let (sender, end) = channel();
     let root = move |actor: &Actor| {
-        let mut child = None;
-        let ended = actor.nursery(|nursery| {
-            let command = nursery.spawn(order)?;
-            child = Some(command.clone());
-            if command.ready().is_ok() {
-                passed.on_to(command.clone())?;
-            }
-            command.wait_gone().map(drop)
-        });
-        let exit = child.and_then(|child| child.end()).and_then(|end| end.exit);
-        let _ = sender.send(exit);
+        let (ended, came) = supervise(actor, order, passed);
+        let _ = sender.send(came);
         ended
     };
     let mut shown = None;
@@ -71,8 +64,43 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
         hint: error.raw_os_error().and_then(|errno| hint(&name, errno)),
         ..Refusal::new("the loop can't go on", OURS).because(error)
     })?;
-    let exit = end.try_recv().ok().flatten();
-    code(&name, exit, &ended)
+    code(&name, end.try_recv().unwrap_or_default(), &ended)
+}
+
+/// What the root says of its command.
+#[derive(Debug, Default)]
+struct Came {
+    exit: Option<Exit>,
+    /// What windrow itself failed in: it ended the command for that, if there was one.
+    ours: Option<io::Error>,
+}
+
+/// Has the command run, and stays until it is gone.
+fn supervise(actor: &Actor, order: Order<Command>, passed: Passed) -> (Result<(), Raised>, Came) {
+    // It is there before the command is, which would be ended for the want of it.
+    let teller = match passed.on() {
+        Ok(teller) => teller,
+        Err(error) => {
+            let raised = Raised::from("no thread to pass signals on");
+            return (Err(raised), Came { exit: None, ours: Some(error) });
+        }
+    };
+    let mut child = None;
+    let mut ours = None;
+    let ended = actor.nursery(|nursery| {
+        let command = nursery.spawn(order)?;
+        child = Some(command.clone());
+        if command.ready().is_ok() {
+            let _ = teller.send(command.clone());
+        }
+        let gone = command.wait_gone();
+        if let Err(raised @ (Raised::Error(_) | Raised::Refused(_))) = &gone {
+            ours = Some(io::Error::other(raised.clone()));
+        }
+        gone.map(drop)
+    });
+    let exit = child.and_then(|child| child.end()).and_then(|end| end.exit);
+    (ended, Came { exit, ours })
 }
 
 /// Reads the grace of a rung.
@@ -93,11 +121,19 @@ fn limits(grace: Option<Duration>) -> Limits {
 }
 
 /// Gives the status of the command. What is left is the outer half's to tell, which looks last and has another status for it.
-fn code(name: &str, exit: Option<Exit>, ended: &Ended) -> Result<u8, Refusal> {
+fn code(name: &str, came: Came, ended: &Ended) -> Result<u8, Refusal> {
     if ended.outcome.end == End::Forced {
         return Ok(130);
     }
-    match exit {
+    if let Some(error) = came.ours {
+        // What its status is then, windrow made it.
+        let hint = check::full(error.raw_os_error());
+        return Err(Refusal {
+            hint,
+            ..Refusal::new(format!("`{name}` can't be supervised"), OURS).because(error)
+        });
+    }
+    match came.exit {
         Some(exit @ Exit::Oom) => {
             say(format_args!("error: `{name}` was {exit}"));
             Ok(exit.status())
@@ -134,12 +170,12 @@ fn not_started(name: &str, ended: &Ended) -> Refusal {
 
 /// Tells whether these are the words for that number. Others name what windrow lacks, and not the command.
 fn is_said_of(errno: i32, words: &str) -> bool {
-    std::io::Error::from_raw_os_error(errno).to_string().starts_with(words)
+    io::Error::from_raw_os_error(errno).to_string().starts_with(words)
 }
 
 fn not_executed(name: &str, errno: i32) -> Refusal {
-    let cause = std::io::Error::from_raw_os_error(errno);
-    let refusal = if cause.kind() == std::io::ErrorKind::NotFound {
+    let cause = io::Error::from_raw_os_error(errno);
+    let refusal = if cause.kind() == io::ErrorKind::NotFound {
         Refusal::new(format!("there is no command `{name}`"), NOT_FOUND)
     } else if WANTS.contains(&errno) {
         Refusal::new(format!("no process can be made for `{name}`"), OURS)
@@ -180,11 +216,24 @@ mod tests {
     }
 
     fn told_with(end: End, errno: Option<i32>, words: &str) -> Refusal {
+        let failures = errno.map(|errno| Failure::of(Kind::NotStarted(errno), ActorId(1), words));
+        not_started("make", &ended(end, failures.into_iter().collect()))
+    }
+
+    fn ended(end: End, failures: Vec<Failure>) -> Ended {
         let outcome =
             Outcome { end, tally: Tally::default(), began: Instant::default(), bound: Duration::ZERO };
-        let failures = errno.map(|errno| Failure::of(Kind::NotStarted(errno), ActorId(1), words));
-        let failures = failures.into_iter().collect();
-        not_started("make", &Ended { outcome, value: None, failures, took: Duration::ZERO })
+        Ended { outcome, value: None, failures, took: Duration::ZERO }
+    }
+
+    #[test]
+    fn what_windrow_ended_for_a_failure_of_its_own_has_no_status() {
+        let came = |ours| Came { exit: Some(Exit::Signal(2)), ours };
+        let code = |came| code("make", came, &ended(End::Failed, Vec::new()));
+        assert_eq!(code(came(None)).ok(), Some(130));
+        let full = io::Error::from_raw_os_error(libc::EAGAIN);
+        let refused = code(came(Some(full))).err();
+        assert!(refused.is_some_and(|refused| refused.code == OURS && refused.hint.is_some()));
     }
 
     #[test]

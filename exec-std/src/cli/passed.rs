@@ -3,6 +3,7 @@
 //! The rule: they are taken before the tree's are, which leaves none of them to end this process, and what came before there was
 //! a command waits for it.
 
+use std::sync::mpsc::{Sender, channel};
 use std::{io, thread};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -18,9 +19,12 @@ impl Passed {
         Ok(Self(Signals::install_handlers_for(&PASSED)?))
     }
 
-    /// Passes them on to a command, for as long as this process lives.
-    pub(super) fn on_to(self, command: Child) -> io::Result<()> {
+    /// Passes them on to the command that is told of, for as long as this process lives. The thread for that is there when this
+    /// returns.
+    pub(super) fn on(self) -> io::Result<Sender<Child>> {
+        let (teller, told) = channel::<Child>();
         let pass = move || {
+            let Ok(command) = told.recv() else { return };
             loop {
                 let _ = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], None);
                 while let Ok(Some(received)) = self.0.read() {
@@ -31,6 +35,6 @@ impl Passed {
                 }
             }
         };
-        thread::Builder::new().name(String::from("passed")).spawn(pass).map(drop)
+        thread::Builder::new().name(String::from("passed")).spawn(pass).map(|_| teller)
     }
 }
