@@ -17,7 +17,8 @@ pub(crate) const MODULE: Module = Module {
         ctrl_backslash_at_a_command,
         ctrl_backslash_at_a_command_with_the_terminal,
         a_command_without_the_terminal_hears_so_at_once,
-        a_command_with_the_terminal_reads_there
+        a_command_with_the_terminal_reads_there,
+        the_end_of_a_terminal_ends_all
     ],
     acts: &[("terminal-root", terminal_root)],
     ..Module::EMPTY
@@ -170,4 +171,15 @@ fn a_command_with_the_terminal_reads_there(bed: &Bed) {
     let running = pty.start(bed, words);
     pty.type_in("clover\n");
     assert_eq!(running.finish().expect(0).out, "clover\n");
+}
+
+/// The kernel tells it to who leads the session alone, as under `ssh -t`.
+fn the_end_of_a_terminal_ends_all(bed: &Bed) {
+    for options in [&[][..], &["--tty"]] {
+        let (pty, gate) = (Pty::new(), bed.gate(&format!("up-{}", options.len())));
+        let running = counting_at(&pty, bed, &gate, options);
+        drop(pty);
+        running.finish().expect(7);
+        assert_eq!(gate.hear(1), b"t", "{options:?}");
+    }
 }

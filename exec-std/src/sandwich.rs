@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
-    Pid, Signal, getpid, getppid, set_child_subreaper, set_parent_process_death_signal, setpgid,
+    Pid, Signal, getpid, getppid, getsid, set_child_subreaper, set_parent_process_death_signal, setpgid,
 };
 
 use crate::sweep::{HELD, LOOK, reap, say, sweep};
@@ -58,8 +58,8 @@ impl Sandwich {
         Self::divide(true, |signal| 128 + signal)
     }
 
-    /// The same, but both halves stay in the terminal's group, what the terminal sends is not relayed, and SIGQUIT is for
-    /// others of the group: both halves ignore it.
+    /// The same, but both halves stay in the terminal's group, what the terminal sends is not relayed, but for its end where this
+    /// process leads the session, and SIGQUIT is for others of the group: both halves ignore it.
     ///
     /// # Errors
     /// The same.
@@ -195,7 +195,7 @@ impl Outer {
                 // signal leads to.
                 let _ = self.inner.signal(Signal::CONT.as_raw());
             }
-            if self.relays || !received.is_from_terminal() {
+            if self.relays || !is_the_terminals(&received) {
                 let _ = self.inner.signal(known.as_raw());
             }
         }
@@ -208,6 +208,13 @@ impl Outer {
             reap(pid);
         }
     }
+}
+
+/// Tells whether the terminal's group has had a signal from the kernel. A terminal that is gone is told to who leads its session
+/// alone.
+fn is_the_terminals(received: &Received) -> bool {
+    let leads = || getsid(None).is_ok_and(|session| session == getpid());
+    received.is_from_terminal() && !(received.signal == Signal::HUP && leads())
 }
 
 /// How often the inner half was asked to end. What comes within a hop of the one before is no further action: it may be the same
