@@ -52,7 +52,7 @@ pub(crate) fn run<D: Drive>(run: &Run) -> Result<u8, Refusal> {
     if let (Backend::Thread, Some(why)) = (backend, run.leaf.needs_a_process()) {
         return Err(Refusal::new(why, 2).hint("give --backend fork or exec"));
     }
-    check::proc(1)?;
+    check::proc(2)?;
     Sandwich::divide(true, |_| 1).map_err(|error| Refusal {
         hint: check::full(error.raw_os_error()),
         ..Refusal::new("no process to stand around the tree", 1).because(error)
