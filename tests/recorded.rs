@@ -22,6 +22,7 @@ pub(crate) const MODULE: Module = Module {
         an_actor_holds_no_more_than_twice_the_bound,
         no_directory_for_traces_is_told_with_its_path,
         an_actor_whose_trace_ends_goes_on,
+        a_root_whose_trace_can_not_begin_goes_on,
         without_a_word_nothing_is_kept
     ],
     acts: &[("traced-root", traced_root), ("untraceable-root", untraceable_root)],
@@ -226,6 +227,20 @@ fn an_actor_whose_trace_ends_goes_on(bed: &Bed) {
         let mut told = ended.err.lines().filter(|line| line.contains(who));
         let line = told.next().unwrap_or_else(|| panic!("nothing is told of it: {ended}"));
         assert!(line.contains(") goes on, and is traced no more: ") && line.contains(".trace: "), "{line}");
+        assert_eq!(told.next(), None, "{ended}");
+    }
+}
+
+/// Its directory can be made, and no byte be written there.
+fn a_root_whose_trace_can_not_begin_goes_on(bed: &Bed) {
+    let dir = bed.path("full").into_os_string().into_string().expect("a name in UTF-8");
+    for (args, code) in [(&["--", "sh", "-c", "exit 4"][..], 4), (&["--breadth", "1", "--depth", "1"], 0)] {
+        let limited = ["sh", "-c", "ulimit -f 0; exec \"$@\"", "sh"].map(OsString::from).into_iter();
+        let args = [&["--trace", &dir], args].concat().into_iter().map(OsString::from);
+        let ended = bed.start(limited.chain(bed.windrow_run_words()).chain(args).collect()).finish();
+        let mut told = ended.expect(code).err.lines().filter(|line| line.contains("! root ("));
+        let line = told.next().unwrap_or_else(|| panic!("nothing is told of it: {ended}"));
+        assert!(line.contains(") goes on, and is traced no more: ") && line.contains("too large"), "{line}");
         assert_eq!(told.next(), None, "{ended}");
     }
 }

@@ -252,7 +252,8 @@ impl Program {
         if self.is_init && adopts {
             shell.be_init()?;
         }
-        shell.keep(&program.kept)?;
+        // Said when there is a template: it takes a thread.
+        let untraced = shell.keep(&program.kept).err();
         shell.record();
         let shared = Arc::new(Shared::new(shell));
         // Until the wreck, if there is one, is cleared away.
@@ -274,6 +275,7 @@ impl Program {
         let notices = shared.drive(|shell| {
             shell.set_template(template)?;
             shell.set_crew(ThreadCrew::<D>::new(program));
+            untraced.iter().for_each(|error| shell.say_untraced(error));
             if let Some(base) = &self.run_dir {
                 shell.open_house(Tree::create(base, shell.machine().actor())?)?;
             }

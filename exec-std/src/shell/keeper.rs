@@ -119,7 +119,7 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    pub(super) fn say_untraced(&self, error: &io::Error) {
+    pub(crate) fn say_untraced(&self, error: &io::Error) {
         // A child learns its name with its spec.
         let name = if self.machine.life() == Life::Booting { "an actor" } else { &self.name };
         let (indent, name, id) = (indent(name), plain(name), self.machine.actor());
