@@ -15,6 +15,7 @@ pub(crate) const MODULE: Module = Module {
         what_a_net_hides_is_no_failure_of_the_search,
         every_hang_that_is_sought_is_found,
         the_find_of_a_hunt_is_kept,
+        what_is_no_file_is_no_find,
         a_search_that_is_stopped_tells_how_far_it_came,
     ],
     ..Module::EMPTY
@@ -171,6 +172,28 @@ fn the_find_of_a_hunt_is_kept(bed: &Bed) {
     );
     let nowhere = bed.windrow(["hunt", "--keep", &format!("{file}/no/where")]).finish();
     nowhere.expect(2);
+}
+
+/// Whoever reads it whole reads for ever, or waits for somebody who writes.
+fn what_is_no_file_is_no_find(bed: &Bed) {
+    let (pipe, long) = (bed.path("pipe"), bed.path("long.trace"));
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).expect("a pipe");
+    std::fs::File::create(&long).and_then(|file| file.set_len(1 << 40)).expect("a file with a hole");
+    let (pipe, long) = (pipe.to_str().expect("words"), long.to_str().expect("words"));
+    for (path, why) in [
+        ("/dev/zero", "it is no regular file"),
+        (pipe, "it is no regular file"),
+        (long, "it has more than 256 MiB"),
+        ("nowhere", "No such file"),
+    ] {
+        let told = bed.windrow(["sim", "--find", path]).finish();
+        let error = format!("error: {path} can't be read\ncaused by: {why}");
+        assert!(told.expect(2).err.starts_with(&error), "{told}");
+    }
+    for (path, why) in [(pipe, "it is no regular file"), (long, "it has more than 256 MiB")] {
+        let told = bed.windrow(["explain", path]).finish();
+        assert!(told.expect(2).err.contains(&format!("{path} is left out: {why}\n")), "{told}");
+    }
 }
 
 /// With one more net away a hang's own world is searched; what need not be found then, or in no tree, is no failure.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use windrow_core::sim::{BadScenario, Find};
 
-use super::{Refusal, hangs, say};
+use super::{Refusal, hangs, say, traces};
 
 /// Says whether a find could be kept there, by making the file and taking it away again: only the system knows.
 pub(super) fn check(path: &Path) -> Result<(), Refusal> {
@@ -40,8 +40,8 @@ pub(super) fn keep(path: &Path, find: &Find) -> Result<(), Refusal> {
 
 /// Reads one, of a world that this build can run.
 pub(super) fn read(path: &Path) -> Result<Find, Refusal> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| Refusal::new(format!("{} can't be read", path.display()), 2).because(error))?;
+    let bytes = traces::whole(path)
+        .map_err(|why| Refusal::new(format!("{} can't be read", path.display()), 2).because(why))?;
     let find: Find = serde_json::from_slice(&bytes).map_err(|error| {
         Refusal::new(format!("{} is no find", path.display()), 2)
             .because(error)

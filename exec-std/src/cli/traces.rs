@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +20,9 @@ use crate::shell::now;
 
 /// How many of a list are told.
 const FEW: usize = 12;
+
+/// How long a file may be that is read whole: some times as long as any that is written here.
+const LONGEST: u64 = 256 << 20;
 
 /// What says where traces come from.
 const KEEP: &str = "`windrow run --trace DIR`, `WINDROW_TRACE=DIR` or `Program::trace` has a tree keep them; of one that lives, give a pid";
@@ -242,12 +247,22 @@ fn pid(path: &Path) -> Result<i32, Refusal> {
     pid.ok_or_else(|| Refusal::new(format!("there is no process {}", path.display()), 2))
 }
 
-fn read(path: &Path) -> Result<(Trace, Option<SystemTime>), String> {
-    // What is none would keep us waiting for a writer.
-    if !path.is_file() {
-        return Err(String::from("no file"));
+/// Reads a file to its end, which what is none may not have, or only when somebody has written there.
+pub(super) fn whole(path: &Path) -> Result<Vec<u8>, String> {
+    let said = |error: std::io::Error| error.to_string();
+    if !path.metadata().map_err(said)?.is_file() {
+        return Err(String::from("it is no regular file"));
     }
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(said)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(format!("it has more than {} MiB", LONGEST >> 20));
+    }
+    Ok(bytes)
+}
+
+fn read(path: &Path) -> Result<(Trace, Option<SystemTime>), String> {
+    let bytes = whole(path)?;
     let written = path.metadata().and_then(|data| data.modified()).ok();
     Ok((Trace::read(&bytes).map_err(|bad| bad.to_string())?, written))
 }
