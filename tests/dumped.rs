@@ -137,6 +137,10 @@ fn who_was_silent_then_is_told_of_a_dump(bed: &Bed) {
         told.expect(1).out.contains(&format!("because 1 (pid {leaf}) was sent `Cancel within "))
     });
     running.finish().expect(0);
+    let last = bed.path("dumps").join(number.to_string());
+    let told = bed.windrow(["explain", text(&last)]).finish();
+    let told = told.expect(1).out.lines().nth(1).unwrap_or_default();
+    assert!(told.contains("; when it was dumped, nothing had been recorded for "), "{told}");
     // Who names what is above has them named.
     let above = bed.windrow(["explain", text(&bed.path("dumps"))]).finish();
     let hint = format!("hint: below it is the dump {}/{number}\n", text(&bed.path("dumps")));

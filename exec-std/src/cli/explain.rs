@@ -21,8 +21,8 @@ pub(crate) struct Explain {
     #[command(flatten)]
     traces: Traces,
     /// Print one JSON object on one line: `actors`, `untraced`, `records`, `torn_bytes`, `diverged`,
-    /// `last_ms_ago` (or null), `ended` (or null), `unended`, `errors`, `stands`, `waits`,
-    /// `because` (or null), `besides`: who else takes nothing, `processes`, `falls` and `tree`: each actor's `id`, `name`, `parent`, `pid` and `life` (or null) and all its `waits`.
+    /// `last_ms_ago` (or null), `dumped`: whether that is as of its dump, `ended` (or null), `unended`, `errors`, `stands`,
+    /// `waits`, `because` (or null), `besides`: who else takes nothing, `processes`, `falls` and `tree`: each actor's `id`, `name`, `parent`, `pid` and `life` (or null) and all its `waits`.
     #[arg(long)]
     json: bool,
     /// Print all that is waited for as a graph, for Graphviz: `windrow explain DIR --dot | dot -Tsvg`.
@@ -47,6 +47,8 @@ struct Told {
     diverged: Vec<String>,
     /// How old the last record is, as far as the files say.
     last_ms_ago: Option<u64>,
+    /// That is how old it was when the tree was dumped.
+    dumped: bool,
     /// How the root ended.
     ended: Option<String>,
     /// Who had not ended.
@@ -141,6 +143,7 @@ impl Told {
                 })
                 .collect(),
             last_ms_ago: age.and_then(|age| u64::try_from(age.as_millis()).ok()),
+            dumped: read.is_dumped(),
             // A file that was begun behind the last word does not have it.
             ended: explained.is_none().then(|| ended(tree, outcome)),
             unended: unended().map(|id| tree.called(id)).collect(),
@@ -203,8 +206,13 @@ impl Told {
 
     /// Says how long nothing has been recorded.
     fn since(&self) -> String {
-        let ago = self.last_ms_ago.map(|ms| Span(Duration::from_millis(ms)));
-        ago.map_or_else(String::new, |ago| format!("; nothing was recorded for {ago}"))
+        let Some(ms) = self.last_ms_ago else { return String::new() };
+        let ago = Span(Duration::from_millis(ms));
+        if self.dumped {
+            format!("; when it was dumped, nothing had been recorded for {ago}")
+        } else {
+            format!("; nothing was recorded for {ago}")
+        }
     }
 
     fn missing(&self) -> String {

@@ -79,6 +79,11 @@ impl Read {
         }
     }
 
+    /// Tells whether this is how long ago it was when the tree was dumped, and not now.
+    pub(crate) fn is_dumped(&self) -> bool {
+        matches!(self.seen, Seen::Files(_)) && self.tree.seen().is_some()
+    }
+
     /// Says who waits for whom, and why in vain.
     pub(crate) fn explain(&self) -> Option<Explanation> {
         let mut told = self.tree.explain(self.now())?;
