@@ -85,10 +85,15 @@ fn the_help_says_what_a_run_does(bed: &Bed) {
         "SIGINT, SIGTERM, SIGHUP  the first",
         "SIGUSR1  ",
         "the command has /dev/null",
+        "SIGINT and SIGTERM go to its process group",
+        "SIGCONT follows each SIGTERM",
+        "Ctrl-C is not: that ends also",
     ] {
         assert!(run.expect(0).out.contains(told), "{told}: {run}");
     }
-    assert!(hunt.expect(0).out.contains("0 to 9"), "{hunt}");
+    for told in ["0 to 9", "calls between 3 actors"] {
+        assert!(hunt.expect(0).out.contains(told), "{told}: {hunt}");
+    }
 }
 
 /// A program of one's own is refused as `windrow` is.

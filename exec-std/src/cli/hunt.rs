@@ -33,7 +33,8 @@ pub(crate) struct Hunt {
     /// --actors in every tree of at most so many. Needs a build with `--features defects`.
     #[arg(long, value_name = "NAME|all")]
     defect: Option<String>,
-    /// Search every tree of at most so many actors, 0 to 9; 4 unless a rule is taken out.
+    /// Search every tree of at most so many actors, 0 to 9; 4 unless a rule is taken out. With 1 or more, and every rule in its
+    /// place, calls between 3 actors are searched as well.
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=9))]
     actors: Option<u8>,
     /// Search this tree too: children of each actor × generations below the root.

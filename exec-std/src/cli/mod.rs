@@ -75,6 +75,7 @@ const SIGNALS: &str = "\
 Signals:
   SIGINT, SIGTERM, SIGHUP  the first ends all. At SIGINT a command is asked with that; if it does not end in time (--grace) it
                            gets SIGTERM, and at last SIGKILL, with all that it started. At the others it gets SIGTERM at once.
+                           SIGINT and SIGTERM go to its process group, with --tty to its process; SIGCONT follows each SIGTERM.
                            The second: SIGKILL at once. The third: windrow leaves, and sweeps behind itself
   SIGQUIT (Ctrl-\\)         as SIGTERM; with --tty it is the command's alone
   SIGUSR2, SIGALRM,        go on to the process of the command, and end nothing
@@ -126,7 +127,8 @@ struct Run {
     json: bool,
     /// Share the terminal with the command. Without it a terminal on standard input is not read: the command has /dev/null
     /// there. It prints on the terminal, but has none: what asks there for a password fails, a change of its size is not told,
-    /// and Ctrl-Z does not stop it.
+    /// and Ctrl-Z does not stop it. With it Ctrl-\ is the command's alone, and Ctrl-C is not: that ends also a command which
+    /// handles it and would go on, within --grace.
     #[arg(long)]
     tty: bool,
     /// How long a command has after SIGINT before SIGTERM, and after SIGTERM before SIGKILL: 0.1 to 3600 seconds. Without it
