@@ -28,7 +28,8 @@ macro_rules! id {
 
 id!(
     /// One actor of a tree; the maker of the actor gives it, growing with each spawn. It is unique in the whole tree, and not
-    /// only among its maker's children: names, errors and peers know an actor by nothing else. Zero is nobody's.
+    /// only among its maker's children: names, errors and peers know an actor by nothing else. A shell that asks nobody makes it
+    /// of 40 bits that each process draws at random, and a count below them. Zero is nobody's.
     ActorId(u64), "a"
 );
 id!(
@@ -40,7 +41,7 @@ id!(
     TaskId(u64), "t"
 );
 id!(
-    /// A connection to an actor that is neither parent nor child.
+    /// A connection to an actor that is neither parent nor child. The first is 1.
     PeerId(u32), "p"
 );
 id!(
@@ -48,12 +49,13 @@ id!(
     SpecId(u32), "spec"
 );
 id!(
-    /// The shell's number for a name of at most 64 bytes.
+    /// The shell's number for a name of at most 64 bytes. Zero is a name that nobody knows: none has it, waits for it or is
+    /// called by it. Numbers are each actor's own: see [`Message::name_mut`](crate::Message::name_mut).
     NameId(u32), "n"
 );
 id!(
     /// The shell's number for bytes that the machine passes on and never sees. Zero is "no bytes". Who frees them and when
-    /// stands in the [crate's page](crate#whose-bytes-they-are).
+    /// stands in the [crate's page](crate#whose-bytes-they-are), how many they may be with the [frames](crate::wire).
     Payload(u32), "#"
 );
 

@@ -30,7 +30,8 @@ impl Versions {
 }
 
 /// One message between two actors. A [`Payload`] in it is the receiver's or the sender's own number for the bytes that
-/// travel behind the message; on the wire it is zero.
+/// travel behind the message; on the wire it is zero. A [`NameId`] in it is the sender's own number on the wire, too, and means
+/// nothing to whoever reads it: its text travels behind, as [`wire`](crate::wire) says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Message {
@@ -183,6 +184,35 @@ impl Message {
             | Self::NotFound { .. }
             | Self::Forget { .. }
             | Self::Stale { .. }
+            | Self::Extend { .. } => None,
+        }
+    }
+
+    /// Gives the name's place, if the message has one. Whoever reads it from the wire puts its own number for the text there.
+    pub fn name_mut(&mut self) -> Option<&mut NameId> {
+        match self {
+            Self::Census(census) => Some(&mut census.name),
+            Self::Register { name, .. }
+            | Self::Registered { name, .. }
+            | Self::Unregister { name }
+            | Self::Find { name, .. }
+            | Self::Found { name, .. }
+            | Self::Stale { name, .. } => Some(name),
+            Self::Context { word: Word::Call { endpoint, .. }, .. } => Some(endpoint),
+            Self::Context { .. }
+            | Self::Hello { .. }
+            | Self::Spec { .. }
+            | Self::Ready
+            | Self::Cancel { .. }
+            | Self::Ack
+            | Self::Error(_)
+            | Self::Result(_)
+            | Self::Bye(_)
+            | Self::Ask(_)
+            | Self::Status(_)
+            | Self::List { .. }
+            | Self::NotFound { .. }
+            | Self::Forget { .. }
             | Self::Extend { .. } => None,
         }
     }

@@ -2,14 +2,30 @@
 //!
 //! The rule: total and bounded. A length is checked before anything is allocated for it, a message is a fixed number
 //! of small values, and what does not decode is an error, never a panic. It knows no sockets.
+//!
+//! # The bytes behind a message
+//!
+//! | a message with | behind it |
+//! |---|---|
+//! | a [name](Message::name_mut) alone | its text |
+//! | a [payload](Message::payload_mut) alone | its bytes |
+//! | both | a byte with the length of the name's text, the text, the payload's bytes |
+//! | neither | nothing, but behind a peer's [`Message::Hello`] its proof |
+//!
+//! Two shells that speak to each other must agree on this; the machine sees none of it. A payload may have
+//! `FRAME_MAX - HEAD_MAX` bytes: the shell refuses its user a longer one, and gives no ask with it.
+//!
+//! A stranger may speak of any name. So one that is only spoken of is looked up and never remembered, and stands as
+//! [`NameId`](crate::NameId) 0 where it is not known. Remembered are those of [`Message::Census`], [`Message::Register`],
+//! [`Message::Found`] and of a [`Message::Find`] that waits, while [`Machine::names`](crate::Machine::names) lists them.
 
 use core::fmt;
 
 use crate::{ActorId, Answer, Message, Payload, Word};
 
-/// The longest frame that a channel takes before its far side has greeted.
+/// The longest frame that a channel takes before its far side has greeted, in bytes behind its [`PREFIX`].
 pub const FRAME_MAX_UNGREETED: usize = 4 * 1024;
-/// The longest frame that a channel takes after that.
+/// The longest frame that a channel takes after that: no payload is longer than this less [`HEAD_MAX`].
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The length of a frame's length.
 pub const PREFIX: usize = 4;
@@ -29,7 +45,7 @@ pub enum BadFrame {
         /// What is allowed.
         limit: u32,
     },
-    /// The bytes are no message.
+    /// The bytes are no message, or have no room for one.
     NoMessage,
 }
 
@@ -65,7 +81,7 @@ pub fn check_length(announced: u32, limit: usize) -> Result<usize, BadFrame> {
 /// Encodes a message into `buffer` and gives the part that it takes; its bytes follow it in the frame.
 ///
 /// # Errors
-/// The buffer is too short; [`HEAD_MAX`] is enough for every message.
+/// [`BadFrame::NoMessage`]: the buffer is too short. [`HEAD_MAX`] bytes are enough for every message.
 pub fn encode(mut message: Message, buffer: &mut [u8]) -> Result<&[u8], BadFrame> {
     // The number means something only to the side that gave it.
     if let Some(payload) = message.payload_mut() {

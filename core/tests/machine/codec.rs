@@ -201,6 +201,25 @@ fn a_payload_number_does_not_travel() {
     }
 }
 
+/// Only a message with a name knows one, and every name of it is at the place that is given.
+#[test]
+fn a_name_is_at_its_place() {
+    let mut named = 0;
+    for mut message in messages() {
+        let before = format!("{message:?}");
+        let Some(name) = message.name_mut() else {
+            assert!(!before.contains("nffffffff"), "{before}");
+            continue;
+        };
+        *name = NameId(7);
+        assert_eq!(decode(&encoded(message)), Ok((message, &[][..])));
+        let after = format!("{message:?}");
+        assert!(after.contains("n7") && !after.contains("nffffffff"), "{before}");
+        named += 1;
+    }
+    assert_eq!(named, 13);
+}
+
 /// Decodes what may be anything, and makes sure that it took no memory: a message is a fixed number of small values.
 fn decode_hostile(body: &[u8]) -> bool {
     let mut sound = false;
