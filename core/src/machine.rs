@@ -114,8 +114,9 @@ impl Machine {
         step::step((&mut self.state, &mut self.room), now, input, &mut |output| outputs.push(output))
     }
 
-    /// Gives the time at which to give [`Input::Tick`]: now while outputs are queued, `None` when only a fact can help.
-    /// Ask again after every [`handle`](Self::handle). It may lie in the past; then tick at once.
+    /// Gives the time at which to give [`Input::Tick`]: now while outputs are queued, `None` when only a fact or an ask can help,
+    /// and before the first tick, which begins the machine. Ask again after every [`handle`](Self::handle). It may lie in the
+    /// past; then tick at once.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.outputs.is_empty() { self.state.deadlines.first() } else { Some(self.state.now) }
@@ -193,7 +194,7 @@ impl Machine {
         &mut self.state
     }
 
-    /// Gives the one canonical encoding of the machine's state, with all its outputs polled.
+    /// Gives the one canonical encoding of the machine's state. Outputs are no part of it: one that is not polled by now is lost.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -205,9 +206,12 @@ impl Machine {
     /// and are none, nothing is promised.
     ///
     /// # Errors
-    /// The bytes are no encoded state.
+    /// The bytes are no encoded state, or more than one.
     pub fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
-        postcard::from_bytes::<State>(bytes).map(Self::from)
+        match postcard::take_from_bytes::<State>(bytes)? {
+            (state, []) => Ok(state.into()),
+            _ => Err(postcard::Error::DeserializeBadEncoding),
+        }
     }
 }
 
@@ -254,6 +258,14 @@ mod tests {
 
     use super::{Config, Machine};
     use crate::{ActorId, Input, Instant, Limits, NameId, Role, ScopeId, Signal, Spec, SpecId, Stamp};
+
+    #[test]
+    fn bytes_behind_a_state_are_an_error() {
+        let mut bytes = Machine::new(Config::child(ActorId(2))).expect("good limits").encode();
+        assert_eq!(Machine::decode(&bytes).map(|machine| machine.encode()), Ok(bytes.clone()));
+        bytes.push(0);
+        assert_eq!(Machine::decode(&bytes).err(), Some(postcard::Error::DeserializeBadEncoding));
+    }
 
     #[test]
     fn what_is_put_behind_the_others_is_what_would_be_polled() {
