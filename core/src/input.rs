@@ -1,74 +1,53 @@
 //! All that can happen to an actor.
-//!
-//! *Asks* may be refused, and then nothing has changed. *Facts* have happened already and are always taken; one that
-//! fits nothing known is reported as a stray. The *tick* says only that time has passed.
 
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActorId, Answer, ContextId, Error, Exit, Instant, Link, Message, NameId, Payload, PeerId, ScopeId, Spec,
-    Stamp, TaskId,
+    ActorId, Answer, ContextId, Error, Exit, Instant, Link, Message, NameId, Payload, PeerId, ScopeId,
+    Signal, Spec, Stamp, TaskId,
 };
 
-/// A signal that the machine knows by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Signal {
-    /// SIGINT.
-    Int,
-    /// SIGTERM, always with SIGCONT behind it, so that a stopped process hears it.
-    Term,
-    /// SIGHUP.
-    Hup,
-    /// SIGKILL.
-    Kill,
-}
-
-impl Signal {
-    /// Gives Linux's number of the signal.
-    #[must_use]
-    pub const fn number(self) -> i32 {
-        match self {
-            Self::Hup => 1,
-            Self::Int => 2,
-            Self::Kill => 9,
-            Self::Term => 15,
-        }
-    }
-}
-
 /// One thing that happened. Append-only: a trace stores the variant's index.
+///
+/// An *ask* may be [`Refused`](crate::Refused), and then nothing has changed. A *fact* has happened already and is always taken;
+/// one that fits nothing known is told as a [`Stray`](crate::Stray). The *tick* says only that time has passed. Each variant
+/// says first which of these it is, and [`is_ask`](Self::is_ask) tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 #[allow(clippy::large_enum_variant, reason = "inputs are Copy, and few are in flight")]
 pub enum Input {
-    // Asks.
-    /// Opens a scope in another. The id is the caller's and must grow.
+    /// Ask: opens a scope in another. The id is the caller's and must grow, in one sequence with those of
+    /// [`Accept`](Self::Accept).
     OpenScope {
         /// The new scope.
         scope: ScopeId,
         /// The scope it stands in.
         parent: ScopeId,
-        /// Whether it is shielded from its parent's cancellation.
+        /// Whether it is shielded from its parent's cancellation. The actor's teardown breaks it when time runs out: for a child
+        /// process with the actor's own spans there is time for SIGTERM then, and for SIGKILL [`stop`](crate::Times::stop)
+        /// later, but for no message. To have it asked, cancel the scope itself before that.
         shield: bool,
         /// When it cancels itself.
         deadline: Option<Instant>,
     },
-    /// Ends a scope's body; the scope closes when nothing in it is left.
+    /// Ask: ends a scope's body; the scope closes when nothing in it is left. [`ScopeId::ROOT`] is refused: its body is the main
+    /// task, which ends it.
     Leave {
         /// Which one.
         scope: ScopeId,
     },
-    /// Starts a task in a scope. The id is the caller's and must grow.
+    /// Ask: starts a task in a scope. The id is the caller's and must grow.
     StartTask {
         /// The new task.
         task: TaskId,
         /// The scope it runs in.
         scope: ScopeId,
     },
-    /// Spawns a child in a scope. The id is the caller's and must grow; nobody else in the tree may have it.
+    /// Ask: spawns a child in a scope. The id is the caller's and must grow; nobody else in the tree may have it. The
+    /// child must be told it before it greets, for its [`Config::child`](crate::Config::child): who greets as another loses its
+    /// channel.
     Spawn {
         /// The new child.
         child: ActorId,
@@ -77,30 +56,29 @@ pub enum Input {
         /// What it is to be.
         spec: Spec,
     },
-    /// Cancels a scope and all in it. One that is already gone: success, and nothing happens.
+    /// Ask: cancels a scope and all in it. One that is already gone: success, and nothing happens.
     Cancel {
         /// Which one.
         scope: ScopeId,
     },
-    /// Cancels one child. One that is already gone: success, and nothing happens.
+    /// Ask: cancels one child. One that is already gone: success, and nothing happens.
     CancelChild {
         /// Which one.
         child: ActorId,
     },
-
-    // Asks of contexts.
-    /// Lets others call an endpoint of this actor. One that is exposed already: success, and nothing happens.
+    /// Ask: lets others call an endpoint of this actor. One that is exposed already: success, and nothing happens.
     Expose {
         /// Its name.
         endpoint: NameId,
     },
-    /// Calls an endpoint of the actor at the far end of a channel. The number in the id must grow.
+    /// Ask: calls an endpoint of the actor at the far end of a channel. The number in the id begins with 1 and grows with each
+    /// call, over all channels together.
     Call {
         /// The new context.
         context: ContextId,
         /// The scope it belongs to, which does not close before the call has ended.
         scope: ScopeId,
-        /// Whether a failure of the far side fails the scope; else it is only told.
+        /// Whether a failure of the far side fails the scope; else it is only told. See [`Ending`](crate::Ending).
         linked: bool,
         /// What is called.
         endpoint: NameId,
@@ -109,7 +87,7 @@ pub enum Input {
         /// By when the answer is wanted, if the scope's own deadline does not come first.
         deadline: Option<Instant>,
     },
-    /// Takes up a call that was offered. Its body runs in a new scope, whose id must grow.
+    /// Ask: takes up a call that was offered. Its body runs in a new scope, whose id must grow as that of one that is opened.
     Accept {
         /// Which one.
         context: ContextId,
@@ -118,14 +96,15 @@ pub enum Input {
         /// The scope that the call is served in, which does not close before the call has ended.
         parent: ScopeId,
     },
-    /// Tells the caller that the body has begun: once, and before its stream.
+    /// Ask: tells the caller that the body has begun: once, and before its stream.
     Begin {
         /// Which call.
         context: ContextId,
         /// The first value.
         payload: Payload,
     },
-    /// Opens this end of a context's stream: once. The far end may send `window` items ahead.
+    /// Ask: opens this end of a context's stream: once. The far end may send `window` items ahead. At the caller it
+    /// is refused until [`Output::Begun`](crate::Output::Begun), where the call is served until [`Begin`](Self::Begin).
     OpenStream {
         /// Whose.
         context: ContextId,
@@ -134,50 +113,48 @@ pub enum Input {
         /// Whether the oldest item gives way when there is no room, instead of the sender's waiting.
         lossy: bool,
     },
-    /// Sends one item, against credit.
+    /// Ask: sends one item, against credit, which [`Output::Credited`](crate::Output::Credited) gives: for each item that the far
+    /// end has room for, so a slow reader slows its writer alone.
     Push {
         /// On which context's stream.
         context: ContextId,
         /// The item.
         payload: Payload,
     },
-    /// Says that no further item will be sent.
+    /// Ask: says that no further item will be sent.
     EndStream {
         /// On which context's stream.
         context: ContextId,
     },
-    /// Cancels a context, from either end. One that is over: success, and nothing happens.
+    /// Ask: cancels a context, from either end. One that is over: success, and nothing happens.
     CancelContext {
         /// Which one.
         context: ContextId,
     },
-
-    // Facts of contexts.
-    /// The body of a call met one of several errors; its answer is still to come.
+    /// Fact: the body of a call met one of several errors; its answer is still to come.
     ContextFailed {
         /// Which call.
         context: ContextId,
         /// What.
         error: Error,
     },
-    /// The body of a call ended, or the call will have none. Its scope stays open all the same, for what is left in it: the body
-    /// leaves that with [`Leave`](Self::Leave), as any other.
+    /// Fact: the body of a call ended, or the call will have none: then the answer must be [`Answer::Failed`]. The body's scope
+    /// stays open all the same, for what is left in it: the body leaves that with [`Leave`](Self::Leave), as any other.
     Finished {
         /// Which call.
         context: ContextId,
         /// With what.
         answer: Answer,
     },
-    /// The user took items of a stream, so there is room for as many more.
+    /// Fact: the user took items of a stream, so there is room for as many more. Untold, the far end gets no credit.
     Taken {
         /// Whose.
         context: ContextId,
         /// How many.
         items: u32,
     },
-
-    // Asks of peers and names.
-    /// Connects to another actor, unless it is connected. The number must grow.
+    /// Ask: connects to another actor, unless it is connected. The number begins with 1 and grows, in one sequence with those of
+    /// [`PeerJoined`](Self::PeerJoined).
     Dial {
         /// The new connection.
         peer: PeerId,
@@ -186,29 +163,31 @@ pub enum Input {
         /// Where.
         payload: Payload,
     },
-    /// Cancels the actor at the far end of a channel. It takes as much time as it may. A channel that is gone: success,
+    /// Ask: cancels the actor at the far end of a channel. It takes as much time as it may. A channel that is gone: success,
     /// and nothing happens.
     CancelActor {
         /// Which one.
         link: Link,
     },
-    /// Gives this actor a name, or another address to a name that it has.
+    /// Ask: gives this actor a name, or another address to a name that it has. The registrar, which keeps the names of a tree, is
+    /// always its root.
     Register {
-        /// The channel to the registrar. Nothing is sent if this actor is it; and so in all that follows.
+        /// The channel to the registrar. Where this actor is it, nothing is sent and this is not looked at; and so in all that
+        /// follows.
         link: Link,
         /// The name.
         name: NameId,
         /// Where the actor can be dialled.
         payload: Payload,
     },
-    /// Gives a name of this actor's back. One that it does not have: success, and nothing happens.
+    /// Ask: gives a name of this actor's back. One that it does not have: success, and nothing happens.
     Unregister {
         /// The channel to the registrar.
         link: Link,
         /// The name.
         name: NameId,
     },
-    /// Asks who has a name. The number must grow.
+    /// Ask: asks who has a name. The number begins with 1 and grows, in one sequence with those of [`List`](Self::List).
     Find {
         /// The channel to the registrar.
         link: Link,
@@ -219,19 +198,19 @@ pub enum Input {
         /// Whether to wait until somebody has it.
         wait: bool,
     },
-    /// Asks for all names. The number must grow.
+    /// Ask: asks for all names. The number grows in one sequence with those of [`Find`](Self::Find).
     List {
         /// The channel to the registrar.
         link: Link,
         /// The asker's number for the question.
         request: u32,
     },
-    /// Gives a question up. One that was answered: success, and nothing happens.
+    /// Ask: gives a question up. One that was answered: success, and nothing happens.
     Forget {
         /// Which one.
         request: u32,
     },
-    /// Says that nobody is where a name's holder should be.
+    /// Ask: says that nobody is where a name's holder should be.
     Stale {
         /// The channel to the registrar.
         link: Link,
@@ -240,53 +219,49 @@ pub enum Input {
         /// Who was said to have it.
         actor: ActorId,
     },
-
-    // Facts of the user's tasks.
-    /// Something in a scope failed: the scope is cancelled.
+    /// Fact: something in a scope failed: the scope is cancelled.
     Failed {
         /// Where.
         scope: ScopeId,
         /// What.
         error: Error,
     },
-    /// A task ended.
+    /// Fact: a task ended.
     TaskEnded {
         /// Which one.
         task: TaskId,
         /// What the main task returned.
         payload: Payload,
     },
-
-    // Facts of processes.
-    /// A child's process exists.
+    /// Fact: a child's process exists.
     Started {
         /// Which one.
         child: ActorId,
         /// Its process.
         stamp: Stamp,
     },
-    /// A child's process could not be made.
+    /// Fact: a child's process could not be made.
     NotStarted {
         /// Which one.
         child: ActorId,
         /// The system's reason.
         errno: i32,
     },
-    /// A child's process has exited and is not yet collected.
+    /// Fact: a child's process has exited and is not yet collected.
     Exited {
         /// Which one.
         child: ActorId,
         /// How.
         exit: Exit,
     },
-    /// A child ignores a signal that it was sent.
+    /// Fact: a child ignores a signal that it was sent.
     Ignored {
         /// Which one.
         child: ActorId,
         /// What it ignores.
         signal: Signal,
     },
-    /// The answer to [`Output::Sweep`](crate::Output::Sweep), and again whenever it changes.
+    /// Fact: the answer to [`Output::Sweep`](crate::Output::Sweep), and again whenever it changes.
     Swept {
         /// Whose leavings were looked for.
         child: ActorId,
@@ -294,100 +269,90 @@ pub enum Input {
         alive: u32,
         /// How many of those were not there at the last look.
         fresh: u32,
-        /// How many actors among them were collected since the last look.
+        /// How many actors among them were collected since the last look: by this process, if the system gives it the orphans
+        /// below it, as a subreaper is given them. All others give 0.
         reaped: u32,
     },
-    /// A child's exit status was collected.
+    /// Fact: a child's exit status was collected.
     Reaped {
         /// Which one.
         child: ActorId,
     },
-    /// The answer to [`Output::Clear`](crate::Output::Clear), and again whenever it changes.
+    /// Fact: the answer to [`Output::Clear`](crate::Output::Clear), and again whenever it changes.
     Cleared {
         /// How many strangers are alive.
         alive: u32,
     },
-    /// The guardian is gone.
+    /// Fact: the guardian is gone.
     Released,
-    /// This process got a signal.
+    /// Fact: this process got a signal.
     Signalled(Signal),
-    /// Somebody asked this process for its status.
+    /// Fact: somebody asked this process for its status.
     StatusAsked,
-
-    // Facts of channels.
-    /// A message came.
+    /// Fact: a message came.
     Received {
         /// From whom.
         link: Link,
         /// What.
         message: Message,
     },
-    /// Something came that is no message.
+    /// Fact: something came that is no message.
     Garbled {
         /// From whom.
         link: Link,
     },
-    /// A channel is gone, or can't be kept up.
+    /// Fact: a channel is gone, or can't be kept up.
     LinkLost {
         /// Which one.
         link: Link,
     },
-    /// The answer to [`Output::Flush`](crate::Output::Flush).
+    /// Fact: the answer to [`Output::Flush`](crate::Output::Flush).
     Flushed {
         /// Which one.
         link: Link,
     },
-    /// Somebody dialled this actor, and must greet first. The number is new and must grow.
+    /// Fact: somebody dialled this actor, and must greet first. The number is the shell's, begins with 1 and grows, in one
+    /// sequence with those of [`Dial`](Self::Dial).
     PeerJoined {
         /// Which one.
         peer: PeerId,
     },
-    /// A dialled peer is connected.
+    /// Fact: a dialled peer is connected.
     PeerDialled {
         /// Which one.
         peer: PeerId,
     },
-    /// A dialled peer can't be reached.
+    /// Fact: a dialled peer can't be reached.
     PeerFailed {
         /// Which one.
         peer: PeerId,
         /// The system's reason.
         errno: i32,
     },
-
-    // The tick.
-    /// Time has passed. Give it after every fact that was there, with the time at which it was asked what is there: what is due
-    /// by then fires. So that time may be earlier than that of a fact that was read since.
+    /// Tick: time has passed. Give it after every fact that was there, with the time at which it was asked what is there: what is
+    /// due by then fires. So that time may be earlier than that of a fact that was read since.
     Tick,
-
-    // An ask of contexts, again.
-    /// Lets nobody call an endpoint of this actor any more; who has called it and was not taken up hears that there is
+    /// Ask: lets nobody call an endpoint of this actor any more; who has called it and was not taken up hears that there is
     /// none. One that is not exposed: success, and nothing happens.
     Conceal {
         /// Its name.
         endpoint: NameId,
     },
-
-    // A fact of channels, again.
-    /// Somebody who joined has shown to be of this tree: no stranger takes their place.
+    /// Fact: somebody who joined has shown to be of this tree: no stranger takes their place.
     PeerShown {
         /// Which one.
         peer: PeerId,
     },
-
-    // Of this actor's own start.
-    /// Before its spec, a fact: this actor is not ready with its spec, but when its user's code says so.
+    /// Fact, before its spec: this actor is not ready with its spec, but when its user's code says so.
     Deferred,
-    /// An ask: says to the parent that this actor is ready. One that is already: success, and nothing happens.
+    /// Ask: says to the parent that this actor is ready. One that is already: success, and nothing happens.
     Ready,
-    /// An ask: asks the parent for more time, until this actor is ready. How much there is, the parent decides.
+    /// Ask: asks the parent for more time, until this actor is ready. How much there is, the parent decides.
     Extend {
         /// How much from now on.
         by: Duration,
     },
-
-    // A fact of contexts, again.
-    /// The user reads no further item of a stream, or never will: what is here, and what comes, is let go of.
+    /// Fact: the user reads no further item of a stream, or never will: what is here, and what comes, is let go of.
     Unread {
         /// Whose.
         context: ContextId,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{ActorId, BadLimits, Cause};
+use crate::{ActorId, BadLimits, Cause, Input};
 
 /// Why an ask was turned down. Nothing has changed then, not even the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,7 +12,7 @@ pub enum Refused {
     Undrained,
     /// The actor that asks has ended.
     Ended,
-    /// The actor awaits its spec.
+    /// The actor awaits its spec, or a root its first tick.
     Booting,
     /// No scope of that name was ever opened.
     UnknownScope,
@@ -26,7 +26,8 @@ pub enum Refused {
     StaleId,
     /// No generation may stand below this actor, or not that many.
     TooDeep,
-    /// The child's spans don't fit into this actor's bound.
+    /// The child's spans don't fit into this actor's bound: give the spec fewer levels or shorter spans, or this actor more
+    /// levels or longer spans.
     TooSlow,
     /// The child's spans break a rule by themselves.
     BadTimes(BadLimits),
@@ -59,6 +60,67 @@ pub enum Refused {
     Taken(ActorId),
     /// The endpoint is there, and its calls are taken up otherwise: by hand, or by another service.
     Served,
+}
+
+impl Input {
+    /// Tells whether it is an ask. All else is a fact or the tick, and refused only while outputs are queued
+    /// ([`Refused::Undrained`]).
+    #[must_use]
+    pub const fn is_ask(&self) -> bool {
+        match self {
+            Self::OpenScope { .. }
+            | Self::Leave { .. }
+            | Self::StartTask { .. }
+            | Self::Spawn { .. }
+            | Self::Cancel { .. }
+            | Self::CancelChild { .. }
+            | Self::Expose { .. }
+            | Self::Call { .. }
+            | Self::Accept { .. }
+            | Self::Begin { .. }
+            | Self::OpenStream { .. }
+            | Self::Push { .. }
+            | Self::EndStream { .. }
+            | Self::CancelContext { .. }
+            | Self::Dial { .. }
+            | Self::CancelActor { .. }
+            | Self::Register { .. }
+            | Self::Unregister { .. }
+            | Self::Find { .. }
+            | Self::List { .. }
+            | Self::Forget { .. }
+            | Self::Stale { .. }
+            | Self::Conceal { .. }
+            | Self::Ready
+            | Self::Extend { .. } => true,
+            Self::ContextFailed { .. }
+            | Self::Finished { .. }
+            | Self::Taken { .. }
+            | Self::Failed { .. }
+            | Self::TaskEnded { .. }
+            | Self::Started { .. }
+            | Self::NotStarted { .. }
+            | Self::Exited { .. }
+            | Self::Ignored { .. }
+            | Self::Swept { .. }
+            | Self::Reaped { .. }
+            | Self::Cleared { .. }
+            | Self::Released
+            | Self::Signalled(_)
+            | Self::StatusAsked
+            | Self::Received { .. }
+            | Self::Garbled { .. }
+            | Self::LinkLost { .. }
+            | Self::Flushed { .. }
+            | Self::PeerJoined { .. }
+            | Self::PeerDialled { .. }
+            | Self::PeerFailed { .. }
+            | Self::Tick
+            | Self::PeerShown { .. }
+            | Self::Deferred
+            | Self::Unread { .. } => false,
+        }
+    }
 }
 
 impl fmt::Display for Refused {

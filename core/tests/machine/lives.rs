@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::hash::DefaultHasher;
 use std::time::Instant as Clock;
 
-use windrow_core::{ContextId, Event, Input, Instant, Life, Link, Machine, Output, ScopeId};
+use windrow_core::{ContextId, Event, Input, Instant, Life, Link, Machine, Output, ScopeId, Signal};
 
 use super::alphabet::{Letter, letters, tell, wrong_asks};
 use super::environment::{Mood, run_out};
@@ -43,7 +43,7 @@ impl Node {
     pub(crate) fn take(&mut self, at: Instant, input: Input) -> Result<Vec<Output>, String> {
         self.story.push((at, input));
         let before = Before::of(&self.machine);
-        let encoded = is_ask(&input).then(|| self.machine.encode());
+        let encoded = input.is_ask().then(|| self.machine.encode());
         if let Err(refused) = self.machine.handle(at, input) {
             ensure!(encoded.is_some(), "{refused:?}: only an ask may be refused");
             ensure!(self.machine.poll_output().is_none(), "refused, with outputs");
@@ -93,30 +93,23 @@ impl Node {
     }
 }
 
-fn is_ask(input: &Input) -> bool {
-    matches!(
-        input,
-        Input::OpenScope { .. }
-            | Input::Leave { .. }
-            | Input::StartTask { .. }
-            | Input::Spawn { .. }
-            | Input::Cancel { .. }
-            | Input::CancelChild { .. }
-            | Input::Expose { .. }
-            | Input::Conceal { .. }
-            | Input::Call { .. }
-            | Input::Accept { .. }
-            | Input::Begin { .. }
-            | Input::OpenStream { .. }
-            | Input::Push { .. }
-            | Input::EndStream { .. }
-            | Input::CancelContext { .. }
-            | Input::Dial { .. }
-            | Input::Register { .. }
-            | Input::Find { .. }
-            | Input::Ready
-            | Input::Extend { .. }
-    )
+#[test]
+fn who_has_ended_refuses_every_ask_and_nothing_else() {
+    let setups = setups();
+    let mut machine = setups[0].machine();
+    machine.handle(START, Input::Tick).unwrap();
+    for second in 1..=3 {
+        while machine.poll_output().is_some() {}
+        let at = Instant(START.0 + second * 1_000_000_000);
+        machine.handle(at, Input::Signalled(Signal::Int)).unwrap();
+    }
+    while machine.poll_output().is_some() {}
+    assert_eq!(machine.life(), Life::Ended);
+    let given = setups.iter().flat_map(letters).map(|letter| letter.at(&machine, START));
+    let given: Vec<_> = given.chain(wrong_asks().into_iter().map(|ask| (START, ask))).collect();
+    for (at, input) in given {
+        assert_eq!(machine.handle(at, input).is_err(), input.is_ask(), "{input:?}");
+    }
 }
 
 fn tell_all(story: &[(Instant, Input)]) -> String {
