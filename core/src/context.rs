@@ -146,7 +146,7 @@ pub struct ContextId {
     pub link: Link,
     /// Which end this is.
     pub side: Side,
-    /// The caller's number. It grows with each call, and is never given again.
+    /// The caller's number: 1 or more. It grows with each call, over all its channels together, and is never given again.
     pub number: u64,
 }
 
@@ -186,14 +186,20 @@ pub enum Answer {
 }
 
 /// How a call ended for its caller.
+///
+/// Of a [linked](crate::Input::Call::linked) call these are errors of its scope instead: [`Answer::Failed`] and
+/// [`Unanswered`](Self::Unanswered) whenever they come, and [`Lost`](Self::Lost) and another's [`Answer::Cancelled`] unless this
+/// side had cancelled the call, or its time was over. The ending is then [`Answer::Cancelled`] with
+/// [`Reason::Failure`](crate::Reason::Failure), and the scope is cancelled behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Ending {
     /// With the far side's answer.
     Answered(Answer),
-    /// The far side is gone, with this exit if it is known.
+    /// The far side is gone. Its exit is known of a child that exited before it was to be killed: a child's calls end with its
+    /// process, not with its channel.
     Lost(Option<Exit>),
-    /// The far side was cancelled and did not end in time. What it runs is lost sight of.
+    /// The far side was cancelled and did not end in time, or this actor's own time was over. What it runs is lost sight of.
     Unanswered,
 }
 

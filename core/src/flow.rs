@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::table::table;
 
 table! {
-    /// Where one direction of a stream is in its life.
+    /// Where one direction of a stream is in its life. An item passes only against credit, and credit is given only for room;
+    /// what nobody reads is let go of as it comes, and its credit given back.
     Half {
         /// It was not opened.
         Idle

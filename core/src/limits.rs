@@ -1,7 +1,8 @@
 //! The limits of one actor, and the bound on its teardown that follows from them.
 //!
 //! The rule: a parent allows its child strictly more time than the child allows itself, so deadlines never compound
-//! and a healthy child is never hurried. Limits that break the rule are refused.
+//! and a healthy child is never hurried, unless it stands behind a shield: there it has what is left when that breaks.
+//! Limits that break the rule are refused.
 
 use core::fmt;
 use core::time::Duration;
@@ -165,7 +166,7 @@ const CHILD_COST_US: u64 = 50;
 pub const LEVELS_MAX: u8 = 16;
 
 impl Limits {
-    /// Checks that a healthy child can always answer before it is hurried.
+    /// Checks that a healthy child can always answer before it is hurried, unless it stands behind a shield.
     ///
     /// # Errors
     /// Names the rule that is broken.

@@ -31,7 +31,8 @@ pub enum Output {
         /// Whose.
         child: ActorId,
     },
-    /// Send a message. Fails as `LinkLost`.
+    /// Send a message. Fails as `LinkLost`, once for a channel: whatever else is sent there is to be dropped. None is owed for a
+    /// channel after its [`Close`](Self::Close), nor for a child's after `NotStarted`.
     Send {
         /// To whom.
         link: Link,
@@ -59,7 +60,8 @@ pub enum Output {
         /// What.
         signal: Signal,
     },
-    /// Look for what a dead child left behind. Answer `Swept`, now and at every change.
+    /// Look for what a dead child left behind: whoever [`Note`](Self::Note) named below it, and whoever is in its process group
+    /// or session. Answer `Swept`, now and at every change.
     Sweep {
         /// Which one.
         child: ActorId,
@@ -154,7 +156,7 @@ pub enum Output {
         /// Whose.
         context: ContextId,
     },
-    /// Hand one of several errors of a call to its caller; `Ended` follows.
+    /// Hand one of several errors of a call to its caller; `Ended` follows. One of a linked call goes to its scope instead.
     ContextError {
         /// Which call.
         context: ContextId,
@@ -238,7 +240,9 @@ pub enum Output {
         /// How many did not answer.
         silent: u32,
     },
-    /// Kill every process below this one that is nobody's. Answer `Cleared`, now and at every change.
+    /// Kill every process below this one that is nobody's. Answer `Cleared`, now and at every change. Where the process is not
+    /// the actor's alone, as that of a root in somebody's program, what nobody of the tree told of is that program's: leave it
+    /// alone, and answer `Cleared { alive: 0 }` if there is nothing else.
     Clear,
     /// Let the guardian go and collect it. Answer `Released`.
     Release,
@@ -258,8 +262,9 @@ pub enum Output {
         /// Which one.
         child: ActorId,
     },
-    /// Let whoever waits for a call go: the call's own time is over, whichever end was the first to see it. `Ended` still follows,
-    /// for nobody.
+    /// Let whoever waits for a call go: the call's own time is over, whichever end was the first to see it. `Ended` still
+    /// follows, for nobody. It is not said of a linked call, which waits for its `Ended`, nor where the time is that of a scope,
+    /// whose body is told.
     Overdue {
         /// Which call.
         context: ContextId,
@@ -309,7 +314,7 @@ pub struct Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Event {
-    /// A child is ready.
+    /// A child is ready. From here on it can be called.
     Up(ActorId),
     /// A child's process exited.
     Exited(ActorId, Exit),

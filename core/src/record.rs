@@ -1,6 +1,4 @@
 //! A record: one input that a machine took, and all that it said to it. A trace is a list of them.
-//!
-//! The rule: what is refused has changed nothing and leaves no record, so the inputs alone give the outputs again.
 
 use alloc::vec::Vec;
 
@@ -9,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{ActorId, Input, Instant, Output};
 
 /// One input with its outputs.
+///
+/// What is refused has changed nothing and leaves no record, so the inputs alone give the outputs again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_structs, reason = "written out by every shell that keeps records")]
 pub struct Record {

@@ -11,7 +11,7 @@ use crate::table::table;
 use crate::{Cause, Error, Instant, ScopeId};
 
 table! {
-    /// Where a scope is in its life.
+    /// Where a scope is in its life. It closes when its body has left it and nothing in it is left, never before.
     Scope {
         /// Its body runs.
         Open

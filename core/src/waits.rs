@@ -123,7 +123,7 @@ impl State {
         }
     }
 
-    /// Says by when something becomes of a child: one behind a shield is asked to end when that breaks.
+    /// Says by when something becomes of a child: one behind a shield is made to end when that breaks.
     fn child_until(&self, child: &ChildRecord) -> Until {
         match (child.rung.wait(), self.deadlines.at(Timer::Shields)) {
             (Until::Running(own), Some(shields)) if self.life.is_teardown() => {

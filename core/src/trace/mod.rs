@@ -71,7 +71,8 @@ pub fn begin(machine: &Machine, bytes: &mut Vec<u8>) {
     framed(bytes, |bytes| bytes.extend_from_slice(&machine.encode()));
 }
 
-/// Appends one record.
+/// Appends one record, of an input that was taken. One of an ask that was refused is one that [replaying](Trace::replay) diverges
+/// at.
 pub fn record(record: &Record, bytes: &mut Vec<u8>) {
     append(&Entry::Record(record), bytes);
 }
