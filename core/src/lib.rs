@@ -9,6 +9,7 @@
 //!
 //! # The loop
 //!
+//! 0. Give [`Input::Tick`] once: it begins the machine, which has no timeout before.
 //! 1. Give every fact that is there to [`Machine::handle`], each followed by 2. Asks are [`Refused`] or taken.
 //! 2. Do what [`Machine::poll_output`] says until it says nothing more. What fails, or is answered, is a new fact.
 //! 3. Leave the loop at [`Output::Done`]; it is the last.
@@ -24,7 +25,7 @@
 //! let mut inputs =
 //!     VecDeque::from([Input::Tick, Input::Spawn { child, scope, spec }, Input::Cancel { scope }]);
 //! while done.is_none() {
-//!     // 1. Facts first; without one, time passes to the next deadline (4).
+//!     // 0 and 1. The tick that begins it, then facts first; without one, time passes to the next deadline (4).
 //!     let input = inputs.pop_front().unwrap_or_else(|| {
 //!         now = machine.poll_timeout().expect("a teardown always has a deadline");
 //!         Input::Tick
@@ -50,6 +51,8 @@
 //! assert_eq!(done.map(|outcome| (outcome.tally.actors, outcome.tally.reaped)), Some((1, 1)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Two machines that speak to each other are in `examples/two_machines.rs`: a parent calls its child, and cancels it.
 //!
 //! # Whose bytes they are
 //!
@@ -117,9 +120,9 @@ mod refused;
 mod registry;
 mod room;
 mod scope;
+mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;
-mod signal;
 mod state;
 mod step;
 mod table;

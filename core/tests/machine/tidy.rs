@@ -54,6 +54,7 @@ pub(crate) fn everything() -> Vec<(PathBuf, String)> {
     let folders = [
         "src",
         "tests",
+        "examples",
         "benches",
         "../exec-std/src",
         "../exec-std/tests",
