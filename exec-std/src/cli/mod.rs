@@ -75,7 +75,8 @@ const SIGNALS: &str = "\
 Signals:
   SIGINT, SIGTERM, SIGHUP  the first ends all. At SIGINT a command is asked with that; if it does not end in time (--grace) it
                            gets SIGTERM, and at last SIGKILL, with all that it started. At the others it gets SIGTERM at once.
-                           SIGINT and SIGTERM go to its process group, with --tty to its process; SIGCONT follows each SIGTERM.
+                           SIGINT and SIGTERM go to its process group, with --tty to its process; SIGCONT follows each SIGTERM,
+                           which goes to all others below it, too.
                            The second: SIGKILL at once. The third: windrow leaves, and sweeps behind itself
   SIGQUIT (Ctrl-\\)         as SIGTERM; with --tty it is the command's alone
   SIGUSR2, SIGALRM,        go on to the process of the command, and end nothing
