@@ -72,7 +72,8 @@ pub enum Message {
     Error(Error),
     /// Child to parent: what the main task returned.
     Result(Payload),
-    /// Child to parent, the last message: what the child's subtree comes to.
+    /// Child to parent, the last message that counts: what the child's subtree comes to. What crosses it on the way may still be
+    /// answered behind it, and the answer is a [`Stray`](crate::Stray) there.
     Bye(Tally),
     /// Child to parent, and on up: a process was started or is gone.
     Census(Census),
@@ -266,7 +267,8 @@ pub struct Tally {
     /// Those that were collected.
     pub reaped: u32,
     /// Processes that are known to be left over, one where nobody could look for them, and threads that were given up and have
-    /// not ended since. Such a thread ends with its process at the latest.
+    /// not ended since. Such a thread ends with its process at the latest. Where the end was [`Forced`](crate::End::Forced) nobody
+    /// was looked for.
     pub left: u32,
     /// Errors that began in it or below and that nobody handled: what a nursery raised, and nobody raised again, is not among
     /// them.

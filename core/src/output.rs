@@ -354,7 +354,7 @@ pub enum Event {
     Cascading(ScopeId, Cause),
 }
 
-/// A fact that fits nothing known.
+/// A fact that fits nothing known. It may be a fault of the shell's; but what crosses an end on its way is one, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Stray {

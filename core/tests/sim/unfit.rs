@@ -53,6 +53,17 @@ fn a_tree_that_is_deeper_than_its_levels_is_told() {
 }
 
 #[test]
+fn who_has_more_children_than_its_limits_allow_is_told() {
+    let mut crowded = Scenario::tree(2, 1);
+    crowded.limits.children = 1;
+    assert_eq!(crowded.check(), Err(BadScenario::Children { node: 0, children: 2, most: 1 }));
+    is_told(
+        &crowded,
+        "a1 (place 0) has 2 children, and `limits.children` are 1: raise them, or give some to another",
+    );
+}
+
+#[test]
 fn who_can_not_do_what_is_asked_of_it_is_named() {
     let pair = || Scenario::tree(1, 1);
     let script = |node, verbs: &[Verb]| pair().script(node, verbs);

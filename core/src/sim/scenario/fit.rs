@@ -25,6 +25,15 @@ pub enum BadScenario {
         /// The place of its parent.
         parent: usize,
     },
+    /// An actor has more children than its limits allow.
+    Children {
+        /// The actor.
+        node: usize,
+        /// How many it has.
+        children: usize,
+        /// How many it may have.
+        most: u32,
+    },
     /// The conduct of nobody is fixed.
     NoNode {
         /// A place where nobody is.
@@ -87,6 +96,11 @@ impl fmt::Display for BadScenario {
             Self::Parent { node, parent } => write!(
                 f,
                 "{} has its parent at place {parent}, and that comes before it in no tree: give it one of a lower place",
+                At(node)
+            ),
+            Self::Children { node, children, most } => write!(
+                f,
+                "{} has {children} children, and `limits.children` are {most}: raise them, or give some to another",
                 At(node)
             ),
             Self::NoNode { node, nodes } => {
@@ -154,6 +168,13 @@ impl Scenario {
         let mut parents = (1..).zip(self.parents.iter().copied());
         if let Some((node, parent)) = parents.find(|(node, parent)| parent >= node) {
             return Err(BadScenario::Parent { node, parent });
+        }
+        let most = self.limits.children;
+        let counted = |node| (node, self.children(node).count());
+        let mut crowds =
+            (0..self.nodes()).map(counted).filter(|(_, children)| *children as u64 > most.into());
+        if let Some((node, children)) = crowds.next() {
+            return Err(BadScenario::Children { node, children, most });
         }
         let depth = self.height(0);
         if depth > self.levels {
