@@ -12,6 +12,7 @@ pub(crate) const MODULE: Module = Module {
         example_streaming,
         example_third,
         example_tree,
+        example_two_machines,
         every_example_is_run,
     ],
     ..Module::EMPTY
@@ -72,8 +73,12 @@ fn example_tree(bed: &Bed) {
     }
 }
 
+fn example_two_machines(bed: &Bed) {
+    prints(bed, "two_machines", &["one actor made, called, cancelled and collected"]);
+}
+
 fn every_example_is_run(_: &Bed) {
-    for krate in ["exec-std", "exec-smol"] {
+    for krate in ["core", "exec-std", "exec-smol"] {
         let folder = format!("{}/../{krate}/examples", env!("CARGO_MANIFEST_DIR"));
         for file in std::fs::read_dir(folder).expect("the examples").flatten() {
             let path = file.path();

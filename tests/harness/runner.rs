@@ -84,7 +84,11 @@ fn make_programs(with_examples: bool) -> Result<(), String> {
     let target = place.ancestors().nth(2).unwrap_or(Path::new("target"));
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "-p", "windrow-std", "--bin", "windrow", "-p", "windrow-smol"]);
-    command.args(if with_examples { &["--examples"][..] } else { &["--example", "tree"] });
+    command.args(if with_examples {
+        &["-p", "windrow-core", "--examples"][..]
+    } else {
+        &["--example", "tree"]
+    });
     command.arg("--target-dir").arg(target);
     if profile == "release" {
         command.arg("--release");
