@@ -65,8 +65,6 @@ fn of_processes() -> Vec<(Promise, Scenario)> {
     });
     let silent = Scenario { nets: Nets { eof: false, ..Nets::ALL }, ..unclosed };
     let resting = Scenario::tree(2, 1).with(1, Conduct::CommandReturn);
-    let mut crowded = Scenario::tree(2, 1);
-    crowded.limits.children = 1;
     vec![
         (
             Promise::EarlyReap,
@@ -96,7 +94,7 @@ fn of_processes() -> Vec<(Promise, Scenario)> {
         (Promise::Zombie, Scenario { nets: nobody_signals, ..careless(resting, Slip::Uncollected) }),
         (Promise::LeftBehind, careless(alone(Conduct::Leaves), Slip::Unlooked)),
         (Promise::OpenChannel, silent),
-        (Promise::Refused, crowded),
+        (Promise::Refused, careless(Scenario::tree(2, 1), Slip::Renumbered)),
         (Promise::LeftOver, careless(alone(Conduct::IgnoreCancel), Slip::Threefold)),
         (Promise::RoundTrip, careless(above(Conduct::Serve), Slip::Torn)),
         (Promise::Stranger, careless(slips::given_numbers(), Slip::ByNumber)),

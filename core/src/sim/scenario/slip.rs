@@ -43,6 +43,8 @@ pub enum Slip {
     Overslept,
     /// It says that no stranger is there, and has not looked.
     Unlooked,
+    /// It gives each of an actor's children the number of the first.
+    Renumbered,
     /// It takes what its machine says at a step for what this makes of it; so a machine's mistakes can be played too.
     /// It can't be written down.
     #[serde(skip)]

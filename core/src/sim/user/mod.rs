@@ -25,7 +25,7 @@ pub(super) use serve::is_served;
 use crate::sim::event::Event;
 use crate::sim::kernel::Then;
 use crate::sim::oracle::{Promise, Violation};
-use crate::sim::scenario::{Script, Verb};
+use crate::sim::scenario::{Script, Slip, Verb};
 use crate::sim::world::{World, id};
 use crate::{Error, Input, Kind, Life, NameId, Payload, Refused, ScopeId, Spec, SpecId, TaskId};
 
@@ -270,7 +270,9 @@ impl World<'_> {
         // All children of one parent have the same name: nothing may depend on it.
         let name = NameId(node as u32);
         let spec = Spec { id: SpecId(child as u32), name, role, levels: None, times: None };
-        let refused = self.give(node, Input::Spawn { child: id(child), scope, spec })?;
+        let slips = self.scenario.slip == Some(Slip::Renumbered);
+        let first = slips.then(|| self.scenario.children(node).next()).flatten();
+        let refused = self.give(node, Input::Spawn { child: id(first.unwrap_or(child)), scope, spec })?;
         match refused {
             Ok(()) | Err(Refused::Cancelled(_) | Refused::ClosedScope) => Ok(()),
             Err(refused) => Err(Violation::told(Promise::Refused, self.now, format_args!("{refused}"))),
