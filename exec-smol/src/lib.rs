@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod reactor;
+mod slot;
 
 use std::future::poll_fn;
 use std::io;
@@ -56,6 +57,7 @@ impl Drive for Smol {
     }
 
     fn will_run(&mut self) -> io::Result<()> {
+        slot::check()?;
         self.runs = true;
         self.reactor.run()
     }
