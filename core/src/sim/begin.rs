@@ -112,6 +112,7 @@ impl World<'_> {
         // What survived in one machine survives in another, and who came last knows the least that is not new.
         let checked = self.actors.iter().rev().flatten().find_map(|actor| actor.checked.clone());
         let print = self.codes.as_mut().and_then(|codes| codes.check(&mut machine));
+        self.timeline.begin(&machine);
         self.actors[node] = Some(Actor {
             pid,
             machine: Arc::new(machine),

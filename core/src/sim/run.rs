@@ -1,6 +1,8 @@
 //! One run of a scenario, and what is left of it.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::choices::{Choice, Choices, Trace};
@@ -9,7 +11,8 @@ use super::oracle::Violation;
 use super::scenario::Scenario;
 use super::timeline::Timeline;
 use super::world::World;
-use crate::{Instant, Outcome, Record};
+use crate::trace;
+use crate::{Instant, Machine, Outcome, Record};
 
 /// What a run came to.
 #[derive(Clone, Debug)]
@@ -28,17 +31,19 @@ pub struct Report {
     /// The choices, source by source.
     pub trace: Trace,
     /// The choices, in order.
-    pub made: alloc::vec::Vec<Choice>,
+    pub made: Vec<Choice>,
     /// A hash of every output of every machine, with its time.
     pub hash: u64,
     /// The longest teardown of an actor, in thousandths of its bound.
     pub fullest: u64,
     /// Every input and output, a line each; empty unless it was asked for.
     pub timeline: String,
+    /// Every machine as it began, in the order in which they did; empty unless it was asked for.
+    pub machines: Vec<Machine>,
     /// What every machine took and said, in order; empty unless it was asked for.
-    pub records: alloc::vec::Vec<Record>,
+    pub records: Vec<Record>,
     /// How many choices were made before each of them.
-    pub chosen: alloc::vec::Vec<usize>,
+    pub chosen: Vec<usize>,
 }
 
 impl Report {
@@ -46,6 +51,33 @@ impl Report {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.violation.is_none()
+    }
+
+    /// Gives what each actor would have left had it kept a trace, as it is seen when the run ends: what
+    /// [explains](crate::trace::Tree) and draws the traces of real trees does so with these. Nothing of a run that was not
+    /// [recorded](record). What broke a promise is no longer in it.
+    ///
+    /// ```
+    /// use windrow_core::sim::{Choices, Conduct, Scenario, record};
+    /// use windrow_core::trace::Tree;
+    ///
+    /// let scenario = Scenario::tree(2, 1).with(1, Conduct::Wedge);
+    /// let report = record(&scenario, Choices::seed(1));
+    /// let tree = Tree::all(report.traces()).swap_remove(0);
+    /// let fall = &tree.falls()[0];
+    /// assert!(tree.tell(fall, tree.first()).contains("SIGKILL"));
+    /// ```
+    #[must_use]
+    pub fn traces(&self) -> Vec<trace::Trace> {
+        let begun = |start: &Machine| (start.actor(), (start.clone(), Vec::new()));
+        let mut actors: BTreeMap<_, _> = self.machines.iter().map(begun).collect();
+        for record in &self.records {
+            if let Some((_, records)) = actors.get_mut(&record.actor) {
+                records.push(record.clone());
+            }
+        }
+        let trace = |(start, records)| trace::Trace::of(start, records, self.ended);
+        actors.into_values().map(trace).collect()
     }
 }
 
@@ -78,7 +110,7 @@ pub fn record(scenario: &Scenario, choices: Choices) -> Report {
 fn report(mut world: World<'_>) -> Report {
     let violation = world.run().err();
     let explanation = violation.as_ref().and_then(|violation| explain(&world, violation.promise));
-    let (timeline, kept) = world.timeline.take();
+    let (timeline, machines, kept) = world.timeline.take();
     let (chosen, records) = kept.into_iter().unzip();
     Report {
         violation,
@@ -91,6 +123,7 @@ fn report(mut world: World<'_>) -> Report {
         hash: world.timeline.take_hash(),
         fullest: world.oracle.fullest,
         timeline,
+        machines,
         records,
         chosen,
     }

@@ -12,13 +12,15 @@ use core::hash::Hash;
 
 use super::state::Words;
 use super::world::place;
-use crate::{ActorId, Input, Instant, Output, Record};
+use crate::{ActorId, Input, Instant, Machine, Output, Record};
 
 /// What is kept of a run: its hash, its lines, or nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timeline {
     hash: Option<Words>,
     text: Option<String>,
+    /// Every machine as it began.
+    machines: Vec<Machine>,
     /// What every machine took and said, each with how many choices were made by then.
     records: Vec<(usize, Record)>,
     /// What each choice that is not the default was about, by its place among all choices.
@@ -85,6 +87,13 @@ impl Timeline {
         self.hash.as_mut().map_or(0, |hash| hash.sum() as u64)
     }
 
+    /// Keeps a machine as it begins.
+    pub(super) fn begin(&mut self, machine: &Machine) {
+        if self.text.is_some() {
+            self.machines.push(machine.clone());
+        }
+    }
+
     /// Keeps what a machine took and said after so many choices.
     pub(super) fn record(
         &mut self,
@@ -99,8 +108,9 @@ impl Timeline {
         }
     }
 
-    pub(super) fn take(&mut self) -> (String, Vec<(usize, Record)>) {
-        (self.text.take().unwrap_or_default(), core::mem::take(&mut self.records))
+    pub(super) fn take(&mut self) -> (String, Vec<Machine>, Vec<(usize, Record)>) {
+        let text = self.text.take().unwrap_or_default();
+        (text, core::mem::take(&mut self.machines), core::mem::take(&mut self.records))
     }
 }
 

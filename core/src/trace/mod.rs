@@ -121,6 +121,22 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// Puts together what an actor took and said until it was seen for the last time.
+    #[cfg(feature = "sim")]
+    pub(crate) fn of(start: Machine, records: Vec<Record>, seen: Instant) -> Self {
+        Self { start, records, names: BTreeMap::new(), seen: Some(seen), torn: 0 }
+    }
+
+    /// Appends the bytes that are [read](Self::read) as this trace, whole.
+    pub fn write(&self, bytes: &mut Vec<u8>) {
+        begin(&self.start, bytes);
+        self.names.iter().for_each(|(id, text)| name(*id, text, bytes));
+        self.records.iter().for_each(|kept| record(kept, bytes));
+        if let Some(at) = self.seen {
+            seen(at, bytes);
+        }
+    }
+
     /// Reads a trace. It allocates no more than `bytes` takes, times a constant.
     ///
     /// # Errors

@@ -1,6 +1,5 @@
 //! Traces of whole simulated trees: written, cut off, garbled, read, replayed.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,24 +18,8 @@ const RUNS: u64 = if cfg!(debug_assertions) { 60 } else { 600 };
 /// Lists what each actor of a mixed tree took and said, behind the machine that it began as.
 fn recorded(seed: u64) -> Vec<(Machine, Vec<Record>)> {
     let (scenario, report) = roam(seed);
-    let report = record(&scenario, Choices::replay(report.trace));
-    by_actor(&scenario, report.records)
-}
-
-/// Sorts what a tree's machines took and said by actor, behind the machine that each began as.
-pub(super) fn by_actor(scenario: &Scenario, records: Vec<Record>) -> Vec<(Machine, Vec<Record>)> {
-    let mut actors: BTreeMap<ActorId, Vec<Record>> = BTreeMap::new();
-    for record in records {
-        actors.entry(record.actor).or_default().push(record);
-    }
-    actors.into_iter().map(|(actor, records)| (machine(scenario, actor), records)).collect()
-}
-
-fn machine(scenario: &Scenario, actor: ActorId) -> Machine {
-    let root = actor == ActorId(1);
-    let config =
-        if root { Config::root(actor, scenario.levels, scenario.limits) } else { Config::child(actor) };
-    Machine::new(Config { defects: scenario.defects, ..config }).expect("its limits were checked")
+    let traces = record(&scenario, Choices::replay(report.trace)).traces();
+    traces.into_iter().map(|trace| (trace.start, trace.records)).collect()
 }
 
 pub(super) fn write(start: &Machine, records: &[Record]) -> Vec<u8> {
@@ -63,6 +46,23 @@ fn whatever_a_machine_takes_and_says_is_replayed_from_its_bytes() {
         }
     }
     assert!(actors > RUNS * 2, "{actors}");
+}
+
+#[test]
+fn a_trace_that_was_written_is_read_as_it_was() {
+    let (scenario, report) = roam(6);
+    let report = record(&scenario, Choices::replay(report.trace));
+    for mut trace in report.traces() {
+        trace.names.insert(NameId(7), String::from("worker"));
+        let mut bytes = Vec::new();
+        trace.write(&mut bytes);
+        let read = Trace::read(&bytes).expect("a trace");
+        assert_eq!(
+            (&read.records, &read.names, read.seen),
+            (&trace.records, &trace.names, Some(report.ended))
+        );
+        assert_eq!((read.start.encode(), read.torn), (trace.start.encode(), 0));
+    }
 }
 
 #[test]
@@ -190,9 +190,7 @@ fn tree_of(defect: Defect, found: &Diagnosis) -> Tree {
     let hang = Hang::named(defect.name()).expect("a row for each defect");
     let scenario = (hang.scenario)().defect(defect);
     let report = record(&scenario, Choices::replay(found.report.trace.clone()));
-    let bytes = by_actor(&scenario, report.records);
-    let bytes = bytes.iter().map(|(start, records)| write(start, records));
-    let mut trees = Tree::all(bytes.map(|bytes| Trace::read(&bytes).expect("a trace")).collect());
+    let mut trees = Tree::all(report.traces());
     assert_eq!(trees.len(), 1, "{}", defect.name());
     trees.swap_remove(0)
 }
@@ -275,16 +273,13 @@ fn who_was_asked_how_it_is_is_named_by_what_it_did_not_take() {
         _ => false,
     };
     let cancels = |record: &Record| says(record, link, is_cancel);
-    let mut runs = (0..500).map(|seed| record(&scenario, Choices::seed(seed)).records);
-    let asked = runs.find(|records| {
+    let mut runs = (0..500).map(|seed| record(&scenario, Choices::seed(seed)));
+    let asked = runs.find(|report| {
         let places = [&answers as &dyn Fn(&Record) -> bool, &told, &cancels]
-            .map(|what| records.iter().position(what).unwrap_or(usize::MAX));
+            .map(|what| report.records.iter().position(what).unwrap_or(usize::MAX));
         places.is_sorted() && places[2] < usize::MAX
     });
-    let bytes = by_actor(&scenario, asked.expect("a user who asks"));
-    let read =
-        |(start, records): &(Machine, Vec<Record>)| Trace::read(&write(start, records)).expect("a trace");
-    let whole = Tree::all(bytes.iter().map(read).collect()).swap_remove(0);
+    let whole = Tree::all(asked.expect("a user who asks").traces()).swap_remove(0);
     let tree = cut(&whole, |record| answers(record) || cancels(record));
     let told = tree.explain(tree.last().after(LONG)).expect("it is not over");
     assert!(told.because.contains("was sent `Cancel within "), "{told}");

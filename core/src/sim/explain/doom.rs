@@ -187,7 +187,7 @@ fn step_of_doom(world: &World<'_>, runs: &mut u32) -> Doom {
         world.timeline = Timeline::told();
         let turn = world.turn();
         let (step, at) = (world.steps, world.now);
-        let (told, _) = world.timeline.take();
+        let (told, ..) = world.timeline.take();
         let doom = Doom { step, at, what: in_words(&told) };
         *runs += 1;
         if turn != Ok(Turn::Step) || !ends_well(&world) {
