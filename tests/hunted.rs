@@ -1,8 +1,10 @@
 //! The searches as their user meets them: what is told of a run, of a find, and of one that is stopped.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use serde_json::Value;
 use windrow_std::unix::process::Exit;
 
 use crate::harness::{Bed, Module, cases, watch};
@@ -10,6 +12,8 @@ use crate::harness::{Bed, Module, cases, watch};
 pub(crate) const MODULE: Module = Module {
     cases: cases![
         the_simulator_answers,
+        a_simulated_run_is_explained_and_drawn_as_a_real_one,
+        what_is_simulated_and_sought_is_told_to_programs,
         a_seed_tells_which_faults_it_drew,
         a_hang_that_is_sought_is_found_or_missed,
         what_a_net_hides_is_no_failure_of_the_search,
@@ -39,7 +43,7 @@ fn the_simulator_answers(bed: &Bed) {
     assert_eq!(hunt.err, "", "what stands on standard output is told");
     let hunt = bed.windrow(["hunt", "--actors", "2", "-k", "1", "--seeds", "100", "--json"]).finish();
     hunt.expect(0);
-    let bag: serde_json::Value = serde_json::from_str(&hunt.out).expect("one object on one line");
+    let bag: Value = serde_json::from_str(&hunt.out).expect("one object on one line");
     assert_eq!(
         (&bag["violations"], hunt.out.lines().count(), hunt.err.as_str()),
         (&0.into(), 1, ""),
@@ -54,6 +58,70 @@ fn the_simulator_answers(bed: &Bed) {
     assert!(help.out.contains("exit-hard, wedge"), "{help}");
     let help = bed.windrow(["hunt", "--help"]).finish();
     assert!(help.out.contains("--features defects --bin windrow -- hunt --defect all"), "{help}");
+}
+
+/// By the traces that its actors would have left.
+fn a_simulated_run_is_explained_and_drawn_as_a_real_one(bed: &Bed) {
+    let dir = bed.path("traces");
+    let words = |verb: &'static str| [verb.as_ref(), dir.as_os_str()];
+    let sim = || {
+        bed.breakable(
+            ["sim", "--defect", "parent-shield-kept", "--trace"]
+                .iter()
+                .map(OsStr::new)
+                .chain([dir.as_os_str()]),
+        )
+        .finish()
+    };
+    let run = sim();
+    assert!(run.expect(1).out.contains("hang: "), "{run}");
+    assert!(run.err.contains(&format!(" traces in {}\n", dir.display())), "{run}");
+    let told = bed.breakable(words("explain")).finish();
+    assert!(told.expect(1).out.contains(" waits for the end of child a2"), "{told}");
+    let again = bed.breakable(words("replay")).finish();
+    assert!(again.expect(0).err.starts_with("the same: "), "{again}");
+    let drawn = bed.breakable(words("replay").into_iter().chain(["--chrome".as_ref()])).finish();
+    let drawn: Value = serde_json::from_str(&drawn.expect(0).out).expect("a timeline");
+    assert!(drawn["traceEvents"].as_array().is_some_and(|events| events.len() > 10), "{drawn}");
+    let refused = sim();
+    assert!(refused.expect(2).err.ends_with("\nhint: name another directory\n"), "{refused}");
+    assert_eq!(refused.out, "");
+}
+
+fn what_is_simulated_and_sought_is_told_to_programs(bed: &Bed) {
+    let clean = bed.windrow(["sim", "--seed", "4", "--json"]).finish();
+    let run = clean.expect(0).json();
+    assert_eq!((&run["violation"], &run["find"]), (&Value::Null, &Value::Null), "{clean}");
+    let lines = bed.windrow(["sim", "--seed", "4"]).finish();
+    assert_eq!(run["timeline"].as_array().map(Vec::len), Some(lines.out.lines().count() - 1), "{clean}");
+    assert!(run["steps"].as_u64() > Some(20) && run["ended_ms"].as_f64() > Some(1000.0), "{clean}");
+
+    let broken = bed.breakable(["sim", "--defect", "parent-shield-kept", "--json"]).finish();
+    let run = broken.expect(1).json();
+    assert_eq!(
+        (&run["find"]["promise"], &run["find"]["sink"]),
+        (&"hang".into(), &"Cycle".into()),
+        "{broken}"
+    );
+    assert!(run["violation"].as_str().is_some_and(|told| told.starts_with("hang: ")), "{broken}");
+    // What `--find` takes is in it.
+    let path = bed.path("find.json");
+    std::fs::write(&path, run["find"]["run"].to_string()).expect("a find");
+    let again = bed.breakable(["sim", "--json", "--find", path.to_str().expect("a path in words")]).finish();
+    assert_eq!(again.expect(1).json()["find"]["promise"], "hang", "{again}");
+
+    let hangs = bed.windrow(["hangs", "--json"]).finish();
+    let rows: Vec<Value> = hangs
+        .expect(0)
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an object a line"))
+        .collect();
+    let named = bed.windrow(["hangs", "orphan-ignored", "--json"]).finish().expect(0).json();
+    assert!(rows.len() > 30 && rows.contains(&named), "{hangs}");
+    assert_eq!((&named["promise"], &named["place"]), (&"orphan".into(), &"machine".into()), "{named}");
+    let unknown = bed.windrow(["hangs", "nix"]).finish();
+    assert_eq!(unknown.expect(2).err, "error: there is no hang `nix`\nhint: `windrow hangs` lists them\n");
 }
 
 /// Also that it drew none, and where a run is to be sought that a rule is missed in.
@@ -133,7 +201,7 @@ fn the_find_of_a_hunt_is_kept(bed: &Bed) {
     let find = kept.expect(1).json()["defects"][0]["find"].clone();
     assert_eq!(kept.err, "");
     let text = std::fs::read_to_string(&path).expect("what was kept");
-    let read: serde_json::Value = serde_json::from_str(&text).expect("one object on one line");
+    let read: Value = serde_json::from_str(&text).expect("one object on one line");
     assert_eq!((&find["run"], text.lines().count()), (&read, 1));
     let again = bed.breakable(["sim", "--find", file]).finish();
     let what = find["what"].as_str().expect("what happened");

@@ -108,8 +108,20 @@ fn below(all: &read::All, dir: &Path, root: ActorId) -> io::Result<PathBuf> {
 /// # Errors
 /// The system's; `AlreadyExists` where there are traces of the same actors.
 pub(crate) fn write(all: &read::All, dir: &Path) -> io::Result<usize> {
+    save_all(traces(all, now()), dir)
+}
+
+/// Writes traces to a directory, all or none: each of an actor, told apart from an earlier one of the same. Gives how many actors
+/// have one.
+///
+/// # Errors
+/// The system's; `AlreadyExists` where there are traces of the same actors.
+pub(crate) fn save_all(
+    traces: impl Iterator<Item = (ActorId, bool, Vec<u8>)>,
+    dir: &Path,
+) -> io::Result<usize> {
     let (mut actors, mut files) = (BTreeSet::new(), Vec::new());
-    for (actor, earlier, bytes) in traces(all, now()) {
+    for (actor, earlier, bytes) in traces {
         let name = format!("{:016x}{}.trace", actor.0, if earlier { ".earlier" } else { "" });
         let path = dir.join(name);
         if let Err(error) = save(&path, &bytes) {

@@ -1,6 +1,7 @@
 //! `windrow dump`: what the flight recorder of a tree that lives has, as files.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -26,15 +27,19 @@ impl Dump {
     pub(crate) fn run(&self) -> Result<u8, Refusal> {
         let recorder = Recorder::of(self.pid)?;
         recorder.warn();
-        let place = self.dir.display();
-        let written =
-            make(&self.dir).and_then(|()| dump::write(&recorder.all, &self.dir)).map_err(|error| {
-                let refusal = Refusal::new(format!("no traces can be written in `{place}`"), 2);
-                let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
-                let refusal = refusal.because(error);
-                if is_there { refusal.hint("name another directory") } else { refusal }
-            })?;
-        say(format_args!("{} in {place}", counted(written, "trace")));
+        into(&self.dir, |dir| dump::write(&recorder.all, dir))?;
         Ok(0)
     }
+}
+
+/// Makes a directory, has traces written there, and says how many they are.
+pub(super) fn into(dir: &Path, write: impl FnOnce(&Path) -> io::Result<usize>) -> Result<(), Refusal> {
+    let place = dir.display();
+    let written = make(dir).and_then(|()| write(dir)).map_err(|error| {
+        let is_there = error.kind() == io::ErrorKind::AlreadyExists;
+        let refusal = Refusal::new(format!("no traces can be written in `{place}`"), 2).because(error);
+        if is_there { refusal.hint("name another directory") } else { refusal }
+    })?;
+    say(format_args!("{} in {place}", counted(written, "trace")));
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! `windrow hangs`: the hangs that the simulator searches for, a line each.
 
-use std::fmt::Write;
-
+use clap::Args;
+use serde::Serialize;
 use windrow_core::sim::{HANGS, Hang, Reach, Scenario};
 use windrow_core::{Defect, Place};
 
@@ -12,31 +12,76 @@ use crate::lines::in_shell;
 /// What takes a rule out is compiled in on demand alone.
 pub(crate) const BUILD: &str = "cargo run --release -p windrow-std --features defects --bin windrow --";
 
-/// Prints the catalog: name, where the rule stands, which search over all trees finds the hang, what the searches say of it,
-/// and the rule that keeps it away.
-pub(crate) fn list() -> Result<u8, Refusal> {
-    let mut list = String::new();
-    let width = HANGS.iter().map(|hang| hang.defect.name().len()).max().unwrap_or(0);
-    for Hang { defect, promise, sink, rule, reach, .. } in HANGS {
-        let name = defect.name();
+#[derive(Args, Debug)]
+pub(crate) struct Hangs {
+    /// One of them alone.
+    name: Option<String>,
+    /// Print a JSON object for each, a line each: `name`, `place` of its rule, `found` (which search over all trees finds it),
+    /// `unless` (the net that hides it, or null), `world` (why it needs one of its own, or null), `promise`, `breaks` (the number
+    /// of the invariant), `sink` (or null) and `rule`.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A hang, as programs read it.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: &'static str,
+    place: &'static str,
+    found: &'static str,
+    unless: Option<&'static str>,
+    world: Option<&'static str>,
+    promise: String,
+    breaks: String,
+    sink: Option<String>,
+    rule: &'static str,
+}
+
+impl Hangs {
+    /// Prints the catalog.
+    pub(crate) fn run(&self) -> Result<u8, Refusal> {
+        let listed = match &self.name {
+            Some(name) => std::slice::from_ref(named(name)?),
+            None => HANGS,
+        };
+        let width = listed.iter().map(|hang| hang.defect.name().len()).max().unwrap_or(0);
+        let mut list = String::new();
+        for row in listed.iter().map(Row::of) {
+            let line = if self.json { serde_json::to_string(&row) } else { Ok(row.line(width)) };
+            list += &line.map_err(|error| Refusal::new("the result can't be written", 2).because(error))?;
+            list.push('\n');
+        }
+        print_result(&list).map(|()| 0)
+    }
+}
+
+impl Row {
+    fn of(hang: &Hang) -> Self {
+        let Hang { defect, promise, sink, rule, reach, .. } = *hang;
         let place = match defect.place() {
             Place::Machine => "machine",
             Place::Shell => "shell",
             Place::Both => "both",
         };
-        let found = match reach {
-            Reach::Whole => String::from("in every tree"),
-            Reach::Without(net) => format!("in every tree without `{net}`"),
-            Reach::Own(_) => String::from("in a world of its own"),
+        let (found, unless, world) = match reach {
+            Reach::Whole => ("in every tree", None, None),
+            Reach::Without(net) => ("in every tree", Some(net), None),
+            Reach::Own(why) => ("in a world of its own", None, Some(why)),
         };
-        let sink = sink.map_or(String::new(), |sink| format!(", {sink:?}"));
-        let _ = writeln!(
-            list,
-            "{name:width$}  {place:7}  found {found:28}  {promise} ({}){sink}; rule: {rule}",
-            promise.number()
-        );
+        let sink = sink.map(|sink| format!("{sink:?}"));
+        let (promise, breaks) = (promise.to_string(), promise.number().to_string());
+        Self { name: defect.name(), place, found, unless, world, promise, breaks, sink, rule }
     }
-    print_result(&list).map(|()| 0)
+
+    /// Tells of it in a line, its name that wide: where the rule stands, which search over all trees finds the hang, what the
+    /// searches say of it, and the rule that keeps it away.
+    fn line(&self, width: usize) -> String {
+        let Self { name, place, promise, breaks, rule, .. } = self;
+        let found =
+            self.found.to_owned() + &self.unless.map_or(String::new(), |net| format!(" without `{net}`"));
+        let sink = self.sink.as_ref().map_or(String::new(), |sink| format!(", {sink}"));
+        format!("{name:width$}  {place:7}  found {found:28}  {promise} ({breaks}){sink}; rule: {rule}")
+    }
 }
 
 /// Finds a hang by its name.

@@ -102,7 +102,7 @@ enum Verb {
     /// Write what a tree that lives has on record to files, for `explain` and `replay` to read when it is gone.
     Dump(dump::Dump),
     /// List the hangs that are searched for, each with the rule that keeps it away.
-    Hangs,
+    Hangs(hangs::Hangs),
 }
 
 #[derive(Args, Debug)]
@@ -198,7 +198,7 @@ pub fn main<D: Drive>() -> ExitCode {
         Verb::Explain(explain) => explain.run(),
         Verb::Replay(replay) => replay.run(),
         Verb::Dump(dump) => dump.run(),
-        Verb::Hangs => hangs::list(),
+        Verb::Hangs(hangs) => hangs.run(),
     };
     exit(ended)
 }

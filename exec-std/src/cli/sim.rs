@@ -1,13 +1,16 @@
 //! `windrow sim`: one run of the simulator, its timeline as text.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
-use windrow_core::LEVELS_MAX;
+use serde::Serialize;
 use windrow_core::sim::{Choices, Conduct, Find, Report, Scenario, Source, diagnose, mixed, record};
+use windrow_core::{ActorId, LEVELS_MAX};
 
 use super::outputs::{print_result, say};
-use super::{Refusal, hangs, kept};
+use super::{Refusal, dump, hangs, kept, told};
+use crate::dump::save_all;
 
 /// Actors in a tree that is simulated, at the most.
 const ACTORS_MAX: u64 = 1000;
@@ -33,6 +36,25 @@ pub(crate) struct Sim {
     /// Which run: what a search has found, as `windrow hunt --keep FILE` keeps it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "roam", "tree", "faults", "defect"])]
     find: Option<PathBuf>,
+    /// Keep a trace of each actor in this directory, as `windrow run --trace` does: `windrow explain` says who waits for whom when
+    /// the run ends, and `windrow replay --chrome` draws it.
+    #[arg(long, value_name = "DIR")]
+    trace: Option<PathBuf>,
+    /// Print one JSON object on one line in place of the timeline: `steps`, `ended_ms`, `violation` (or null), `timeline` (its
+    /// lines), and `find` as in `windrow hunt --json` (or null).
+    #[arg(long)]
+    json: bool,
+}
+
+/// A run as programs read it.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    steps: u32,
+    ended_ms: f64,
+    violation: Option<String>,
+    timeline: Vec<&'a str>,
+    /// The shortest run that breaks the same promise.
+    find: Option<told::Told>,
 }
 
 impl Sim {
@@ -47,15 +69,10 @@ impl Sim {
                 (scenario, report)
             }
         };
-        let mut text = report.timeline.clone();
-        if report.is_clean() {
-            text += &format!("clean: {} steps until {}\n", report.steps, report.ended);
-        } else {
-            let told =
-                diagnose(&scenario, &report).map_or_else(|why| why.to_string(), |told| told.to_string());
-            text += &format!("{told}\n");
+        if let Some(dir) = &self.trace {
+            dump::into(dir, |dir| save_all(traces(&report), dir))?;
         }
-        print_result(&text)?;
+        print_result(&if self.json { self.object(&scenario, &report)? } else { text(&scenario, &report) })?;
         if let Some(find) = &find {
             compare(find, &report);
         }
@@ -68,6 +85,21 @@ impl Sim {
             ));
         }
         Ok(u8::from(!report.is_clean()))
+    }
+
+    /// Tells of a run in one line, for programs.
+    fn object(&self, scenario: &Scenario, report: &Report) -> Result<String, Refusal> {
+        let story = diagnose(scenario, report).ok();
+        let told = Told {
+            steps: report.steps,
+            ended_ms: Duration::from_nanos(report.ended.0).as_secs_f64() * 1e3,
+            violation: report.violation.as_ref().map(ToString::to_string),
+            timeline: report.timeline.lines().collect(),
+            find: story.map(|story| told::Told::of_story(scenario, story, self.roam)),
+        };
+        let line = serde_json::to_string(&told)
+            .map_err(|error| Refusal::new("the result can't be written", 2).because(error))?;
+        Ok(line + "\n")
     }
 
     /// Says who was drawn to behave otherwise than the fair default, and how.
@@ -107,6 +139,25 @@ impl Sim {
         }
         Ok(scenario)
     }
+}
+
+/// Tells of a run for people: its timeline, and what is wrong if anything is.
+fn text(scenario: &Scenario, report: &Report) -> String {
+    let told = match diagnose(scenario, report) {
+        _ if report.is_clean() => format!("clean: {} steps until {}", report.steps, report.ended),
+        Ok(told) => told.to_string(),
+        Err(why) => why.to_string(),
+    };
+    format!("{}{told}\n", report.timeline)
+}
+
+/// Lists the bytes of the traces that the actors of a run would have left.
+fn traces(report: &Report) -> impl Iterator<Item = (ActorId, bool, Vec<u8>)> {
+    report.traces().into_iter().map(|trace| {
+        let mut bytes = Vec::new();
+        trace.write(&mut bytes);
+        (trace.actor(), false, bytes)
+    })
 }
 
 /// Says so if a run that was found once shows something else by now.

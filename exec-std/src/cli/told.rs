@@ -39,11 +39,11 @@ impl Told {
     /// Tells of a find, if its world shows it, or says why not; `seed` is given if it is that of a random run.
     pub(super) fn of_find(find: &Find, seed: Option<u64>) -> Option<Self> {
         let story = find.diagnose().map_err(|why| say(format_args!("{}: {why}", find.violation))).ok()?;
-        Some(Self { seed, ..Self::of_story(&find.scenario, story) })
+        Some(Self::of_story(&find.scenario, story, seed))
     }
 
-    /// Tells what was found out already of a run in this world.
-    pub(super) fn of_story(scenario: &Scenario, story: Diagnosis) -> Self {
+    /// Tells what was found out already of a run in this world; `seed` as above.
+    pub(super) fn of_story(scenario: &Scenario, story: Diagnosis, seed: Option<u64>) -> Self {
         let broken = story.report.violation.as_ref();
         let run =
             broken.map(|broken| Find::new(scenario.clone(), (broken.clone(), story.report.trace.clone())));
@@ -53,7 +53,7 @@ impl Told {
             promise: broken.map(|broken| broken.promise.to_string()).unwrap_or_default(),
             breaks: broken.map(|broken| broken.promise.number().to_string()).unwrap_or_default(),
             what: broken.map(|broken| broken.text.clone()).unwrap_or_default(),
-            seed: None,
+            seed,
             tree: scenario.parents.iter().map(actor).collect(),
             without: scenario.nets.away().collect(),
             choices: story.report.trace.clone(),

@@ -54,7 +54,7 @@ impl Catch {
             seeds: trial.seeds(),
             runs_median: Some(runs_median),
             runs_max: Some(runs_max),
-            find: trial.finds().next().map(|story| Told::of_story(&world(hang), story.clone())),
+            find: trial.finds().next().map(|story| Told::of_story(&world(hang), story.clone(), None)),
             seed: trial.claim.roam.as_ref().map(|(seed, _)| *seed),
         }
     }
