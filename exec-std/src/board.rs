@@ -15,6 +15,7 @@ pub use self::facts::Output;
 pub(crate) use self::facts::{Answered, ChildFacts, Facts, Named, ScopeFacts};
 
 mod facts;
+mod offered;
 
 /// A failure on its way into the machine.
 #[derive(Debug)]

@@ -60,12 +60,7 @@ impl<A: DeserializeOwned, R: Serialize, D: Dialogue> Listener<A, R, D> {
     }
 
     fn next(&self) -> Result<(ContextId, Vec<u8>), Raised> {
-        self.actor.find_at_board(None, |facts| {
-            let offered = facts.offered.entry(self.endpoint).or_default();
-            let next = offered.calls.pop_first();
-            offered.awaited = next.is_none();
-            next
-        })
+        self.actor.find_at_board(None, |facts| facts.offered.entry(self.endpoint).or_default().take())
     }
 }
 

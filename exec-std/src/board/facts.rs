@@ -5,10 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar};
 
-use windrow_core::{
-    ActorId, Cause, Claim, ContextId, End, Exit, Link, NameId, Obstacle, PeerId, ScopeId, TaskId,
-};
+use windrow_core::{ActorId, Cause, Claim, End, Exit, Link, NameId, Obstacle, PeerId, ScopeId, TaskId};
 
+use super::offered::Offered;
 use crate::answers::Answers;
 use crate::failure::Failure;
 
@@ -40,16 +39,6 @@ pub(crate) struct Facts {
     /// Where those sleep who wait for nothing but the cancellation of a scope, and which of those places are to be woken.
     sleepers: BTreeMap<ScopeId, Arc<Condvar>>,
     stirred: Vec<Arc<Condvar>>,
-}
-
-/// Calls of one endpoint that wait to be taken up by hand, with their arguments.
-#[derive(Debug, Default)]
-pub(crate) struct Offered {
-    pub(crate) calls: BTreeMap<ContextId, Vec<u8>>,
-    /// Somebody waits for one.
-    pub(crate) awaited: bool,
-    /// How many take them up.
-    pub(crate) listeners: u32,
 }
 
 impl Facts {

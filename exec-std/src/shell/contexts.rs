@@ -58,17 +58,13 @@ impl<R: Reactor> Shell<R> {
             let handler = Arc::clone(handler);
             return self.servers.offer(Offer { context, handler, args });
         }
-        self.board.write_if_awaited(|facts| {
-            let offered = facts.offered.entry(endpoint).or_default();
-            offered.calls.insert(context, args);
-            offered.awaited
-        });
+        self.board.write_if_awaited(|facts| facts.offered.entry(endpoint).or_default().put(context, args));
     }
 
     fn withdraw(&self, context: ContextId) {
         self.servers.withdraw(context);
         for offered in self.board.look().offered.values_mut() {
-            offered.calls.remove(&context);
+            offered.withdraw(context);
         }
     }
 
