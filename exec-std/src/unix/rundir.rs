@@ -119,10 +119,14 @@ impl RunDir {
             errno => PlaceError::new(&path, Fault::System(errno)),
         })?;
         let made = lock_new(&base, &name, &path).and_then(|dir| Self::with(&base, &name, &path, dir));
-        if made.is_err() {
-            let _ = unlinkat(&base, &name, AtFlags::REMOVEDIR);
-        }
-        made
+        made.map_err(|error| match error.fault {
+            // Before it had a lock it was cleared away.
+            Fault::System(Errno::NOENT) => PlaceError::new(&path, Fault::Living),
+            fault => {
+                let _ = unlinkat(&base, &name, AtFlags::REMOVEDIR);
+                PlaceError { path: error.path, fault }
+            }
+        })
     }
 
     /// Opens the run directory of a tree of which this process is a member.

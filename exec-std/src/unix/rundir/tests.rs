@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::sync::atomic::Ordering;
 
 use super::record::Inode;
 use super::told::Told;
@@ -111,4 +112,22 @@ fn an_end_costs_what_it_ends_and_not_what_lives() {
     let looks = looks(|| (0..many).flat_map(begins).chain(ends).for_each(|line| told.take(line)));
     assert_eq!(told.living.len(), 0);
     assert!(looks <= 3 * MANY, "{looks}");
+}
+
+/// Whoever makes a directory while others clear away what the dead have left loses it wherever it stands before its lock.
+#[test]
+fn who_makes_a_directory_while_others_clear_away_has_one() {
+    let scratch = Scratch::new("windrow-cleared");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        let sweeper = threads.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                RunDir::sweep(&scratch.0).unwrap();
+            }
+        });
+        let made = (0..3000).try_for_each(|_| RunDir::create(&scratch.0).map(drop));
+        done.store(true, Ordering::Relaxed);
+        sweeper.join().unwrap();
+        made.unwrap();
+    });
 }
