@@ -1,4 +1,5 @@
-//! Where the user's threads and the driver meet: one lock around the shell, held for a turn and never while waiting.
+//! Where the user's threads and the driver meet: one lock around the shell, held for a turn and never while anybody in the tree
+//! is waited for.
 //!
 //! The rule: whoever has something to say to the machine says it at once, on its own thread, and does what follows; so a
 //! call leaves the process without waking anybody. The driver goes first, is woken when it must do more or sooner, and
@@ -30,6 +31,10 @@ thread_local! {
     /// Room for the slots that this thread is to wake, used again.
     static AWAITED: Cell<Vec<Arc<Slot>>> = const { Cell::new(Vec::new()) };
 }
+
+/// How often a user's thread lets the driver go first. A turn is short, but for one that writes to a disk that hangs: all
+/// others sleep on the lock then.
+const YIELDS: usize = 1000;
 
 /// A shell that threads share.
 pub struct Shared<R> {
@@ -213,9 +218,8 @@ impl<R> fmt::Debug for Shared<R> {
 impl<R: Reactor> Desk for Shared<R> {
     fn at(&self, ask: &mut dyn FnMut(&mut dyn Asks)) {
         // The lock is not fair, and the driver brings what a busy thread may be waiting for.
-        while self.wanted.load(Ordering::Relaxed) {
-            std::thread::yield_now();
-        }
+        let is_wanted = |_: &usize| self.wanted.load(Ordering::Relaxed);
+        (0..YIELDS).take_while(is_wanted).for_each(|_| std::thread::yield_now());
         let mut guard = self.lock();
         let Some(shell) = guard.as_mut() else { return };
         shell.on_user_thread = true;
