@@ -40,7 +40,9 @@ impl<R: Reactor> Shell<R> {
             Some(Source::Template) => self.take_answers(),
             Some(Source::TemplateExit) => self.take_release(ready.token),
             Some(Source::Orphan(pid)) => {
-                self.forget_flight(pid);
+                if self.domains.has_its_pid(pid) {
+                    self.forget_flight(pid);
+                }
                 let start = self.domains.collect(pid, ready.token, &mut self.watch);
                 self.clear_after(pid, start);
             }

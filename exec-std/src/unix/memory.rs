@@ -1,7 +1,8 @@
 //! Whom the kernel killed for want of memory, as far as the group of processes (the cgroup) counts it.
 //!
 //! The rule: a count proves that the kernel killed one of the group, and not which. So it explains as many deaths as it has
-//! risen by since it was first read, and no more; the death of a process that had a group to itself it proves.
+//! risen by since it was first read, and no more. The death of a process that had a group to itself it proves, and one in another
+//! group than ours is taken to have had that all its life.
 //!
 //! The kernel counts before it kills, so who sees the death finds it counted. It knows no children, no signals, and nothing of
 //! a group whose files are not where they are by convention.
