@@ -273,7 +273,7 @@ pub(crate) struct ChildRecord {
     pub(crate) leavings: u32,
     /// What the rungs that were taken for it add up to.
     pub(crate) spent: Duration,
-    /// Errors that it sent and that its last word has not counted yet.
+    /// Errors that it sent, which its last word counts too.
     pub(crate) relayed: u32,
 }
 

@@ -189,6 +189,19 @@ impl Error {
     pub fn new(kind: Kind, origin: ActorId, payload: Payload) -> Self {
         Self { kind, origin, canceller: None, path: Path::default(), payload }
     }
+
+    /// Tells whether it says no more than that somebody else ended, where `of` has cancelled already: that is collateral, and no
+    /// error. Where an error was the cause it is so only if somebody was cancelled by that one, too; whoever died is told of by its
+    /// parent.
+    pub(crate) fn is_collateral(&self, of: Cause) -> bool {
+        match self.kind {
+            Kind::Cancelled(reason) if of.reason == Reason::Failure => {
+                (self.canceller, reason) == (Some(of.canceller), of.reason)
+            }
+            Kind::Cancelled(_) | Kind::PeerLost(_) => of.reason != Reason::Failure,
+            _ => false,
+        }
+    }
 }
 
 /// Why something was cancelled.

@@ -180,12 +180,21 @@ impl Step<'_> {
 
     /// Takes an error from this actor's user code, from a child's end or from the far end of a context.
     pub(super) fn failed(&mut self, scope: ScopeId, mut error: Error) {
+        if self.is_collateral(scope, &error) {
+            return self.discard(error.payload);
+        }
         self.state.tally.errors = self.state.tally.errors.saturating_add(1);
         if error.canceller.is_none() {
             error.canceller =
                 self.state.scopes.get(&scope).and_then(|s| s.cause).map(|cause| cause.canceller);
         }
         self.record(scope, error);
+    }
+
+    /// Tells whether an error comes of what has cancelled a scope already, as it reached somebody else first.
+    pub(super) fn is_collateral(&self, scope: ScopeId, error: &Error) -> bool {
+        let cause = self.state.scopes.get(&scope).and_then(|scope| scope.cause);
+        cause.is_some_and(|cause| error.is_collateral(cause))
     }
 
     /// Keeps an error in a scope, or counts it, and cancels the scope.

@@ -332,7 +332,6 @@ impl Step<'_> {
         if child.parted {
             return;
         }
-        tally.errors = tally.errors.saturating_add(child.relayed);
         let cancelled = child.ladder.is_some_and(|ladder| ladder.cause.is_some());
         if cancelled && child.levels == 0 && !child.blamed && child.relayed == 0 {
             tally.cancelled = tally.cancelled.saturating_add(1);

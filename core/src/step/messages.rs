@@ -149,6 +149,10 @@ impl Step<'_> {
         };
         child.relayed = child.relayed.saturating_add(1);
         let scope = child.scope;
+        if self.is_collateral(scope, &error) {
+            return self.discard(error.payload);
+        }
+        self.state.tally.errors = self.state.tally.errors.saturating_add(1);
         error.path.push(id);
         self.record(scope, error);
     }
@@ -159,11 +163,12 @@ impl Step<'_> {
             return;
         };
         child.parted = true;
-        child.relayed = 0;
+        // What it sent was counted when it came, or was none.
+        let errors = tally.errors.saturating_sub(core::mem::take(&mut child.relayed));
         child.spent = child.spent.max(tally.spent);
         self.change_channel(Link::Child(id), ChannelChange::Parted);
         self.end_names(Link::Child(id));
-        self.state.tally.add(tally);
+        self.state.tally.add(&Tally { errors, ..*tally });
         self.change(id, ChildChange::Parted);
     }
 

@@ -61,13 +61,9 @@ pub struct Letter {
 }
 
 impl Member {
-    /// Lists what the actor was, and what each of its children was to it, in the order in which that was over. Nothing is known
-    /// of one that was ended before anything was recorded.
+    /// Lists what the actor was, and what each of its children was to it, in the order in which that was over.
     #[must_use]
     pub fn phases(&self) -> Vec<Phase> {
-        if self.first().is_none() {
-            return Vec::new();
-        }
         let begin = self.trace.records.first().map_or_else(Instant::default, |record| record.at);
         let mut now = self.trace.start.state().now.max(begin);
         let mut open = Open { life: (self.trace.start.life(), now), children: BTreeMap::new() };

@@ -22,8 +22,8 @@ pub struct Member {
     pub end: Machine,
     /// Where its replay says something else.
     pub diverged: Option<Box<Divergence>>,
-    /// When the first thing of it was recorded, maybe in an earlier trace; nothing if nothing ever was.
-    first: Option<Instant>,
+    /// When the first thing of it was recorded, maybe in an earlier trace.
+    first: Instant,
     /// When it took the last thing that is on record.
     last: Instant,
 }
@@ -37,14 +37,9 @@ impl Member {
             }
         };
         let begun = trace.start.state().now;
-        let known = Some(begun).filter(|begun| *begun != Instant::default());
-        let first = trace.timed().next().map(|(now, _)| now).or(known);
+        let first = trace.timed().next().map_or(begun, |(now, _)| now);
         let last = trace.timed().last().map_or(begun, |(now, _)| now);
         Self { trace, end, diverged, first, last }
-    }
-
-    pub(super) fn first(&self) -> Option<Instant> {
-        self.first
     }
 
     pub(super) fn last(&self) -> Instant {
@@ -208,7 +203,7 @@ impl Tree {
     /// Gives when the first thing was recorded, in whichever of an actor's files.
     #[must_use]
     pub fn first(&self) -> Instant {
-        self.members.values().filter_map(Member::first).min().unwrap_or_default()
+        self.members.values().map(|member| member.first).min().unwrap_or_default()
     }
 
     /// Gives when the last thing was recorded.
@@ -272,9 +267,12 @@ impl Tree {
     }
 }
 
-/// Replays traces, and notes who made whom in all of them; of several of one actor, the last is the one that stays.
+/// Replays traces, and notes who made whom in all of them; of several of one actor, the last is the one that stays. One in which
+/// nothing ever happened is none: nobody knows when it was.
 fn gather(traces: Vec<Trace>) -> (BTreeMap<ActorId, Member>, BTreeMap<ActorId, Made>) {
-    let mut all: Vec<Member> = traces.into_iter().map(Member::new).collect();
+    let has_begun =
+        |trace: &Trace| !trace.records.is_empty() || trace.start.state().now != Instant::default();
+    let mut all: Vec<Member> = traces.into_iter().filter(has_begun).map(Member::new).collect();
     all.sort_by_key(Member::last);
     let mut made = BTreeMap::new();
     all.iter().for_each(|member| note_children(member, &mut made));
@@ -288,8 +286,8 @@ fn gather(traces: Vec<Trace>) -> (BTreeMap<ActorId, Member>, BTreeMap<ActorId, M
     }
     let mut members: BTreeMap<ActorId, Member> = BTreeMap::new();
     for mut member in all {
-        let earlier = members.remove(&member.trace.actor()).and_then(|earlier| earlier.first);
-        member.first = earlier.into_iter().chain(member.first).min();
+        let earlier = members.remove(&member.trace.actor());
+        member.first = earlier.map_or(member.first, |earlier| earlier.first.min(member.first));
         members.insert(member.trace.actor(), member);
     }
     (members, made)

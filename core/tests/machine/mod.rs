@@ -6,6 +6,7 @@ mod allocations;
 mod alphabet;
 mod architecture;
 mod codec;
+mod collateral;
 mod contexts;
 mod crossings;
 mod environment;

@@ -63,7 +63,9 @@ fn who_took_a_word_late_and_nothing_after_it_is_named() {
 /// A trace that was copied says when; of one that was not nobody knows.
 #[test]
 fn when_a_trace_was_copied_stands_in_it() {
-    let machine = Machine::new(Config::root(ActorId(1), 1, Limits::default())).expect("good limits");
+    let mut machine = Machine::new(Config::root(ActorId(1), 1, Limits::default())).expect("good limits");
+    machine.handle(Instant(5), Input::Tick).expect("it is taken");
+    while machine.poll_output().is_some() {}
     let mut bytes = Vec::new();
     trace::begin(&machine, &mut bytes);
     assert_eq!(Trace::read(&bytes).expect("a trace").seen, None);

@@ -64,7 +64,11 @@ const HELD: &[&[By]] = &[
     &[Test("eof_and_exit_give_the_same_end_in_either_order")],
     &[Test("a_copy_of_a_channel_delays_no_end")],
     &[Oracle(Promise::LostError), Oracle(Promise::DoubleError), Oracle(Promise::Tally)],
-    &[Oracle(Promise::MaskedError), Test("an_error_is_never_masked_by_the_cancellation_that_it_caused")],
+    &[
+        Oracle(Promise::MaskedError),
+        Oracle(Promise::Collateral),
+        Test("an_error_is_never_masked_by_the_cancellation_that_it_caused"),
+    ],
     &[Test("every_defect_is_found_and_explained_and_nothing_without_it")],
     &[Watch, Test("a_seed_gives_the_same_outputs_every_time")],
     &[Oracle(Promise::OpenChannel), Oracle(Promise::Leak), Oracle(Promise::LeftOver), Watch, Machine],

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use windrow_core::sim::{Choices, Conduct, HANGS, Nets, Promise, Scenario, Slip, Trace, Verb, record, swarm};
-use windrow_core::{ActorId, Defect, End, Event, Link, Message, Output, ScopeId, Signal};
+use windrow_core::{
+    ActorId, Defect, End, Error, Event, Kind, Link, Message, Output, Payload, Reason, ScopeId, Signal,
+};
 
 use super::slips;
 
@@ -147,6 +149,15 @@ fn of_words() -> Vec<(Promise, Scenario)> {
                     if let Output::Done(outcome) = output {
                         outcome.end = End::Well;
                     }
+                }
+            }),
+        ),
+        (
+            Promise::Collateral,
+            misheard(Conduct::Serve, |said| {
+                if said.iter().any(|output| matches!(output, Output::Done(_))) {
+                    let error = Error::new(Kind::Cancelled(Reason::Asked), FIRST, Payload::default());
+                    said.insert(0, Output::Raise { scope: ScopeId::ROOT, error });
                 }
             }),
         ),

@@ -1,12 +1,14 @@
 //! Actors that call each other and cancel each other across the tree, with processes, faults and a user who cancels: what is
 //! promised of it, and how many states it has.
 
+use std::time::Duration;
+
 use windrow_core::sim::Verb::*;
 use windrow_core::sim::{
     Choices, Conduct, Exploration, Plan, Promise, Report, Scenario, Slip, Trace, Verb, explore, mixed,
     record, run,
 };
-use windrow_core::{ActorId, Answer, Cause, Ending, Event, Input, Message, Output, Record, Side, Word};
+use windrow_core::{ActorId, Answer, Cause, End, Ending, Event, Input, Message, Output, Record, Side, Word};
 
 /// How often each is tried.
 const SEEDS: u64 = if cfg!(debug_assertions) { 200 } else { 5000 };
@@ -223,5 +225,26 @@ fn the_swarms_own_scripts_talk_across_the_tree() {
     ];
     for (name, which) in verbs {
         assert!(has(which) > 20, "{name}: {}", has(which));
+    }
+}
+
+/// Whoever hears of the user's cancellation first answers so, and its callers have heard of nothing yet: that is no error of theirs.
+#[test]
+fn a_healthy_tree_that_its_user_ends_is_cancelled_whatever_is_asked_meanwhile() {
+    let serves = [OnCall, Serve];
+    let asks = |whom| [OnCall, CallAt(whom), Answer];
+    let pair = Scenario::of(vec![0, 0]).script(1, &[CallAt(2)]).script(2, &serves);
+    let chain = Scenario::of(vec![0, 1, 0, 3, 0]).script(1, &[CallAt(2)]).script(2, &asks(4));
+    let chain = chain.script(4, &asks(5)).script(5, &serves);
+    let deep = Scenario::of(vec![0, 0, 0, 1, 1]).script(1, &asks(4)).script(2, &[CallAt(1)]);
+    let deep = deep.script(3, &[CallAt(5)]).script(4, &serves).script(5, &serves);
+    for (tree, at) in [pair, chain, deep].iter().flat_map(|tree| [40, 100, 300].map(|at| (tree, at))) {
+        let tree = Scenario { signal_at: Some(Duration::from_millis(at)), ..tree.clone() };
+        for seed in 0..SEEDS {
+            let report = run(&tree, Choices::seed(seed));
+            let end = report.outcome.map(|outcome| (outcome.end, outcome.tally.errors));
+            let is_cancelled = matches!(end, Some((End::Cancelled(_), 0)));
+            assert!(report.is_clean() && is_cancelled, "at {at}, seed {seed}: {end:?} {report}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::promise::Promise;
 use crate::sim::kernel::What;
 use crate::sim::scenario::Verb;
 use crate::sim::world::{World, id};
-use crate::{End, Tally};
+use crate::{End, Kind, Reason, Tally};
 
 pub(super) fn check(world: &World<'_>) -> Result<(), Violation> {
     let Some(outcome) = world.actors[0].as_ref().and_then(|root| root.outcome) else {
@@ -17,6 +17,7 @@ pub(super) fn check(world: &World<'_>) -> Result<(), Violation> {
     }
     check_errors(world, &outcome.tally)?;
     check_doubles(world)?;
+    check_collateral(world)?;
     let told = world.scenario.nets.exits;
     if told && world.oracle.is_healthy() && world.signals < 2 {
         check_tally(world, &outcome.tally)
@@ -96,6 +97,23 @@ fn check_doubles(world: &World<'_>) -> Result<(), Violation> {
         }
     }
     Ok(())
+}
+
+/// 40: where nobody misbehaves and the user was the first to cancel, that somebody ended by it is no error of those who called it.
+fn check_collateral(world: &World<'_>) -> Result<(), Violation> {
+    let cause = world.actors[0].as_ref().and_then(|root| root.machine.state().cause);
+    if !world.oracle.is_healthy() || !matches!(cause.map(|cause| cause.reason), Some(Reason::Signal(_))) {
+        return Ok(());
+    }
+    let is_an_end = |kind| matches!(kind, Kind::Cancelled(_) | Kind::PeerLost(_) | Kind::Unanswered);
+    match world.reported.iter().find(|error| is_an_end(error.kind)) {
+        Some(error) => {
+            let text =
+                format_args!("the user has cancelled all, and is told that {} {}", error.origin, error.kind);
+            Err(Violation::told(Promise::Collateral, world.now, text))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_tally(world: &World<'_>, tally: &Tally) -> Result<(), Violation> {

@@ -78,6 +78,8 @@ pub enum Promise {
     Tally,
     /// An error was told of, and the end is not a failure.
     MaskedError,
+    /// What comes of the user's cancellation alone is told as an error.
+    Collateral,
     /// A dead actor's files are left.
     Leak,
     /// A machine has ended and still waits.
@@ -213,6 +215,7 @@ impl Promise {
         Self::LostError,
         Self::Tally,
         Self::MaskedError,
+        Self::Collateral,
         Self::Leak,
         Self::LeftOver,
         Self::Unconsumed,
@@ -255,6 +258,7 @@ impl Promise {
             Self::LostError => ("lost error", Number::Of(39)),
             Self::Tally => ("tally", Number::Of(39)),
             Self::MaskedError => ("masked error", Number::Of(40)),
+            Self::Collateral => ("collateral", Number::Of(40)),
             Self::OpenChannel => ("open channel", Number::Of(43)),
             Self::Leak => ("leak", Number::Of(43)),
             Self::LeftOver => ("left over", Number::Of(43)),
