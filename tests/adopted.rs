@@ -3,15 +3,17 @@
 
 use std::os::unix::process::CommandExt;
 use std::process;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::{Signal, pidfd_send_signal};
+use windrow_core::{End, Input, Record};
 use windrow_std::unix::procfs;
-use windrow_std::{Actor, Order};
+use windrow_std::{Actor, Backend, Drive, Order, Raised};
 
 use crate::harness::acts::be_root;
 use crate::harness::gate::wait_at;
-use crate::harness::{Bed, Module, by_each, program, watch};
+use crate::harness::{Bed, Gate, Module, by_each, driven, program, watch};
 use crate::signals::pids;
 
 pub(crate) const MODULE: Module = Module {
@@ -24,6 +26,8 @@ pub(crate) const MODULE: Module = Module {
         the_jobs_of_a_command_are_stopped_before_they_are_killed,
         a_daemon_below_a_cancelled_command_is_stopped_before_it_is_killed
     ],
+    driven: driven![an_init_leaves_the_commands_of_its_threads_to_them],
+    entries: &[("commander", commander)],
     acts: &[
         ("bereaved-root", bereaved_root),
         ("cancelling-root", cancelling_root),
@@ -128,6 +132,46 @@ fn an_orphan_that_dies_below_a_command_is_collected_while_that_goes_on(bed: &Bed
         running.signal(Signal::TERM);
         running.finish().expect(128 + 15);
     }
+}
+
+/// Where a command's daemon says who it is, and what it waits for.
+static DAEMON: Mutex<Option<[Gate; 2]>> = Mutex::new(None);
+
+/// Keeps a thread from what its command comes to until its root, which has adopted the daemon since, has looked who is dead.
+fn hear_late(record: &Record) {
+    let Input::Started { stamp, .. } = record.input else { return };
+    if stamp.pid == process::id() {
+        // The thread itself.
+        return;
+    }
+    let [up, go] = DAEMON.lock().expect("whole").take().expect("one command");
+    let stat = |pid: i32| procfs::stat(pid).expect("/proc");
+    let command = stamp.pid.cast_signed();
+    watch::observe("the command's end", || stat(command).is_none_or(|stat| stat.is_zombie()));
+    let daemon = String::from_utf8_lossy(&up.hear(1)).trim().parse().expect("a pid");
+    go.open(1);
+    watch::observe("the daemon is collected", || stat(daemon).is_none());
+}
+
+/// Runs a shell with a script, and gives what came of it.
+fn commander(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let ended = actor.attempt(Order::command("sh", ["-c", &String::from_utf8_lossy(args)]))?;
+    let kinds: Vec<_> = ended.failures.iter().map(|failure| failure.kind).collect();
+    Ok(format!("{kinds:?}").into_bytes())
+}
+
+fn an_init_leaves_the_commands_of_its_threads_to_them<D: Drive>(bed: &Bed) {
+    let [up, go] = ["up", "go"].map(|name| bed.gate(name));
+    let script = format!("(sh -c 'echo $$ >{}; read x <{}' &); exit 7", up.path(), go.path());
+    *DAEMON.lock().expect("whole") = Some([up, go]);
+    let program = bed.program().levels(2).adopt().init().recorder(hear_late);
+    let ended = bed.run::<D>(&program, move |actor: &Actor| {
+        let order = Order::entry("commander", script).backend(Backend::Thread);
+        let end = actor.nursery(|nursery| nursery.spawn(order)?.wait_gone())?;
+        Ok(end.value.unwrap_or_default())
+    });
+    assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
+    assert_eq!(String::from_utf8_lossy(&ended.value.unwrap_or_default()), "[Died(Code(7))]");
 }
 
 /// `job-control GO COMMAND...`: starts a command in a group of its own, as a shell with job control does, and leaves it behind

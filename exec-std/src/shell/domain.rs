@@ -326,7 +326,8 @@ impl<R: Reactor> Shell<R> {
         !matches!(waitid(WaitId::All, options | WaitIdOptions::NOWAIT), Err(rustix::io::Errno::CHILD))
     }
 
-    /// Gives the pids of all children that are known and not collected, templates included, in ascending order.
+    /// Gives the pids of all children that are known and not collected, templates included, in ascending order. Those that were
+    /// made for threads are not among them: what is left of these in the last sweep is a stranger.
     pub(super) fn own_pids(&self) -> Vec<i32> {
         let children = self.children.values().filter_map(|child| Some(child.body.as_ref()?.process()?.pid()));
         let orphans = self.domains.orphans.keys().copied();

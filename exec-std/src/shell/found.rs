@@ -20,9 +20,9 @@ impl<R: Reactor> Shell<R> {
         if asked.is_empty() {
             return;
         }
-        let own = self.own_pids();
+        let awaited = self.awaited_pids();
         let mut unknown = procfs::children().unwrap_or_default();
-        unknown.retain(|pid| own.binary_search(pid).is_err());
+        unknown.retain(|pid| awaited.binary_search(pid).is_err());
         for (id, far) in asked {
             let found = unknown.iter().find(|pid| procfs::has_socket(**pid, far));
             if !found.is_some_and(|pid| self.take_over(id, *pid)) {

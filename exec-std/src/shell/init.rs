@@ -1,7 +1,7 @@
 //! What an init does: whoever dies among those that this process has adopted is collected at once, and not only at its end.
 //!
-//! The rule: nobody is collected whose end somebody waits for: a child of the tree, one from before, one that is about to be told
-//! of, or any while what a dead child left is looked for.
+//! The rule: nobody is collected whose end somebody waits for: a child of the tree, whichever thread's, one from before, one that
+//! is about to be told of, or any while what a dead child left is looked for.
 
 use std::io;
 
@@ -55,14 +55,14 @@ impl<R: Reactor> Shell<R> {
         if self.next_collection().is_none_or(|look| now < look) {
             return;
         }
-        let own = self.own_pids();
+        let awaited = self.awaited_pids();
         let Some(init) = &mut self.init else { return };
         init.due = false;
         init.pace.begins(now);
         // What can't be seen now is seen at the next death, or in the last sweep.
         let Ok(found) = init.scan.children().map(<[i32]>::to_vec) else { return };
         init.pace.lists(found.len(), init.scan.lists());
-        for pid in found.into_iter().filter(|pid| own.binary_search(pid).is_err()) {
+        for pid in found.into_iter().filter(|pid| awaited.binary_search(pid).is_err()) {
             let Ok(Some(stat)) = init.scan.stat(pid) else { continue };
             let stamp = Stamp { pid, start: stat.start_time };
             if let Some(dead) = Pid::from_raw(pid).filter(|_| stat.is_zombie() && !self.domains.spares(stamp))

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use windrow_core::{ActorId, Exit, Signal};
@@ -45,11 +45,14 @@ pub(crate) struct Mail {
     /// The boxes of the threads below.
     below: Mutex<Vec<Weak<Self>>>,
     waker: Waker,
+    /// Its shell does nothing any more.
+    closed: AtomicBool,
 }
 
 impl Mail {
     pub(crate) fn new() -> io::Result<Arc<Self>> {
-        Ok(Arc::new(Self { letters: Mutex::default(), below: Mutex::default(), waker: Waker::new()? }))
+        let waker = Waker::new()?;
+        Ok(Arc::new(Self { letters: Mutex::default(), below: Mutex::default(), waker, closed: false.into() }))
     }
 
     /// Makes the box of a thread below.
@@ -74,6 +77,15 @@ impl Mail {
 
     pub(crate) fn take(&self) -> Vec<Letter> {
         std::mem::take(&mut lock(&self.letters))
+    }
+
+    /// Says that whose box it is does nothing any more: collects nobody, either.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     pub(crate) fn wake(&self) {

@@ -392,6 +392,7 @@ impl<R: Reactor> Shell<R> {
         self.board.cancel(Facts::end);
         self.slots.all().for_each(|slot| slot.notify());
         self.servers.close();
+        self.company.mail.close();
         self.leave_tree();
     }
 }

@@ -64,6 +64,13 @@ pub(crate) struct Ward {
     pub(super) name: String,
 }
 
+impl Ward {
+    /// Gives its pid, if a thread is there to wait for it.
+    fn awaited(&self) -> Option<i32> {
+        self.process.as_ref().filter(|_| !self.mail.is_closed()).map(Process::pid)
+    }
+}
+
 impl<R: Reactor> Shell<R> {
     /// Tells whether an order is only passed on, to the template or to the main actor.
     pub(super) fn is_made_elsewhere(&self, order: &Order<Any>) -> bool {
@@ -222,6 +229,14 @@ impl<R: Reactor> Shell<R> {
                 let _ = process.signal(Signal::CONT.as_raw());
             }
         }
+    }
+
+    /// Gives the pids of all whose end is waited for here, in ascending order: this actor's own, and those of its threads.
+    pub(super) fn awaited_pids(&self) -> Vec<i32> {
+        let mut pids = self.own_pids();
+        pids.extend(self.company.wards.values().filter_map(Ward::awaited));
+        pids.sort_unstable();
+        pids
     }
 
     /// Gives all living processes that the guardian is to know, and for how long each may live on.
