@@ -4,11 +4,13 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use rustix::pipe::pipe;
+use rustix::process::getpid;
+use rustix::thread::gettid;
 use windrow_smol::Smol;
 use windrow_std::shell::{Reactor, Ready};
 use windrow_std::unix::procfs;
@@ -17,10 +19,15 @@ use windrow_std::{Actor, Backend, Blocking, Drive, Order, Raised};
 use crate::harness::bed::has_thread;
 use crate::harness::gate::wait_at;
 use crate::harness::{Bed, Module, Shell, by_each, driven, program, soon, watch};
+use crate::signals::pids;
 
 pub(crate) const MODULE: Module = Module {
-    by_each: by_each![a_thread_whose_loop_can_not_begin_says_why],
-    acts: &[("crewless-root", crewless_root)],
+    by_each: by_each![
+        row_1_a_loop_that_fails_leaves_nothing_of_its_threads,
+        a_thread_whose_loop_can_not_begin_says_why
+    ],
+    entries: &[("warden-of-deaf", warden_of_deaf)],
+    acts: &[("crewless-root", crewless_root), ("wrecked-root", wrecked_root)],
     driven: driven![
         row_1_a_loop_that_fails_leaves_nothing,
         row_1_a_loop_that_panics_leaves_nothing,
@@ -35,6 +42,9 @@ const GOES_ON: u8 = 0;
 const FAILS: u8 = 1;
 const PANICS: u8 = 2;
 const IS_REFUSED: u8 = 3;
+
+/// It is told to the main thread alone, whose loop is the root's.
+static TO_MAIN: AtomicBool = AtomicBool::new(false);
 
 /// A loop, until it is told otherwise.
 struct Failing<D>(D);
@@ -59,7 +69,9 @@ impl<D: Drive> Drive for Failing<D> {
 
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let often = Duration::from_millis(5);
+        let is_told = gettid() == getpid() || !TO_MAIN.load(Ordering::Relaxed);
         match HOW.load(Ordering::Relaxed) {
+            _ if !is_told => self.0.wait(timeout, ready),
             FAILS => Err(io::Error::other("as it was told to")),
             PANICS => panic!("as it was told to"),
             _ => self.0.wait(Some(timeout.map_or(often, |timeout| timeout.min(often))), ready),
@@ -99,6 +111,56 @@ fn ends_with_nothing<D: Drive>(bed: &Bed, how: u8) {
     let slept = user.recv_timeout(soon()).expect("user code that hears of it");
     assert!(matches!(slept, Err(Raised::Cancelled(_))), "{slept:?}");
     watch::observe("the end of the root's thread", || !has_thread("root"));
+}
+
+/// Has an actor that is a process, and a command that ignores what it can; and may stand still then, so that it collects neither.
+fn warden_of_deaf(actor: &Actor, args: &[u8]) -> Result<Vec<u8>, Raised> {
+    let args = String::from_utf8_lossy(args);
+    let (how, up) = args.split_once(' ').unwrap_or_default();
+    let deaf = format!("trap '' INT TERM; echo $$ >{up}; exec sleep 1000");
+    actor.nursery(|nursery| {
+        nursery.spawn(Order::entry("idle", []).backend(Backend::Fork))?.ready()?;
+        nursery.spawn(Order::command("sh", ["-c", &deaf]))?.ready()?;
+        if how == "stuck" { actor.wedge() } else { actor.sleep_forever() }
+    })?;
+    Ok(Vec::new())
+}
+
+/// `wrecked-root HOW UP GO`: a root with such a thread, whose loop fails when the gate opens: alone, while the thread goes on or is
+/// stuck, or with the thread's. Says who is left then.
+fn wrecked_root(words: &[String]) -> u8 {
+    let [how, up, go] = words else { return 125 };
+    TO_MAIN.store(how != "both", Ordering::Relaxed);
+    let (args, go) = (format!("{how} {up}"), go.clone());
+    let root = move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            nursery.spawn(Order::entry("warden-of-deaf", args).backend(Backend::Thread))?;
+            wait_at(go);
+            HOW.store(FAILS, Ordering::Relaxed);
+            actor.sleep_forever()
+        })
+    };
+    let ended = match Shell::of_case() {
+        Shell::Std => program().levels(2).run_on::<Failing<Blocking>, _>(root).map(drop),
+        Shell::Smol => program().levels(2).run_on::<Failing<Smol>, _>(root).map(drop),
+    };
+    let left = procfs::children().expect("the list of children");
+    println!("{}, left: {left:?}", ended.expect_err("a loop that can't go on"));
+    0
+}
+
+/// Their process is over when it returns from `main`, and all that they have not ended by then would be left.
+fn row_1_a_loop_that_fails_leaves_nothing_of_its_threads(bed: &Bed) {
+    for how in ["alone", "stuck", "both"] {
+        let (up, go) = (bed.gate(&format!("up-{how}")), bed.gate(&format!("go-{how}")));
+        let running = bed.start(bed.act("wrecked-root", &[how, up.path(), go.path()]));
+        let deaf = pids(&up, 1);
+        go.open(1);
+        let ended = running.finish();
+        ended.expect(0);
+        assert_eq!(ended.out, "as it was told to, left: []\n", "{how}: {ended}");
+        watch::exited(&deaf[0], Duration::ZERO);
+    }
 }
 
 fn a_thread_whose_loop_can_not_begin_says_why(bed: &Bed) {

@@ -284,7 +284,7 @@ impl<R: Reactor> Shell<R> {
         self.domains.due = false;
         self.domains.pace.begins(now);
         let wanted = self.has_children_of_any_kind() || self.domains.may_be_elsewhere();
-        let seen = if wanted { self.adopt_strangers() } else { Ok(()) };
+        let seen = if wanted { self.adopt_strangers(&self.own_pids()) } else { Ok(()) };
         let whole = seen.is_ok();
         self.domains.blind = !whole;
         let is_known = std::mem::replace(&mut self.domains.told_blind, !whole);
@@ -346,9 +346,8 @@ impl<R: Reactor> Shell<R> {
         Dead { leaders: sweeping().filter_map(leader).collect(), told: sweeping().flat_map(told).collect() }
     }
 
-    /// Takes over all whose owner is known. An error says why not all could be seen.
-    pub(super) fn adopt_strangers(&mut self) -> io::Result<()> {
-        let own = self.own_pids();
+    /// Takes over all whose owner is known, but for these, in ascending order. An error says why not all could be seen.
+    pub(super) fn adopt_strangers(&mut self, own: &[i32]) -> io::Result<()> {
         let elsewhere = self.domains.fetch_from_elsewhere(&mut self.watch);
         let found = self.domains.scan.children()?;
         let listed = found.len() + elsewhere.as_ref().map_or(0, |looked| *looked);

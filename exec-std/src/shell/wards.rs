@@ -14,13 +14,14 @@ use rustix::process::Signal;
 use windrow_core::{ActorId, Role};
 
 use super::Shell;
+use super::body::signal_process;
 use super::mail::{Letter, Mail};
 use super::reactor::Reactor;
 use super::start::{AGAIN, NAMELESS};
 use crate::order::{Any, Order};
 use crate::unix::exec::{ACTOR_VARIABLE, Command, Told};
 use crate::unix::memory::Toll;
-use crate::unix::process::Process;
+use crate::unix::process::{Exit, Process};
 use crate::unix::stdio::Null;
 use crate::unix::template::Request;
 
@@ -68,6 +69,20 @@ impl Ward {
     /// Gives its pid, if a thread is there to wait for it.
     fn awaited(&self) -> Option<i32> {
         self.process.as_ref().filter(|_| !self.mail.is_closed()).map(Process::pid)
+    }
+
+    pub(super) fn kill(&self) {
+        self.process.iter().for_each(|process| signal_process(process, windrow_core::Signal::Kill));
+    }
+
+    /// Tells whether it is collected. Its thread does that, who may be about to read how it ended; it is done here only
+    /// if that thread has no loop any more, or had its time.
+    pub(super) fn is_collected(&mut self, is_late: bool) -> bool {
+        let Some(process) = &mut self.process else { return true };
+        if is_late || self.mail.is_closed() {
+            return matches!(process.collect(), Ok(Some(_)));
+        }
+        matches!(process.peek(), Ok(Some(Exit::Unknown)))
     }
 }
 

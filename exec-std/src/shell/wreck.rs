@@ -9,6 +9,7 @@ use windrow_core::Signal;
 use super::body::Body;
 use super::desk::Shared;
 use super::reactor::Reactor;
+use super::wards::Ward;
 use super::{Shell, now};
 
 /// How often it is looked whether something else came to light.
@@ -25,8 +26,8 @@ impl<R: Reactor> Drop for Wreck<'_, R> {
 }
 
 impl<R: Reactor> Shell<R> {
-    /// Kills and collects all processes that this actor has, and what turns up behind them. A thread hears that its channel
-    /// is gone.
+    /// Kills and collects all processes that this actor has, or has made for its threads, and what turns up behind them. A
+    /// thread hears that its channel is gone; but it may have no time left to end what it has.
     fn kill_all(&mut self) {
         let until = now().after(self.machine.limits().times.kill);
         // First of all who could make more; what it has made and not told of is then a stranger like others.
@@ -37,12 +38,14 @@ impl<R: Reactor> Shell<R> {
                 body.signal(Signal::Kill);
             }
         }
+        self.company.wards.values().for_each(Ward::kill);
         // Whatever else is found is a stranger, and killed as such.
         self.domains.clear();
         loop {
-            let seen = self.adopt_strangers().is_ok();
-            let gone = self.collect_all();
-            if (seen && gone) || now() >= until {
+            let is_late = now() >= until;
+            let seen = self.adopt_strangers(&self.awaited_pids()).is_ok();
+            let gone = self.collect_all() & self.wards_are_collected(is_late);
+            if (seen && gone) || is_late {
                 break;
             }
             // Not on their descriptors: that of a traced one is readable for ever.
@@ -59,5 +62,9 @@ impl<R: Reactor> Shell<R> {
         });
         let all = processes.chain(self.domains.processes());
         all.fold(true, |gone, process| gone & matches!(process.collect(), Ok(Some(_))))
+    }
+
+    fn wards_are_collected(&mut self, is_late: bool) -> bool {
+        self.company.wards.values_mut().fold(true, |gone, ward| gone & ward.is_collected(is_late))
     }
 }
