@@ -12,7 +12,7 @@ use core::hash::Hash;
 
 use super::state::Words;
 use super::world::place;
-use crate::{ActorId, Input, Instant, Machine, Output, Record};
+use crate::{ActorId, Input, Instant, Machine, Output, Record, Refused};
 
 /// What is kept of a run: its hash, its lines, or nothing.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +73,12 @@ impl Timeline {
         }
         if let Some(text) = &mut self.text {
             let _ = writeln!(text, "{now:>10}  {actor}    -> {output}");
+        }
+    }
+
+    pub(super) fn refused(&mut self, now: Instant, actor: ActorId, why: Refused) {
+        if let Some(text) = &mut self.text {
+            let _ = writeln!(text, "{now:>10}  {actor}    is refused: {why}");
         }
     }
 

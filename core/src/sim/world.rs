@@ -362,11 +362,15 @@ impl<'a> World<'a> {
         let machine = Arc::make_mut(&mut actor.machine);
         let mut outputs = core::mem::take(&mut self.outputs);
         let refused = machine.handle_into(self.now, input, &mut outputs);
+        if let Err(why) = refused {
+            self.timeline.refused(self.now, id(node), why);
+        }
         for output in &outputs {
             self.timeline.output(self.now, id(node), output);
         }
         if let Some(Slip::Mishears(hear)) = self.scenario.slip {
             hear(&mut outputs);
+            super::oracle::check_heard(self, node, &outputs)?;
         }
         super::oracle::after(self, node, &before, refused, &outputs)?;
         if refused.is_ok() {

@@ -11,7 +11,7 @@ use crate::plan::{Ladder, Rung};
 use crate::state::{Member, State};
 use crate::{
     ActorId, Cause, Census, Channel, ChannelChange, Child, ChildChange, Deadline, Defect, Error, Event,
-    Instant, Kind, Link, Message, Output, Payload, Role, Signal, Times,
+    Instant, Kind, Link, Message, Output, Payload, Reason, Role, Signal, Times,
 };
 
 impl Step<'_> {
@@ -240,7 +240,8 @@ impl Step<'_> {
         if left.is_zero() {
             return;
         }
-        let cause = ladder.cause.unwrap_or_else(|| self.cause(crate::Reason::Asked));
+        // Whom nobody else has cancelled has failed itself.
+        let cause = ladder.cause.unwrap_or(Cause { canceller: id, reason: Reason::Failure });
         self.send(Link::Child(id), Message::Cancel { left, cause });
     }
 

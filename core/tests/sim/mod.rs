@@ -19,6 +19,7 @@ mod measure;
 mod oracles;
 mod scripts;
 pub(crate) mod slips;
+mod spared;
 pub(crate) mod swarms;
 pub(crate) mod talks;
 pub(crate) mod traces;

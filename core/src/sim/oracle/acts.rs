@@ -126,6 +126,36 @@ pub(crate) fn check_turn(world: &World<'_>, made: usize) -> Result<(), Violation
     Ok(())
 }
 
+/// What a careless shell made of its machine's words names nobody whom there is not.
+pub(crate) fn check_heard(world: &World<'_>, node: usize, outputs: &[Output]) -> Result<(), Violation> {
+    let named = |output: &Output| match *output {
+        Output::Spawn { child, .. }
+        | Output::Unanswered { child }
+        | Output::Recall { child }
+        | Output::Signal { child, .. }
+        | Output::Sweep { child }
+        | Output::Reap { child }
+        | Output::Send { link: Link::Child(child), .. }
+        | Output::Flush { link: Link::Child(child) }
+        | Output::Close { link: Link::Child(child) }
+        | Output::Report(
+            Event::Unkillable(child)
+            | Event::Leaked(child)
+            | Event::Escaped(child, _)
+            | Event::Escalated(child, _)
+            | Event::Purged(child, _),
+        ) => Some(child),
+        _ => None,
+    };
+    match outputs.iter().filter_map(named).find(|child| place(*child) >= world.actors.len()) {
+        Some(nobody) => {
+            let text = format_args!("the shell of {} does something to {nobody}, who is nobody", id(node));
+            Err(Violation::told(Promise::NoTarget, world.now, text))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Asks what looks at one output.
 pub(super) fn check_output(world: &mut World<'_>, node: usize, output: &Output) -> Result<(), Violation> {
     let now = world.now;

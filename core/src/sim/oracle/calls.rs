@@ -5,6 +5,7 @@
 //! comes out there and at the other.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
 
 use serde::Serialize;
 
@@ -198,8 +199,12 @@ fn check_cause(world: &World<'_>, node: usize, input: &Input, cause: Cause) -> R
     if asked && passed_on.is_none_or(|passed| passed == cause) {
         return Ok(());
     }
-    let text =
-        format_args!("{} was cancelled by another than by {}, {}", id(node), cause.canceller, cause.reason);
+    let text = format_args!(
+        "{} is told that it was cancelled by {}, {}; it was not",
+        id(node),
+        cause.canceller,
+        cause.reason
+    );
     Err(Violation::told(Promise::WrongCanceller, world.now, text))
 }
 
@@ -227,12 +232,9 @@ fn check_served(
             Ok(())
         }
         (first, _) => {
-            let text = format_args!(
-                "{} names {}, {} as canceller of {context}, and it was {first:?}",
-                id(node),
-                cause.canceller,
-                cause.reason
-            );
+            let first = first.map_or_else(|| String::from("nobody"), |first| first.to_string());
+            let text =
+                format_args!("{} says that {context} was cancelled by {cause}; it was by {first}", id(node));
             Err(Violation::told(Promise::WrongCanceller, now, text))
         }
     }

@@ -64,7 +64,8 @@ fn may_stutter(before: &Before<'_>) -> bool {
             true
         }
         Input::Begin { .. } | Input::OpenStream { .. } | Input::Push { .. } | Input::EndStream { .. } => true,
-        Input::Taken { .. } => true,
+        Input::Taken { .. } | Input::CancelContext { .. } | Input::Conceal { .. } => true,
+        Input::Unregister { .. } | Input::Forget { .. } | Input::Stale { .. } => true,
         Input::Received { message, .. } if is_of_names(message) => true,
         Input::Received { message: Message::Error(_) | Message::Status(_), .. } => true,
         Input::Received { message: Message::Ask(_) | Message::Result(_), .. } => true,

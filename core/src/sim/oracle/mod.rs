@@ -34,7 +34,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use acts::{check_found, check_look, check_turn};
+pub(super) use acts::{check_found, check_heard, check_look, check_turn};
 use calls::{Calls, answered_with};
 pub(super) use end::end;
 pub(super) use heard::is_answered;

@@ -7,8 +7,8 @@
 use crate::sim::kernel::{Block, Pid, Vital, What};
 use crate::sim::scenario::Verb;
 use crate::sim::user::{Stage, is_served};
-use crate::sim::world::{World, place};
-use crate::{ActorId, Child, Life, On, ScopeId, Until, Wait, Why};
+use crate::sim::world::{World, id, place};
+use crate::{ActorId, Child, Life, Link, On, Question, ScopeId, Until, Wait, Why};
 
 impl World<'_> {
     /// Tells whether a process need not end, since nobody has asked it to.
@@ -32,6 +32,9 @@ impl World<'_> {
             (_, What::Template(node)) => {
                 let guards = self.pids[node].is_some_and(|pid| !self.wards(pid).is_empty());
                 (process.stopped || guards) && above.is_some_and(|parent| self.is_at_rest(parent))
+            }
+            (_, What::Leaving) if matches!(self.kernel.at(process.parent).what, What::Command(_)) => {
+                self.kernel.at(process.parent).is_alive() && self.rests(process.parent)
             }
             (_, What::Leaving) => above.is_some_and(|parent| self.is_at_rest(parent)),
             (_, What::Init) => true,
@@ -88,8 +91,27 @@ impl World<'_> {
             }
             (On::Task(_) | On::Scope(_), _) => self.is_busy(node),
             (On::Context(context), _) => self.may_talk(node, context),
+            (On::Question(Question::Find(request)), _) => self.may_find(node, request),
             _ => false,
         }
+    }
+
+    /// Tells whether a find waits where the names are, for one that nobody has.
+    fn may_find(&self, node: usize, request: u32) -> bool {
+        let Some(state) = self.actors[node].as_ref().map(|actor| actor.machine.state()) else { return false };
+        let asked = state.registry.open().find(|(question, _)| *question == Question::Find(request));
+        let Some((_, asked)) = asked else {
+            return state.registry.waits_of(None).any(|(own, _)| own == request);
+        };
+        let registrar = place(state.far(asked.link));
+        self.actors.get(registrar).and_then(Option::as_ref).is_some_and(|there| {
+            let there = there.machine.state();
+            let links = there.children.keys().map(|child| Link::Child(*child));
+            let links = links.chain(there.peers.keys().map(|peer| Link::Peer(*peer)));
+            let mut from = links.filter(|link| there.far(*link) == id(node));
+            let waits = |link| there.registry.waits_of(Some(link)).any(|(other, _)| other == request);
+            from.any(waits) && self.is_at_rest(registrar)
+        })
     }
 
     /// Tells whether the scope in which a child stands is cancelled: then it should have been asked to end.

@@ -34,7 +34,7 @@ impl Script {
     /// It has more than [`LONGEST`](Self::LONGEST) verbs.
     #[must_use]
     pub const fn new(list: &[Verb]) -> Self {
-        assert!(list.len() <= Self::LONGEST, "a script is short");
+        assert!(list.len() <= Self::LONGEST, "a script has no more than 8 verbs");
         let mut verbs = [Verb::Serve; Self::LONGEST];
         let mut at = 0;
         while at < list.len() {
