@@ -21,7 +21,6 @@ use crate::harness::{Bed, Finished, Module, by_each, driven, program, shell, soo
 pub(crate) const MODULE: Module = Module {
     by_each: by_each![
         row_25_preload_blocks,
-        row_25_preload_panics,
         row_38_death_before_hello,
         row_38_death_between_hello_and_ready,
         row_38_death_of_a_forked_child_before_hello,
@@ -41,16 +40,26 @@ pub(crate) const MODULE: Module = Module {
 
 /// Tells an actor how to die before it is one: `start` or `hello`, then `exit=N`, `kill=N` or `hold=GATE`; or not to die, but
 /// to knock and stand still until SIGCONT: `pause=GATE`; or to be asked how it is by a signal, and not to come to say it: `ask=N`;
-/// or, if it is re-executed, to speak as [`frames`](crate::frames) says: `drip=MS`, `length=N`.
+/// or, if it is re-executed, to speak as [`frames`](crate::frames) says: `drip=MS`, `length=N`. At the stage `template` it is a
+/// re-executed template that does so, before it is one.
 pub(crate) const BOOT: &str = "WINDROW_TESTS_BOOT";
 
 /// How a program is told which actor it is.
 pub(crate) const ACTOR: &str = "WINDROW_ACTOR";
 
-/// Dies as the environment says, if this is an actor that was made by exec; the first thing that this program does.
+/// And that it is a template.
+const IS_TEMPLATE: &str = "WINDROW_TEMPLATE";
+
+/// Dies as the environment says, if this is an actor that was made by exec, or a template; the first thing that this program does.
 pub(crate) fn die_as_told() {
-    let (Ok(actor), Ok(order)) = (std::env::var(ACTOR), std::env::var(BOOT)) else { return };
+    let Ok(order) = std::env::var(BOOT) else { return };
     let (stage, death) = order.split_once(' ').expect("a stage and a death");
+    if stage == "template" {
+        return if std::env::var_os(IS_TEMPLATE).is_some() {
+            die(death)
+        };
+    }
+    let Ok(actor) = std::env::var(ACTOR) else { return };
     if let Some(way) = frames::Way::parse(death) {
         frames::speak(&actor, stage == "hello", way);
     }
@@ -197,12 +206,6 @@ fn row_25_preload_blocks(bed: &Bed) {
     // Nobody says whether the template that never answered has made it: it counts as left.
     assert!(ended.out.contains("failure: BootTimeout"), "{ended}");
     assert!(ended.took < Duration::from_secs(5), "{ended}");
-}
-
-fn row_25_preload_panics(bed: &Bed) {
-    let ended = preloading(bed, "panic", "5000");
-    assert_told(&ended, "NotStarted(");
-    assert!(ended.took < Duration::from_secs(4), "{ended}");
 }
 
 /// By whichever template, of whichever actor.

@@ -49,6 +49,7 @@ mod orphans;
 mod outer;
 mod output;
 mod peers;
+mod preloads;
 mod readers;
 mod recorded;
 mod scarce;
@@ -123,6 +124,7 @@ const MODULES: &[harness::Module] = &[
     outer::MODULE,
     output::MODULE,
     peers::MODULE,
+    preloads::MODULE,
     readers::MODULE,
     recorded::MODULE,
     scarce::MODULE,

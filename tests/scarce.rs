@@ -183,7 +183,7 @@ fn unguarded(notice: Notice) -> Option<(ActorId, String)> {
 }
 
 /// Waits until somebody is told of who is without a guardian.
-fn next_unguarded(notices: &Receiver<Notice>) -> (ActorId, String) {
+pub(crate) fn next_unguarded(notices: &Receiver<Notice>) -> (ActorId, String) {
     let mut heard = std::iter::from_fn(|| notices.recv_timeout(soon()).ok());
     heard.find_map(unguarded).expect("somebody without a guardian")
 }

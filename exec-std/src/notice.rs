@@ -56,7 +56,7 @@ pub enum Notice {
     Unguarded {
         /// Who.
         actor: ActorId,
-        /// The system's words.
+        /// The system's words, or ours.
         why: String,
     },
     /// A look for what was left did not see all, and why; as long as somebody waits for that, another one follows within

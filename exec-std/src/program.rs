@@ -146,6 +146,9 @@ impl Program {
     /// and that of an actor which was made by `exec`. So whatever is forked, at any level, inherits what it loads. An actor
     /// made by `exec` begins without it itself, as a root does: a template warms up beside it and keeps nobody waiting. It must
     /// start no thread.
+    ///
+    /// Where three templates in a row die before they are up, no other is tried: that is said on standard error, and what is to be
+    /// forked is made by `exec`, with no [guardian](crate::Notice::Unguarded).
     #[must_use]
     pub fn preload(mut self, preload: fn()) -> Self {
         self.preload = Some(preload);

@@ -1,6 +1,7 @@
 //! Who makes the children by fork: the template, and what to do when it is gone.
 //!
-//! A template that died is replaced by re-executing the program, and is handed the living children to guard.
+//! A template that died is replaced by re-executing the program, and is handed the living children to guard. If one after the
+//! other dies before it is up, so would the next, and the actor goes on without.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,11 +20,16 @@ use crate::unix::template::{Answer, Template};
 /// How long the end waits for a template that it killed; else whoever runs on after it would have a zombie.
 const KILLED: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
+/// How many templates in a row may die before they are up.
+pub(super) const STILLBORN: u8 = 3;
+
 /// The template and its token. An actor that may have no children has none.
 #[derive(Debug, Default)]
 pub(crate) struct Maker {
     template: Option<Serving>,
     watches_write: bool,
+    /// How many in a row died before they were up, of themselves.
+    stillborn: u8,
     /// Templates that were let go, or died, and are not yet collected, by the token of their exit.
     leaving: Vec<(Template, Token)>,
     /// The last of them was let go by the machine.
@@ -40,6 +46,8 @@ struct Serving {
     exit: Token,
     /// It was told where the tree's directory is.
     is_housed: bool,
+    /// It was killed here, since it did not answer.
+    is_given_up: bool,
 }
 
 impl Maker {
@@ -54,7 +62,8 @@ impl Maker {
         });
         match watched {
             Ok((answers, exit)) => {
-                self.template = Some(Serving { template, answers, exit, is_housed: false })
+                let (is_housed, is_given_up) = (false, false);
+                self.template = Some(Serving { template, answers, exit, is_housed, is_given_up });
             }
             Err(_) => kill(&mut template),
         }
@@ -118,9 +127,22 @@ impl Maker {
 
     /// Kills the template in service, which does not answer; its exit tells that it is to be replaced.
     pub(crate) fn kill(&mut self) {
-        if let Some(template) = self.template() {
-            let _ = template.process().signal(Signal::KILL.as_raw());
+        if let Some(serving) = &mut self.template {
+            serving.is_given_up = true;
+            let _ = serving.template.process().signal(Signal::KILL.as_raw());
         }
+    }
+
+    /// Counts the death of the template in service, and tells whether another one can be expected to come up.
+    ///
+    /// One that was killed for being slow says nothing of the next; and it took the time of whoever waited for it.
+    pub(crate) fn count_death(&mut self) -> bool {
+        match &self.template {
+            Some(serving) if serving.template.is_up() => self.stillborn = 0,
+            Some(serving) if !serving.is_given_up => self.stillborn += 1,
+            _ => {}
+        }
+        self.stillborn < STILLBORN
     }
 
     /// Tells whether this is the exit of the template in service, which nobody asked for.

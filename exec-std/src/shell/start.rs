@@ -8,7 +8,6 @@ use std::time::Duration;
 use windrow_core::{ActorId, Input, Link, Role, ScopeId, Spec, SpecId, Stamp};
 use zeroize::Zeroizing;
 
-use super::Shell;
 use super::asks::BYTES_MAX;
 use super::body::Body;
 use super::busy::Busy;
@@ -17,14 +16,17 @@ use super::child::{Captured, Child};
 use super::desk::{Asked, Ordered};
 use super::directory::Tree;
 use super::intern::clip;
+use super::maker::STILLBORN;
 use super::reactor::Reactor;
 use super::wards::{Make, Making, Stdin};
 use super::watch::Source;
+use super::{Shell, say};
 use crate::board::ChildFacts;
 use crate::brief::Brief;
 use crate::endpoint::too_long;
 use crate::failure::Raised;
 use crate::ids::fresh_id;
+use crate::lines::{indent, plain};
 use crate::notice::Notice;
 use crate::order::{Any, Entry, Order};
 use crate::unix::link;
@@ -259,11 +261,17 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
-    /// The template is dead: a new one guards the living. What it had not answered it has done, or not.
+    /// The template is dead: a new one guards the living, unless none comes up. What it had not answered it has done, or not.
     pub(super) fn replace_template(&mut self) {
         let dead = self.maker.template().map(|template| template.pid());
+        let is_worth_it = self.maker.count_death();
         self.maker.retire(&mut self.watch);
         self.find_unanswered(dead);
+        if !is_worth_it {
+            self.say_templateless();
+            return self
+                .tell_all_unguarded(&format!("{STILLBORN} templates in a row died before they were up"));
+        }
         let mut template = match Template::reexec_told(self.told()) {
             Ok(template) => template,
             // Without a new one children are made by exec, and nobody guards them: a worse tree, but a tree.
@@ -276,6 +284,16 @@ impl<R: Reactor> Shell<R> {
             return self.tell_all_unguarded(&error.to_string());
         }
         self.house();
+    }
+
+    /// Says that nobody tries any more, which would go on as fast as the machine allows.
+    fn say_templateless(&self) {
+        let (indent, name, id) = (indent(&self.name), plain(&self.name), self.machine.actor());
+        say(format!(
+            "{indent}! {name} ({id}) goes on without a template, and nobody guards its children: {STILLBORN} in a row died \
+             before they were up\nhint: call `Program::take_seat` first in `main`, before any argument is read, and have the \
+             preload return\n"
+        ));
     }
 
     /// Tells of all that live that nobody guards them.

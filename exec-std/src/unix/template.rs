@@ -96,6 +96,7 @@ pub struct Template {
     process: Process,
     queue: VecDeque<Queued>,
     unanswered: usize,
+    is_up: bool,
     answers: VecDeque<Answer>,
     /// Children that could not be told of, killed and not yet collected.
     unclaimed: Vec<Pid>,
@@ -174,7 +175,8 @@ impl Template {
 
     fn new(socket: OwnedFd, process: Process) -> Self {
         let (queue, answers) = (VecDeque::new(), VecDeque::new());
-        Self { socket, process, queue, unanswered: 0, answers, unclaimed: Vec::new(), closing: false }
+        let unclaimed = Vec::new();
+        Self { socket, process, queue, unanswered: 0, is_up: false, answers, unclaimed, closing: false }
     }
 
     /// Asks for a child. It is answered by [`Answer::Started`], [`Answer::Failed`] or [`Answer::Gone`].
@@ -296,6 +298,7 @@ impl Template {
                 Received::Packet(Packet::Unguarded { id, errno }, _) => {
                     self.answers.push_back(Answer::Unguarded { id, errno });
                 }
+                Received::Packet(Packet::Up, _) => self.is_up = true,
                 Received::Packet(..) | Received::Stripped(_) => {}
                 Received::Nothing => return Ok(None),
                 Received::End => self.on_end(),
@@ -335,6 +338,12 @@ impl Template {
     fn collect_unclaimed(&mut self) {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
         self.unclaimed.retain(|pid| matches!(waitid(WaitId::Pid(*pid), options), Ok(None)));
+    }
+
+    /// Says whether it has come up, as far as is received: `preload` is over, and it serves.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.is_up
     }
 
     /// Returns the template's pid.

@@ -27,6 +27,8 @@ pub(super) enum Packet {
     Guard { id: u64, pid: i32, kill_after: Duration },
     /// Clear away the tree's directory, which is attached, when all that is guarded is dead.
     House,
+    /// The template is up: what it was asked for meanwhile it does now.
+    Up,
     /// A child was made; its pidfd is attached.
     Started { id: u64, pid: i32 },
     /// A child could not be made.
@@ -43,6 +45,7 @@ impl Packet {
             Self::Recall { id } => (b'R', 0, id, 0, no_title),
             Self::Guard { id, pid, kill_after } => (b'G', 0, id, nanos(kill_after), Title::pid(pid)),
             Self::House => (b'H', 0, 0, 0, no_title),
+            Self::Up => (b'P', 0, 0, 0, no_title),
             Self::Started { id, pid } => (b'U', 0, id, u64::from(pid.cast_unsigned()), no_title),
             Self::Failed { id, errno } => (b'F', 0, id, u64::from(errno.cast_unsigned()), no_title),
             Self::Unguarded { id, errno } => (b'N', 0, id, u64::from(errno.cast_unsigned()), no_title),
@@ -72,6 +75,7 @@ impl Packet {
                 Self::Guard { id, pid, kill_after: Duration::from_nanos(number) }
             }
             b'H' => Self::House,
+            b'P' => Self::Up,
             b'U' => Self::Started { id, pid: small(number)? },
             b'F' => Self::Failed { id, errno: small(number)? },
             b'N' => Self::Unguarded { id, errno: small(number)? },
@@ -159,6 +163,7 @@ mod tests {
             Packet::Recall { id: 3 },
             Packet::Guard { id: 4, pid: i32::MAX, kill_after: Duration::ZERO },
             Packet::House,
+            Packet::Up,
             Packet::Started { id: 7, pid: 1 },
             Packet::Failed { id: 0, errno: 11 },
             Packet::Unguarded { id: u64::MAX, errno: 24 },

@@ -102,6 +102,7 @@ impl Server {
     }
 
     fn serve(&mut self) -> io::Result<Newborn> {
+        self.answer(Packet::Up, None)?;
         loop {
             let busy = !self.requests.is_empty() && self.unsent.is_empty();
             let seen = self.guardian.wait(self.socket.as_fd(), busy)?;
