@@ -1,9 +1,10 @@
-//! Templates that are not up yet, and such as never come up: nobody waits for them.
+//! Templates that are not up yet, and such as never come up: they cost nobody a guard who can have one, and nobody waits for them.
 
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use windrow_core::End;
 use windrow_std::unix::procfs;
 use windrow_std::{Actor, Drive, Notice, Order};
@@ -11,14 +12,23 @@ use windrow_std::{Actor, Drive, Notice, Order};
 use crate::boot::BOOT;
 use crate::harness::acts::{PRELOAD, be_root};
 use crate::harness::gate::knock;
-use crate::harness::{Bed, Module, by_each, driven, program, shell, soon, watch};
+use crate::harness::{Bed, Gate, Module, Running, by_each, driven, program, shell, skipped, soon, watch};
 use crate::scarce::next_unguarded;
-use crate::templates::only_template;
+use crate::templates::{GUARDED, all_exited, only_template, sockets};
 
 pub(crate) const MODULE: Module = Module {
-    by_each: by_each![row_25_preload_panics, row_25_templates_that_never_come_up_are_given_up,],
+    by_each: by_each![
+        row_25_preload_panics,
+        row_25_templates_that_never_come_up_are_given_up,
+        row_31_root_killed_while_its_template_preloads,
+        row_31_root_killed_before_its_next_template_is_one,
+    ],
     driven: driven![row_31_templates_that_come_up_are_replaced_each_time],
-    acts: &[("hopeful-root", hopeful_root), ("templateless-root", templateless_root)],
+    acts: &[
+        ("hopeful-root", hopeful_root),
+        ("templateless-root", templateless_root),
+        ("guarding-root", guarding_root),
+    ],
     ..Module::EMPTY
 };
 
@@ -118,4 +128,85 @@ fn row_31_templates_that_come_up_are_replaced_each_time<D: Drive>(bed: &Bed) {
         })
     });
     assert_eq!((ended.outcome.end, ended.outcome.tally.left), (End::Well, 0), "{ended:?}");
+}
+
+/// `guarding-root UP`: a root with a deaf command. Both knock: the command when it is deaf, the root when its guardian is told.
+fn guarding_root(words: &[String]) -> u8 {
+    let [up] = words else { return 125 };
+    let up = up.clone();
+    be_root(&program().levels(1), false, move |actor: &Actor| {
+        actor.nursery(|nursery| {
+            let deaf = format!("trap '' INT TERM HUP; echo >{up}; while :; do sleep 1000; done");
+            nursery.spawn(Order::command("sh", ["-c", &deaf]))?.ready()?;
+            knock(&up, "r");
+            actor.sleep_forever().map(|()| Vec::new())
+        })
+    })
+}
+
+fn deaf(bed: &Bed, up: &Gate, variable: &str, order: String) -> Running {
+    let mut words = bed.act("guarding-root", &[up.path()]).into_iter();
+    bed.launch(words.next().expect("this program"), words).env(variable, order).start()
+}
+
+/// Gives all that is below a root, which is killed.
+fn orphans(running: &Running) -> Vec<OwnedFd> {
+    let all = watch::below(running.pid()).iter().map(|stamp| watch::open(stamp.pid)).collect();
+    let root = watch::open(running.pid());
+    running.signal(Signal::KILL);
+    watch::exited(&root, soon());
+    all
+}
+
+fn row_31_root_killed_while_its_template_preloads(bed: &Bed) {
+    let (up, preloads, go) = (bed.gate("up"), bed.gate("preloads"), bed.gate("go"));
+    let running = deaf(bed, &up, PRELOAD, format!("wait {} {}", preloads.path(), go.path()));
+    preloads.hear(1);
+    up.hear(2);
+    let all = orphans(&running);
+    go.open(1);
+    all_exited(&all, GUARDED);
+    running.finish();
+    watch::collect_all(Duration::from_secs(1));
+}
+
+/// It is not collected yet, or its number means nobody any more.
+fn row_31_root_killed_before_its_next_template_is_one(bed: &Bed) {
+    for is_collected in [false, true] {
+        let name = |gate| format!("{gate}-{is_collected}");
+        let (up, paused) = (bed.gate(&name("up")), bed.gate(&name("paused")));
+        let running = deaf(bed, &up, BOOT, format!("template pause={}", paused.path()));
+        up.hear(2);
+        watch::signal(only_template(running.pid()), Signal::KILL);
+        paused.hear(1);
+        let next = paused_below(running.pid());
+        let socket = sockets(next);
+        if socket.is_empty() {
+            skipped("this process may not copy descriptors");
+        }
+        watch::observe("the guard's order in the socket", || socket.iter().any(watch::is_readable));
+        drop(socket);
+        let all = orphans(&running);
+        if is_collected {
+            let root = WaitId::Pid(Pid::from_raw(running.pid()).expect("a pid"));
+            waitid(root, WaitIdOptions::EXITED).expect("the root");
+        }
+        watch::signal(next, Signal::CONT);
+        all_exited(&all, GUARDED);
+        running.finish();
+        watch::collect_all(Duration::from_secs(1));
+    }
+}
+
+/// Gives the process that stands still below a root.
+fn paused_below(root: i32) -> i32 {
+    let mut found = None;
+    watch::observe("one that stands still", || {
+        found = watch::below(root)
+            .iter()
+            .map(|stamp| stamp.pid)
+            .find(|pid| procfs::is_stopped(*pid) == Some(true));
+        found.is_some()
+    });
+    found.expect("one that stands still")
 }

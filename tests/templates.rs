@@ -31,7 +31,7 @@ pub(crate) const MODULE: Module = Module {
 pub(crate) const TEMPLATE: &str = "windrow-tmpl";
 
 /// Within what a guardian has ended what a killed root leaves: its span for a command, and some more.
-const GUARDED: Duration = Duration::from_secs(2);
+pub(crate) const GUARDED: Duration = Duration::from_secs(2);
 
 /// How often a root looks whether it is cancelled.
 const CHECK: Duration = Duration::from_millis(10);
@@ -344,7 +344,7 @@ pub(crate) fn stop(pid: i32) {
 }
 
 /// Copies all sockets that a process has open; none without the right to.
-fn sockets(pid: i32) -> Vec<OwnedFd> {
+pub(crate) fn sockets(pid: i32) -> Vec<OwnedFd> {
     let process = watch::open(pid);
     let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors").flatten();
     let sockets = entries.filter(|entry| {

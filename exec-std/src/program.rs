@@ -145,7 +145,8 @@ impl Program {
     /// Runs `preload` in every template that is not itself a copy of a warm process: the root's, one that replaces a dead one,
     /// and that of an actor which was made by `exec`. So whatever is forked, at any level, inherits what it loads. An actor
     /// made by `exec` begins without it itself, as a root does: a template warms up beside it and keeps nobody waiting. It must
-    /// start no thread.
+    /// start no thread, and it must return: until then nothing is forked, and what an actor leaves that is killed meanwhile is not
+    /// ended before.
     ///
     /// Where three templates in a row die before they are up, no other is tried: that is said on standard error, and what is to be
     /// forked is made by `exec`, with no [guardian](crate::Notice::Unguarded).

@@ -10,7 +10,7 @@ use windrow_std::{Actor, Program, Raised, Sandwich};
 
 use super::{Act, Module, gate, pty, shell};
 
-/// Chooses what the preload of every template does: `block`, `panic` or `panic GATE`, `open`, or nothing.
+/// Chooses what the preload of every template does: `block`, `panic` or `panic GATE`, `wait UP GO`, `open`, or nothing.
 pub(crate) const PRELOAD: &str = "WINDROW_TESTS_PRELOAD";
 
 /// Lists the acts of all modules, and those that more than one module uses.
@@ -43,6 +43,12 @@ pub(super) fn preload() {
         Ok(what) if what.starts_with("panic") => {
             what.strip_prefix("panic ").into_iter().for_each(gate::wait_at);
             panic!("the preload panics, as it was told to")
+        }
+        Ok(what) if what.starts_with("wait ") => {
+            let (_, gates) = what.split_once(' ').expect("two gates");
+            let (up, go) = gates.split_once(' ').expect("two gates");
+            gate::knock(up, "p");
+            gate::wait_at(go);
         }
         Ok(what) if what.starts_with("deny ") => crate::denied::deny(what.trim_start_matches("deny ")),
         _ => {}

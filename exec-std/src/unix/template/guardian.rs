@@ -1,9 +1,9 @@
 //! The template's second office: to see the end of its actor, and then to end what the actor left.
 //!
 //! The rule: while the actor lives, nothing is signalled. When it is dead, each child gets SIGTERM and
-//! SIGCONT at once and SIGKILL after the span that was stored with it. It decides nothing else, and it can
-//! neither collect nor adopt: what it guards are its siblings. A child that has exited is forgotten at once,
-//! so a pidfd here always means a process of the actor's.
+//! SIGCONT at once and SIGKILL after the span that was stored with it; if it died while `preload` ran, when that
+//! is over. It decides nothing else, and it can neither collect nor adopt: what it guards are its siblings. A child
+//! that has exited is forgotten at once, so a pidfd here always means a process of the actor's.
 //!
 //! A sibling cannot pin a pid. Signals therefore go through the pidfd, which means one process for ever, and
 //! to its group through the pidfd too. Only a kernel that cannot do that (before 6.9) is asked by number,

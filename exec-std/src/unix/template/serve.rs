@@ -1,6 +1,6 @@
 //! The template's side: a loop that forks on request, and never returns but in the children.
 //!
-//! The rule: it holds its socket, the pidfds it guards, and 0, 1, 2; every signal is blocked; it has one
+//! The rule: it holds its socket, the pidfds of its actor and of whom it guards, and 0, 1, 2; every signal is blocked; it has one
 //! thread, looked at before each fork. It never waits for its actor to read: answers that do not fit are
 //! kept, and no request is taken meanwhile. Before each fork it takes all that has come, so that a request that
 //! was taken back is not carried out. A panic ends it, because above it on the stack stands the actor's
@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::event::epoll::EventFlags;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open, setpgid};
 
@@ -81,21 +81,23 @@ struct Request {
 
 impl Server {
     fn new(socket: OwnedFd, actor: i32, preload: Option<fn()>) -> io::Result<Self> {
-        Unexpected::Inherited.tell(socket.as_fd());
+        Unexpected::Inherited.tell(&[socket.as_fd()]);
         // At 0 stands what most children are to read: then it need not be sent, inherited by all and closed again for each.
         let socket = sys::keep_only(socket, [Some(stdio::nothing()?), None, None])?;
         setpgid(None, None)?;
         rustix::thread::set_name(TITLE)?;
-        if let Some(preload) = preload {
+        // Before the hook, which may outlive the actor: what came by then is to be guarded all the same.
+        let end = open_actor(actor)?;
+        if let Some(preload) = preload.filter(|_| !is_readable(&end)) {
             preload();
             settle();
-            Unexpected::Opened.tell(socket.as_fd());
+            Unexpected::Opened.tell(&[socket.as_fd(), end.as_fd()]);
         }
         if !broken(Defect::SigintDispositionInherited) {
             // After the hook, which may have installed handlers.
             sys::reset_dispositions();
         }
-        let guardian = Guardian::new(open_actor(actor)?)?;
+        let guardian = Guardian::new(end)?;
         guardian.watch(socket.as_fd(), EventFlags::IN)?;
         let (requests, unsent) = (VecDeque::new(), VecDeque::new());
         Ok(Self { socket, actor, guardian, house: None, requests, unsent, ended: false })
@@ -273,13 +275,25 @@ impl Server {
     }
 }
 
-/// Opens the actor's pidfd; fails if the actor has died.
+/// Gives what can be read once the actor has died, which it may have by now: its pidfd, as a rule.
 ///
-/// While it is our parent it is not collected, so the number still meant it when the pidfd was made.
+/// Fails where another process than the actor has made this one, and the actor may live: it was not asked for, and guards nobody.
 fn open_actor(actor: i32) -> io::Result<OwnedFd> {
     let pid = Pid::from_raw(actor).ok_or(Errno::SRCH)?;
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    if getppid() == Some(pid) { Ok(pidfd) } else { Err(Errno::SRCH.into()) }
+    let opened = pidfd_open(pid, PidfdFlags::empty());
+    match (getppid(), opened) {
+        // While it is our parent it is not collected, so the number still meant it when the pidfd was made.
+        (Some(parent), opened) if parent == pid => Ok(opened?),
+        // It is collected, and we are adopted; nobody has its number.
+        (Some(_), Err(Errno::SRCH)) => Ok(eventfd(1, EventfdFlags::CLOEXEC)?),
+        // The number of who lives is nobody else's: whoever of that number is dead, so is the actor.
+        (Some(_), Ok(pidfd)) if is_readable(&pidfd) => Ok(pidfd),
+        _ => Err(Errno::SRCH.into()),
+    }
+}
+
+fn is_readable(fd: &OwnedFd) -> bool {
+    poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&Timespec::default())) == Ok(1)
 }
 
 fn settle() {

@@ -19,8 +19,8 @@ pub(super) enum Unexpected {
 }
 
 impl Unexpected {
-    /// Names each on standard error, in a debug build. `socket` is the template's own.
-    pub(super) fn tell(self, socket: BorrowedFd<'_>) {
+    /// Names each on standard error, in a debug build. `known` are the template's own.
+    pub(super) fn tell(self, known: &[BorrowedFd<'_>]) {
         if !cfg!(debug_assertions) {
             return;
         }
@@ -30,8 +30,8 @@ impl Unexpected {
             let number = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
             // The directory that is being read is gone when its name is looked up again.
             let (Some(number), Ok(file)) = (number, std::fs::read_link(entry.path())) else { continue };
-            let ours = number <= 2 || number == socket.as_raw_fd() || file.ends_with("fd");
-            if !ours && (self == Self::Opened || is_inherited(number)) {
+            let ours = number <= 2 || known.iter().any(|known| known.as_raw_fd() == number);
+            if !ours && !file.ends_with("fd") && (self == Self::Opened || is_inherited(number)) {
                 let file = file.to_string_lossy();
                 let file = plain(&file);
                 let _ = writeln!(
