@@ -194,13 +194,9 @@ impl Error {
     /// error. Where an error was the cause it is so only if somebody was cancelled by that one, too; whoever died is told of by its
     /// parent.
     pub(crate) fn is_collateral(&self, of: Cause) -> bool {
-        match self.kind {
-            Kind::Cancelled(reason) if of.reason == Reason::Failure => {
-                (self.canceller, reason) == (Some(of.canceller), of.reason)
-            }
-            Kind::Cancelled(_) | Kind::PeerLost(_) => of.reason != Reason::Failure,
-            _ => false,
-        }
+        let by_that = self.kind == Kind::Cancelled(of.reason) && self.canceller == Some(of.canceller);
+        let has_ended = matches!(self.kind, Kind::Cancelled(_) | Kind::PeerLost(_));
+        if of.reason == Reason::Failure { by_that } else { has_ended }
     }
 }
 

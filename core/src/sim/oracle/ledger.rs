@@ -105,7 +105,7 @@ fn check_collateral(world: &World<'_>) -> Result<(), Violation> {
     if !world.oracle.is_healthy() || !matches!(cause.map(|cause| cause.reason), Some(Reason::Signal(_))) {
         return Ok(());
     }
-    let is_an_end = |kind| matches!(kind, Kind::Cancelled(_) | Kind::PeerLost(_) | Kind::Unanswered);
+    let is_an_end = |kind| matches!(kind, Kind::Cancelled(_) | Kind::PeerLost(_));
     match world.reported.iter().find(|error| is_an_end(error.kind)) {
         Some(error) => {
             let text =
