@@ -14,6 +14,7 @@ pub(crate) const MODULE: Module = Module {
         the_simulator_answers,
         a_simulated_run_is_explained_and_drawn_as_a_real_one,
         what_is_simulated_and_sought_is_told_to_programs,
+        a_scenario_of_ones_own_is_run_and_searched,
         a_seed_tells_which_faults_it_drew,
         a_hang_that_is_sought_is_found_or_missed,
         what_a_net_hides_is_no_failure_of_the_search,
@@ -122,6 +123,53 @@ fn what_is_simulated_and_sought_is_told_to_programs(bed: &Bed) {
     assert_eq!((&named["promise"], &named["place"]), (&"orphan".into(), &"machine".into()), "{named}");
     let unknown = bed.windrow(["hangs", "nix"]).finish();
     assert_eq!(unknown.expect(2).err, "error: there is no hang `nix`\nhint: `windrow hangs` lists them\n");
+}
+
+/// One that is written by hand, and one that was printed.
+fn a_scenario_of_ones_own_is_run_and_searched(bed: &Bed) {
+    let path = bed.path("own.json");
+    let file = path.to_str().expect("a path in words");
+    let keep = |text: &str| std::fs::write(&path, text).expect("a scenario");
+    keep(
+        r#"{"parents": [0, 0], "levels": 1, "fixed": [[1, {"own": [{"call-at": 2}]}], [2, {"own": ["on-call", "serve"]}]]}"#,
+    );
+    let run = bed.windrow(["sim", "--scenario", file, "--json"]).finish().expect(0).json();
+    assert!(
+        run["timeline"]
+            .as_array()
+            .is_some_and(|lines| lines.iter().any(|line| line.to_string().contains("Call { ")))
+    );
+    keep(&run["scenario"].to_string());
+    let hunt = ["hunt", "--scenario", file, "-k", "1", "--seeds", "50", "--json"];
+    let ended = bed.windrow(hunt).finish();
+    let bag = ended.expect(0).json();
+    assert!(
+        bag["guarantee"][0].as_str().is_some_and(|told| told.starts_with("a scenario of 3 actors, ")),
+        "{ended}"
+    );
+    assert!(
+        bag["guarantee"][1].as_str().is_some_and(|told| told.starts_with("50 random runs of that ")),
+        "{ended}"
+    );
+
+    // What is found tells how to have it again.
+    let mut broken = run["scenario"].clone();
+    broken["slip"] = "uncollected".into();
+    keep(&broken.to_string());
+    let ended = bed.windrow(["hunt", "--scenario", file, "-k", "0", "--seeds", "50"]).finish();
+    assert!(ended.expect(1).out.contains("early end: "), "{ended}");
+
+    for (text, cause) in [
+        (r#"{"parents": [5]}"#, "a2 (place 1) has its parent at place 5"),
+        (r#"{"parent": [0]}"#, "unknown field `parent`"),
+        (&std::fs::read_to_string("../core/tests/golden/find-1.json").expect("a find"), "hint: it is a find"),
+    ] {
+        keep(text);
+        for verb in ["sim", "hunt"] {
+            let refused = bed.windrow([verb, "--scenario", file]).finish();
+            assert!(refused.expect(2).err.contains(cause), "{refused}");
+        }
+    }
 }
 
 /// Also that it drew none, and where a run is to be sought that a rule is missed in.

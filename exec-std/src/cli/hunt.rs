@@ -5,22 +5,19 @@
 
 use std::path::PathBuf;
 use std::slice;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args;
 use serde::Serialize;
-use windrow_core::sim::{Exploration, Find, HANGS, Nets, Plan, roam};
+use windrow_core::sim::{HANGS, Nets, Plan, Scenario};
 
-use super::cores::share_out;
 use super::outputs::print_result;
+use super::searches::{Seeds, explore};
 use super::stop::Stop;
 use super::told::Told;
 use super::trials::{Catch, Trials, in_every_tree, in_their_worlds, in_their_worlds_without, without_each};
 use super::{Refusal, hangs, kept, say, sim};
 use crate::lines::in_shell;
 
-/// Seeds that one task runs.
-const BLOCK: u64 = 64;
 /// Actors of the trees that are searched unless something else is asked for.
 const ACTORS: u8 = 4;
 /// Random runs that follow unless something else is asked for.
@@ -40,6 +37,10 @@ pub(crate) struct Hunt {
     /// Search this tree too: children of each actor × generations below the root.
     #[arg(long, value_name = "BxD", value_parser = sim::tree, conflicts_with = "defect")]
     tree: Option<(usize, usize)>,
+    /// Search the scenario in this file in place of all trees, each run of it and then random ones: one line of JSON, as `scenario`
+    /// in what `windrow sim --json` prints, of which all may be left out that is as for a root alone.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["defect", "actors", "tree", "without"])]
+    scenario: Option<PathBuf>,
     /// Take away a net that catches what others let through, or each in turn (`each`): `eof`, `exits`, `pdeathsig`,
     /// `guardian`, `user`, `tasks`. With a rule taken out its own world is searched so, unless --actors is given, and `each`
     /// tells what its hang is seen as without each. No random runs follow: those take nets away by themselves.
@@ -90,15 +91,15 @@ fn nets(name: &str) -> Result<Away, String> {
 
 /// What a hunt came to.
 #[derive(Debug, Default, Serialize)]
-struct Bag {
-    violations: u64,
-    states: u64,
-    runs: u64,
+pub(super) struct Bag {
+    pub(super) violations: u64,
+    pub(super) states: u64,
+    pub(super) runs: u64,
     /// What may be said now, a sentence for each search.
     guarantee: Vec<String>,
     defects: Vec<Catch>,
     /// What was found with all rules in their places.
-    find: Option<Told>,
+    pub(super) find: Option<Told>,
     /// A signal ended the search.
     stopped: bool,
     #[serde(skip)]
@@ -124,8 +125,9 @@ impl Hunt {
                     .because(format!("that is {}", u64::MAX))
                     .hint("give either less"));
             }
+            let own = self.scenario.as_deref().map(kept::scenario).transpose()?;
             let stop = Stop::new();
-            let bag = self.whole(&stop, seeds);
+            let bag = self.whole(&stop, seeds, own.as_ref());
             let stopped = stop.over();
             self.keep(&bag)?;
             self.tell(&bag)?;
@@ -170,8 +172,11 @@ impl Hunt {
     }
 
     /// Lists what is to be searched with all rules in their places.
-    fn plans(&self) -> Vec<Plan> {
+    fn plans(&self, own: Option<&Scenario>) -> Vec<Plan> {
         let (actors, k) = (usize::from(self.actors.unwrap_or(ACTORS)), usize::from(self.k));
+        if let Some(own) = own {
+            return vec![Plan::of(own.clone(), k)];
+        }
         let trees = (actors > 0).then(|| Plan::every_tree(actors, k));
         let tree = self.tree.map(|(breadth, depth)| Plan::one_tree(breadth, depth, k));
         let talk = (actors > 0).then(|| Plan::talk(k));
@@ -187,19 +192,20 @@ impl Hunt {
     }
 
     /// Searches with all rules in their places.
-    fn whole(&self, stop: &Stop, seeds: u64) -> Bag {
+    fn whole(&self, stop: &Stop, seeds: u64, own: Option<&Scenario>) -> Bag {
         let mut bag = Bag::default();
-        let plans = self.plans();
+        let plans = self.plans(own);
         for (plan, sum) in plans.iter().zip(explore(stop, &plans, &mut bag)) {
             if sum.states > 0 || sum.stopped {
                 bag.guarantee.push(plan.guarantee(&sum));
             }
         }
-        if !plans.is_empty() {
+        if !plans.is_empty() && own.is_none() {
             bag.guarantee.push(Plan::deviations());
         }
         if bag.violations == 0 && seeds > 0 && (plans.is_empty() || stop.goes_on()) {
-            let told = random(stop, (self.from, seeds), &mut bag);
+            let seeds = Seeds { from: self.from, count: seeds, of: own.zip(self.scenario.as_deref()) };
+            let told = seeds.search(stop, &mut bag);
             bag.guarantee.push(told);
         }
         bag.stopped = !stop.goes_on();
@@ -291,83 +297,4 @@ impl Bag {
             _ => None,
         }
     }
-}
-
-/// Searches the pieces of all plans, and sums up each plan's. The largest trees come first, so that no core is left over
-/// with one at the end.
-fn explore(stop: &Stop, plans: &[Plan], bag: &mut Bag) -> Vec<Exploration> {
-    let mut pieces = Vec::new();
-    for (index, plan) in plans.iter().enumerate() {
-        pieces.extend(plan.pieces.iter().map(|piece| (index, piece)));
-    }
-    pieces.sort_by_key(|(_, piece)| std::cmp::Reverse(piece.scenario.nodes()));
-    let states = AtomicU64::new(0);
-    let goes_on = |met: u64| {
-        states.fetch_add(met, Ordering::Relaxed);
-        stop.goes_on()
-    };
-    let show =
-        |done: usize| format!("{done} of {} trees, {} states", pieces.len(), states.load(Ordering::Relaxed));
-    let search = |index: usize| pieces[index].1.explore(goes_on);
-    let parts = share_out(stop, pieces.len(), search, |part| part.found.is_some(), show);
-    let mut sums = vec![Exploration::default(); plans.len()];
-    if !stop.goes_on() {
-        pieces.iter().skip(parts.len()).for_each(|(plan, _)| sums[*plan].stopped = true);
-    }
-    for (part, (plan, piece)) in parts.into_iter().zip(&pieces) {
-        if let Some(found) = &part.found {
-            bag.violations += 1;
-            bag.find = Told::of_find(&Find::new(piece.scenario.clone(), found.clone()), None);
-        }
-        bag.states += part.states;
-        bag.runs += part.runs;
-        sums[*plan].add(part);
-    }
-    sums
-}
-
-/// Runs `count` seeds, up to the smallest that breaks a promise.
-fn random(stop: &Stop, (from, count): (u64, u64), bag: &mut Bag) -> String {
-    let blocks = usize::try_from(count.div_ceil(BLOCK)).unwrap_or(usize::MAX);
-    let steps = AtomicU64::new(0);
-    let block = |index: usize| {
-        let first = index as u64 * BLOCK;
-        let mut runs = (first..count.min(first + BLOCK)).map(|index| {
-            let seed = from.saturating_add(index);
-            (index, seed, roam(seed))
-        });
-        runs.find_map(|(index, seed, (scenario, report))| {
-            steps.fetch_add(report.steps.into(), Ordering::Relaxed);
-            Find::of_run(scenario, report).map(|find| (index, seed, find))
-        })
-    };
-    let show = |done: usize| format!("{} of {count} seeds", done as u64 * BLOCK);
-    let done = share_out(stop, blocks, block, Option::is_some, show);
-    let searched = count.min(done.len() as u64 * BLOCK);
-    let found = done.into_iter().flatten().next();
-    let trees = "random runs of trees of 3 to 15 actors";
-    match found {
-        Some((index, seed, find)) => {
-            bag.violations += 1;
-            bag.runs += index + 1;
-            bag.find = Told::of_find(&find, Some(seed));
-            format!(
-                "{trees}: seed {seed} is the first that breaks a promise; `windrow sim --roam {seed}` is that run"
-            )
-        }
-        None => {
-            bag.runs += searched;
-            let (steps, first) = (steps.into_inner(), beginning(from));
-            let told = format!("{searched} {trees}{first}: {steps} steps, 0 violations");
-            if searched == count {
-                return told;
-            }
-            format!("{told}; `--from {}` goes on where this search was stopped", from + searched)
-        }
-    }
-}
-
-/// Says where random runs began, if not at the beginning.
-fn beginning(from: u64) -> String {
-    if from == 0 { String::new() } else { format!(", from seed {from} on") }
 }

@@ -1,4 +1,5 @@
-//! A find that is kept in a file: one line of JSON, for whoever mends what it shows, and for their tests from then on.
+//! A find that is kept in a file: one line of JSON, for whoever mends what it shows, and for their tests from then on. And a
+//! scenario that somebody wrote.
 //!
 //! The rule: what a search took long to find is not lost to a place that can't be written, so that is looked at first; and no file
 //! that is there is written over.
@@ -7,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use windrow_core::sim::{BadScenario, Find};
+use windrow_core::sim::{BadScenario, Find, Scenario};
 
 use super::{Refusal, hangs, say, traces};
 
@@ -47,9 +48,28 @@ pub(super) fn read(path: &Path) -> Result<Find, Refusal> {
             .because(error)
             .hint("`windrow hunt --keep FILE` writes one")
     })?;
-    match find.scenario.check() {
-        Ok(()) => Ok(find),
-        Err(BadScenario::Defect(defect)) => hangs::demand(defect.name()).map(|()| find),
+    runnable(path, &find.scenario).map(|()| find)
+}
+
+/// Reads a scenario that this build can run.
+pub(super) fn scenario(path: &Path) -> Result<Scenario, Refusal> {
+    let bytes = traces::whole(path)
+        .map_err(|why| Refusal::new(format!("{} can't be read", path.display()), 2).because(why))?;
+    let scenario: Scenario = serde_json::from_slice(&bytes).map_err(|error| {
+        let refusal = Refusal::new(format!("{} is no scenario", path.display()), 2).because(error);
+        match serde_json::from_slice::<Find>(&bytes) {
+            Ok(_) => refusal.hint("it is a find: `windrow sim --find` runs it"),
+            Err(_) => refusal.hint("`scenario` in what `windrow sim --json` prints is one"),
+        }
+    })?;
+    runnable(path, &scenario).map(|()| scenario)
+}
+
+/// Refuses a world that can't be, or not in this build.
+fn runnable(path: &Path, scenario: &Scenario) -> Result<(), Refusal> {
+    match scenario.check() {
+        Ok(()) => Ok(()),
+        Err(BadScenario::Defect(defect)) => hangs::demand(defect.name()),
         Err(bad) => Err(Refusal::new(format!("what {} keeps can't be run", path.display()), 2).because(bad)),
     }
 }

@@ -18,6 +18,7 @@ mod outputs;
 mod passed;
 mod processes;
 mod replay;
+mod searches;
 mod sim;
 mod stop;
 mod summary;

@@ -36,12 +36,15 @@ pub(crate) struct Sim {
     /// Which run: what a search has found, as `windrow hunt --keep FILE` keeps it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "roam", "tree", "faults", "defect"])]
     find: Option<PathBuf>,
+    /// Which world: the scenario in this file, as `windrow hunt --scenario` takes it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["roam", "tree", "faults", "find"])]
+    scenario: Option<PathBuf>,
     /// Keep a trace of each actor in this directory, as `windrow run --trace` does: `windrow explain` says who waits for whom when
     /// the run ends, and `windrow replay --chrome` draws it.
     #[arg(long, value_name = "DIR")]
     trace: Option<PathBuf>,
-    /// Print one JSON object on one line in place of the timeline: `steps`, `ended_ms`, `violation` (or null), `timeline` (its
-    /// lines), and `find` as in `windrow hunt --json` (or null).
+    /// Print one JSON object on one line in place of the timeline: `steps`, `ended_ms`, `violation` (or null), `scenario`,
+    /// `timeline` (its lines), and `find` as in `windrow hunt --json` (or null).
     #[arg(long)]
     json: bool,
 }
@@ -52,6 +55,7 @@ struct Told<'a> {
     steps: u32,
     ended_ms: f64,
     violation: Option<String>,
+    scenario: &'a Scenario,
     timeline: Vec<&'a str>,
     /// The shortest run that breaks the same promise.
     find: Option<told::Told>,
@@ -94,6 +98,7 @@ impl Sim {
             steps: report.steps,
             ended_ms: Duration::from_nanos(report.ended.0).as_secs_f64() * 1e3,
             violation: report.violation.as_ref().map(ToString::to_string),
+            scenario,
             timeline: report.timeline.lines().collect(),
             find: story.map(|story| told::Told::of_story(scenario, story, self.roam)),
         };
@@ -122,10 +127,12 @@ impl Sim {
             Some(name) => Some(hangs::named(name)?),
             None => None,
         };
-        let mut scenario = match (hang, self.tree, self.roam) {
-            (_, _, Some(seed)) => mixed(seed),
-            (Some(hang), None, None) => (hang.scenario)(),
-            (_, tree, None) => {
+        let own = self.scenario.as_deref().map(kept::scenario).transpose()?;
+        let mut scenario = match (own, hang, self.tree, self.roam) {
+            (Some(own), ..) => own,
+            (None, _, _, Some(seed)) => mixed(seed),
+            (None, Some(hang), None, None) => (hang.scenario)(),
+            (None, _, tree, None) => {
                 let (breadth, depth) = tree.unwrap_or((2, 2));
                 Scenario::tree(breadth, depth)
             }

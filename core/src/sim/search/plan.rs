@@ -36,8 +36,8 @@ pub struct Plan {
     pub pieces: Vec<Piece>,
     trees: String,
     deviations: usize,
-    /// The net that is away, if one is.
-    away: Option<&'static str>,
+    /// The nets that are away.
+    away: Vec<&'static str>,
 }
 
 impl Plan {
@@ -69,12 +69,20 @@ impl Plan {
         let pieces = [worlds::nested_calls(), worlds::cancelled_by_a_third()];
         let trees =
             "calls of 3 actors, nested, and of 3 under a root, crossed and cancelled by a third".into();
-        Self { pieces: pieces.map(piece).into(), trees, deviations, away: None }
+        Self { pieces: pieces.map(piece).into(), trees, deviations, away: Vec::new() }
+    }
+
+    /// Plans one scenario, with what it leaves open.
+    #[must_use]
+    pub fn of(scenario: Scenario, deviations: usize) -> Self {
+        let (away, actors) = (scenario.nets.away().collect(), scenario.nodes());
+        let trees = format!("a scenario of {actors} actor{}", if actors == 1 { "" } else { "s" });
+        Self { pieces: [Piece { scenario, deviations }].into(), trees, deviations, away }
     }
 
     fn new(trees: Vec<Vec<usize>>, deviations: usize, words: String) -> Self {
         let piece = |parents| Piece { scenario: Scenario::of(parents).wild(), deviations };
-        Self { pieces: trees.into_iter().map(piece).collect(), trees: words, deviations, away: None }
+        Self { pieces: trees.into_iter().map(piece).collect(), trees: words, deviations, away: Vec::new() }
     }
 
     /// Plans the same without one of the nets.
@@ -83,7 +91,7 @@ impl Plan {
         for piece in &mut self.pieces {
             piece.scenario = piece.scenario.clone().with_nets(nets);
         }
-        self.away = Some(away);
+        self.away = [away].into();
         self
     }
 
@@ -97,9 +105,10 @@ impl Plan {
             None => "0 violations",
             Some(_) => "the search ended at the first violation",
         };
-        let nets = match self.away {
-            None => "all nets in place".into(),
-            Some(away) => format!("the net `{away}` away"),
+        let nets = match &self.away[..] {
+            [] => "all nets in place".into(),
+            [away] => format!("the net `{away}` away"),
+            several => format!("the nets `{}` away", several.join("`, `")),
         };
         format!(
             "{trees}, {nets}, every run with at most {deviations} deviations from the fair schedule: {states} states, no two \
