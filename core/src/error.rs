@@ -95,7 +95,8 @@ pub enum Kind {
     Busy,
     /// The far end of a context is gone, with this exit if it is known.
     PeerLost(Option<Exit>),
-    /// The far end of a context was cancelled, and not by its caller.
+    /// The far end of a context was cancelled, and not by its caller. It is no error where the same cancellation is by then, and each
+    /// cancellation is one error of a scope at the most.
     Cancelled(Reason),
     /// The far end of a context was cancelled and did not end in time.
     Unanswered,
@@ -190,13 +191,15 @@ impl Error {
         Self { kind, origin, canceller: None, path: Path::default(), payload }
     }
 
-    /// Tells whether it says no more than that somebody else ended, where `of` has cancelled already: that is collateral, and no
-    /// error. Where an error was the cause it is so only if somebody was cancelled by that one, too; whoever died is told of by its
-    /// parent.
-    pub(crate) fn is_collateral(&self, of: Cause) -> bool {
-        let by_that = self.kind == Kind::Cancelled(of.reason) && self.canceller == Some(of.canceller);
-        let has_ended = matches!(self.kind, Kind::Cancelled(_) | Kind::PeerLost(_));
-        if of.reason == Reason::Failure { by_that } else { has_ended }
+    /// Tells whether it says no more than that somebody was cancelled, and by what.
+    pub(crate) fn is_of(&self, cause: Cause) -> bool {
+        self.kind == Kind::Cancelled(cause.reason) && self.canceller == Some(cause.canceller)
+    }
+
+    /// Tells whether it says that a cancellation has reached somebody, of which another error says so, too.
+    pub(crate) fn is_of_the_same(&self, other: &Self) -> bool {
+        let is_cancelled = matches!(self.kind, Kind::Cancelled(_));
+        is_cancelled && (self.kind, self.canceller) == (other.kind, other.canceller)
     }
 }
 

@@ -83,7 +83,10 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
                 return Err(Raised::Cancelled(cause));
             }
             Over::Cancelled(cause) => {
-                Failure { canceller: Some(cause.canceller), ..failed(Kind::Cancelled(cause.reason)) }
+                let mut failure = failed(Kind::Cancelled(cause.reason));
+                failure.canceller = Some(cause.canceller);
+                failure.error.canceller = failure.canceller;
+                failure
             }
             Over::Lost(exit) => failed(Kind::PeerLost(exit)),
             Over::Returned(_) | Over::Taken | Over::Failed(_) | Over::Unanswered => failed(Kind::Unanswered),

@@ -191,10 +191,14 @@ impl Step<'_> {
         self.record(scope, error);
     }
 
-    /// Tells whether an error comes of what has cancelled a scope already, as it reached somebody else first.
+    /// Tells whether an error says of a cancellation what is known: it is here already, and reached somebody else first; or an
+    /// error of it is.
     pub(super) fn is_collateral(&self, scope: ScopeId, error: &Error) -> bool {
-        let cause = self.state.scopes.get(&scope).and_then(|scope| scope.cause);
-        cause.is_some_and(|cause| error.is_collateral(cause))
+        let Some(record) = self.state.scopes.get(&scope) else {
+            return false;
+        };
+        record.cause.is_some_and(|cause| error.is_of(cause))
+            || record.errors.iter().any(|known| known.is_of_the_same(error))
     }
 
     /// Keeps an error in a scope, or counts it, and cancels the scope.

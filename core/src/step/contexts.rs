@@ -222,6 +222,7 @@ impl Step<'_> {
         self.state.members.remove(&(scope, Member::Context(context)));
         self.room.loosen(scope);
         let raised = self.raised_by(context.link, late || cancelled, &ending).filter(|_| linked);
+        let raised = raised.filter(|error| !self.is_collateral(scope, error));
         let Some(error) = raised else {
             self.emit(Output::Ended { context, ending });
             return over.map_or((), |bound| self.time_is_over(bound));

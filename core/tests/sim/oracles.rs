@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use windrow_core::sim::{Choices, Conduct, HANGS, Nets, Promise, Scenario, Slip, Trace, Verb, record, swarm};
 use windrow_core::{
-    ActorId, Defect, End, Error, Event, Kind, Link, Message, Output, Payload, Reason, ScopeId, Signal,
+    ActorId, Defect, End, Error, Event, Kind, Link, Message, Output, Payload, ScopeId, Signal,
 };
 
 use super::slips;
@@ -43,6 +43,19 @@ fn misheard(conduct: Conduct, hear: fn(&mut Vec<Output>)) -> Scenario {
 fn again(said: &mut Vec<Output>, is_meant: fn(&Output) -> bool) {
     let again: Vec<Output> = said.iter().copied().filter(is_meant).collect();
     said.extend(again);
+}
+
+/// That a child was cancelled with all is told as an error.
+fn tell_of_the_cancellation(said: &mut Vec<Output>) {
+    let end = said.iter().find_map(|output| match output {
+        Output::Done(outcome) => Some(outcome.end),
+        _ => None,
+    });
+    if let Some(End::Cancelled(cause)) = end {
+        let error = Error::new(Kind::Cancelled(cause.reason), FIRST, Payload::default());
+        let error = Error { canceller: Some(cause.canceller), ..error };
+        said.insert(0, Output::Raise { scope: ScopeId::ROOT, error });
+    }
 }
 
 fn is_raised(output: &Output) -> bool {
@@ -152,15 +165,7 @@ fn of_words() -> Vec<(Promise, Scenario)> {
                 }
             }),
         ),
-        (
-            Promise::Collateral,
-            misheard(Conduct::Serve, |said| {
-                if said.iter().any(|output| matches!(output, Output::Done(_))) {
-                    let error = Error::new(Kind::Cancelled(Reason::Asked), FIRST, Payload::default());
-                    said.insert(0, Output::Raise { scope: ScopeId::ROOT, error });
-                }
-            }),
-        ),
+        (Promise::Collateral, misheard(Conduct::Serve, tell_of_the_cancellation)),
         (
             Promise::Tally,
             misheard(Conduct::Return, |said| {

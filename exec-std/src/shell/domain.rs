@@ -185,7 +185,7 @@ impl Domains {
     /// Tells whether the pid of an orphan that has exited is nobody else's by now: who is not our child is collected by others.
     pub(super) fn has_its_pid(&self, pid: i32) -> bool {
         let start = self.orphans.get(&pid).map(|orphan| orphan.start);
-        Stamp::of(pid).ok().flatten().is_none_or(|now| Some(now.start) == start)
+        Stamp::of(pid).is_ok_and(|now| now.is_none_or(|now| Some(now.start) == start))
     }
 
     /// Collects an orphan that has exited, so that its owner is looked at again. Gives when it started.

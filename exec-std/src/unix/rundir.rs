@@ -119,13 +119,10 @@ impl RunDir {
             errno => PlaceError::new(&path, Fault::System(errno)),
         })?;
         let made = lock_new(&base, &name, &path).and_then(|dir| Self::with(&base, &name, &path, dir));
-        made.map_err(|error| match error.fault {
+        made.map_err(|error| match unlinkat(&base, &name, AtFlags::REMOVEDIR) {
             // Before it had a lock it was cleared away.
-            Fault::System(Errno::NOENT) => PlaceError::new(&path, Fault::Living),
-            fault => {
-                let _ = unlinkat(&base, &name, AtFlags::REMOVEDIR);
-                PlaceError { path: error.path, fault }
-            }
+            Err(Errno::NOENT) => PlaceError::new(&path, Fault::Living),
+            _ => error,
         })
     }
 

@@ -6,7 +6,7 @@ use super::promise::Promise;
 use crate::sim::kernel::What;
 use crate::sim::scenario::Verb;
 use crate::sim::world::{World, id};
-use crate::{End, Kind, Reason, Tally};
+use crate::{End, Error, Kind, Reason, Tally};
 
 pub(super) fn check(world: &World<'_>) -> Result<(), Violation> {
     let Some(outcome) = world.actors[0].as_ref().and_then(|root| root.outcome) else {
@@ -87,7 +87,7 @@ fn all_spoke(world: &World<'_>) -> bool {
 /// What machines make of a child's end is told once too.
 fn check_doubles(world: &World<'_>) -> Result<(), Violation> {
     for (index, error) in world.reported.iter().enumerate() {
-        let same = |other: &&crate::Error| {
+        let same = |other: &&Error| {
             (other.kind, other.origin, other.payload) == (error.kind, error.origin, error.payload)
         };
         let is_single = !super::calls::is_of_a_call(error.kind);
@@ -99,14 +99,18 @@ fn check_doubles(world: &World<'_>) -> Result<(), Violation> {
     Ok(())
 }
 
-/// 40: where nobody misbehaves and the user was the first to cancel, that somebody ended by it is no error of those who called it.
+/// 40: where the user was the first to cancel, it is no error that it reached somebody before those who called that one. Whoever is
+/// in a shield goes on, and may miss that one.
 fn check_collateral(world: &World<'_>) -> Result<(), Violation> {
     let cause = world.actors[0].as_ref().and_then(|root| root.machine.state().cause);
-    if !world.oracle.is_healthy() || !matches!(cause.map(|cause| cause.reason), Some(Reason::Signal(_))) {
+    let Some(cause) = cause.filter(|cause| matches!(cause.reason, Reason::Signal(_))) else { return Ok(()) };
+    if world.conducts.iter().any(|conduct| conduct.script().has(Verb::Shield)) {
         return Ok(());
     }
-    let is_an_end = |kind| matches!(kind, Kind::Cancelled(_) | Kind::PeerLost(_));
-    match world.reported.iter().find(|error| is_an_end(error.kind)) {
+    let is_collateral = |error: &&Error| {
+        error.kind == Kind::Cancelled(cause.reason) && error.canceller == Some(cause.canceller)
+    };
+    match world.reported.iter().find(is_collateral) {
         Some(error) => {
             let text =
                 format_args!("the user has cancelled all, and is told that {} {}", error.origin, error.kind);

@@ -101,7 +101,8 @@ impl World<'_> {
         let Some(state) = self.actors[node].as_ref().map(|actor| actor.machine.state()) else { return false };
         let asked = state.registry.open().find(|(question, _)| *question == Question::Find(request));
         let Some((_, asked)) = asked else {
-            return state.registry.waits_of(None).any(|(own, _)| own == request);
+            let mut own = state.registry.waits_of(None).filter(|(own, _)| *own == request);
+            return own.any(|(_, waiting)| state.registry.entry(waiting.name).is_none());
         };
         let registrar = place(state.far(asked.link));
         self.actors.get(registrar).and_then(Option::as_ref).is_some_and(|there| {
@@ -109,7 +110,10 @@ impl World<'_> {
             let links = there.children.keys().map(|child| Link::Child(*child));
             let links = links.chain(there.peers.keys().map(|peer| Link::Peer(*peer)));
             let mut from = links.filter(|link| there.far(*link) == id(node));
-            let waits = |link| there.registry.waits_of(Some(link)).any(|(other, _)| other == request);
+            let waits = |link| {
+                let mut finds = there.registry.waits_of(Some(link)).filter(|(other, _)| *other == request);
+                finds.any(|(_, waiting)| there.registry.entry(waiting.name).is_none())
+            };
             from.any(waits) && self.is_at_rest(registrar)
         })
     }
