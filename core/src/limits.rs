@@ -80,8 +80,8 @@ pub struct Limits {
     /// How long a child may take until it is ready, from its turn to be started on: see [`starts`](Self::starts).
     /// Default: 10 s.
     pub boot: Duration,
-    /// How long one may take that asks for more, all in all; no more than `boot` allows no more. It is no part of any teardown.
-    /// Default: 90 s.
+    /// The longest that a child's start may take in all if it asks for more time. One that is not longer than `boot` gives no
+    /// more. It is no part of any teardown. Default: 90 s.
     pub boot_max: Duration,
     /// How many children it may have at once. To tell one costs up to 50 µs, and all are told within one `hop`: with the
     /// default of 100 ms more than 2000 are refused, and to have more give [`Times::hop`] more. To end costs more, 180 µs each
@@ -103,14 +103,14 @@ pub struct Limits {
     pub peers: u32,
     /// How many more may be connected that have not greeted yet. Default: 16.
     pub half_open: u32,
-    /// How many questions for names may be open at once. The registrar has places for twice as many that wait for a name, of
-    /// which nobody has more than are free. Default: 256.
+    /// How many questions for names may be open at once. The registrar has places for twice as many that wait for a name; whoever
+    /// asks gets another one only while it has fewer of them than are free, so there is room for others. Default: 256.
     pub finds: u32,
     /// How many names the registrar keeps. Default: 1024.
     pub names: u32,
     /// How many calls that it made may be open at once, and how many that it serves may be one caller's. It has places for
-    /// twice as many that it serves, of which no caller has more than are free: so whoever calls most leaves room for others, as
-    /// much as it has itself, and nobody who calls an actor keeps it from calling. Default: 1024.
+    /// twice as many that it serves; a caller gets another one only while it has fewer of them than are free, so whoever calls
+    /// most leaves room for others. Nobody who calls an actor keeps it from calling. Default: 1024.
     pub contexts: u32,
     /// How many items a stream may take ahead. Default: 64.
     pub window: u32,

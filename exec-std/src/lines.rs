@@ -56,9 +56,11 @@ fn escaped(text: &str, is_kept: fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(written)
 }
 
-/// Says by spaces how deep a name such as `1.2.1` stands.
+/// Says by spaces how deep a name such as `1.2.1` stands. Any other name stands below the root, whatever dots it has.
 pub(crate) fn indent(name: &str) -> String {
-    "  ".repeat(name.matches('.').count() + 1)
+    let is_place = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let dots = if is_place { name.matches('.').count() } else { 0 };
+    "  ".repeat(dots + 1)
 }
 
 #[cfg(test)]
@@ -70,6 +72,12 @@ mod tests {
         assert_eq!(plain("\u{1b}[31mred\n\u{9b}0m\t"), r"\u{1b}[31mred\n\u{9b}0m\t");
         assert_eq!(plain_lines("one\n\ttwo\r\u{7}"), "one\n\ttwo\\r\\u{7}");
         assert!(matches!(plain("hay, Heu, 干草"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_place_in_the_tree_is_told_by_spaces_and_a_name_with_dots_is_none() {
+        let names = ["1", "1.2", "1.2.1", "root", "python3.11", "v1.2"];
+        assert_eq!(names.map(|name| indent(name).len()), [2, 4, 6, 2, 2, 2]);
     }
 
     #[cfg(feature = "cli")]

@@ -201,7 +201,7 @@ pub enum BadTrace {
     NoTrace,
     /// They end before anything was recorded.
     NoBeginning,
-    /// They are of this version, and of a build that knows of none such.
+    /// They are of this version, which this build can't read: the build that wrote them can.
     OtherVersion(u16),
     /// What they begin with is no machine.
     NoState,

@@ -3,7 +3,8 @@
 //! The rule: what leaves this file is safe to call. A fork is refused while there is a second thread, a descriptor is
 //! owned by one object only, and a child that shares our memory calls nothing but the kernel.
 //!
-//! It decides no order: which of these a child does first is the business of `prelude` and of `exec`.
+//! Which of these a forked child does first is the business of `prelude`. One that executes a program shares our memory until
+//! then, so what it does stands here, in one piece.
 
 use std::ffi::{OsStr, c_int, c_void};
 use std::io;

@@ -88,8 +88,8 @@ pub enum Answer {
 
 /// An actor's handle on its template.
 ///
-/// Dropping it closes the socket and leaves the process, which ends with the last child, to be collected by a
-/// final sweep.
+/// Dropping it closes the socket and leaves the process, to be collected by a final sweep. It ends with the last child, or with
+/// the actor if it was told where the tree's directory is.
 #[derive(Debug)]
 pub struct Template {
     socket: OwnedFd,
