@@ -29,7 +29,10 @@
 //! assert!(windrow_fuzz::run_in(&own, &bytes).is_clean());
 //! ```
 
-use windrow_core::sim::{Choices, Conduct, Nets, Report, Scenario, diagnose, record, run};
+use std::fmt::Debug;
+
+use serde::Serialize;
+use windrow_core::sim::{Choices, Conduct, Find, Nets, Report, Scenario, diagnose, record, run};
 
 /// The trees: breadth and depth.
 const SHAPES: [(usize, usize); 8] = [(1, 1), (2, 1), (3, 1), (1, 2), (2, 2), (1, 3), (1, 4), (4, 1)];
@@ -72,18 +75,27 @@ pub fn run_in(scenario: &Scenario, bytes: &[u8]) -> Report {
     run(scenario, Choices::bytes(bytes.get(HEAD..).unwrap_or_default()))
 }
 
-/// Runs the choices that the bytes describe in a scenario, and tells all of it if a promise is broken: the scenario, the
-/// timeline of the shortest such run, and what [`Find::diagnose`](windrow_core::sim::Find::diagnose) says of it.
+/// Runs the choices that the bytes describe in a scenario, and tells all of it if a promise is broken: the shortest such run as a
+/// line of JSON, which `windrow sim --find FILE` takes; its timeline; and what
+/// [`Find::diagnose`](windrow_core::sim::Find::diagnose) says of it.
 #[must_use]
 pub fn complaint(scenario: &Scenario, bytes: &[u8]) -> Option<String> {
     let report = run_in(scenario, bytes);
-    if report.is_clean() {
-        return None;
-    }
+    let broken = report.violation.clone()?;
     Some(match diagnose(scenario, &report) {
-        Ok(told) => format!("{scenario:?}\n{}{told}", told.report.timeline),
-        Err(why) => format!("{scenario:?}\n{}\n{why}", record(scenario, Choices::replay(report.trace))),
+        Ok(told) => {
+            let short = &told.report;
+            let broken = short.violation.clone().unwrap_or(broken);
+            let find = Find::new(scenario.clone(), (broken, short.trace.clone()));
+            format!("{}\n{}{told}", line(&find), told.report.timeline)
+        }
+        Err(why) => format!("{}\n{}\n{why}", line(scenario), record(scenario, Choices::replay(report.trace))),
     })
+}
+
+/// Writes something in a line that can be read again. A slip that is code can't be, and is shown.
+fn line(what: &(impl Serialize + Debug)) -> String {
+    serde_json::to_string(what).unwrap_or_else(|_| format!("{what:?}"))
 }
 
 /// Runs the cascade that the bytes describe, and panics with all that [`complaint`] tells if a promise is broken.

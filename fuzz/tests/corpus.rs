@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use windrow_core::Defect;
-use windrow_core::sim::{Conduct, Scenario};
+use windrow_core::sim::{Conduct, Find, Scenario};
 use windrow_fuzz::{cascade, complaint, run_cascade, run_in, scenario};
 
 fn corpus() -> PathBuf {
@@ -57,6 +57,8 @@ fn bytes_find_a_rule_that_is_taken_out() {
         let bytes = (0..2000).map(sample).find(breaks).expect("one of so many bytes shows it");
         let told = complaint(&scenario(&bytes).defect(defect), &bytes).expect("it is told");
         assert!(told.contains("\nDoomed from "), "{told}");
+        let find: Find = serde_json::from_str(told.lines().next().unwrap_or_default()).expect("a find");
+        assert_eq!(find.replay().violation.map(|broken| broken.promise), Some(find.violation.promise));
         let last = told.lines().last().unwrap_or_default();
         assert!(
             last.starts_with("What would have saved it: ")

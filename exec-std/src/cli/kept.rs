@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use windrow_core::sim::{BadScenario, Find, Scenario};
+use windrow_core::sim::{Find, Scenario};
 
 use super::{Refusal, hangs, say, traces};
 
@@ -67,11 +67,12 @@ pub(super) fn scenario(path: &Path) -> Result<Scenario, Refusal> {
 
 /// Refuses a world that can't be, or not in this build.
 fn runnable(path: &Path, scenario: &Scenario) -> Result<(), Refusal> {
-    match scenario.check() {
-        Ok(()) => Ok(()),
-        Err(BadScenario::Defect(defect)) => hangs::demand(defect.name()),
-        Err(bad) => Err(Refusal::new(format!("what {} keeps can't be run", path.display()), 2).because(bad)),
+    if let Some(defect) = scenario.defects.iter().next() {
+        hangs::demand(defect.name())?;
     }
+    scenario
+        .check()
+        .map_err(|bad| Refusal::new(format!("what {} keeps can't be run", path.display()), 2).because(bad))
 }
 
 fn create(path: &Path) -> io::Result<File> {

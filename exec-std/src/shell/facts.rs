@@ -111,6 +111,7 @@ impl<R: Reactor> Shell<R> {
         if let (Some(token), Some(process)) = (child.exit.take(), body.process()) {
             self.watch.remove(process, token);
         }
+        self.collect_soon();
         match peeked {
             Ok(Some(exit)) => self.exited(id, exit),
             // Somebody traces it: it has exited, and can't be collected. Looking again later does not spin.

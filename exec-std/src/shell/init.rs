@@ -43,6 +43,13 @@ impl<R: Reactor> Shell<R> {
         }
     }
 
+    /// Has another look follow: whom a thread has left to nobody is found when that has ended.
+    pub(super) fn collect_soon(&mut self) {
+        if let Some(init) = &mut self.init {
+            init.due = true;
+        }
+    }
+
     /// Gives the time of the next look, if one is due and nothing speaks against it.
     pub(super) fn next_collection(&self) -> Option<Instant> {
         let init = self.init.as_ref().filter(|init| init.due)?;

@@ -14,6 +14,7 @@ use super::{Shell, words};
 use crate::broken::{Defect, broken};
 use crate::failure::Failure;
 use crate::notice::Notice;
+use crate::unix::process::Process;
 
 impl<R: Reactor> Shell<R> {
     pub(super) fn perform(&mut self, output: Output) {
@@ -177,15 +178,17 @@ impl<R: Reactor> Shell<R> {
                 self.notices.send(Notice::Ignored { actor: id, signal });
             }
         }
-        if let Some(process) = body.process().filter(|_| !self.channels.has(Link::Child(id))) {
-            // A command tells of nobody. Who has left its group and its session is known by this alone.
-            self.domains.note_below(id, process.pid());
-            if signal == Signal::Term {
-                self.domains.stop_below(id, process.pid());
-            }
+        // A command tells of nobody. Who has left its group and its session is known by this alone.
+        let command = body.process().filter(|_| !self.channels.has(Link::Child(id))).map(Process::pid);
+        if let Some(pid) = command {
+            self.domains.note_below(id, pid);
         }
         if !already {
             body.signal(signal);
+        }
+        // After itself, which may end as soon as these have.
+        if let Some(pid) = command.filter(|_| signal == Signal::Term) {
+            self.domains.stop_below(id, pid);
         }
     }
 
