@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ActorId, Cause, Exit, Kind, Link, Reason, Refused, ScopeId};
+use windrow_core::{ActorId, Cause, Error, Exit, Kind, Link, Payload, Reason, Refused, ScopeId};
 
 use crate::board::{Board, Facts};
 use crate::dialogue::Dialogue;
@@ -334,16 +334,16 @@ impl Actor {
         self.board.look().children.get(&child)?.exit
     }
 
-    /// Makes a failure of another actor, as it is seen from here.
-    pub(crate) fn failure_of(&self, actor: ActorId, kind: Kind, text: String) -> Failure {
-        let failure = self.said(|shell| shell.failure_of(actor, kind, text));
-        failure.unwrap_or_else(|| Failure::of(kind, actor, ""))
+    /// Makes a failure of another actor's error, as it is seen from here.
+    pub(crate) fn failure_of(&self, error: Error) -> Failure {
+        let failure = self.said(|shell| shell.failure_of(error));
+        failure.unwrap_or_else(|| Failure::new(error, "", Vec::new()))
     }
 
     /// Reads what an actor sent. It is that of the same type there, so it is nobody's fault but the type's if it can't be read.
     pub(crate) fn read<T: DeserializeOwned>(&self, sender: ActorId, bytes: &[u8]) -> Result<T, Raised> {
         decode(bytes).map_err(|error| {
-            let who = match self.failure_of(sender, Kind::Failed, String::new()).name {
+            let who = match self.failure_of(Error::new(Kind::Failed, sender, Payload(0))).name {
                 name if name.is_empty() => sender.to_string(),
                 name => name,
             };

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use windrow_core::{ContextId, Kind, Reason};
+use windrow_core::{ContextId, Error, Kind, Payload, Reason};
 
 use crate::endpoint::keep_buffer;
 use crate::failure::{Failure, Raised};
@@ -75,23 +75,20 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
         if let Some(cause) = actor.cancelled_now() {
             return Err(Raised::Cancelled(cause));
         }
-        let failed = |kind| actor.failure_of(self.portal.id(), kind, String::new());
-        let failure = match over {
+        let far = |kind| Error::new(kind, self.portal.id(), Payload(0));
+        let error = match over {
             Over::TimedOut => return Err(Raised::TimedOut),
             // Another deadline of this actor, as of the nursery that the far end is a child of.
             Over::Cancelled(cause) if cause.reason == Reason::Deadline && cause.canceller == actor.id() => {
                 return Err(Raised::Cancelled(cause));
             }
             Over::Cancelled(cause) => {
-                let mut failure = failed(Kind::Cancelled(cause.reason));
-                failure.canceller = Some(cause.canceller);
-                failure.error.canceller = failure.canceller;
-                failure
+                Error { canceller: Some(cause.canceller), ..far(Kind::Cancelled(cause.reason)) }
             }
-            Over::Lost(exit) => failed(Kind::PeerLost(exit)),
-            Over::Returned(_) | Over::Taken | Over::Failed(_) | Over::Unanswered => failed(Kind::Unanswered),
+            Over::Lost(exit) => far(Kind::PeerLost(exit)),
+            Over::Returned(_) | Over::Taken | Over::Failed(_) | Over::Unanswered => far(Kind::Unanswered),
         };
-        Err(Raised::Group(vec![failure]))
+        Err(Raised::Group(vec![actor.failure_of(error)]))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windrow_core::{ActorId, ContextId, Kind, Link, Refused, ScopeId};
+use windrow_core::{ActorId, ContextId, Error, Kind, Link, Payload, Refused, ScopeId};
 
 use crate::actor::Actor;
 use crate::context::{Context, ContextEnd};
@@ -218,7 +218,7 @@ impl Portal {
             return Raised::Cancelled(cause);
         }
         let exit = self.actor.exit_of(self.id);
-        Raised::Group(vec![self.actor.failure_of(self.id, Kind::PeerLost(exit), String::new())])
+        Raised::Group(vec![self.actor.failure_of(Error::new(Kind::PeerLost(exit), self.id, Payload(0)))])
     }
 
     /// Sends the call, and says something more with it. A child that still boots is waited for.

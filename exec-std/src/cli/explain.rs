@@ -9,7 +9,7 @@ use serde::Serialize;
 use windrow_core::trace::{Member, Tree};
 use windrow_core::{ActorId, End, Instant, Life, Outcome, Output, ScopeId, Span};
 
-use super::outputs::print_result;
+use super::outputs::{json_line, print_result};
 use super::traces::{Read, Traces, because, counted, few};
 use super::{Refusal, graph};
 
@@ -94,8 +94,7 @@ impl Explain {
         let text = if self.dot {
             graph::draw(&read)
         } else if self.json {
-            let line = serde_json::to_string(&told);
-            line.map_err(|error| Refusal::new("the result can't be written", 2).because(error))? + "\n"
+            json_line(&told)?
         } else {
             told.text()
         };

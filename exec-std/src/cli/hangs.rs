@@ -6,7 +6,7 @@ use windrow_core::sim::{HANGS, Hang, Reach, Scenario};
 use windrow_core::{Defect, Place};
 
 use super::Refusal;
-use super::outputs::print_result;
+use super::outputs::{json_line, print_result};
 use crate::lines::in_shell;
 
 /// What takes a rule out is compiled in on demand alone.
@@ -47,9 +47,7 @@ impl Hangs {
         let width = listed.iter().map(|hang| hang.defect.name().len()).max().unwrap_or(0);
         let mut list = String::new();
         for row in listed.iter().map(Row::of) {
-            let line = if self.json { serde_json::to_string(&row) } else { Ok(row.line(width)) };
-            list += &line.map_err(|error| Refusal::new("the result can't be written", 2).because(error))?;
-            list.push('\n');
+            list += &if self.json { json_line(&row)? } else { row.line(width) };
         }
         print_result(&list).map(|()| 0)
     }
@@ -80,7 +78,7 @@ impl Row {
         let found =
             self.found.to_owned() + &self.unless.map_or(String::new(), |net| format!(" without `{net}`"));
         let sink = self.sink.as_ref().map_or(String::new(), |sink| format!(", {sink}"));
-        format!("{name:width$}  {place:7}  found {found:28}  {promise} ({breaks}){sink}; rule: {rule}")
+        format!("{name:width$}  {place:7}  found {found:28}  {promise} ({breaks}){sink}; rule: {rule}\n")
     }
 }
 

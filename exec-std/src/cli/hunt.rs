@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 use windrow_core::sim::{HANGS, Nets, Plan, Scenario};
 
-use super::outputs::print_result;
+use super::outputs::{json_line, print_result};
 use super::searches::{Seeds, explore};
 use super::stop::Stop;
 use super::told::Told;
@@ -254,9 +254,7 @@ impl Hunt {
             }
         }
         if self.json {
-            let line = serde_json::to_string(bag)
-                .map_err(|error| Refusal::new("the result can't be written", 2).because(error))?;
-            return print_result(&format!("{line}\n"));
+            return print_result(&json_line(bag)?);
         }
         if let Some(find) = bag.only_find() {
             print_result(&format!("{find}\n\n"))?;

@@ -41,8 +41,7 @@ pub(super) fn keep(path: &Path, find: &Find) -> Result<(), Refusal> {
 
 /// Reads one, of a world that this build can run.
 pub(super) fn read(path: &Path) -> Result<Find, Refusal> {
-    let bytes = traces::whole(path)
-        .map_err(|why| Refusal::new(format!("{} can't be read", path.display()), 2).because(why))?;
+    let bytes = whole(path)?;
     let find: Find = serde_json::from_slice(&bytes).map_err(|error| {
         Refusal::new(format!("{} is no find", path.display()), 2)
             .because(error)
@@ -53,8 +52,7 @@ pub(super) fn read(path: &Path) -> Result<Find, Refusal> {
 
 /// Reads a scenario that this build can run.
 pub(super) fn scenario(path: &Path) -> Result<Scenario, Refusal> {
-    let bytes = traces::whole(path)
-        .map_err(|why| Refusal::new(format!("{} can't be read", path.display()), 2).because(why))?;
+    let bytes = whole(path)?;
     let scenario: Scenario = serde_json::from_slice(&bytes).map_err(|error| {
         let refusal = Refusal::new(format!("{} is no scenario", path.display()), 2).because(error);
         match serde_json::from_slice::<Find>(&bytes) {
@@ -63,6 +61,11 @@ pub(super) fn scenario(path: &Path) -> Result<Scenario, Refusal> {
         }
     })?;
     runnable(path, &scenario).map(|()| scenario)
+}
+
+fn whole(path: &Path) -> Result<Vec<u8>, Refusal> {
+    traces::whole(path)
+        .map_err(|why| Refusal::new(format!("{} can't be read", path.display()), 2).because(why))
 }
 
 /// Refuses a world that can't be, or not in this build.

@@ -8,6 +8,7 @@ use std::io::{self, Write, stderr, stdout};
 use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde::Serialize;
 
 use super::Refusal;
 use crate::lines::plain_lines;
@@ -38,12 +39,21 @@ pub(crate) fn print_result(text: &str) -> Result<(), Refusal> {
     is_written(print(text))
 }
 
+/// Writes a result, or a part of one, as a line of JSON.
+pub(crate) fn json_line(result: &impl Serialize) -> Result<String, Refusal> {
+    let line = serde_json::to_string(result);
+    line.map(|line| line + "\n").map_err(unwritten)
+}
+
+/// Says that a result can't be.
+pub(crate) fn unwritten(error: impl ToString) -> Refusal {
+    Refusal::new("the result can't be written", 2).because(error)
+}
+
 /// Tells whether a result was written. That nobody reads on is no failure.
 pub(crate) fn is_written(printed: io::Result<()>) -> Result<(), Refusal> {
     match printed {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Refusal::new("the result can't be written", 2).because(error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unwritten(error)),
         _ => Ok(()),
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use windrow_core::trace::{Trace, Tree};
 use windrow_core::{Instant, Record};
 
-use super::outputs::{print_result, say};
+use super::outputs::{json_line, print_result, say, unwritten};
 use super::traces::{Read, Traces, counted};
 use super::{Refusal, chrome};
 
@@ -75,9 +75,7 @@ impl Replay {
         for (now, record) in records {
             let since = now.since(first);
             if self.json {
-                let line = serde_json::to_string(&Line::of(tree, record, since));
-                text += &line.map_err(unwritten)?;
-                text.push('\n');
+                text += &json_line(&Line::of(tree, record, since))?;
             } else {
                 tell(tree, record, since, &mut text);
             }
@@ -87,10 +85,6 @@ impl Replay {
         }
         print_result(&text)
     }
-}
-
-fn unwritten(error: serde_json::Error) -> Refusal {
-    Refusal::new("the result can't be written", 2).because(error)
 }
 
 impl Line {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use windrow_core::sim::{Choices, Conduct, Find, Report, Scenario, Source, diagnose, mixed, record};
 use windrow_core::{ActorId, LEVELS_MAX};
 
-use super::outputs::{print_result, say};
+use super::outputs::{json_line, print_result, say};
 use super::{Refusal, dump, hangs, kept, told};
 use crate::dump::save_all;
 
@@ -102,9 +102,7 @@ impl Sim {
             timeline: report.timeline.lines().collect(),
             find: story.map(|story| told::Told::of_story(scenario, story, self.roam)),
         };
-        let line = serde_json::to_string(&told)
-            .map_err(|error| Refusal::new("the result can't be written", 2).because(error))?;
-        Ok(line + "\n")
+        json_line(&told)
     }
 
     /// Says who was drawn to behave otherwise than the fair default, and how.

@@ -262,8 +262,8 @@ impl<R: Reactor> Asks for Shell<R> {
         self.machine.far(link)
     }
 
-    fn failure_of(&self, actor: ActorId, kind: Kind, text: String) -> Failure {
-        self.failure(Error::new(kind, actor, Payload(0)), text.into_bytes())
+    fn failure_of(&self, error: Error) -> Failure {
+        self.failure(error, Vec::new())
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use windrow_core::{ActorId, ContextId, Instant, Kind, Link, NameId, Refused, ScopeId, TaskId};
+use windrow_core::{ActorId, ContextId, Error, Instant, Link, NameId, Refused, ScopeId, TaskId};
 
 use super::lent::Lends;
 use super::meets::Meets;
@@ -127,8 +127,8 @@ pub(crate) trait Asks: Meets + Lends {
     fn cancel_actor(&mut self, link: Link) -> Result<(), Refused>;
     /// Names the actor at the far end of a channel.
     fn far(&self, link: Link) -> ActorId;
-    /// Makes a failure of another actor, as it is seen from here.
-    fn failure_of(&self, actor: ActorId, kind: Kind, text: String) -> Failure;
+    /// Makes a failure of another actor's error, as it is seen from here.
+    fn failure_of(&self, error: Error) -> Failure;
 }
 
 /// The way to a shell, whatever its loop is.

@@ -107,11 +107,13 @@ impl<R: Reactor> Shell<R> {
         self.read(Link::Child(id), true);
         let Some(child) = self.children.get_mut(&id) else { return };
         let Some(body) = &child.body else { return };
-        let peeked = body.peek();
+        let (peeked, is_thread) = (body.peek(), body.process().is_none());
         if let (Some(token), Some(process)) = (child.exit.take(), body.process()) {
             self.watch.remove(process, token);
         }
-        self.collect_soon();
+        if is_thread {
+            self.collect_soon();
+        }
         match peeked {
             Ok(Some(exit)) => self.exited(id, exit),
             // Somebody traces it: it has exited, and can't be collected. Looking again later does not spin.
