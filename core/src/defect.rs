@@ -27,7 +27,7 @@ macro_rules! defects {
                 Self::ALL.iter().copied().find(|defect| defect.name() == name)
             }
 
-            const fn bit(self) -> u32 {
+            const fn bit(self) -> u64 {
                 match self { $(Self::$name => 1 << $bit),+ }
             }
         }
@@ -99,6 +99,10 @@ defects! {
     AbandonedThread = 30, "abandoned-thread";
     /// What a killed actor left in the file system is nobody's concern.
     ShmLeft = 31, "shm-left";
+    /// An error that says of a cancellation what is known by then counts like any other.
+    CollateralRaised = 32, "collateral-raised";
+    /// Who was cancelled parts from its peers without a word.
+    GoAwayUnsaid = 33, "goaway-unsaid";
 }
 
 /// Where a rule stands.
@@ -147,7 +151,7 @@ impl Defect {
 
 /// A set of defects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Defects(u32);
+pub struct Defects(u64);
 
 impl Defects {
     /// The empty set.

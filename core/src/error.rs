@@ -191,6 +191,13 @@ impl Error {
         Self { kind, origin, canceller: None, path: Path::default(), payload }
     }
 
+    /// Makes the error that `origin` was cancelled, and not by whoever is told.
+    #[must_use]
+    pub fn cancelled(origin: ActorId, cause: Cause) -> Self {
+        let canceller = Some(cause.canceller);
+        Self { canceller, ..Self::new(Kind::Cancelled(cause.reason), origin, Payload::default()) }
+    }
+
     /// Tells whether it says no more than that somebody was cancelled, and by what.
     pub(crate) fn is_of(&self, cause: Cause) -> bool {
         self.kind == Kind::Cancelled(cause.reason) && self.canceller == Some(cause.canceller)

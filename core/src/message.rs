@@ -158,6 +158,8 @@ pub enum Message {
         /// How much longer, from when this is read.
         by: Duration,
     },
+    /// Between peers, the last word of who was cancelled: what crosses it on the way is answered by this. As HTTP/2's `GOAWAY`.
+    GoAway(Cause),
 }
 
 impl Message {
@@ -185,7 +187,8 @@ impl Message {
             | Self::NotFound { .. }
             | Self::Forget { .. }
             | Self::Stale { .. }
-            | Self::Extend { .. } => None,
+            | Self::Extend { .. }
+            | Self::GoAway(_) => None,
         }
     }
 
@@ -214,7 +217,8 @@ impl Message {
             | Self::List { .. }
             | Self::NotFound { .. }
             | Self::Forget { .. }
-            | Self::Extend { .. } => None,
+            | Self::Extend { .. }
+            | Self::GoAway(_) => None,
         }
     }
 }

@@ -10,7 +10,8 @@ use core::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ActorId, Channel, Instant, PeerId, Versions};
+use crate::limits::is_reached;
+use crate::{ActorId, Cause, Channel, Instant, PeerId, Versions};
 
 /// How a connection came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,6 +64,8 @@ pub(crate) struct Peers {
     to: BTreeMap<ActorId, PeerId>,
     /// Those that have shown nothing.
     knocked: BTreeSet<PeerId>,
+    /// What cancelled those that are gone and have said so, as far back as is remembered.
+    gone_away: BTreeMap<PeerId, Cause>,
 }
 
 impl Deref for Peers {
@@ -106,6 +109,19 @@ impl Peers {
 
     pub(crate) fn to(&self, actor: ActorId) -> Option<PeerId> {
         self.to.get(&actor).copied()
+    }
+
+    /// Remembers what cancelled one that is gone, and of so many the last ones only.
+    pub(crate) fn remember(&mut self, id: PeerId, cause: Cause, most: u32) {
+        if is_reached(most, self.gone_away.len()) {
+            self.gone_away.pop_first();
+        }
+        self.gone_away.insert(id, cause);
+    }
+
+    /// Gives what cancelled one that is gone, if it has said so and that is remembered.
+    pub(crate) fn gone_away(&self, id: PeerId) -> Option<Cause> {
+        self.gone_away.get(&id).copied()
     }
 
     /// Counts those of whom it is known who they are.

@@ -40,6 +40,8 @@ pub enum Refused {
     },
     /// No such channel is open.
     ClosedLink,
+    /// The peer at that channel was cancelled by this, and has said its last word there.
+    GoneAway(Cause),
     /// The context is not there, or not in a state to which this could happen.
     ClosedContext,
     /// This end of the stream was opened before, or has ended.
@@ -146,6 +148,7 @@ impl fmt::Display for Refused {
                 )
             }
             Self::ClosedLink => f.write_str("no channel to that actor is open"),
+            Self::GoneAway(cause) => write!(f, "the actor there was cancelled: {cause}"),
             Self::ClosedContext => f.write_str("the context is over, or has not begun"),
             Self::ClosedStream => f.write_str("the stream was opened before, or has ended"),
             Self::NoCredit => f.write_str("the far end of the stream has no room for an item"),

@@ -19,7 +19,7 @@ use crate::scope::ScopeRecord;
 use crate::task::TaskRecord;
 use crate::{
     ActorId, Cause, Channel, Child, Config, ContextId, Defect, Defects, Instant, Life, Limits, Link, NameId,
-    Payload, PeerId, Scope, ScopeId, Side, Signal, Tally, TaskId,
+    Payload, PeerId, Refused, Scope, ScopeId, Side, Signal, Tally, TaskId,
 };
 
 /// The state of one machine.
@@ -197,6 +197,14 @@ impl State {
             Link::Parent | Link::Peer(_) => true,
         };
         ready && self.is_open(link)
+    }
+
+    /// Says why there is nobody at the far end of a channel.
+    pub(crate) fn why_closed(&self, link: Link) -> Refused {
+        match link {
+            Link::Peer(id) => self.peers.gone_away(id).map_or(Refused::ClosedLink, Refused::GoneAway),
+            Link::Parent | Link::Child(_) => Refused::ClosedLink,
+        }
     }
 
     /// Names the actor at the far end of a channel.

@@ -43,6 +43,7 @@ impl fmt::Display for Message {
             Self::Spec { levels, .. } => write!(f, "Spec with {levels} levels"),
             Self::Cancel { left, cause } => write!(f, "Cancel within {left:?}, {cause}"),
             Self::Error(error) => write!(f, "Error: {error}"),
+            Self::GoAway(cause) => write!(f, "GoAway: {cause}"),
             other => write!(f, "{other:?}"),
         }
     }

@@ -82,9 +82,7 @@ impl<'a, R: DeserializeOwned> Pending<'a, R> {
             Over::Cancelled(cause) if cause.reason == Reason::Deadline && cause.canceller == actor.id() => {
                 return Err(Raised::Cancelled(cause));
             }
-            Over::Cancelled(cause) => {
-                Error { canceller: Some(cause.canceller), ..far(Kind::Cancelled(cause.reason)) }
-            }
+            Over::Cancelled(cause) => Error::cancelled(self.portal.id(), cause),
             Over::Lost(exit) => far(Kind::PeerLost(exit)),
             Over::Returned(_) | Over::Taken | Over::Failed(_) | Over::Unanswered => far(Kind::Unanswered),
         };

@@ -213,12 +213,11 @@ impl Portal {
     }
 
     /// Says that nobody is there, unless that has cancelled this thread.
-    fn lost(&self) -> Raised {
-        if let Some(cause) = self.actor.cancelled_now() {
-            return Raised::Cancelled(cause);
+    fn lost(&self, error: Error) -> Raised {
+        match self.actor.cancelled_now() {
+            Some(cause) => Raised::Cancelled(cause),
+            None => Raised::Group(vec![self.actor.failure_of(error)]),
         }
-        let exit = self.actor.exit_of(self.id);
-        Raised::Group(vec![self.actor.failure_of(Error::new(Kind::PeerLost(exit), self.id, Payload(0)))])
     }
 
     /// Sends the call, and says something more with it. A child that still boots is waited for.
@@ -256,7 +255,13 @@ impl Portal {
                 (Some(Err(Held::Refused(Refused::ClosedLink))), Some(child)) => {
                     self.actor.ready_by(child, until)?;
                 }
-                (Some(Err(Held::Refused(Refused::ClosedLink))), None) => return Err(self.lost()),
+                (Some(Err(Held::Refused(Refused::ClosedLink))), None) => {
+                    let gone = Kind::PeerLost(self.actor.exit_of(self.id));
+                    return Err(self.lost(Error::new(gone, self.id, Payload(0))));
+                }
+                (Some(Err(Held::Refused(Refused::GoneAway(cause)))), _) => {
+                    return Err(self.lost(Error::cancelled(self.id, cause)));
+                }
                 (Some(Err(Held::Congested)), _) => self.actor.wait_for_link(self.link, until, None)?,
                 (begun, _) => {
                     if let Some(begun) = self.actor.unheld(self.link, begun)? {

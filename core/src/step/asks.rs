@@ -77,7 +77,7 @@ fn refuse_talk(state: &State, input: &Input) -> Result<(), Refused> {
             check_open(state, scope)?;
             check(context.side == Side::Caller && context.number > state.last_call, Refused::StaleId)?;
             check(context.link != Link::Parent || !state.is_registrar(), Refused::Parentless)?;
-            check(state.can_call(context.link), Refused::ClosedLink)?;
+            check(state.can_call(context.link), state.why_closed(context.link))?;
             check_room(state.callers.len(), Limit::Contexts, state.limits.contexts)
         }
         Input::Accept { context, scope, parent } => {

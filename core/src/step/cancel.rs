@@ -9,8 +9,8 @@ use crate::deadlines::Timer;
 use crate::scope::ScopeRecord;
 use crate::state::Member;
 use crate::{
-    Cause, Error, Event, Instant, Life, LifeChange, Output, Reason, Scope, ScopeChange, ScopeId, Stray,
-    TaskChange, TaskId,
+    Cause, Defect, Error, Event, Instant, Life, LifeChange, Output, Reason, Scope, ScopeChange, ScopeId,
+    Stray, TaskChange, TaskId,
 };
 
 impl Step<'_> {
@@ -197,6 +197,9 @@ impl Step<'_> {
         let Some(record) = self.state.scopes.get(&scope) else {
             return false;
         };
+        if self.state.has(Defect::CollateralRaised) {
+            return false;
+        }
         record.cause.is_some_and(|cause| error.is_of(cause))
             || record.errors.iter().any(|known| known.is_of_the_same(error))
     }

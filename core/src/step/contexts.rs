@@ -11,7 +11,7 @@ use crate::deadlines::Timer;
 use crate::flow::Flow;
 use crate::state::Member;
 use crate::{
-    Answer, Callee, CalleeChange, Caller, CallerChange, Cause, ContextId, Defect, Ending, Error, Event, Exit,
+    Answer, Callee, CalleeChange, Caller, CallerChange, Cause, ContextId, Defect, Ending, Error, Event,
     Instant, Kind, Link, Message, NameId, Output, Payload, Reason, ScopeId, Side, Stray, Word,
 };
 
@@ -271,7 +271,7 @@ impl Step<'_> {
             Ending::Answered(Answer::Failed(error)) => Some(error),
             Ending::Unanswered => Some(error(Kind::Unanswered)),
             Ending::Answered(Answer::Cancelled(cause)) if !asked && cause.canceller != self.state.me => {
-                Some(Error { canceller: Some(cause.canceller), ..error(Kind::Cancelled(cause.reason)) })
+                Some(Error::cancelled(far, cause))
             }
             Ending::Lost(exit) if !asked => Some(error(Kind::PeerLost(exit))),
             // A deadline of this side's that the far end was the first to see is its own, too.
@@ -319,15 +319,15 @@ impl Step<'_> {
         }
     }
 
-    /// The far end of a channel is gone, and with it all that was under way on it: no call outlives its peer.
-    pub(super) fn end_link(&mut self, link: Link, exit: Option<Exit>) {
+    /// The far end of a channel is gone, and with it all that was under way on it: no call outlives its peer, and each ends so.
+    pub(super) fn end_link(&mut self, link: Link, ending: Ending) {
         if self.state.has(Defect::PeerLossUnlinked) {
             return;
         }
         let (first, last) = (ContextId::caller(link, 0), ContextId::callee(link, u64::MAX));
         let callers: Vec<_> = self.state.callers.range(first..=last).map(|(context, _)| *context).collect();
         for context in callers {
-            self.end_caller(context, CallerChange::Lost, Ending::Lost(exit));
+            self.end_caller(context, CallerChange::Lost, ending);
         }
         let callees: Vec<_> = self.state.callees.range(first..=last).map(|(context, _)| *context).collect();
         for context in callees {

@@ -3,7 +3,7 @@
 use super::Step;
 use crate::state::Member;
 use crate::{
-    ActorId, Census, Child, ChildChange, Defect, Error, Event, Exit, Instant, Kind, Life, LifeChange,
+    ActorId, Census, Child, ChildChange, Defect, Ending, Error, Event, Exit, Instant, Kind, Life, LifeChange,
     Payload, Reason, Role, Signal, Stamp, Stray, TaskChange, TaskId,
 };
 
@@ -94,7 +94,7 @@ impl Step<'_> {
         if !explained {
             self.blame(id, if ready { Kind::Died(exit) } else { Kind::BootDied(exit) });
         }
-        self.end_link(crate::Link::Child(id), Some(exit));
+        self.end_link(crate::Link::Child(id), Ending::Lost(Some(exit)));
     }
 
     pub(super) fn ignored(&mut self, id: ActorId, signal: Signal) {

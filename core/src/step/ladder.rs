@@ -10,8 +10,8 @@ use crate::deadlines::Timer;
 use crate::plan::{Ladder, Rung};
 use crate::state::{Member, State};
 use crate::{
-    ActorId, Cause, Census, Channel, ChannelChange, Child, ChildChange, Deadline, Defect, Error, Event,
-    Instant, Kind, Link, Message, Output, Payload, Reason, Role, Signal, Times,
+    ActorId, Cause, Census, Channel, ChannelChange, Child, ChildChange, Deadline, Defect, Ending, Error,
+    Event, Instant, Kind, Link, Message, Output, Payload, Reason, Role, Signal, Times,
 };
 
 impl Step<'_> {
@@ -155,7 +155,7 @@ impl Step<'_> {
                 self.plan(id, None);
                 self.hold(id, |times| times.kill);
                 self.signal(id, Signal::Kill);
-                self.end_link(Link::Child(id), None);
+                self.end_link(Link::Child(id), Ending::Lost(None));
             }
             Child::Sweeping => self.enter_sweeping(id),
             Child::Purging => {
@@ -279,7 +279,7 @@ impl Step<'_> {
         self.state.tally.left = self.state.tally.left.saturating_add(1);
         if !(thread && self.state.has(Defect::AbandonedThread)) {
             self.close(id);
-            self.end_link(Link::Child(id), None);
+            self.end_link(Link::Child(id), Ending::Lost(None));
         }
         self.report(if thread { Event::Leaked(id) } else { Event::Unkillable(id) });
         self.leave_scope(id);
@@ -300,7 +300,7 @@ impl Step<'_> {
         } else {
             self.count_silent(id);
             self.close(id);
-            self.end_link(Link::Child(id), None);
+            self.end_link(Link::Child(id), Ending::Lost(None));
         }
         if change == ChildChange::Reaped {
             self.state.tally.reaped = self.state.tally.reaped.saturating_add(1);

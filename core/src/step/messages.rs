@@ -3,7 +3,7 @@
 use super::Step;
 use crate::deadlines::Timer;
 use crate::{
-    ActorId, Cause, Census, Channel, ChannelChange, ChildChange, Defect, Error, Event, Kind, Life,
+    ActorId, Cause, Census, Channel, ChannelChange, ChildChange, Defect, Ending, Error, Event, Kind, Life,
     LifeChange, Link, Message, Obstacle, Output, Reason, Stray, Tally, VERSIONS, Versions,
 };
 use core::time::Duration;
@@ -250,7 +250,7 @@ impl Step<'_> {
             let bound = self.state.limits.times.bound(self.state.levels);
             self.cancel_actor(self.cause(Reason::Orphaned), bound);
         }
-        self.end_link(Link::Parent, None);
+        self.end_link(Link::Parent, Ending::Lost(None));
     }
 
     pub(super) fn flushed(&mut self, link: Link) {

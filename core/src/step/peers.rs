@@ -14,8 +14,8 @@ use crate::limits::is_reached;
 use crate::peer::{PeerRecord, Way};
 use crate::state::State;
 use crate::{
-    ActorId, Channel, ChannelChange, Error, Event, Kind, Life, Limit, Link, Message, Obstacle, Output,
-    Payload, PeerId, Reason, Refused, Stray, VERSIONS, Versions,
+    ActorId, Answer, Cause, Channel, ChannelChange, Defect, Ending, Error, Event, Kind, Life, Limit, Link,
+    Message, Obstacle, Output, Payload, PeerId, Reason, Refused, Stray, VERSIONS, Versions,
 };
 
 /// Turns a dial down. One that is answered by what is there already needs no room.
@@ -153,6 +153,7 @@ impl Step<'_> {
                 self.drop_peer(id, Obstacle::Full);
             }
             (Channel::Open, Message::Cancel { left, cause }) => self.cancel_actor(cause, left),
+            (Channel::Open, Message::GoAway(cause)) => self.peer_gone_away(id, cause),
             (Channel::Open, message) if self.name_said(link, message) => {}
             (Channel::Opening | Channel::Open, message) => {
                 self.discard_message(message);
@@ -236,6 +237,13 @@ impl Step<'_> {
         self.drop_peer(id, if lost { Obstacle::Lost } else { Obstacle::Deadline });
     }
 
+    /// A peer was cancelled and has said its last word: that is the answer to what crosses it on the way, and to what comes later.
+    fn peer_gone_away(&mut self, id: PeerId, cause: Cause) {
+        self.state.peers.remember(id, cause, self.state.limits.peers);
+        self.end_link(Link::Peer(id), Ending::Answered(Answer::Cancelled(cause)));
+        self.drop_peer(id, Obstacle::Lost);
+    }
+
     /// Ends a connection and tells why whoever awaits it; with nobody to tell, what is out of order is reported.
     pub(super) fn drop_peer(&mut self, id: PeerId, obstacle: Obstacle) {
         let Some(peer) = self.state.peers.get(&id).copied() else {
@@ -257,18 +265,23 @@ impl Step<'_> {
             self.change_peer(id, ChannelChange::Lost);
             self.emit(Output::Close { link });
         }
-        self.end_link(link, None);
+        self.end_link(link, Ending::Lost(None));
         self.end_names(link);
         self.state.peers.keep(id, None);
         self.state.deadlines.forget(Timer::Peer(id));
     }
 
-    /// In teardown every peer has until shortly before the deadline to read what was sent.
+    /// In teardown every peer has until shortly before the deadline to read what was sent. Who ends by itself has nothing to add:
+    /// that it is gone is heard by the end of the channel.
     pub(super) fn part_from_peers(&mut self) {
         let peers: alloc::vec::Vec<_> =
             self.state.peers.iter().map(|(id, peer)| (*id, peer.channel)).collect();
         for (id, channel) in peers {
             if channel == Channel::Open {
+                let cause = self.state.cause.filter(|_| !self.state.has(Defect::GoAwayUnsaid));
+                if let Some(cause) = cause {
+                    self.send(Link::Peer(id), Message::GoAway(cause));
+                }
                 self.emit(Output::Flush { link: Link::Peer(id) });
             } else {
                 self.drop_peer(id, Obstacle::Ending);

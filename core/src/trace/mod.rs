@@ -45,7 +45,7 @@ pub use tree::{Member, Tree};
 pub const MAGIC: [u8; 8] = *b"windrow\n";
 /// The version of what follows. It grows whenever the encoding of a state, an input or an output changes, or what a
 /// machine says to the same inputs: a trace of another version can be read by the build that made it.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// An entry, as it is written.
 #[derive(Serialize)]

@@ -96,6 +96,7 @@ fn peer_facts() -> Vec<Input> {
         Input::Flushed { link: Link::Peer(JOINED) },
         heard(JOINED, hello(FAR)),
         heard(JOINED, Message::Cancel { left: ms(700), cause }),
+        heard(JOINED, Message::GoAway(cause)),
         Input::PeerDialled { peer: DIALLED },
         Input::LinkLost { link: Link::Peer(DIALLED) },
         heard(DIALLED, hello(FAR)),

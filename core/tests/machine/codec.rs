@@ -78,6 +78,7 @@ fn messages() -> Vec<Message> {
         Message::Spec { levels: u8::MAX, limits: limits(FULL, u32::MAX), payload: Payload::default() },
         Message::Ready,
         Message::Extend { by: FULL },
+        Message::GoAway(Cause { canceller: ActorId(u64::MAX), reason: Reason::Signal(i32::MAX) }),
         Message::Ack,
         Message::Ask(Round { by: ActorId(u64::MAX), number: u32::MAX }),
         Message::Result(Payload::default()),

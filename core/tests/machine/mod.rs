@@ -21,6 +21,7 @@ mod lives;
 mod names;
 mod offers;
 mod overdue;
+mod parting;
 mod payloads;
 mod peers;
 mod phrases;

@@ -63,6 +63,8 @@ const ORPHAN: &str =
 const ENDING: &str = "who is ending is killed by a guardian, or by who adopts it: the root must die, and have none that guards";
 const STOPPED: &str =
     "what SIGTERM does not end, the end of its channel or a guardian does: two of them must be away";
+const SIBLINGS: &str =
+    "only parents call in the trees of that search: siblings must, whom one cancellation reaches one by one";
 
 /// Every hang that a world can have.
 pub const HANGS: &[Hang] = &[
@@ -321,5 +323,21 @@ pub const HANGS: &[Hang] = &[
         sink: None,
         scenario: worlds::killed_with_names,
         reach: Reach::Whole,
+    },
+    Hang {
+        defect: Defect::CollateralRaised,
+        rule: "an error that says of a cancellation what is known is none",
+        promise: Promise::Collateral,
+        sink: None,
+        scenario: worlds::asks_a_sibling,
+        reach: Reach::Own(SIBLINGS),
+    },
+    Hang {
+        defect: Defect::GoAwayUnsaid,
+        rule: "who was cancelled says so to its peers with its last word",
+        promise: Promise::Collateral,
+        sink: None,
+        scenario: worlds::asks_a_sibling,
+        reach: Reach::Own(SIBLINGS),
     },
 ];

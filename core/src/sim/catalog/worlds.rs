@@ -7,9 +7,9 @@ use alloc::vec;
 use core::time::Duration;
 
 use crate::sim::scenario::Verb::{
-    CallAt, CancelAt, Items, OnCall, OnCancel, Reads, Return, Serve, Within, Work,
+    Answer, CallAt, CancelAt, Items, OnCall, OnCancel, Reads, Return, Serve, Within, Work,
 };
-use crate::sim::scenario::{Conduct, Nets, Scenario};
+use crate::sim::scenario::{Conduct, Nets, Scenario, Script};
 
 /// A root that calls its child and waits for the answer, under a user who never cancels.
 pub(super) fn call_to(conduct: Conduct) -> Scenario {
@@ -148,6 +148,14 @@ pub(super) fn commands_that_return() -> Scenario {
     let mut scenario = pair().with(0, Conduct::Serve);
     scenario.menu = vec![Conduct::CommandReturn];
     scenario.nets = Nets { user: false, ..Nets::ALL };
+    scenario
+}
+
+/// Two siblings, one of which calls the other again and again while the user cancels both.
+pub(super) fn asks_a_sibling() -> Scenario {
+    let mut scenario =
+        Scenario::of(vec![0, 0]).script(1, &[CallAt(2); Script::LONGEST]).script(2, &[OnCall, Work, Answer]);
+    scenario.signal_at = Some(Duration::from_millis(100));
     scenario
 }
 

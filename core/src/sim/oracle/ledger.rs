@@ -5,7 +5,7 @@ use super::Violation;
 use super::promise::Promise;
 use crate::sim::kernel::What;
 use crate::sim::scenario::Verb;
-use crate::sim::world::{World, id};
+use crate::sim::world::{World, id, place};
 use crate::{End, Error, Kind, Reason, Tally};
 
 pub(super) fn check(world: &World<'_>) -> Result<(), Violation> {
@@ -99,16 +99,21 @@ fn check_doubles(world: &World<'_>) -> Result<(), Violation> {
     Ok(())
 }
 
-/// 40: where the user was the first to cancel, it is no error that it reached somebody before those who called that one. Whoever is
-/// in a shield goes on, and may miss that one.
+/// 40: where the user was the first to cancel, it is no error that it reached somebody before those who called that one, be it that
+/// this one had ended by then: it has said why. Whoever is in a shield goes on, and may miss that one.
 fn check_collateral(world: &World<'_>) -> Result<(), Violation> {
     let cause = world.actors[0].as_ref().and_then(|root| root.machine.state().cause);
     let Some(cause) = cause.filter(|cause| matches!(cause.reason, Reason::Signal(_))) else { return Ok(()) };
     if world.conducts.iter().any(|conduct| conduct.script().has(Verb::Shield)) {
         return Ok(());
     }
-    let is_collateral = |error: &&Error| {
-        error.kind == Kind::Cancelled(cause.reason) && error.canceller == Some(cause.canceller)
+    let is_collateral = |error: &&Error| match error.kind {
+        Kind::Cancelled(reason) => reason == cause.reason && error.canceller == Some(cause.canceller),
+        Kind::PeerLost(None) => {
+            let outcome = world.actors[place(error.origin)].as_ref().and_then(|actor| actor.outcome);
+            !world.oracle.calls.cut && outcome.is_some_and(|outcome| outcome.end == End::Cancelled(cause))
+        }
+        _ => false,
     };
     match world.reported.iter().find(is_collateral) {
         Some(error) => {

@@ -9,7 +9,7 @@ use core::time::Duration;
 use super::compose::compose;
 use crate::sim::choices::{Choices, Splitmix};
 use crate::sim::run::{Report, run};
-use crate::sim::scenario::{Conduct, Nets, Scenario};
+use crate::sim::scenario::{Conduct, Nets, Scenario, Script, Verb};
 
 /// The smallest and the largest tree.
 const ACTORS: (u32, u32) = (3, 15);
@@ -17,6 +17,9 @@ const ACTORS: (u32, u32) = (3, 15);
 const LEVELS: usize = 6;
 /// Longer than the slowest of these trees takes until all are up.
 const SETTLED: Duration = Duration::from_millis(800);
+
+/// How a child is that its parent calls.
+const SERVED: [Conduct; 3] = [Conduct::Answers, Conduct::DiesOfCall, Conduct::DeafThread];
 
 /// Scripts of their own are drawn from a stream of their own.
 const OWN: u64 = 0x5CE9_E5C0_47E5_C217;
@@ -63,14 +66,19 @@ pub fn mixed(seed: u64) -> Scenario {
     }
 }
 
-/// Lets one actor call a child that serves, or dies of that, or falls silent.
+/// Lets one actor call a child that serves, or dies of that, or falls silent; or the last one the first, again and again, whom a
+/// cancellation reaches before.
 fn calling(scenario: Scenario, random: &mut Splitmix) -> Scenario {
     let first = |node: usize| scenario.children(node).next();
     let has_leaf = |node: usize| Some((node, first(node).filter(|child| first(*child).is_none())?));
     let pairs: Vec<(usize, usize)> = (0..scenario.nodes()).filter_map(has_leaf).collect();
-    let served = [Conduct::Answers, Conduct::DiesOfCall, Conduct::DeafThread][random.below(3) as usize];
+    let Some(served) = SERVED.get(random.below(SERVED.len() as u32 + 1) as usize) else {
+        let last = scenario.nodes() - 1;
+        let again = [Verb::CallAt(1); Script::LONGEST];
+        return scenario.script(last, &again).script(1, &[Verb::OnCall, Verb::Answer, Verb::Serve]);
+    };
     match pairs.get(random.below(pairs.len() as u32) as usize) {
-        Some((caller, child)) => scenario.with(*caller, Conduct::Calls).with(*child, served),
+        Some((caller, child)) => scenario.with(*caller, Conduct::Calls).with(*child, *served),
         None => scenario,
     }
 }
