@@ -1,6 +1,7 @@
 //! What a command starts and leaves behind outside of its group: its jobs hear SIGTERM first, and so do daemons that have left
 //! its session while it is cancelled; at the latest a root that adopts kills them.
 
+use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process;
 use std::sync::Mutex;
@@ -23,14 +24,16 @@ pub(crate) const MODULE: Module = Module {
         a_daemon_that_its_command_waits_for_is_asked_with_it,
         an_orphan_that_dies_below_a_command_is_collected_while_that_goes_on,
         what_was_below_a_cancelled_command_is_ended_by_a_root_that_adopts_nobody,
+        what_a_crashed_actor_had_started_is_ended_by_a_root_that_adopts_nobody,
         the_jobs_of_a_command_are_stopped_before_they_are_killed,
         a_daemon_below_a_cancelled_command_is_stopped_before_it_is_killed
     ],
     driven: driven![an_init_leaves_the_commands_of_its_threads_to_them],
-    entries: &[("commander", commander)],
+    entries: &[("commander", commander), ("crasher", crasher)],
     acts: &[
         ("bereaved-root", bereaved_root),
         ("cancelling-root", cancelling_root),
+        ("crashing-root", crashing_root),
         ("job-control", job_control),
     ],
     ..Module::EMPTY
@@ -100,6 +103,37 @@ fn what_was_below_a_cancelled_command_is_ended_by_a_root_that_adopts_nobody(bed:
     watch::exited(&below[0], Duration::ZERO);
     assert!(ended.out.contains("left: 0"), "{ended}");
     assert_eq!(watch::collect_all(Duration::from_secs(5)), 1, "it went to another, who collects it");
+}
+
+/// `crashing-root UP NEVER BACKEND`: a root that adopts nobody, and outlives an actor that dies without a word.
+fn crashing_root(words: &[String]) -> u8 {
+    let [up, never, backend] = words else { return 125 };
+    let helper = format!("echo $$ >{up}; echo; read x <{never}");
+    let backend = if backend == "fork" { Backend::Fork } else { Backend::Exec };
+    be_root(&program().levels(1).backend(backend), false, move |actor: &Actor| {
+        let attempt = actor.attempt(Order::entry("crasher", helper.as_bytes()));
+        Ok(format!("{:?}", attempt.is_err()).into_bytes())
+    })
+}
+
+/// Starts a helper in its own group, and dies once that is up.
+fn crasher(_: &Actor, helper: &[u8]) -> Result<Vec<u8>, Raised> {
+    let script = String::from_utf8_lossy(helper).into_owned();
+    let helper = process::Command::new("sh").args(["-c", &script]).stdout(process::Stdio::piped()).spawn()?;
+    helper.stdout.ok_or("a pipe")?.read_exact(&mut [0])?;
+    process::abort();
+}
+
+fn what_a_crashed_actor_had_started_is_ended_by_a_root_that_adopts_nobody(bed: &Bed) {
+    for backend in ["fork", "exec"] {
+        let [up, never] = ["up", "never"].map(|gate| bed.gate(&format!("{gate}-{backend}")));
+        let running = bed.start(bed.act("crashing-root", &[up.path(), never.path(), backend]));
+        let helper = pids(&up, 1);
+        let ended = running.finish();
+        watch::exited(&helper[0], Duration::ZERO);
+        assert!(ended.out.contains("left: 0"), "{ended}");
+        assert_eq!(watch::collect_all(Duration::from_secs(5)), 1, "it went to another, who collects it");
+    }
 }
 
 /// It has as long as the command has, and not what is left when that is killed.

@@ -216,8 +216,8 @@ impl Domains {
             let (child, is_actor) = *child;
             return Some((Some(child), is_actor));
         }
-        if let Some(child) = dead.leaders.get(&stat.pgrp).or_else(|| dead.leaders.get(&stat.session)) {
-            return Some((Some(*child), false));
+        if let Some((_, child)) = dead.leader_of(stat) {
+            return Some((Some(child), false));
         }
         let ours = match &self.others {
             Others::Ours => true,
@@ -270,6 +270,14 @@ struct Dead {
     leaders: BTreeMap<i32, ActorId>,
     /// What its subtree told of, or was seen there, and whether it counts as an actor.
     told: BTreeMap<(i32, u64), (ActorId, bool)>,
+}
+
+impl Dead {
+    /// Gives the one in whose group or session a process is, by its number, and which child that was.
+    fn leader_of(&self, stat: &Stat) -> Option<(i32, ActorId)> {
+        let leader = [stat.pgrp, stat.session].into_iter().find_map(|id| self.leaders.get_key_value(&id));
+        leader.map(|(id, child)| (*id, *child))
+    }
 }
 
 impl<R: Reactor> Shell<R> {
@@ -348,17 +356,16 @@ impl<R: Reactor> Shell<R> {
 
     /// Takes over all whose owner is known, but for these, in ascending order. An error says why not all could be seen.
     pub(super) fn adopt_strangers(&mut self, own: &[i32]) -> io::Result<()> {
+        let dead = self.dead();
         let elsewhere = self.domains.fetch_from_elsewhere(&mut self.watch);
+        let above = self.domains.fetch_from_above(own, &dead, &mut self.watch);
         let found = self.domains.scan.children()?;
         let listed = found.len() + elsewhere.as_ref().map_or(0, |looked| *looked);
         let strangers: Vec<i32> =
             found.iter().copied().filter(|pid| own.binary_search(pid).is_err()).collect();
-        self.domains.pace.lists(listed, self.domains.scan.lists());
-        let mut whole = elsewhere.map(drop);
-        if strangers.is_empty() {
-            return whole;
-        }
-        let dead = self.dead();
+        let lists = self.domains.scan.lists() + above.as_ref().map_or(0, |looked| *looked);
+        self.domains.pace.lists(listed, lists);
+        let mut whole = elsewhere.and(above).map(drop);
         // While the template owes an answer, an unknown child may be the one that it is about to tell of.
         let owed = !self.maker.asked.is_empty();
         for pid in strangers {

@@ -1,11 +1,12 @@
 //! What a dead child left, where the actor's process adopts nobody: it does not turn up among the children.
 //!
-//! The rule: who was told of by the child's subtree, or was seen below it, is looked for by number and start wherever it has gone,
-//! and is then as any other that the child left. Who has gone before anybody saw it stays unseen.
+//! The rule: who was told of by the child's subtree, or was seen below it, is looked for by number and start wherever it has gone;
+//! and who is in the child's group or session, among the children of whoever is above this process, one of whom has adopted it. They
+//! are then as any others that the child left. Who has left both before anybody saw it stays unseen.
 
 use std::io;
 
-use super::{ActorId, Domains, Others, Reactor, Stamp, Watch};
+use super::{ActorId, Dead, Domains, Others, Reactor, Stamp, Watch};
 
 impl Domains {
     /// Tells whether there may be such.
@@ -29,6 +30,30 @@ impl Domains {
             }
         }
         Ok(sought.len())
+    }
+
+    /// Takes over those whom a process above has adopted: all but these, in ascending order. Gives how many were looked at.
+    pub(super) fn fetch_from_above(
+        &mut self,
+        own: &[i32],
+        dead: &Dead,
+        watch: &mut Watch<impl Reactor>,
+    ) -> io::Result<usize> {
+        if !matches!(self.others, Others::TheirOwn) || dead.leaders.is_empty() {
+            return Ok(0);
+        }
+        let mut above = Vec::new();
+        let lists = self.scan.children_above(&mut above)?;
+        for pid in above.iter().filter(|pid| own.binary_search(pid).is_err()) {
+            let Some(stat) = self.scan.stat(*pid)?.filter(|stat| !stat.is_zombie()) else { continue };
+            let Some((leader, child)) = dead.leader_of(&stat) else { continue };
+            // Once others have collected it, its number may be anybody's.
+            let leads = self.scan.stat(leader)?.is_some_and(|leader| leader.is_zombie());
+            if leads {
+                self.adopt(Stamp { pid: *pid, start: stat.start_time }, Some(child), false, watch)?;
+            }
+        }
+        Ok(lists + above.len())
     }
 
     /// Lists whom dead children had below them: whose, who, and whether it counts as an actor.

@@ -92,6 +92,27 @@ impl Scan {
         }
     }
 
+    /// Appends the children of all that this process is below of: to one of these an orphan goes for whom nobody below adopts.
+    /// Whose children are hidden has none. Gives how many lists it has read.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`children`](super::children).
+    pub fn children_above(&mut self, out: &mut Vec<i32>) -> io::Result<usize> {
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        let (mut at, mut lists) = (own, 0);
+        while let Some(above) = self.stat(at)?.map(|stat| stat.ppid).filter(|above| *above > 0) {
+            match self.pass(Of::Pid(above)) {
+                Ok(read) => lists += read,
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+                Err(error) => return Err(error),
+            }
+            out.append(&mut self.found);
+            at = above;
+        }
+        Ok(lists)
+    }
+
     /// The same as the free function [`stat`](super::stat), with a buffer that is reused.
     ///
     /// # Errors
