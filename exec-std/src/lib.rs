@@ -178,7 +178,9 @@
 //!
 //! # Three rules
 //!
-//! - Call [`Program::run`], or [`Program::take_seat`] before it, first in `main`: children made by `exec` start there.
+//! - Call [`Program::run`], or [`Program::take_seat`] before it, first in `main`: children made by `exec` start there. A `#[test]`
+//!   has no `main` and threads before it: there actors can be threads, by [`Backend::Thread`]. What runs processes is tested with
+//!   `harness = false` and a `main` that takes its seat first, or as a program that was built, by `env!("CARGO_BIN_EXE_…")`.
 //! - The main thread drives; user code runs on a thread of its own and may block. A cancellation reaches it at a
 //!   *checkpoint*: every blocking call of ours is one.
 //! - The default backend, `fork`, clones children from a *template*: a process that was forked while there was one thread

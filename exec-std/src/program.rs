@@ -188,7 +188,8 @@ impl Program {
     /// Becomes the child or the template as which this process was started, and does not return then.
     ///
     /// Call it first in `main`, before there is a second thread, when arguments are to be read before
-    /// [`run`](Self::run); which otherwise does it.
+    /// [`run`](Self::run); which otherwise does it. A process that was started as a child, and comes here by another thread than its
+    /// first, says so and exits with 1.
     pub fn take_seat<D: Drive>(&self) {
         let program = &*self.as_told();
         if let Some(newborn) = template::from_env(self.preload) {

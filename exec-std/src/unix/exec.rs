@@ -9,7 +9,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -32,6 +32,12 @@ pub const CHANNEL_VARIABLE: &str = "WINDROW_CHANNEL";
 
 /// Tells a re-executed program which actor it is.
 pub(crate) const ACTOR_VARIABLE: &str = "WINDROW_ACTOR";
+
+/// What is said where a seat is not taken in `main`.
+const MISPLACED: &[u8] =
+    b"error: a process that was started as an actor did not take its seat in `main`, but on another thread\n\
+      hint: call `Program::take_seat` first in `main`; a test has none unless it says `harness = false`: there actors can be \
+      threads, by `Backend::Thread`\n";
 
 /// Tells a re-executed program, or template, where its actors keep their traces.
 pub(crate) const TRACE_VARIABLE: &str = "WINDROW_ACTOR_TRACE";
@@ -287,11 +293,17 @@ impl Attempt {
 /// Takes the channel that the process which started this program has left for it, once.
 ///
 /// To be called before there is a second thread, so that the variable can be removed; otherwise it stays,
-/// harmless.
+/// harmless. By another thread than the first it is not taken, but the process ends with words: which of a program's places is meant
+/// nobody knows there, and other threads may do as if there were none, and start this program anew in their turn.
 pub fn take_channel() -> Option<OwnedFd> {
     let number = std::env::var(CHANNEL_VARIABLE).ok()?;
     sys::forget_variable(CHANNEL_VARIABLE);
-    if number == sys::CHANNEL_FD.to_string() { sys::take_channel() } else { None }
+    let channel = if number == sys::CHANNEL_FD.to_string() { sys::take_channel() } else { None };
+    if channel.is_some() && rustix::thread::gettid() != rustix::process::getpid() {
+        let _ = io::stderr().write_all(MISPLACED);
+        std::process::exit(1);
+    }
+    channel
 }
 
 #[cfg(test)]
