@@ -4,18 +4,20 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
+use windrow_core::End;
 use windrow_std::unix::procfs;
-use windrow_std::{Actor, Order, Raised, Scope};
+use windrow_std::{Actor, Drive, Order, Raised, Scope};
 
 use crate::harness::acts::be_root;
-use crate::harness::{Bed, Module, by_each, program, watch};
+use crate::harness::{Bed, Module, by_each, driven, program, watch};
 
 pub(crate) const MODULE: Module = Module {
     by_each: by_each![
         whatever_is_asked_and_given_up_costs_no_channel,
         who_waits_for_room_hears_of_a_deadline
     ],
-    entries: &[("hasty", hasty), ("in-time", in_time)],
+    driven: driven![who_waits_for_a_name_when_all_is_cancelled_is_cancelled],
+    entries: &[("hasty", hasty), ("in-time", in_time), ("waiting", waiting)],
     acts: &[("root-of", root_of)],
     ..Module::EMPTY
 };
@@ -117,4 +119,29 @@ fn who_waits_for_room_hears_of_a_deadline(bed: &Bed) {
     let ended = bed.start(bed.act("root-of", &[&base, "in-time", "1"])).finish();
     ended.expect(0);
     assert!(ended.out.contains("end: Well") && ended.out.contains("left: 0"), "{ended}");
+}
+
+/// Says that it is here, and waits for who never is.
+fn waiting(actor: &Actor, _: &[u8]) -> Result<Vec<u8>, Raised> {
+    actor.register("waiting")?;
+    actor.wait_for("nobody").map(|_| Vec::new())
+}
+
+/// That its wait is over is nothing that fails: the root ends, and it with all.
+fn who_waits_for_a_name_when_all_is_cancelled_is_cancelled<D: Drive>(bed: &Bed) {
+    for _ in 0..5 {
+        let ended = bed.run::<D>(&bed.program().levels(1).run_dir(bed.path(".")), |actor: &Actor| {
+            actor.nursery(|nursery| {
+                nursery.spawn(Order::entry("waiting", ""))?;
+                actor.wait_for("waiting")?;
+                actor.threads(|threads| {
+                    threads.spawn(|| actor.wait_for("nobody").map(drop))?;
+                    actor.cancel();
+                    Ok(Vec::new())
+                })
+            })
+        });
+        assert!(matches!(ended.outcome.end, End::Cancelled(_)), "{ended:?}");
+        assert!(ended.failures.is_empty(), "{ended:?}");
+    }
 }

@@ -4,6 +4,8 @@
 //! and lives no longer than its holder's channel to the root; whoever is found is connected before they are given out. Who is
 //! cancelled asks nothing more, but what was answered before is given out.
 
+use std::time::Duration;
+
 use rustix::io::Errno;
 use windrow_core::{ActorId, Claim, Link, Obstacle, PeerId, Refused};
 
@@ -13,6 +15,9 @@ use crate::board::{Answered, Facts, Named};
 use crate::failure::Raised;
 use crate::portal::Portal;
 use crate::shell::{NAME_MAX, ROOT};
+
+/// So long at the most takes a cancellation of the whole tree to whoever has heard that the root is ending.
+const ENDING: Duration = Duration::from_millis(500);
 
 /// How often a name is looked up again whose holder was gone.
 const TRIES: usize = 3;
@@ -76,10 +81,13 @@ impl Actor {
     /// The same as [`find`](Self::find), and
     /// - [`Raised::Error`]: the root is ending, or as many wait for names as may.
     pub fn wait_for(&self, name: &str) -> Result<Portal, Raised> {
-        self.look_up(name, true)?.ok_or_else(|| {
-            let why = "the root is ending, or as many wait for names as may";
-            Raised::from(format!("can't wait for `{name}`: {why}"))
-        })
+        if let Some(portal) = self.look_up(name, true)? {
+            return Ok(portal);
+        }
+        // A root that ends cancels all: that is on its way then, or here.
+        self.sleep(ENDING)?;
+        let why = "as many wait for names as `Limits::finds` allows the root, or it is ending";
+        Err(format!("can't wait for `{name}`: {why}").into())
     }
 
     /// Lists the names of the tree and who has them, in no order.
