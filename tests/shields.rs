@@ -14,6 +14,7 @@ pub(crate) const MODULE: Module = Module {
         a_call_that_is_cancelled_tidies_up_behind_a_shield,
         a_shield_that_is_opened_late_has_its_deadline,
         no_shield_is_opened_once_the_actor_is_cancelled,
+        who_stands_behind_a_shield_sees_that_all_is_cancelled,
     ],
     services: &[loft],
     ..Module::EMPTY
@@ -92,4 +93,22 @@ fn no_shield_is_opened_once_the_actor_is_cancelled<D: Drive>(bed: &Bed) {
         Ok(Vec::new())
     });
     assert_eq!((ended.failures.len(), ended.outcome.tally.left), (0, 0), "{ended:?}");
+}
+
+/// It finishes what is under way, and begins nothing more.
+fn who_stands_behind_a_shield_sees_that_all_is_cancelled<D: Drive>(bed: &Bed) {
+    let ended = bed.run::<D>(&bed.program(), |actor: &Actor| {
+        let mut done = 0;
+        actor.nursery_with(shield(), |_| {
+            while actor.cancelled().is_none() {
+                done += 1;
+                actor.cancel();
+                actor.checkpoint()?;
+            }
+            Ok(())
+        })?;
+        Ok(vec![done])
+    });
+    assert_eq!(ended.value, Some(vec![1]), "{ended:?}");
+    assert_eq!((ended.failures.len(), ended.status()), (0, 0), "{ended:?}");
 }

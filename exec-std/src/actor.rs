@@ -150,6 +150,27 @@ impl Actor {
         }
     }
 
+    /// Says by what this actor is cancelled, if it is, which is no checkpoint: who stands behind a [shield](crate::Scope::shield) sees
+    /// there that what is under way is to be finished, and nothing more begun.
+    ///
+    /// ```no_run
+    /// # use windrow_std::{Actor, Raised, Scope};
+    /// # fn next() -> Option<u32> { None }
+    /// # fn carry_out(actor: &Actor, job: u32) -> Result<(), Raised> { Ok(()) }
+    /// # fn drain(actor: &Actor) -> Result<(), Raised> {
+    /// actor.nursery_with(Scope::default().shield(), |_| {
+    ///     while let Some(job) = next().filter(|_| actor.cancelled().is_none()) {
+    ///         carry_out(actor, job)?;
+    ///     }
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn cancelled(&self) -> Option<Cause> {
+        self.board.look().main
+    }
+
     /// Says that this actor is ready: to its parent, which waits for it and gives it no call before. One that is ready
     /// already, as every actor is that no [`slow_entry`](crate::Program::slow_entry) began, may say it again.
     ///

@@ -35,7 +35,7 @@ impl<D: Drive> ThreadCrew<D> {
         // What a process's exit would close is closed by hand, however this ends.
         let _closes = Closes(&shared);
         if let Some(ended) = drive.until_run(&shared)? {
-            return Ok(ended.status());
+            return Ok(ended.status_to_parent());
         }
         let brief = shared.drive(|shell| {
             shell.record();
@@ -44,7 +44,7 @@ impl<D: Drive> ThreadCrew<D> {
         let brief = brief.unwrap_or_default();
         drive.will_run()?;
         self.program.begin::<D>(&shared, &brief, Some(alive))?;
-        Ok(drive.until_done(&shared)?.status())
+        Ok(drive.until_done(&shared)?.status_to_parent())
     }
 }
 

@@ -62,7 +62,7 @@ impl Program {
         shell.set_slow(self.entries.slow());
         let shared = Arc::new(Shared::new(shell));
         if let Some(ended) = drive.until_run(&shared)? {
-            return Ok(Next::Exit(i32::from(ended.status())));
+            return Ok(Next::Exit(i32::from(ended.status_to_parent())));
         }
         // Its parent was told that it is ready. What is left, a thread and the user's code, may wait for those who are not.
         std::thread::yield_now();
@@ -87,7 +87,7 @@ impl Program {
         }
         drive.will_run()?;
         self.begin::<D>(&shared, &brief, None)?;
-        let code = i32::from(drive.until_done(&shared)?.status());
+        let code = i32::from(drive.until_done(&shared)?.status_to_parent());
         // The exit, which follows at once, takes all this apart faster than we can, and the parent waits for it.
         std::mem::forget((drive, shared));
         Ok(Next::Exit(code))
