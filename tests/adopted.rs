@@ -29,7 +29,7 @@ pub(crate) const MODULE: Module = Module {
         a_daemon_below_a_cancelled_command_is_stopped_before_it_is_killed
     ],
     driven: driven![an_init_leaves_the_commands_of_its_threads_to_them],
-    entries: &[("commander", commander), ("crasher", crasher)],
+    entries: &[("commander", commander), ("helped", helped)],
     acts: &[
         ("bereaved-root", bereaved_root),
         ("cancelling-root", cancelling_root),
@@ -111,13 +111,13 @@ fn crashing_root(words: &[String]) -> u8 {
     let helper = format!("echo $$ >{up}; echo; read x <{never}");
     let backend = if backend == "fork" { Backend::Fork } else { Backend::Exec };
     be_root(&program().levels(1).backend(backend), false, move |actor: &Actor| {
-        let attempt = actor.attempt(Order::entry("crasher", helper.as_bytes()));
+        let attempt = actor.attempt(Order::entry("helped", helper.as_bytes()));
         Ok(format!("{:?}", attempt.is_err()).into_bytes())
     })
 }
 
 /// Starts a helper in its own group, and dies once that is up.
-fn crasher(_: &Actor, helper: &[u8]) -> Result<Vec<u8>, Raised> {
+fn helped(_: &Actor, helper: &[u8]) -> Result<Vec<u8>, Raised> {
     let script = String::from_utf8_lossy(helper).into_owned();
     let helper = process::Command::new("sh").args(["-c", &script]).stdout(process::Stdio::piped()).spawn()?;
     helper.stdout.ok_or("a pipe")?.read_exact(&mut [0])?;
