@@ -49,6 +49,11 @@ impl PeerRecord {
         (dialler, Reverse(id))
     }
 
+    /// Tells whether this actor has greeted: from then on the far side may take the channel for open, and call.
+    pub(crate) fn has_greeted(&self) -> bool {
+        self.channel == Channel::Open || self.channel == Channel::Opening && self.way == Way::Dialled
+    }
+
     /// Tells whether somebody of this actor's awaits the outcome of a dial.
     pub(crate) fn is_awaited(&self) -> bool {
         self.way == Way::Dialled && self.channel != Channel::Open

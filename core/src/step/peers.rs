@@ -274,14 +274,13 @@ impl Step<'_> {
     /// In teardown every peer has until shortly before the deadline to read what was sent. Who ends by itself has nothing to add:
     /// that it is gone is heard by the end of the channel.
     pub(super) fn part_from_peers(&mut self) {
-        let peers: alloc::vec::Vec<_> =
-            self.state.peers.iter().map(|(id, peer)| (*id, peer.channel)).collect();
-        for (id, channel) in peers {
-            if channel == Channel::Open {
-                let cause = self.state.cause.filter(|_| !self.state.has(Defect::GoAwayUnsaid));
-                if let Some(cause) = cause {
-                    self.send(Link::Peer(id), Message::GoAway(cause));
-                }
+        let cause = self.state.cause.filter(|_| !self.state.has(Defect::GoAwayUnsaid));
+        let peers: alloc::vec::Vec<_> = self.state.peers.iter().map(|(id, peer)| (*id, *peer)).collect();
+        for (id, peer) in peers {
+            if let Some(cause) = cause.filter(|_| peer.has_greeted()) {
+                self.send(Link::Peer(id), Message::GoAway(cause));
+            }
+            if peer.channel == Channel::Open {
                 self.emit(Output::Flush { link: Link::Peer(id) });
             } else {
                 self.drop_peer(id, Obstacle::Ending);

@@ -5,7 +5,7 @@ use windrow_core::{
     Refused, ScopeId, Signal, TaskId,
 };
 
-use super::peers::{FAR, ONE, TWO, close, heard, joined, link};
+use super::peers::{FAR, ONE, OTHER, TWO, close, dial, heard, joined, link};
 use super::phrases::call;
 use super::setups::{ME, NURSERY, START, hello, limits};
 use super::stories::Story;
@@ -42,6 +42,27 @@ fn who_was_cancelled_says_so_to_its_peers_with_its_last_word_and_who_ends_by_its
         let expected = if signalled { vec![last, flush, Output::Clear] } else { vec![flush, Output::Clear] };
         assert_eq!(outputs, expected);
     }
+}
+
+/// Who was dialled may have answered the greeting by then, and called.
+#[test]
+fn it_is_said_to_whom_it_has_greeted_too() {
+    let mut story = Story { machine: machine(limits()), now: START };
+    for input in [
+        Input::Tick,
+        dial(ONE, FAR),
+        dial(TWO, OTHER),
+        Input::PeerDialled { peer: ONE },
+        Input::Signalled(Signal::Int),
+    ] {
+        story.give(input);
+    }
+    let outputs = story.give(Input::TaskEnded { task: TaskId::MAIN, payload: Payload(0) });
+    let said = outputs.iter().filter_map(|output| match output {
+        Output::Send { link, message: Message::GoAway(_), .. } => Some(*link),
+        _ => None,
+    });
+    assert_eq!(said.collect::<Vec<_>>(), [link(ONE)], "{outputs:?}");
 }
 
 #[test]
