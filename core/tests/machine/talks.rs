@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windrow_core::{
-    Answer, Callee, Child, ContextId, End, Input, Life, Link, Message, On, Output, ScopeId, Side, Signal,
-    Until, Why, Word,
+    Answer, Callee, Child, ContextId, End, Input, Life, Link, Message, On, Output, Payload, ScopeId, Side,
+    Signal, Until, Why, Word,
 };
 
 use super::payloads::Payloads;
@@ -93,7 +93,8 @@ impl Talks {
                 link,
                 message: Message::Context { number, side, word: Word::Item(payload) },
             } => {
-                let gone = seen.outputs.contains(&Output::Discard(payload));
+                // One without bytes goes without a word.
+                let gone = payload == Payload::default() || seen.outputs.contains(&Output::Discard(payload));
                 let taken = |talk: &mut Talk| {
                     talk.granted -= u32::from(gone && talk.unread && !talk.ended && talk.granted > 0)
                 };
