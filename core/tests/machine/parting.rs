@@ -17,6 +17,14 @@ fn goes_away(peer: PeerId) -> Input {
     heard(peer, Message::GoAway(CAUSE))
 }
 
+/// A root without children.
+fn alone(limits: Limits) -> Story {
+    let machine = windrow_core::Machine::new(windrow_core::Config::root(ME, 1, limits)).unwrap();
+    let mut story = Story { machine, now: START };
+    story.give(Input::Tick);
+    story
+}
+
 /// Calls the peer, and hears its last word.
 fn called(linked: bool) -> (Story, Vec<Output>) {
     let mut story = joined();
@@ -28,8 +36,7 @@ fn called(linked: bool) -> (Story, Vec<Output>) {
 #[test]
 fn who_was_cancelled_says_so_to_its_peers_with_its_last_word_and_who_ends_by_itself_says_nothing() {
     for signalled in [true, false] {
-        let mut story = Story { machine: machine(limits()), now: START };
-        story.give(Input::Tick);
+        let mut story = alone(limits());
         story.give(Input::PeerJoined { peer: ONE });
         story.give(heard(ONE, hello(FAR)));
         if signalled {
@@ -47,14 +54,10 @@ fn who_was_cancelled_says_so_to_its_peers_with_its_last_word_and_who_ends_by_its
 /// Who was dialled may have answered the greeting by then, and called.
 #[test]
 fn it_is_said_to_whom_it_has_greeted_too() {
-    let mut story = Story { machine: machine(limits()), now: START };
-    for input in [
-        Input::Tick,
-        dial(ONE, FAR),
-        dial(TWO, OTHER),
-        Input::PeerDialled { peer: ONE },
-        Input::Signalled(Signal::Int),
-    ] {
+    let mut story = alone(limits());
+    for input in
+        [dial(ONE, FAR), dial(TWO, OTHER), Input::PeerDialled { peer: ONE }, Input::Signalled(Signal::Int)]
+    {
         story.give(input);
     }
     let outputs = story.give(Input::TaskEnded { task: TaskId::MAIN, payload: Payload(0) });
@@ -97,8 +100,7 @@ fn who_calls_later_is_told_what_cancelled_the_peer() {
 #[test]
 fn as_many_are_remembered_as_there_may_be_peers() {
     let most = 3;
-    let mut story = Story { machine: machine(Limits { peers: most, ..limits() }), now: START };
-    story.give(Input::Tick);
+    let mut story = alone(Limits { peers: most, ..limits() });
     for peer in (1..=5).map(PeerId) {
         story.give(Input::PeerJoined { peer });
         story.give(heard(peer, hello(FAR)));
@@ -109,8 +111,4 @@ fn as_many_are_remembered_as_there_may_be_peers() {
         story.machine.handle(story.now, later) == Err(Refused::GoneAway(CAUSE))
     });
     assert_eq!(told.collect::<Vec<_>>(), [false, false, true, true, true]);
-}
-
-fn machine(limits: Limits) -> windrow_core::Machine {
-    windrow_core::Machine::new(windrow_core::Config::root(ME, 1, limits)).unwrap()
 }

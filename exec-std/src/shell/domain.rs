@@ -216,7 +216,7 @@ impl Domains {
             let (child, is_actor) = *child;
             return Some((Some(child), is_actor));
         }
-        if let Some((_, child)) = dead.leader_of(stat) {
+        if let Some((_, child)) = leader_of(stat, &dead.leaders) {
             return Some((Some(child), false));
         }
         let ours = match &self.others {
@@ -272,12 +272,10 @@ struct Dead {
     told: BTreeMap<(i32, u64), (ActorId, bool)>,
 }
 
-impl Dead {
-    /// Gives the one in whose group or session a process is, by its number, and which child that was.
-    fn leader_of(&self, stat: &Stat) -> Option<(i32, ActorId)> {
-        let leader = [stat.pgrp, stat.session].into_iter().find_map(|id| self.leaders.get_key_value(&id));
-        leader.map(|(id, child)| (*id, *child))
-    }
+/// Gives the one in whose group or session a process is, by its number, and which child that was.
+fn leader_of(stat: &Stat, leaders: &BTreeMap<i32, ActorId>) -> Option<(i32, ActorId)> {
+    let leader = [stat.pgrp, stat.session].into_iter().find_map(|id| leaders.get_key_value(&id));
+    leader.map(|(id, child)| (*id, *child))
 }
 
 impl<R: Reactor> Shell<R> {
@@ -344,21 +342,25 @@ impl<R: Reactor> Shell<R> {
         pids
     }
 
-    fn dead(&self) -> Dead {
-        let sweeping = || self.domains.sweeping.keys();
+    /// Lists the dead by the numbers of their groups.
+    fn leaders(&self) -> BTreeMap<i32, ActorId> {
         let leader = |id: &ActorId| Some((self.children.get(id)?.body.as_ref()?.process()?.pid(), *id));
+        self.domains.sweeping.keys().filter_map(leader).collect()
+    }
+
+    fn dead(&self) -> Dead {
         let told = |id: &ActorId| {
             let (census, id) = (self.domains.census.get(id), *id);
             census.into_iter().flatten().map(move |(stamp, is_actor)| (*stamp, (id, *is_actor)))
         };
-        Dead { leaders: sweeping().filter_map(leader).collect(), told: sweeping().flat_map(told).collect() }
+        Dead { leaders: self.leaders(), told: self.domains.sweeping.keys().flat_map(told).collect() }
     }
 
     /// Takes over all whose owner is known, but for these, in ascending order. An error says why not all could be seen.
     pub(super) fn adopt_strangers(&mut self, own: &[i32]) -> io::Result<()> {
-        let dead = self.dead();
         let elsewhere = self.domains.fetch_from_elsewhere(&mut self.watch);
-        let above = self.domains.fetch_from_above(own, &dead, &mut self.watch);
+        let leaders = if self.domains.adopts_nobody() { self.leaders() } else { BTreeMap::new() };
+        let above = self.domains.fetch_from_above(own, &leaders, &mut self.watch);
         let found = self.domains.scan.children()?;
         let listed = found.len() + elsewhere.as_ref().map_or(0, |looked| *looked);
         let strangers: Vec<i32> =
@@ -366,6 +368,10 @@ impl<R: Reactor> Shell<R> {
         let lists = self.domains.scan.lists() + above.as_ref().map_or(0, |looked| *looked);
         self.domains.pace.lists(listed, lists);
         let mut whole = elsewhere.and(above).map(drop);
+        if strangers.is_empty() {
+            return whole;
+        }
+        let dead = self.dead();
         // While the template owes an answer, an unknown child may be the one that it is about to tell of.
         let owed = !self.maker.asked.is_empty();
         for pid in strangers {

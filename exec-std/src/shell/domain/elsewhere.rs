@@ -4,15 +4,20 @@
 //! and who is in the child's group or session, among the children of whoever is above this process, one of whom has adopted it. They
 //! are then as any others that the child left. Who has left both before anybody saw it stays unseen.
 
+use std::collections::BTreeMap;
 use std::io;
 
-use super::{ActorId, Dead, Domains, Others, Reactor, Stamp, Watch};
+use super::{ActorId, Domains, Others, Reactor, Stamp, Watch, leader_of};
 
 impl Domains {
+    /// Tells whether the actor's process adopts nobody.
+    pub(super) fn adopts_nobody(&self) -> bool {
+        matches!(self.others, Others::TheirOwn)
+    }
+
     /// Tells whether there may be such.
     pub(super) fn may_be_elsewhere(&self) -> bool {
-        matches!(self.others, Others::TheirOwn)
-            && self.sweeping.keys().any(|child| self.census.contains_key(child))
+        self.adopts_nobody() && self.sweeping.keys().any(|child| self.census.contains_key(child))
     }
 
     /// Takes them over. Gives how many processes were looked at.
@@ -36,17 +41,17 @@ impl Domains {
     pub(super) fn fetch_from_above(
         &mut self,
         own: &[i32],
-        dead: &Dead,
+        leaders: &BTreeMap<i32, ActorId>,
         watch: &mut Watch<impl Reactor>,
     ) -> io::Result<usize> {
-        if !matches!(self.others, Others::TheirOwn) || dead.leaders.is_empty() {
+        if leaders.is_empty() {
             return Ok(0);
         }
         let mut above = Vec::new();
         let lists = self.scan.children_above(&mut above)?;
         for pid in above.iter().filter(|pid| own.binary_search(pid).is_err()) {
             let Some(stat) = self.scan.stat(*pid)?.filter(|stat| !stat.is_zombie()) else { continue };
-            let Some((leader, child)) = dead.leader_of(&stat) else { continue };
+            let Some((leader, child)) = leader_of(&stat, leaders) else { continue };
             // Once others have collected it, its number may be anybody's.
             let leads = self.scan.stat(leader)?.is_some_and(|leader| leader.is_zombie());
             if leads {
