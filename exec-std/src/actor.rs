@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use windrow_core::{ActorId, Cause, Error, Exit, Kind, Link, Payload, Reason, Refused, ScopeId};
 
-use crate::board::{Board, Facts};
+use crate::board::{Board, Facts, News};
 use crate::dialogue::Dialogue;
 use crate::endpoint::{Endpoint, Service, decode, too_long, unreadable};
 use crate::failure::{Failure, Raised};
@@ -123,7 +123,7 @@ impl Actor {
     /// - [`Raised::Cancelled`]: what this thread stands in is cancelled.
     pub fn sleep(&self, span: Duration) -> Result<(), Raised> {
         let until = Instant::now().checked_add(span);
-        match self.board.sleep(self.body(), until, |facts| self.cancelled_by(facts)) {
+        match self.board.wait(&[self.cancellation()], until, |facts| self.cancelled_by(facts)) {
             Some(cause) => Err(Raised::Cancelled(cause)),
             None if self.is_over() => Err(Raised::Cancelled(self.gone())),
             None => Ok(()),
@@ -135,7 +135,7 @@ impl Actor {
     /// # Errors
     /// - [`Raised::Cancelled`]: always, once what this thread stands in is cancelled.
     pub fn sleep_forever(&self) -> Result<(), Raised> {
-        let cause = self.board.sleep(self.body(), None, |facts| self.cancelled_by(facts));
+        let cause = self.board.wait(&[self.cancellation()], None, |facts| self.cancelled_by(facts));
         Err(Raised::Cancelled(cause.unwrap_or_else(|| self.gone())))
     }
 
@@ -305,7 +305,9 @@ impl Actor {
         until: Option<Instant>,
         served: Option<ScopeId>,
     ) -> Result<(), Raised> {
-        let short = self.board.wait(until, |facts| {
+        let cancellation = self.cancellation();
+        let of_call = served.map_or(cancellation, News::Cancelled);
+        let short = self.board.wait(&[News::Room(link), cancellation, of_call], until, |facts| {
             if !facts.congested.contains(&link) {
                 return Some(Ok(()));
             }
@@ -319,13 +321,15 @@ impl Actor {
     /// cancels before who failed is gone, and nobody is to see which of both came sooner.
     pub(crate) fn find_at_board<T>(
         &self,
+        news: News,
         until: Option<Instant>,
         mut look: impl FnMut(&mut Facts) -> Option<T>,
     ) -> Result<T, Raised> {
-        let found = self.board.wait(until, |facts| match self.cancelled_by(facts) {
-            Some(cause) => Some(Err(Raised::Cancelled(cause))),
-            None => look(facts).map(Ok),
-        });
+        let found =
+            self.board.wait(&[news, self.cancellation()], until, |facts| match self.cancelled_by(facts) {
+                Some(cause) => Some(Err(Raised::Cancelled(cause))),
+                None => look(facts).map(Ok),
+            });
         found.unwrap_or_else(|| Err(self.unfound()))
     }
 

@@ -4,18 +4,26 @@
 //! the board and never waits for a reader.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use windrow_core::{ActorId, Error, ScopeId};
+use windrow_core::{ActorId, Error};
 
 pub use self::facts::Output;
 pub(crate) use self::facts::{Answered, ChildFacts, Facts, Named, ScopeFacts};
+pub(crate) use self::waiters::News;
 
 mod facts;
 mod offered;
+mod waiters;
+
+thread_local! {
+    /// Room for where this thread is to wake others, used again.
+    static TOLD: Cell<Vec<Arc<Condvar>>> = const { Cell::new(Vec::new()) };
+}
 
 /// A failure on its way into the machine.
 #[derive(Debug)]
@@ -43,8 +51,7 @@ impl Failed {
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     facts: Mutex<Facts>,
-    changed: Condvar,
-    /// Something was written that nobody was woken for.
+    /// Somebody was told something and not woken yet.
     unpublished: AtomicBool,
     /// How often something was cancelled: who has looked since then need not look again.
     cancellations: AtomicU64,
@@ -56,11 +63,14 @@ impl Board {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the facts. Whoever waits for one is woken by [`publish`](Self::publish).
+    /// Changes the facts. Whoever is [told](Facts::tell) of it is woken by [`publish`](Self::publish).
     pub(crate) fn write<T>(&self, change: impl FnOnce(&mut Facts) -> T) -> T {
-        let told = change(&mut self.look());
-        self.unpublished.store(true, Ordering::Relaxed);
-        told
+        let mut facts = self.look();
+        let changed = change(&mut facts);
+        if facts.waiters.are_told() {
+            self.unpublished.store(true, Ordering::Relaxed);
+        }
+        changed
     }
 
     /// Changes what is cancelled.
@@ -74,56 +84,31 @@ impl Board {
         self.cancellations.load(Ordering::Acquire)
     }
 
-    /// Changes the facts, and wakes nobody unless `change` says that somebody waits for this one.
-    pub(crate) fn write_if_awaited(&self, change: impl FnOnce(&mut Facts) -> bool) {
-        if change(&mut self.look()) {
-            self.unpublished.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Changes what is known of a child, and wakes whoever waits for it.
+    /// Changes what is known of a child, and tells whoever waits for it.
     pub(crate) fn write_child(&self, child: ActorId, change: impl FnOnce(&mut ChildFacts)) {
-        self.write_if_awaited(|facts| {
-            let Some(known) = facts.children.get_mut(&child) else { return false };
+        self.write(|facts| {
+            let Some(known) = facts.children.get_mut(&child) else { return };
             change(known);
-            let awaited = known.awaited;
             facts.forget_if_done(child);
-            awaited
+            facts.tell(News::Child(child));
         });
     }
 
-    /// Wakes everybody who waits for a fact, once for all that a turn has written: a wake-up costs more than a turn.
+    /// Wakes everybody who was told something, once for all that a turn has written: a wake-up costs more than a turn.
     pub(crate) fn publish(&self) {
         if self.unpublished.swap(false, Ordering::Relaxed) {
-            let stirred = self.look().take_stirred();
-            stirred.iter().for_each(|place| place.notify_all());
-            self.changed.notify_all();
+            let mut told = TOLD.take();
+            self.look().waiters.hand_over(&mut told);
+            told.drain(..).for_each(|place| place.notify_one());
+            TOLD.set(told);
         }
     }
 
-    /// Waits until `found` finds something, or the driver is gone, or the time is over.
+    /// Waits until `found` finds something, or the driver is gone, or the time is over. It looks again only when there is `news`:
+    /// of all that may have it find something.
     pub(crate) fn wait<T>(
         &self,
-        until: Option<Instant>,
-        found: impl FnMut(&mut Facts) -> Option<T>,
-    ) -> Option<T> {
-        self.wait_in(None, until, found)
-    }
-
-    /// Waits like [`wait`](Self::wait) for what comes with the cancellation of a scope, and is woken by nothing else: of
-    /// a thousand who sleep, one is cancelled at no cost of the others.
-    pub(crate) fn sleep<T>(
-        &self,
-        scope: ScopeId,
-        until: Option<Instant>,
-        found: impl FnMut(&mut Facts) -> Option<T>,
-    ) -> Option<T> {
-        self.wait_in(Some(scope), until, found)
-    }
-
-    fn wait_in<T>(
-        &self,
-        scope: Option<ScopeId>,
+        news: &[News],
         until: Option<Instant>,
         mut found: impl FnMut(&mut Facts) -> Option<T>,
     ) -> Option<T> {
@@ -135,8 +120,9 @@ impl Board {
             if facts.over || is_past(until) {
                 return None;
             }
-            let bed = scope.map(|scope| facts.bed(scope));
-            facts = wait_on(bed.as_deref().unwrap_or(&self.changed), facts, until);
+            let place = facts.waiters.enter(news);
+            facts = wait_on(&place, facts, until);
+            facts.waiters.leave(news, place);
         }
     }
 }
@@ -164,59 +150,145 @@ pub(crate) fn is_past(until: Option<Instant>) -> bool {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
 
-    use windrow_core::{Cause, Reason};
+    use windrow_core::{Cause, End, Reason, ScopeId};
 
     use super::*;
 
-    const SLEEPERS: u64 = 100;
+    const WAITERS: u64 = 100;
+    const CAUSE: Cause = Cause { canceller: ActorId(1), reason: Reason::Asked };
 
-    #[test]
-    fn who_sleeps_is_woken_by_its_own_cancellation_alone() {
-        let (board, looks) = (Board::default(), AtomicUsize::new(0));
-        let cause = Cause { canceller: ActorId(1), reason: Reason::Asked };
-        let sleep = |scope| {
-            board.sleep(scope, None, |facts| {
+    /// Has many wait, each for its own news, and tells one after the other. Gives how often all of them looked.
+    fn looks<const N: usize>(
+        board: &Board,
+        news: impl Fn(u64) -> [News; N],
+        found: impl Fn(&mut Facts, u64) -> Option<()> + Sync,
+        tell: impl Fn(u64),
+    ) -> u64 {
+        let looks = AtomicUsize::new(0);
+        let wait = |number, news: [News; N]| {
+            board.wait(&news, None, |facts| {
                 looks.fetch_add(1, Ordering::Relaxed);
-                facts.cancelled(scope)
+                found(facts, number)
             })
         };
         std::thread::scope(|threads| {
-            let scopes = (1..=SLEEPERS).map(ScopeId);
-            let sleepers: Vec<_> = scopes.map(|scope| (scope, threads.spawn(move || sleep(scope)))).collect();
-            while looks.load(Ordering::Relaxed) < sleepers.len() {
+            let start = |number| {
+                let (news, wait) = (news(number), &wait);
+                (number, threads.spawn(move || wait(number, news)))
+            };
+            let waiters: Vec<_> = (1..=WAITERS).map(start).collect();
+            while looks.load(Ordering::Relaxed) < waiters.len() {
                 std::thread::yield_now();
             }
-            for (scope, sleeper) in sleepers {
-                board.cancel(|facts| facts.cancel(scope, cause));
+            for (number, waiter) in waiters {
+                tell(number);
                 board.publish();
-                assert_eq!(sleeper.join().unwrap(), Some(cause));
+                assert_eq!(waiter.join().unwrap(), Some(()));
             }
         });
-        // All would be woken with each. A few may be for no reason.
-        let looks = looks.load(Ordering::Relaxed) as u64;
-        assert!((2 * SLEEPERS..3 * SLEEPERS).contains(&looks), "{looks}");
+        looks.into_inner() as u64
+    }
+
+    /// All would be woken with each. A few may be for no reason.
+    fn assert_alone(looks: u64) {
+        assert!((2 * WAITERS..3 * WAITERS).contains(&looks), "{looks}");
     }
 
     #[test]
-    fn who_sleeps_is_woken_by_the_end_of_the_actor_and_of_its_main_task() {
-        for is_end in [true, false] {
+    fn who_sleeps_is_woken_by_its_own_cancellation_alone() {
+        let board = Board::default();
+        assert_alone(looks(
+            &board,
+            |scope| [News::Cancelled(ScopeId(scope))],
+            |facts, scope| facts.cancelled(ScopeId(scope)).map(drop),
+            |scope| board.cancel(|facts| facts.cancel(ScopeId(scope), CAUSE)),
+        ));
+    }
+
+    #[test]
+    fn who_waits_for_a_child_is_woken_by_its_news_alone() {
+        let board = Board::default();
+        let children = (1..=WAITERS).map(|child| (ActorId(child), ChildFacts::default()));
+        board.look().children.extend(children);
+        assert_alone(looks(
+            &board,
+            |child| [News::Child(ActorId(child)), News::Cancelled(ScopeId::ROOT)],
+            |facts, child| facts.children[&ActorId(child)].gone.then_some(()),
+            |child| board.write_child(ActorId(child), |child| child.gone = true),
+        ));
+    }
+
+    #[test]
+    fn who_waits_for_the_end_of_a_scope_is_woken_by_that_alone() {
+        let board = Board::default();
+        assert_alone(looks(
+            &board,
+            |scope| [News::Closed(ScopeId(scope))],
+            |facts, scope| facts.take_closed(ScopeId(scope)).map(drop),
+            |scope| board.write(|facts| facts.close(ScopeId(scope), End::Well, 0)),
+        ));
+    }
+
+    #[test]
+    fn all_who_wait_for_a_child_are_woken_when_it_is_forgotten() {
+        let (board, child, asked) = (Board::default(), ActorId(1), AtomicUsize::new(0));
+        board.look().children.insert(child, ChildFacts::default());
+        board.look().let_go(child);
+        let wait = || {
+            board.wait(&[News::Child(child)], None, |facts| {
+                asked.fetch_add(1, Ordering::Relaxed);
+                (!facts.children.contains_key(&child)).then_some(())
+            })
+        };
+        std::thread::scope(|threads| {
+            let waiters = [threads.spawn(wait), threads.spawn(wait)];
+            while asked.load(Ordering::Relaxed) < waiters.len() {
+                std::thread::yield_now();
+            }
+            board.write_child(child, |child| child.gone = true);
+            board.publish();
+            assert!(waiters.into_iter().all(|waiter| waiter.join().unwrap().is_some()));
+        });
+    }
+
+    #[test]
+    fn who_waits_is_woken_by_what_cancels_it_too_and_by_the_end_of_the_actor() {
+        let scope = ScopeId(2);
+        let cancels: [(_, fn(&mut Facts)); 3] = [
+            (ScopeId::ROOT, |facts| facts.cancel_main(CAUSE)),
+            (scope, |facts| facts.cancel(ScopeId(2), CAUSE)),
+            (scope, Facts::end),
+        ];
+        for (body, cancel) in cancels {
             let (board, asleep) = (Board::default(), AtomicBool::new(false));
-            let cause = Cause { canceller: ActorId(1), reason: Reason::Asked };
             std::thread::scope(|threads| {
-                let sleeper = threads.spawn(|| {
-                    board.sleep(ScopeId::ROOT, None, |facts| {
+                let waiter = threads.spawn(|| {
+                    board.wait(&[News::Child(ActorId(1)), News::Cancelled(body)], None, |facts| {
                         asleep.store(true, Ordering::Relaxed);
-                        facts.main
+                        facts.main.or(facts.cancelled(scope))
                     })
                 });
                 while !asleep.load(Ordering::Relaxed) {
                     std::thread::yield_now();
                 }
-                board.cancel(|facts| if is_end { facts.end() } else { facts.cancel_main(cause) });
+                board.cancel(cancel);
                 board.publish();
-                assert_eq!(sleeper.join().unwrap(), (!is_end).then_some(cause));
+                let is_end = board.look().over;
+                assert_eq!(waiter.join().unwrap(), (!is_end).then_some(CAUSE));
             });
+        }
+    }
+
+    #[test]
+    fn whose_time_is_over_waits_for_nothing_any_more() {
+        let board = Board::default();
+        for child in 1..=3 {
+            let until = Instant::now() + Duration::from_millis(1);
+            assert_eq!(board.wait(&[News::Child(ActorId(child))], Some(until), |_| None::<()>), None);
+            board.write(|facts| facts.tell(News::Child(ActorId(child))));
+            assert!(!board.look().waiters.are_told());
         }
     }
 }

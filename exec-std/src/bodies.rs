@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use windrow_core::{ActorId, Cause, End, Reason, ScopeId};
 
 use crate::actor::Actor;
-use crate::board::{Facts, Failed, ScopeFacts};
+use crate::board::{Facts, Failed, News, ScopeFacts};
 use crate::failure::{Raised, counted};
 use crate::nursery::Scope;
 
@@ -81,12 +81,7 @@ impl Actor {
 
     /// The same, before anything is said. Gives nothing where the actor was over before.
     fn closed(&self, scope: ScopeId) -> Option<ScopeFacts> {
-        self.board().wait(None, |facts| {
-            facts.take_closed(scope).or_else(|| {
-                facts.scopes.get_mut(&scope)?.awaited = true;
-                None
-            })
-        })
+        self.board().wait(&[News::Closed(scope)], None, |facts| facts.take_closed(scope))
     }
 
     /// Says how a scope ended for its owner, whose body gave `value` unless it failed.
@@ -159,6 +154,11 @@ impl Actor {
             ScopeId::ROOT => facts.main,
             scope => facts.cancelled(scope),
         }
+    }
+
+    /// Gives the news of what the present body of this thread is [cancelled by](Self::cancelled_by).
+    pub(crate) fn cancellation(&self) -> News {
+        News::Cancelled(self.body())
     }
 
     /// Says by what the present body of this thread is cancelled, or that the actor is over. As long as nothing more is

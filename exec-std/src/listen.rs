@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use windrow_core::{Cause, ContextId, NameId, Refused, ScopeId};
 
 use crate::actor::Actor;
+use crate::board::{Facts, News};
 use crate::context::ContextEnd;
 use crate::dialogue::Dialogue;
 use crate::endpoint::{Types, encode};
@@ -60,7 +61,8 @@ impl<A: DeserializeOwned, R: Serialize, D: Dialogue> Listener<A, R, D> {
     }
 
     fn next(&self) -> Result<(ContextId, Vec<u8>), Raised> {
-        self.actor.find_at_board(None, |facts| facts.offered.entry(self.endpoint).or_default().take())
+        let take = |facts: &mut Facts| facts.offered.entry(self.endpoint).or_default().take();
+        self.actor.find_at_board(News::Offered(self.endpoint), None, take)
     }
 }
 

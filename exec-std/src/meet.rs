@@ -11,7 +11,7 @@ use windrow_core::{ActorId, Claim, Link, Obstacle, PeerId, Refused};
 
 use crate::actor::Actor;
 use crate::answers::Answers;
-use crate::board::{Answered, Facts, Named};
+use crate::board::{Answered, Facts, Named, News};
 use crate::failure::Raised;
 use crate::portal::Portal;
 use crate::shell::{NAME_MAX, ROOT};
@@ -36,13 +36,13 @@ impl Actor {
         check(name)?;
         self.checkpoint()?;
         let link = self.registrar()?;
-        let number = loop {
+        let (claimed, number) = loop {
             let told = self.said(|shell| shell.register(link, name)).transpose()?;
-            if let Some(number) = self.unheld(link, told)? {
-                break number;
+            if let Some(claim) = self.unheld(link, told)? {
+                break claim;
             }
         };
-        match self.answer(number, |facts| &mut facts.claims)? {
+        match self.answer(News::Claimed(claimed), number, |facts| &mut facts.claims)? {
             Claim::Granted => Ok(()),
             Claim::Taken(holder) => Err(Raised::Refused(Refused::Taken(holder))),
             Claim::Refused => {
@@ -136,7 +136,8 @@ impl Actor {
 
     /// Waits for the answers to a question: one, or all there are.
     fn replies(&self, request: u32, one: bool) -> Result<Vec<Named>, Raised> {
-        let replies = self.board().wait(None, |facts| {
+        let news = [News::Found(request), self.cancellation()];
+        let replies = self.board().wait(&news, None, |facts| {
             let answered = facts.found.get(&request).map(|(found, answered)| (found.len(), *answered));
             match answered {
                 Some((1.., _)) if one => {}
@@ -183,22 +184,23 @@ impl Actor {
 
     /// Waits until a channel that led to another actor has ended.
     pub(crate) fn parted_from(&self, peer: PeerId) -> Result<(), Raised> {
-        self.find_at_board(None, |facts| (!facts.peers.contains(&peer)).then_some(()))
+        self.find_at_board(News::Parted(peer), None, |facts| (!facts.peers.contains(&peer)).then_some(()))
     }
 
     /// Connects to another actor, unless it is connected.
     fn reach(&self, actor: ActorId, address: &str) -> Result<Result<Link, Obstacle>, Raised> {
         let number = self.ask(|shell| shell.dial(actor, address))?;
-        self.answer(number, |facts| &mut facts.reached)
+        self.answer(News::Dialled(actor), number, |facts| &mut facts.reached)
     }
 
     /// Waits for an answer, and leaves none behind.
     fn answer<K: PartialEq, A: Copy + PartialEq>(
         &self,
+        news: News,
         number: u32,
         answers: fn(&mut Facts) -> &mut Answers<K, A>,
     ) -> Result<A, Raised> {
-        let answer = self.board().wait(None, |facts| {
+        let answer = self.board().wait(&[news, self.cancellation()], None, |facts| {
             if let Some(answer) = answers(facts).take(number) {
                 return Some(Ok(answer));
             }

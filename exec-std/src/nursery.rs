@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use windrow_core::{ActorId, Exit, Link, Refused, ScopeId};
 
 use crate::actor::Actor;
-use crate::board::{ChildFacts, Output};
+use crate::board::{ChildFacts, News, Output};
 use crate::endpoint::{Endpoint, encode};
 use crate::failure::{Failure, Raised};
 use crate::order::{Any, Order};
@@ -288,14 +288,7 @@ impl Actor {
         until: Option<Instant>,
         mut found: impl FnMut(Option<&ChildFacts>) -> Option<T>,
     ) -> Result<T, Raised> {
-        self.find_at_board(until, |facts| {
-            let known = facts.children.get_mut(&child);
-            let found = found(known.as_deref());
-            if let Some(known) = known {
-                known.awaited |= found.is_none();
-            }
-            found
-        })
+        self.find_at_board(News::Child(child), until, |facts| found(facts.children.get(&child)))
     }
 
     /// Runs one child that may fail, and waits until it is gone: in a nursery of its own, so nobody else is cancelled.

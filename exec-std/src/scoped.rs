@@ -9,6 +9,7 @@ use std::thread::Builder;
 use windrow_core::{ScopeId, TaskId};
 
 use crate::actor::Actor;
+use crate::board::News;
 use crate::bodies::Bodied;
 use crate::failure::Raised;
 use crate::nursery::Scope;
@@ -125,16 +126,13 @@ impl<T> Thread<'_, T> {
     /// # Errors
     /// The cancellation of what this thread stands in, as by the failure of the other; or the one that the other passed on.
     pub fn join(self) -> Result<T, Raised> {
-        let ended = self.actor.board().wait(None, |facts| {
+        let news = [News::Ended(self.task), self.actor.cancellation()];
+        let ended = self.actor.board().wait(&news, None, |facts| {
             // First of all: a failure cancels before its thread has ended, and nobody is to see which of both came sooner.
             if let Some(cause) = self.actor.cancelled_by(facts) {
                 return Some(Err(Some(cause)));
             }
-            let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if ended.is_none() {
-                facts.join(self.task);
-            }
-            ended
+            self.ended.lock().unwrap_or_else(PoisonError::into_inner).take()
         });
         ended.unwrap_or(Err(None)).map_err(|cause| self.actor.passed_on(cause))
     }

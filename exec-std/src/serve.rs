@@ -9,6 +9,7 @@ use std::sync::Arc;
 use windrow_core::{ContextId, Kind, Refused, ScopeId};
 
 use crate::actor::Actor;
+use crate::board::{Facts, News};
 use crate::bodies::Bodied;
 use crate::context::ContextEnd;
 use crate::dialogue::Dialogue;
@@ -80,7 +81,8 @@ impl Actor {
         let Some(value) = value else { return };
         let mut ended = Some(self.close(scope, value));
         loop {
-            self.board().wait(None, |facts| (!facts.congested.contains(&context.link)).then_some(()));
+            let is_short = |facts: &mut Facts| (!facts.congested.contains(&context.link)).then_some(());
+            self.board().wait(&[News::Room(context.link)], None, is_short);
             let held = self.said(|shell| {
                 // Others waited too, and the first of them may have taken the room.
                 let held = !shell.has_room(context.link);

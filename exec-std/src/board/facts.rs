@@ -3,11 +3,11 @@
 //! The rule: what nobody can ask for any more is forgotten at once, however long the actor lives.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Condvar};
 
 use windrow_core::{ActorId, Cause, Claim, End, Exit, Link, NameId, Obstacle, PeerId, ScopeId, TaskId};
 
 use super::offered::Offered;
+use super::waiters::{News, Waiters};
 use crate::answers::Answers;
 use crate::failure::Failure;
 
@@ -16,8 +16,6 @@ use crate::failure::Failure;
 pub(crate) struct Facts {
     /// By what the main task is cancelled, if it is.
     pub(crate) main: Option<Cause>,
-    /// The tasks for whose ends somebody waits.
-    joined: BTreeSet<TaskId>,
     pub(crate) scopes: BTreeMap<ScopeId, ScopeFacts>,
     pub(crate) children: BTreeMap<ActorId, ChildFacts>,
     /// Children that are gone and that nobody holds, whose last words may be asked for until their nursery has closed.
@@ -36,12 +34,15 @@ pub(crate) struct Facts {
     pub(crate) congested: BTreeSet<Link>,
     /// The driver is gone; nothing here will ever change again.
     pub(crate) over: bool,
-    /// Where those sleep who wait for nothing but the cancellation of a scope, and which of those places are to be woken.
-    sleepers: BTreeMap<ScopeId, Arc<Condvar>>,
-    stirred: Vec<Arc<Condvar>>,
+    pub(super) waiters: Waiters,
 }
 
 impl Facts {
+    /// Has those woken, when this is published, who wait for this.
+    pub(crate) fn tell(&mut self, news: News) {
+        self.waiters.tell(news);
+    }
+
     /// Says by what a scope is cancelled, if it is.
     pub(crate) fn cancelled(&self, scope: ScopeId) -> Option<Cause> {
         self.scopes.get(&scope)?.cancelled
@@ -50,20 +51,15 @@ impl Facts {
     /// Says by what the main task is cancelled, and whatever stands in no scope.
     pub(crate) fn cancel_main(&mut self, cause: Cause) {
         self.main = Some(cause);
-        self.stir(ScopeId::ROOT);
+        self.tell(News::Cancelled(ScopeId::ROOT));
     }
 
-    /// Has the end of a task wake whoever waits.
-    pub(crate) fn join(&mut self, task: TaskId) {
-        self.joined.insert(task);
-    }
-
-    /// A task is over. Gives whether somebody waits for that.
-    pub(crate) fn end_task(&mut self, task: TaskId) -> bool {
+    /// A task is over.
+    pub(crate) fn end_task(&mut self, task: TaskId) {
         if task == TaskId::MAIN {
             self.main = None;
         }
-        self.joined.remove(&task)
+        self.tell(News::Ended(task));
     }
 
     /// Tells whether a scope is a shield.
@@ -74,27 +70,13 @@ impl Facts {
     /// Says by what a scope is cancelled.
     pub(crate) fn cancel(&mut self, scope: ScopeId, cause: Cause) {
         self.scopes.entry(scope).or_default().cancelled = Some(cause);
-        self.stir(scope);
+        self.tell(News::Cancelled(scope));
     }
 
     /// Says that nothing here will ever change again.
     pub(crate) fn end(&mut self) {
         self.over = true;
-        self.stirred.extend(std::mem::take(&mut self.sleepers).into_values());
-    }
-
-    fn stir(&mut self, scope: ScopeId) {
-        self.stirred.extend(self.sleepers.remove(&scope));
-    }
-
-    /// Gives where to sleep until a scope is cancelled.
-    pub(super) fn bed(&mut self, scope: ScopeId) -> Arc<Condvar> {
-        Arc::clone(self.sleepers.entry(scope).or_default())
-    }
-
-    /// Takes the places of those who are to be woken.
-    pub(super) fn take_stirred(&mut self) -> Vec<Arc<Condvar>> {
-        std::mem::take(&mut self.stirred)
+        self.waiters.tell_all();
     }
 
     /// Nobody holds a child any more: what is known of it goes when it is gone.
@@ -140,13 +122,13 @@ impl Facts {
     }
 
     /// Says how a scope ended, and forgets whoever was kept for its reports.
-    pub(crate) fn close(&mut self, id: ScopeId, end: End, lost: u32) -> bool {
+    pub(crate) fn close(&mut self, id: ScopeId, end: End, lost: u32) {
         for child in self.mourned.remove(&id).unwrap_or_default() {
             self.children.remove(&child);
         }
         let scope = self.scopes.entry(id).or_default();
         (scope.closed, scope.lost) = (Some(end), lost);
-        scope.awaited
+        self.tell(News::Closed(id));
     }
 
     /// Lets one who took calls up go. Tells whether it was the last.
@@ -163,7 +145,6 @@ impl Facts {
     /// Takes what is known of a scope once it has closed.
     pub(crate) fn take_closed(&mut self, scope: ScopeId) -> Option<ScopeFacts> {
         self.scopes.get(&scope)?.closed?;
-        self.sleepers.remove(&scope);
         self.scopes.remove(&scope)
     }
 }
@@ -198,8 +179,6 @@ pub(crate) struct ScopeFacts {
     shield: bool,
     /// Its body is over.
     left: bool,
-    /// Its owner waits for it to close.
-    pub(crate) awaited: bool,
 }
 
 impl ScopeFacts {
@@ -220,8 +199,6 @@ pub(crate) struct ChildFacts {
     /// What its failure says beside its kind: why it was never made, or who of it is left.
     pub(crate) why: Option<String>,
     pub(crate) gone: bool,
-    /// Somebody waits for it.
-    pub(crate) awaited: bool,
     /// The nursery that it belongs to.
     pub(crate) scope: ScopeId,
     /// It says nothing itself: how it exits is how it went.

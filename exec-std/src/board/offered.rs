@@ -14,28 +14,24 @@ pub(crate) struct Offered {
     places: BTreeMap<ContextId, u64>,
     /// How many came since the first.
     came: u64,
-    /// Somebody waits for one.
-    awaited: bool,
     /// How many take them up.
     pub(crate) listeners: u32,
 }
 
 impl Offered {
-    /// Puts a call behind all others. Tells whether somebody waits for one.
-    pub(crate) fn put(&mut self, context: ContextId, args: Vec<u8>) -> bool {
+    /// Puts a call behind all others.
+    pub(crate) fn put(&mut self, context: ContextId, args: Vec<u8>) {
         self.calls.insert(self.came, (context, args));
         self.places.insert(context, self.came);
         self.came += 1;
-        self.awaited
     }
 
-    /// Takes the call that has waited longest. Whoever gets none waits for one.
+    /// Takes the call that has waited longest.
     pub(crate) fn take(&mut self) -> Option<(ContextId, Vec<u8>)> {
         let next = self.calls.pop_first().map(|(_, call)| call);
         if let Some((context, _)) = &next {
             self.places.remove(context);
         }
-        self.awaited = next.is_none();
         next
     }
 
@@ -60,12 +56,12 @@ mod tests {
     fn who_called_first_is_served_first() {
         let mut offered = Offered::default();
         for context in [call(9, 1), call(2, 1), call(5, 1), call(2, 2)] {
-            assert!(!offered.put(context, Vec::new()));
+            offered.put(context, Vec::new());
         }
         offered.withdraw(call(5, 1));
         let order: Vec<_> = std::iter::from_fn(|| offered.take()).map(|(context, _)| context).collect();
         assert_eq!(order, [call(9, 1), call(2, 1), call(2, 2)]);
-        assert!(offered.put(call(2, 3), Vec::new()), "somebody waits by now");
+        offered.put(call(2, 3), Vec::new());
         assert!(offered.places.len() == 1 && offered.calls.len() == 1);
     }
 }

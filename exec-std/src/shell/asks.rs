@@ -282,7 +282,7 @@ impl<R: Reactor> Shell<R> {
 
     fn end_task(&mut self, task: TaskId, payload: Payload) {
         self.tell(Input::TaskEnded { task, payload });
-        self.board.write_if_awaited(|facts| facts.end_task(task));
+        self.board.write(|facts| facts.end_task(task));
     }
 
     /// Checks that bytes fit into a frame, and the frame into the channel's send buffer.

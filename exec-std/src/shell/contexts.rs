@@ -6,6 +6,7 @@ use windrow_core::{Answer, ContextId, Ending, Link, NameId, Output, Payload};
 
 use super::Shell;
 use super::reactor::Reactor;
+use crate::board::News;
 use crate::endpoint::Exposed;
 use crate::servers::Offer;
 use crate::slot::Over;
@@ -58,7 +59,10 @@ impl<R: Reactor> Shell<R> {
             let handler = Arc::clone(handler);
             return self.servers.offer(Offer { context, handler, args });
         }
-        self.board.write_if_awaited(|facts| facts.offered.entry(endpoint).or_default().put(context, args));
+        self.board.write(|facts| {
+            facts.offered.entry(endpoint).or_default().put(context, args);
+            facts.tell(News::Offered(endpoint));
+        });
     }
 
     fn withdraw(&self, context: ContextId) {
@@ -101,6 +105,10 @@ impl<R: Reactor> Shell<R> {
     }
 
     pub(super) fn uncongest(&self, link: Link) {
-        self.board.write_if_awaited(|facts| facts.congested.remove(&link));
+        self.board.write(|facts| {
+            if facts.congested.remove(&link) {
+                facts.tell(News::Room(link));
+            }
+        });
     }
 }

@@ -4,13 +4,13 @@
 
 use std::io;
 
-use windrow_core::{ActorId, Input, Link, Output, PeerId, Refused};
+use windrow_core::{ActorId, Input, Link, NameId, Output, PeerId, Refused};
 
 use super::Shell;
 use super::desk::Held;
 use super::directory::Tree;
 use super::reactor::Reactor;
-use crate::board::{Answered, Named};
+use crate::board::{Answered, Named, News};
 use crate::unix::rundir::RunDir;
 
 impl<R: Reactor> Shell<R> {
@@ -31,27 +31,42 @@ impl<R: Reactor> Shell<R> {
                         facts.peers.insert(peer);
                     }
                     facts.reached.answer(&actor, Ok(link));
+                    facts.tell(News::Dialled(actor));
                 });
             }
             Output::Unreached { actor, obstacle } => {
-                self.board.write(|facts| facts.reached.answer(&actor, Err(obstacle)));
+                self.board.write(|facts| {
+                    facts.reached.answer(&actor, Err(obstacle));
+                    facts.tell(News::Dialled(actor));
+                });
             }
             Output::Registered { name, claim } => {
-                self.board.write(|facts| facts.claims.answer(&name, claim));
+                self.board.write(|facts| {
+                    facts.claims.answer(&name, claim);
+                    facts.tell(News::Claimed(name));
+                });
             }
             Output::Found { request, name, actor, payload } => {
                 let address = String::from_utf8_lossy(&self.payloads.copy(payload)).into_owned();
                 let named = Named { name: self.names.name(name).to_owned(), actor, address };
-                self.board.write(|facts| facts.found.entry(request).or_default().0.push(named));
+                self.find_out(request, |(found, _)| found.push(named));
             }
             Output::NotFound { request } => {
-                self.board.write(|facts| facts.found.entry(request).or_default().1 = Answered::Wholly);
+                self.find_out(request, |(_, answered)| *answered = Answered::Wholly);
             }
             Output::Unheard { request } => {
-                self.board.write(|facts| facts.found.entry(request).or_default().1 = Answered::Unheard);
+                self.find_out(request, |(_, answered)| *answered = Answered::Unheard);
             }
             talk => self.perform_talk(talk),
         }
+    }
+
+    /// Adds to the answer to a question about names.
+    fn find_out(&self, request: u32, add: impl FnOnce(&mut (Vec<Named>, Answered))) {
+        self.board.write(|facts| {
+            add(facts.found.entry(request).or_default());
+            facts.tell(News::Found(request));
+        });
     }
 }
 
@@ -65,8 +80,8 @@ pub(crate) trait Meets {
     fn root(&self) -> Option<ActorId>;
     /// Dials an actor, and gives the number of the answer.
     fn dial(&mut self, actor: ActorId, address: &str) -> Result<u32, Refused>;
-    /// Claims a name, and gives the number of the answer.
-    fn register(&mut self, link: Link, name: &str) -> io::Result<Result<u32, Held>>;
+    /// Claims a name, and gives what that is to the machine and the number of the answer.
+    fn register(&mut self, link: Link, name: &str) -> io::Result<Result<(NameId, u32), Held>>;
     fn unregister(&mut self, link: Link, name: &str) -> Result<(), Held>;
     fn find(&mut self, link: Link, name: &str, wait: bool) -> Result<u32, Refused>;
     fn list(&mut self, link: Link) -> Result<u32, Refused>;
@@ -111,7 +126,7 @@ impl<R: Reactor> Meets for Shell<R> {
         }
     }
 
-    fn register(&mut self, link: Link, name: &str) -> io::Result<Result<u32, Held>> {
+    fn register(&mut self, link: Link, name: &str) -> io::Result<Result<(NameId, u32), Held>> {
         let address = self.address()?;
         if self.is_congested(link) {
             return Ok(Err(Held::Congested));
@@ -125,7 +140,7 @@ impl<R: Reactor> Meets for Shell<R> {
         }
         // What another thread asks is answered to both.
         Ok(match asked {
-            Ok(()) | Err(Refused::Pending) => Ok(number),
+            Ok(()) | Err(Refused::Pending) => Ok((name, number)),
             Err(refused) => {
                 self.board.write(|facts| facts.claims.forget(number));
                 Err(refused.into())

@@ -13,6 +13,7 @@ use super::channel::Channel;
 use super::directory::Tree;
 use super::reactor::{Reactor, Token};
 use super::watch::{Source, Watch};
+use crate::board::News;
 use crate::notice::Notice;
 use crate::unix::peer::{Arrival, DialError, Greeted, Guest, Listener, dial};
 use crate::unix::token::Door;
@@ -189,6 +190,7 @@ impl<R: Reactor> Shell<R> {
         self.peers.busy.remove(&peer);
         self.board.write(|facts| {
             facts.peers.remove(&peer);
+            facts.tell(News::Parted(peer));
             facts.reached.correct(Ok(Link::Peer(peer)), Err(Obstacle::Lost));
         });
     }

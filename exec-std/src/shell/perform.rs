@@ -50,7 +50,7 @@ impl<R: Reactor> Shell<R> {
                 }
             }
             Output::Closed { scope, end, lost } => {
-                self.board.write_if_awaited(|facts| facts.close(scope, end, lost));
+                self.board.write(|facts| facts.close(scope, end, lost));
             }
             Output::Result { child, payload } => {
                 let value = self.payloads.take(payload);
