@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::{ActorId, Domains, Others, Reactor, Stamp, Watch, leader_of};
+use super::strangers::leader_of;
+use super::{ActorId, Domains, Others, Reactor, Stamp, Watch};
 
 impl Domains {
     /// Tells whether the actor's process adopts nobody.
