@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid};
+use windrow_core::{Limits, Times};
 use windrow_std::unix::procfs;
-use windrow_std::{Actor, Order, Raised};
+use windrow_std::{Actor, Backend, Order, Raised};
 
 use crate::calls::{BUSY, desk};
 use crate::harness::acts::be_root;
@@ -16,10 +17,15 @@ pub(crate) const MODULE: Module = Module {
     by_each: by_each![
         a_killed_parent_ends_every_kind_of_wait,
         a_killed_root_ends_every_question_about_names,
-        a_root_that_stands_still_has_not_said_that_nobody_is_there
+        a_root_that_stands_still_has_not_said_that_nobody_is_there,
+        what_a_killed_tree_writes_to_ends_with_the_last_of_it
     ],
     entries: &[("bereaved", bereaved), ("asks-the-root", asks_the_root), ("between", between)],
-    acts: &[("doomed-parent", doomed_parent), ("doomed-root", doomed_root)],
+    acts: &[
+        ("doomed-parent", doomed_parent),
+        ("doomed-root", doomed_root),
+        ("unhurried-root", unhurried_root),
+    ],
     ..Module::EMPTY
 };
 
@@ -180,5 +186,29 @@ fn a_root_that_stands_still_has_not_said_that_nobody_is_there(bed: &Bed) {
         assert_eq!(heard.hear(1), b"e", "question {question}");
         running.signal(Signal::CONT);
         running.finish().expect(0);
+    }
+}
+
+/// `unhurried-root UP BACKEND`: a root whose child may take as long as it likes to end, and does not.
+fn unhurried_root(words: &[String]) -> u8 {
+    let [up, backend] = words else { return 125 };
+    let times = Times { own: Duration::from_secs(600), ..Times::default() };
+    let (limits, order) = (Limits { times, ..Limits::default() }, Order::entry("stay", up.clone()));
+    let backend = Backend::parse(backend).expect("a backend");
+    be_root(&program().levels(1).limits(limits).backend(backend), false, move |actor: &Actor| {
+        actor.nursery(|nursery| nursery.spawn(order)?.wait_gone().map(|_| Vec::new()))
+    })
+}
+
+/// Not all who adopt the dead collect them at once, and until then the guardian takes a dead child's group for one that lives.
+fn what_a_killed_tree_writes_to_ends_with_the_last_of_it(bed: &Bed) {
+    for backend in ["fork", "exec"] {
+        let up = bed.gate(&format!("up-{backend}"));
+        let running = bed.start(bed.act("unhurried-root", &[up.path(), backend]));
+        assert_eq!(up.hear(1), b"u");
+        running.signal(Signal::KILL);
+        let ended = running.finish();
+        assert!(!ended.held, "{backend}: {ended}");
+        watch::collect_all(PROMPT);
     }
 }

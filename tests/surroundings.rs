@@ -105,7 +105,7 @@ fn a_file_that_is_missing_is_named(bed: &Bed) {
         return skipped("this process may not make namespaces");
     }
     let ended = bed.start(words.chain(run_words(bed, &["--depth", "1"])).collect()).finish();
-    let told = " could not be started: os error 2: /dev/null: No such file or directory\n";
+    let told = " could not be started: /dev/null: No such file or directory (os error 2)\n";
     assert!(ended.expect(1).err.contains(told), "{ended}");
 }
 

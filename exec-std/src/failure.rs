@@ -104,13 +104,15 @@ impl fmt::Debug for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name.as_str() {
-            "" => write!(f, "{} {}", self.origin, self.kind)?,
-            name => write!(f, "{name} ({}) {}", self.origin, self.kind)?,
+            "" => write!(f, "{} ", self.origin)?,
+            name => write!(f, "{name} ({}) ", self.origin)?,
         }
-        if !self.text.is_empty() {
-            write!(f, ": {}", self.text)?;
+        match (self.kind, self.text.as_str()) {
+            (kind, "") => write!(f, "{kind}"),
+            // As the system's errors are told everywhere else: their number is behind the words.
+            (Kind::NotStarted(errno), text) => write!(f, "could not be started: {text} (os error {errno})"),
+            (kind, text) => write!(f, "{kind}: {text}"),
         }
-        Ok(())
     }
 }
 

@@ -111,6 +111,9 @@ impl Server {
             if seen.socket {
                 self.send_unsent()?;
             }
+            if seen.actor {
+                fall_silent();
+            }
             if (busy || seen.socket || seen.actor)
                 && let Some(newborn) = self.take_requests()?
             {
@@ -289,6 +292,14 @@ fn open_actor(actor: i32) -> io::Result<OwnedFd> {
         // The number of who lives is nobody else's: whoever of that number is dead, so is the actor.
         (Some(_), Ok(pidfd)) if is_readable(&pidfd) => Ok(pidfd),
         _ => Err(Errno::SRCH.into()),
+    }
+}
+
+/// Lets go of both outputs. What has died is waited for until somebody collects it, which may be long: whoever reads what the tree
+/// wrote is to see the end of that when the last who may write has gone.
+fn fall_silent() {
+    if let Ok(null) = stdio::null() {
+        let _ = (rustix::stdio::dup2_stdout(&null), rustix::stdio::dup2_stderr(&null));
     }
 }
 
